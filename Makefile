@@ -1,0 +1,35 @@
+EXTENSION = goarena
+DATA = goarena--1.0.sql
+MODULE_big = goarena
+OBJS = \
+	src/goarena.o \
+	$(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c src/mcxt/*.c src/backend/*.c src/sql/*.c)))
+HEADERS = src/goarena.h
+PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
+
+REGRESS = install settings functions arenas quarantine accounting privileges
+REGRESS_OPTS = --inputdir=. --load-extension=goarena
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+# Only what PostgreSQL looks up is exported.
+PG_CPPFLAGS = -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
+PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement
+
+# No bitcode: there is nothing here that the JIT compiler should inline.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Headers are few and small: each change rebuilds all.
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+.PHONY: unitcheck format
+unitcheck:
+	$(MAKE) -C test/unit check
+
+format:
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/modules/*/*.c)

@@ -1,0 +1,196 @@
+/* goarena--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION goarena" to load this file. \quit
+
+CREATE FUNCTION goarena_version() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION goarena_version() IS 'version of the loaded library';
+
+CREATE FUNCTION goarena_stats(
+    OUT pid integer,
+    OUT backend_type text,
+    OUT arenas bigint,
+    OUT chunks_active bigint,
+    OUT chunks_reuse bigint,
+    OUT chunks_fault bigint,
+    OUT chunks_quarantined bigint,
+    OUT chunks_ready bigint,
+    OUT in_use bigint,
+    OUT total_allocated bigint,
+    OUT reserved bigint,
+    OUT mapped bigint,
+    OUT retained bigint,
+    OUT released bigint,
+    OUT quarantined bigint,
+    OUT metadata bigint,
+    OUT allocs bigint,
+    OUT frees bigint,
+    OUT large_allocs bigint,
+    OUT resets bigint,
+    OUT sweeps bigint,
+    OUT sweep_time_ms double precision,
+    OUT max_sweep_ms double precision,
+    OUT chunks_freed bigint,
+    OUT chunks_pinned bigint,
+    OUT next_sweep_bytes bigint,
+    OUT last_sweep timestamp with time zone,
+    OUT chunks bigint,
+    OUT owned bigint,
+    OUT fresh bigint,
+    OUT unmapped bigint,
+    OUT since_sweep bigint,
+    OUT mappings bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_stats() IS
+'statistics of arena memory, a row for each server process: '
+'pid: process ID; '
+'backend_type: type of the process; '
+'arenas: contexts that are arenas now; '
+'chunks_active: chunks and spans that arenas own; '
+'chunks_reuse: partly used chunks whose arena is gone; '
+'chunks_fault: freed chunks not yet set to fault; '
+'chunks_quarantined: chunks set to fault that wait for a sweep; '
+'chunks_ready: chunks proved unreferenced; '
+'in_use: bytes charged to arenas; '
+'total_allocated: bytes ever allocated, rounded up to size classes; '
+'reserved: bytes of address space; '
+'mapped: bytes of it that can be read and written; '
+'retained: bytes of chunks not in use that may hold physical memory; '
+'released: bytes of chunks not in use that hold none; '
+'quarantined: bytes of address space in quarantine; '
+'metadata: bytes of the engine''s own data; '
+'allocs: objects ever allocated; '
+'frees: objects freed one by one; '
+'large_allocs: objects that got a span of their own; '
+'resets: resets of arenas; '
+'sweeps: number of sweeps; '
+'sweep_time_ms: time spent in them; '
+'max_sweep_ms: time of the longest; '
+'chunks_freed: chunks that sweeps made ready; '
+'chunks_pinned: chunks that sweeps found a pointer into, counted at each sweep; '
+'next_sweep_bytes: value of since_sweep at which the next sweep is due, null for never; '
+'last_sweep: when the last sweep ended; '
+'chunks: all chunks that were ever used; '
+'owned: bytes of address space of active and reuse chunks; '
+'fresh: bytes of address space never used; '
+'unmapped: bytes of address space without access; '
+'since_sweep: bytes that came into quarantine since the last sweep; '
+'mappings: kernel mappings that isolation costs, an estimate';
+
+CREATE FUNCTION goarena_reset_stats() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_reset_stats() IS 'zeroes the cumulative counters of this process';
+
+CREATE FUNCTION goarena_check() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_check() IS
+'null if all lists and sums of this process agree, else the first condition that does not hold';
+
+CREATE FUNCTION goarena_arenas(
+    OUT id bigint,
+    OUT name text,
+    OUT ident text,
+    OUT parent text,
+    OUT level integer,
+    OUT chunks bigint,
+    OUT used_bytes bigint,
+    OUT free_bytes bigint,
+    OUT dead_bytes bigint,
+    OUT allocs bigint,
+    OUT resets bigint,
+    OUT quarantine text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_arenas() IS
+'memory contexts of this process that are arenas: '
+'id: number of the arena in this process; '
+'name: name of the context; '
+'ident: its identifier; '
+'parent: name of its parent; '
+'level: distance from the top; '
+'chunks: chunks and spans it owns; '
+'used_bytes: bytes of live objects with their headers; '
+'free_bytes: bytes on free lists and left in the active chunk; '
+'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
+'allocs: objects ever allocated in it; '
+'resets: resets so far; '
+'quarantine: off, on or strict, as drawn for its present life';
+
+CREATE FUNCTION goarena_chunks(
+    OUT address text,
+    OUT size bigint,
+    OUT state text,
+    OUT arena_id bigint,
+    OUT used bigint,
+    OUT pinned_by text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_chunks() IS
+'chunks of this process in order of address: '
+'address: of the first byte; '
+'size: bytes of address space; '
+'state: fresh, active, full, reuse, fault, quarantined or ready; '
+'arena_id: the arena that owns it or owned it last; '
+'used: bytes up to the end of its objects; '
+'pinned_by: address of a pointer into it that the last sweep found';
+
+CREATE FUNCTION goarena_size_classes(
+    OUT class integer,
+    OUT size bigint,
+    OUT allocs bigint,
+    OUT frees bigint,
+    OUT free_list_length bigint,
+    OUT waste double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_size_classes() IS
+'size classes that this process has used: '
+'class: number of the class; '
+'size: bytes of its objects; '
+'allocs: objects allocated; '
+'frees: objects freed one by one; '
+'free_list_length: objects on free lists now; '
+'waste: the largest share of an object that rounding up can waste';
+
+CREATE FUNCTION goarena_sweep(
+    OUT chunks_freed bigint,
+    OUT chunks_pinned bigint,
+    OUT bytes_scanned bigint,
+    OUT duration_ms double precision)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_sweep() IS
+'sweeps this process now: '
+'chunks_freed: chunks made ready; '
+'chunks_pinned: chunks that something points into; '
+'bytes_scanned: bytes read; '
+'duration_ms: time it took';
+
+CREATE FUNCTION goarena_sweeps(
+    OUT at timestamp with time zone,
+    OUT reason text,
+    OUT bytes_scanned bigint,
+    OUT chunks_freed bigint,
+    OUT chunks_pinned bigint,
+    OUT duration_ms double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_sweeps() IS
+'the last 256 sweeps of this process, the newest first: '
+'at: when it ended; '
+'reason: volume, transaction end, sql, release or out of memory; '
+'bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
+
+CREATE FUNCTION goarena_release() RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_release() IS
+'sweeps this process and gives all memory not in use back to the operating system: bytes released';
+
+-- Identifiers of contexts can be texts of queries, also of other users'
+-- functions; addresses help who wants to exploit a bug.
+REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
+REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;

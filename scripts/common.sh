@@ -1,0 +1,206 @@
+# common.sh - what the scripts share: messages, an unprivileged user, a scratch
+# directory with a server in it, and the way all of that goes away again.
+# To be sourced by bash.
+#
+# shellcheck shell=bash disable=SC2034
+
+set -euo pipefail
+umask 022
+export LC_ALL=C					# the scripts read what tools print
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# One major so far.  Another one also needs its suite in test/core/run.sh.
+PG_MAJOR=${PG_MAJOR:-15}
+PACKAGED_PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+PG_CONFIG=${PG_CONFIG:-$PACKAGED_PG_CONFIG}
+
+# The server refuses to run as root.
+if [ "$EUID" -eq 0 ]; then
+	TEST_USER=${TEST_USER:-goarena-test}
+else
+	TEST_USER=$(id -un)
+fi
+
+SCRATCH=
+JOB=
+JOB_STATUS=0
+
+say()
+{
+	printf '%s\n' "$*"
+}
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# Set BINDIR, PKGLIBDIR, PG_VERSION (15.20) and PG_REGRESS from pg_config.
+find_postgres()
+{
+	[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh, or set PG_CONFIG"
+	BINDIR=$("$PG_CONFIG" --bindir)
+	PKGLIBDIR=$("$PG_CONFIG" --pkglibdir)
+	PG_VERSION=$("$PG_CONFIG" --version | awk '{ print $2 }')
+	PG_REGRESS=$PKGLIBDIR/pgxs/src/test/regress/pg_regress
+	[ "${PG_VERSION%%.*}" = "$PG_MAJOR" ] ||
+		die "$PG_CONFIG is of PostgreSQL $PG_VERSION, not $PG_MAJOR"
+	[ -x "$BINDIR/postgres" ] || die "no server in $BINDIR"
+}
+
+# make, for the PostgreSQL that find_postgres() found
+pgxs_make()
+{
+	make PG_CONFIG="$PG_CONFIG" "$@"
+}
+
+# Make SCRATCH, a directory of the unprivileged user, and have it and all that
+# runs in it removed at exit.  It lies in /tmp because the path of a socket is
+# limited to 107 bytes.
+make_scratch()
+{
+	if [ "$EUID" -eq 0 ] && ! id "$TEST_USER" >/dev/null 2>&1; then
+		useradd --system --user-group --no-create-home --home-dir /nonexistent \
+			--shell /usr/sbin/nologin "$TEST_USER"
+	fi
+	trap cleanup EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	SCRATCH=$(mktemp -d /tmp/goarena.XXXXXX)
+	chmod 755 "$SCRATCH"
+	give_to_user "$SCRATCH"
+}
+
+give_to_user()
+{
+	if [ "$EUID" -eq 0 ]; then
+		chown -R "$TEST_USER:" "$@"
+	fi
+}
+
+cleanup()
+{
+	local status=$? data
+
+	trap - EXIT
+	trap '' HUP INT TERM
+	if [ -n "$JOB" ]; then
+		kill -TERM -- "-$JOB" 2>/dev/null || true
+		wait "$JOB" 2>/dev/null || true
+		# The rest of the group may still be clearing up behind itself.
+		for _ in {1..300}; do
+			kill -0 -- "-$JOB" 2>/dev/null || break
+			sleep 0.1
+		done
+	fi
+	if [ -n "$SCRATCH" ]; then
+		# ours, and those that an interrupted TAP test left behind
+		while read -r data; do
+			stop_server "$data" || true
+		done < <(find "$SCRATCH" -name postmaster.pid -printf '%h\n')
+		rm -rf -- "$SCRATCH"
+	fi
+	exit "$status"
+}
+
+# Run a command or function as a process group of its own, wait for it, and leave
+# its exit status in JOB_STATUS.  In contrast to a command in the foreground, a
+# signal gets to our traps at once, and cleanup() can end the whole group.
+# It must not be part of a condition: that would switch off set -e in functions.
+run_job()
+{
+	JOB_STATUS=0
+	set -m
+	(set +m; "$@") </dev/null &
+	JOB=$!
+	set +m
+	wait "$JOB" || JOB_STATUS=$?
+	JOB=
+}
+
+# Run a command as the unprivileged user in the scratch directory, in a clean
+# environment that leads to the scratch server.
+run_as()
+{
+	local cmd=(env -i "PATH=$BINDIR:/usr/local/bin:/usr/bin:/bin" LC_ALL=C
+		"HOME=$SCRATCH" "USER=$TEST_USER" "LOGNAME=$TEST_USER"
+		"PGHOST=$SCRATCH" PGPORT=5432 PGDATABASE=postgres "$@")
+
+	# setpriv becomes the command, so that signals need nobody to pass them on
+	if [ "$EUID" -eq 0 ]; then
+		cmd=(setpriv --reuid="$TEST_USER" --regid="$TEST_USER" --init-groups -- "${cmd[@]}")
+	fi
+	(cd "$SCRATCH" && exec "${cmd[@]}")
+}
+
+# Start a new cluster; each argument is a line of its postgresql.conf.  The log
+# is $SCRATCH/server.log.
+start_server()
+{
+	local data=$SCRATCH/data log=$SCRATCH/pg_ctl.log
+
+	rm -rf -- "$data" "$SCRATCH/server.log"
+	run_as initdb -D "$data" -A trust -E UTF8 --locale=C --no-sync >"$log" 2>&1 || {
+		cat "$log" >&2
+		die "initdb failed"
+	}
+	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$SCRATCH'" \
+		'fsync = off' "$@" >>"$data/postgresql.conf"
+	run_as pg_ctl -D "$data" -l "$SCRATCH/server.log" -w -t 120 start >"$log" 2>&1 || {
+		cat "$log" "$SCRATCH/server.log" >&2 || true
+		die "the server did not start"
+	}
+}
+
+# Stop the server, or the one of data directory $1, if it runs.  Fails if it did
+# not stop as it should.
+stop_server()
+{
+	local data=${1:-$SCRATCH/data}
+
+	[ -e "$data/postmaster.pid" ] || return 0
+	run_as pg_ctl -D "$data" -m fast -w -t 180 stop </dev/null >/dev/null 2>&1 && return 0
+	run_as pg_ctl -D "$data" -m immediate -w -t 60 stop </dev/null >/dev/null 2>&1 || true
+	return 1
+}
+
+# Print what is wrong with the log of a server that was stopped; nothing if all
+# is well.
+server_log_problems()
+{
+	local log=$1
+
+	grep -aE 'LOG:  .* was terminated by signal|PANIC:  |^TRAP: ' "$log" || true
+	tail -n 1 "$log" | grep -aq 'database system is shut down' ||
+		say "the server was not shut down in order"
+}
+
+# Read the output of pg_regress, print 'ok NAME' or 'failed NAME' for each test.
+# Up to 15 the lines are "test NAME ... ok", or "     NAME ... ok" in a group;
+# from 16 on they are TAP with a + for the members of a group.
+regress_results()
+{
+	awk '
+		match($0, /^(not )?ok [0-9]+ +[-+] +/) {
+			split(substr($0, RLENGTH + 1), word, " ")
+			print (/^not / ? "failed" : "ok"), word[1]
+			next
+		}
+		match($0, /^(test|    ) +[^ ]+ +\.\.\. /) {
+			rest = substr($0, RLENGTH + 1)
+			sub(/^test/, "")
+			split($0, word, " ")
+			print (rest ~ /^ok/ ? "ok" : "failed"), word[1]
+		}' "$@"
+}
+
+# Make a directory to keep logs in; nobody else's, since its name is known.
+make_output_dir()
+{
+	mkdir -p -- "$1"
+	[ -O "$1" ] || die "$1 belongs to somebody else"
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * events.c
+ *	  Reporting what the engine could only note down.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backend/events.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/process_heap.h"
+
+/*
+ * ContextNameOf
+ *		The name of an arena's context, if the arena still is.
+ */
+static const char *
+ContextNameOf(uint64 arena_id)
+{
+	ga_list_foreach(link, &process_heap.arenas)
+	{
+		ga_arena *arena = ga_container(ga_arena, link, link);
+
+		if (arena->id == arena_id)
+			return ArenaSetOf(arena)->context->name;
+	}
+	return "unknown";
+}
+
+static void
+ReportEvent(const ga_event *event)
+{
+	errno = event->error;
+	switch (event->kind)
+	{
+		case GA_EVENT_MAPPING_LIMIT:
+			ereport(LOG,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("goarena stops isolating freed memory in this process"),
+					 errdetail("It has about %zu mappings, and isolation may use %zu.",
+							   event->size, process_heap.config.max_mappings),
+					 errhint("Raise vm.max_map_count, or lower goarena.sweep_min or "
+							 "goarena.quarantine_sample_rate.")));
+			break;
+		case GA_EVENT_FAULT_FAILED:
+			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
+						  errmsg("goarena could not isolate freed memory: %m"),
+						  errdetail("The memory stays in quarantine without faulting.")));
+			break;
+		case GA_EVENT_RELEASE_FAILED:
+			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
+						  errmsg("goarena could not release memory: %m"),
+						  errdetail("The memory stays resident.")));
+			break;
+		case GA_EVENT_WRITE_AFTER_FREE:
+			ereport(WARNING,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("memory was written after pfree in memory context \"%s\"",
+							ContextNameOf(event->arena_id)),
+					 errdetail("Object %p of %zu bytes was changed at offset %zu to 0x%016llx.",
+							   (void *) event->object, event->size, event->offset,
+							   (unsigned long long) event->value)));
+			break;
+	}
+}
+
+void
+ReportEvents(void)
+{
+	ga_event events[GA_MAX_EVENTS];
+	int count = process_heap.num_events;
+	uint64 lost = process_heap.lost_events;
+
+	/* Reporting can itself leave new ones. */
+	memcpy(events, process_heap.events, sizeof(ga_event) * (size_t) count);
+	process_heap.num_events = 0;
+	process_heap.lost_events = 0;
+
+	for (int i = 0; i < count; i++)
+		ReportEvent(&events[i]);
+	if (lost > 0)
+		ereport(LOG, (errmsg("goarena lost " UINT64_FORMAT " further reports", lost)));
+}

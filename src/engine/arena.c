@@ -1,0 +1,606 @@
+/*-------------------------------------------------------------------------
+ *
+ * arena.c
+ *	  The life of an arena, and allocation where the hot path gives up.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "arena.h"
+#include "charge.h"
+#include "delay.h"
+#include "free_list.h"
+#include "span.h"
+
+/* A chunk is handed on only if at least this share of it is left, 1/8. */
+#define HANDON_SHARE_LOG2 3
+
+void
+ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
+			  size_t credit)
+{
+	memset(arena, 0, sizeof(*arena));
+	arena->heap = heap;
+	arena->owner = owner;
+	arena->tag = tag & GA_HDR_TAG_MASK;
+	arena->meter = meter;
+	arena->credit = credit;
+	arena->mode = ga_heap_draw_mode(heap);
+	arena->next_order = heap->min_order;
+	arena->id = ++heap->next_arena_id;
+	ga_list_init(&arena->full);
+	ga_list_init(&arena->large);
+	ga_list_push_tail(&heap->arenas, &arena->link);
+}
+
+/*
+ * detach_active
+ *		Leave the arena without an active chunk.
+ */
+static ga_chunk *
+detach_active(ga_arena *arena)
+{
+	ga_chunk *chunk = arena->active;
+
+	chunk->used = arena->ptr;
+	arena->active = NULL;
+	arena->ptr = arena->soft_end = arena->end = 0;
+	return chunk;
+}
+
+/*
+ * give_up_chunk
+ *		A chunk all of whose objects are dead goes the way of the arena's mode.
+ */
+static void
+give_up_chunk(ga_arena *arena, ga_chunk *chunk)
+{
+	if (arena->mode == GA_QUARANTINE_OFF)
+		ga_chunk_make_ready(arena->heap, chunk);
+	else
+		ga_chunk_quarantine(arena->heap, chunk);
+}
+
+/*
+ * give_up_active
+ *		In mode ON a small chunk with room left is handed on.
+ */
+static void
+give_up_active(ga_arena *arena)
+{
+	size_t left = arena->end - arena->ptr;
+	ga_chunk *chunk = detach_active(arena);
+
+	if (arena->mode == GA_QUARANTINE_ON && chunk->order <= GA_HANDON_ORDER &&
+		left >= chunk->size >> HANDON_SHARE_LOG2)
+		ga_chunk_hand_on(arena->heap, chunk);
+	else
+		give_up_chunk(arena, chunk);
+}
+
+/*
+ * give_up_rest
+ *		Free everything but the active chunk.
+ */
+static void
+give_up_rest(ga_arena *arena)
+{
+	ga_delay_clear(arena);
+	ga_free_list_clear(arena);
+	ga_list_foreach_safe(link, &arena->full)
+	{
+		ga_list_remove(&arena->full, link);
+		give_up_chunk(arena, ga_container(ga_chunk, link, link));
+	}
+	ga_list_foreach_safe(link, &arena->large)
+	{
+		ga_list_remove(&arena->large, link);
+		give_up_chunk(arena, ga_container(ga_chunk, link, link));
+	}
+}
+
+void
+ga_arena_destroy(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	if (arena->active != NULL)
+		give_up_active(arena);
+	if (arena->mode == GA_QUARANTINE_STRICT)
+		ga_heap_flush_faults(heap);
+	ga_list_remove(&heap->arenas, &arena->link);
+}
+
+/*
+ * begin_life
+ *		Start again in the active chunk: where it began, or in quarantined
+ *		arenas where the last life ended.  As much as the credit allows is
+ *		charged in advance, which spares small arenas the slow path.
+ */
+static void
+begin_life(ga_arena *arena)
+{
+	ga_chunk *chunk = arena->active;
+	size_t advance;
+
+	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
+	if (arena->mode == GA_QUARANTINE_OFF)
+		arena->ptr = chunk->start;
+	else
+		chunk->start = arena->ptr;
+	chunk->freed = 0;
+
+	advance = ga_min_size(arena->credit, arena->end - arena->ptr);
+	arena->soft_end = arena->ptr + advance;
+	ga_charge_all(arena, advance);
+	chunk->charged = advance;
+	ga_charge_touch(arena, chunk);
+}
+
+/*
+ * reset_slow
+ *		Reset an arena that has more than one small chunk, or changes its mode.
+ */
+static GA_NOINLINE void
+reset_slow(ga_arena *arena, ga_quarantine mode)
+{
+	ga_chunk *chunk = arena->active;
+	bool keep = chunk != NULL && chunk->order <= GA_HANDON_ORDER &&
+				arena->mode != GA_QUARANTINE_STRICT &&
+				(arena->mode == GA_QUARANTINE_OFF || mode == arena->mode);
+
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	if (chunk != NULL && !keep)
+		give_up_active(arena);
+	if (arena->mode == GA_QUARANTINE_STRICT)
+		ga_heap_flush_faults(arena->heap);
+
+	if (keep)
+		begin_life(arena);
+	else if (mode != GA_QUARANTINE_ON)
+		arena->next_order = arena->heap->min_order;
+	if (arena->next_order > GA_HANDON_ORDER)
+		arena->next_order = GA_HANDON_ORDER;
+	arena->mode = mode;
+}
+
+void
+ga_arena_reset(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_quarantine mode = ga_heap_draw_mode(heap);
+
+	arena->resets++;
+	heap->counters.resets++;
+	if (GA_LIKELY(mode == arena->mode && mode != GA_QUARANTINE_STRICT && arena->active != NULL &&
+				  arena->active->order <= GA_HANDON_ORDER && arena->full.count == 0 &&
+				  arena->large.count == 0 && arena->free_lists == NULL && arena->delay == NULL))
+		begin_life(arena);
+	else
+		reset_slow(arena, mode);
+}
+
+/*
+ * take_handed_on
+ *		A partly used chunk with enough room.  Those without are used up.
+ */
+static ga_chunk *
+take_handed_on(ga_arena *arena, int order, size_t need)
+{
+	ga_heap *heap = arena->heap;
+	ga_list *list = &heap->reuse[order];
+	ga_link *link;
+
+	while ((link = ga_list_first(list)) != NULL)
+	{
+		ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+		ga_list_remove(list, link);
+		if (chunk->base + chunk->size - chunk->used >= need)
+		{
+			ga_chunk_set_state(heap, chunk, GA_ACTIVE);
+			return chunk;
+		}
+		ga_chunk_quarantine(heap, chunk);
+	}
+	return NULL;
+}
+
+/*
+ * refill
+ *		Make a chunk with room for the given bytes the active one.
+ */
+static bool
+refill(ga_arena *arena, size_t need)
+{
+	ga_heap *heap = arena->heap;
+	int least = (int) ga_max_size((size_t) ga_order_of(need), (size_t) heap->min_order);
+	int order = least > arena->next_order ? least : arena->next_order;
+	ga_chunk *chunk = NULL;
+
+	if (order > heap->max_order)
+		order = least > heap->max_order ? least : heap->max_order;
+	if (arena->mode == GA_QUARANTINE_ON && order <= GA_HANDON_ORDER)
+		chunk = take_handed_on(arena, order, need);
+	if (chunk == NULL)
+		chunk = ga_chunk_take(heap, order);
+	if (chunk == NULL && order > least)
+		chunk = ga_chunk_take(heap, least);
+	if (chunk == NULL)
+		return false;
+
+	if (arena->active != NULL)
+	{
+		ga_chunk *old = detach_active(arena);
+
+		ga_chunk_set_state(heap, old, GA_FULL);
+		ga_list_push_head(&arena->full, &old->link);
+	}
+	chunk->arena = arena;
+	chunk->arena_id = arena->id;
+	chunk->start = chunk->used;
+	arena->active = chunk;
+	arena->ptr = arena->soft_end = chunk->start;
+	arena->end = chunk->base + chunk->size;
+	arena->next_order = chunk->order < heap->max_order ? chunk->order + 1 : chunk->order;
+	return true;
+}
+
+/*
+ * place
+ *		Count a new object and write its header.
+ */
+static void *
+place(ga_arena *arena, void *object, int size_class, size_t requested)
+{
+	size_t size = ga_class_size(size_class);
+
+	arena->allocs++;
+	arena->heap->counters.class_allocs[size_class]++;
+	GA_MAKE_UNDEFINED((uintptr_t) object - GA_HEADER_SIZE, GA_HEADER_SIZE + size);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, size, requested);
+#if GA_OWNER_WORD
+	((uint64_t *) object)[-1] = arena->owner;
+#endif
+	return object;
+}
+
+/*
+ * recycle
+ *		Take a free object of a class, or return NULL.
+ */
+static void *
+recycle(ga_arena *arena, int size_class, size_t requested)
+{
+	void *object = ga_free_list_pop(arena, size_class);
+	size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
+	ga_chunk *chunk;
+
+	if (object == NULL)
+		return NULL;
+	chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	chunk->freed -= bytes;
+	if (bytes > GA_SMALL_MAX + GA_HEADER_SIZE)
+		ga_charge(arena, chunk, (ptrdiff_t) bytes);
+	return place(arena, object, size_class, requested);
+}
+
+GA_NOINLINE void *
+ga_arena_alloc_slow(ga_arena *arena, size_t size)
+{
+	int size_class;
+	size_t need;
+	uintptr_t object;
+	void *recycled;
+
+	if (size > arena->heap->large_threshold)
+		return ga_span_alloc(arena, size);
+
+	size_class = ga_class_of(size);
+	recycled = recycle(arena, size_class, size);
+	if (recycled != NULL)
+		return recycled;
+
+	need = ga_class_size(size_class) + GA_HEADER_SIZE;
+	if (need > arena->end - arena->ptr && !refill(arena, need))
+		return NULL;
+	object = arena->ptr + GA_HEADER_SIZE;
+	arena->ptr += need;
+	if (arena->ptr > arena->soft_end)
+		ga_charge_to(arena, arena->ptr);
+	return place(arena, (void *) object, size_class, size);
+}
+
+/*
+ * bump_of
+ *		The end of a chunk's objects.
+ */
+static uintptr_t
+bump_of(const ga_arena *arena, const ga_chunk *chunk)
+{
+	return chunk == arena->active ? arena->ptr : chunk->used;
+}
+
+/*
+ * find_object
+ *		Is this an object of the arena that may be freed?  Finds its chunk.
+ */
+static ga_free_result
+find_object(const ga_arena *arena, const void *object, ga_chunk **found)
+{
+	uintptr_t addr = (uintptr_t) object;
+	ga_chunk *chunk = arena->active;
+	uint64_t state;
+	size_t size;
+
+	if (chunk == NULL || addr - chunk->base >= chunk->size)
+	{
+		chunk = ga_heap_lookup(arena->heap, addr);
+		if (chunk == NULL)
+			return ga_heap_arena_of(arena->heap, addr) != NULL ? GA_FREE_WILD : GA_FREE_FOREIGN;
+		if (chunk->arena != arena)
+			return GA_FREE_WILD;
+	}
+	*found = chunk;
+
+	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
+		addr > chunk->base + chunk->touched)
+		return GA_FREE_WILD;
+	state = *ga_object_header(object) & GA_HDR_STATE_MASK;
+	if (state == GA_HDR_FREE || state == GA_HDR_DELAYED)
+		return GA_FREE_DOUBLE;
+	if (state != GA_HDR_LIVE || addr > bump_of(arena, chunk))
+		return GA_FREE_WILD;
+	if (chunk->large)
+		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
+
+	/* An interior pointer rarely has what looks like a header before it. */
+	size = ga_object_size(object);
+	if (size == 0 || size > bump_of(arena, chunk) - addr || size != ga_class_round(size))
+		return GA_FREE_WILD;
+	return GA_FREE_OK;
+}
+
+ga_free_result
+ga_arena_check_object(const ga_arena *arena, const void *object)
+{
+	ga_chunk *chunk;
+
+	return find_object(arena, object, &chunk);
+}
+
+/*
+ * leave_chunk
+ *		A full chunk has no object left: it leaves the arena at once.
+ */
+static void
+leave_chunk(ga_arena *arena, ga_chunk *chunk)
+{
+	uintptr_t at = chunk->start;
+
+	while (at < chunk->used)
+	{
+		void *object = (void *) (at + GA_HEADER_SIZE);
+
+		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE)
+		{
+			size_t size = ga_free_object_size(object);
+
+			ga_free_list_unlink(arena, object);
+			at = (uintptr_t) object + size;
+		}
+		else
+			at = (uintptr_t) object + ga_object_size(object);
+	}
+	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	ga_list_remove(&arena->full, &chunk->link);
+	give_up_chunk(arena, chunk);
+	if (arena->mode == GA_QUARANTINE_STRICT)
+		ga_heap_flush_faults(arena->heap);
+}
+
+/*
+ * release_object
+ *		An object's memory may be used again.  An object for which there is no
+ *		room on a free list is left DELAYED, that is, dead until the reset.
+ */
+static void
+release_object(ga_arena *arena, ga_chunk *chunk, void *object)
+{
+	size_t size = ga_object_size(object);
+	size_t bytes = size + GA_HEADER_SIZE;
+
+	*ga_object_header(object) |= GA_HDR_DELAYED;
+	chunk->freed += bytes;
+	if (size > GA_SMALL_MAX)
+		ga_charge(arena, chunk, -(ptrdiff_t) bytes);
+	if (chunk != arena->active && chunk->freed == chunk->used - chunk->start)
+		leave_chunk(arena, chunk);
+	else
+	{
+		GA_MAKE_NOACCESS(object, size);
+		(void) ga_free_list_push(arena, object, size);
+	}
+}
+
+/*
+ * delay_object
+ *		In a quarantined arena an object waits first.
+ */
+static void
+delay_object(ga_arena *arena, ga_chunk *chunk, void *object)
+{
+	void *oldest;
+
+	if (!ga_delay_push(arena, object))
+	{
+		release_object(arena, chunk, object);
+		return;
+	}
+	while ((oldest = ga_delay_pop(arena)) != NULL)
+		release_object(arena, ga_heap_lookup(arena->heap, (uintptr_t) oldest), oldest);
+}
+
+ga_free_result
+ga_arena_free(ga_arena *arena, void *object)
+{
+	ga_chunk *chunk = NULL;
+	ga_free_result result = find_object(arena, object, &chunk);
+	size_t size;
+
+	if (GA_UNLIKELY(result != GA_FREE_OK))
+		return result;
+
+	arena->frees++;
+	if (chunk->large)
+	{
+		ga_span_free(arena, chunk);
+		return GA_FREE_OK;
+	}
+
+	size = ga_object_size(object);
+	arena->heap->counters.class_frees[ga_class_of(size)]++;
+	if ((uintptr_t) object + size == arena->ptr && arena->mode != GA_QUARANTINE_STRICT)
+	{
+		/* What was allocated last is freed in place. */
+		*ga_object_header(object) |= GA_HDR_DELAYED;
+		GA_MAKE_NOACCESS(object, size);
+		arena->ptr = (uintptr_t) object - GA_HEADER_SIZE;
+		if (size > GA_SMALL_MAX)
+			ga_charge_back(arena);
+	}
+	else if (arena->mode == GA_QUARANTINE_OFF)
+		release_object(arena, chunk, object);
+	else
+		delay_object(arena, chunk, object);
+	return GA_FREE_OK;
+}
+
+/*
+ * realloc_last
+ *		Let the last object of the active chunk grow or shrink in place.
+ */
+static bool
+realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
+{
+	uintptr_t end = (uintptr_t) object + rounded;
+
+	if ((uintptr_t) object + ga_object_size(object) != arena->ptr || end > arena->end ||
+		size > arena->heap->large_threshold || arena->mode == GA_QUARANTINE_STRICT)
+		return false;
+
+	if (end > arena->ptr)
+		GA_MAKE_UNDEFINED(arena->ptr, end - arena->ptr);
+	else
+		GA_MAKE_NOACCESS(end, arena->ptr - end);
+	arena->ptr = end;
+	if (end > arena->soft_end)
+		ga_charge_to(arena, end);
+	else if (arena->soft_end - end > GA_SMALL_MAX)
+		ga_charge_back(arena);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, size);
+	return true;
+}
+
+void *
+ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+{
+	size_t old_size = ga_object_size(object);
+	size_t rounded;
+	void *copy;
+
+	if (ga_heap_lookup(arena->heap, (uintptr_t) object)->large)
+		return ga_span_realloc(arena, object, size);
+
+	rounded = size > arena->heap->large_threshold ? size : ga_class_round(size);
+	if (rounded != old_size && realloc_last(arena, object, size, rounded))
+		return object;
+
+	/* An object that is much too large is worth moving. */
+	if (rounded <= old_size && (old_size <= GA_SMALL_MAX || rounded > old_size / 2))
+	{
+		ga_object_set_header(arena, object, GA_HDR_LIVE, old_size, size);
+		return object;
+	}
+
+	copy = ga_arena_alloc(arena, size);
+	if (copy == NULL)
+	{
+		if (rounded > old_size)
+			return NULL;
+		ga_object_set_header(arena, object, GA_HDR_LIVE, old_size, size);
+		return object;
+	}
+	memcpy(copy, object, ga_min_size(ga_object_requested(object), size));
+	(void) ga_arena_free(arena, object);
+	return copy;
+}
+
+/*
+ * add_usage
+ */
+static void
+add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
+{
+	usage->chunks++;
+	usage->chunk_bytes += chunk->size;
+	usage->used_bytes += bump_of(arena, chunk) - chunk->start - chunk->freed;
+}
+
+void
+ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
+{
+	memset(usage, 0, sizeof(*usage));
+	if (arena->active != NULL)
+		add_usage(arena, arena->active, usage);
+	ga_list_foreach(link, &arena->full)
+		add_usage(arena, ga_container(ga_chunk, link, link), usage);
+	ga_list_foreach(link, &arena->large)
+		add_usage(arena, ga_container(ga_chunk, link, link), usage);
+
+	usage->used_bytes -= arena->delayed_bytes;
+	usage->free_bytes = arena->free_bytes + (arena->end - arena->ptr);
+	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
+	if (arena->free_lists != NULL)
+		for (int i = 0; i < GA_NUM_CLASSES; i++)
+			usage->free_objects += arena->free_lists->counts[i];
+}
+
+/*
+ * walk_chunk
+ */
+static void
+walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),
+		   void *context)
+{
+	uintptr_t end = bump_of(arena, chunk);
+
+	for (uintptr_t at = chunk->start; at < end;)
+	{
+		void *object = (void *) (at + GA_HEADER_SIZE);
+		uint64_t state = *ga_object_header(object) & GA_HDR_STATE_MASK;
+		size_t size = state == GA_HDR_FREE ? ga_free_object_size(object) : ga_object_size(object);
+
+		if (state == GA_HDR_LIVE)
+			visit(object, context);
+		at = (uintptr_t) object + size;
+	}
+}
+
+void
+ga_arena_walk(const ga_arena *arena, void (*visit)(void *object, void *context), void *context)
+{
+	if (arena->active != NULL)
+		walk_chunk(arena, arena->active, visit, context);
+	ga_list_foreach(link, &arena->full)
+		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+	ga_list_foreach(link, &arena->large)
+		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+}

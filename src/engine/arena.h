@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * arena.h
+ *	  Arenas: bump allocation from chunks, and freeing all of it at once.
+ *
+ * An arena serves one memory context.  Objects are cut from the front of its
+ * active chunk; a chunk without room goes to the arena's full list, and a
+ * larger one takes its place.  Objects above a quarter of the largest chunk
+ * have a span to themselves.
+ *
+ * Each object has a header word, and on some servers the word of its owner
+ * between header and payload (GA_OWNER_WORD).  The header is
+ *
+ *	bits 0-3	the caller's (ga_arena.tag), on PostgreSQL 16+ the method id
+ *	bits 4-5	state: LIVE, FREE (on a free list), DELAYED (in the delay queue)
+ *	LIVE and DELAYED:
+ *	bits 6-43	size of the payload in units of 8 bytes
+ *	bits 44-63	bytes of the payload beyond what was asked for, at most 2^20-1
+ *	FREE:
+ *	bits 6-13	size class
+ *	bits 14-58	address of the next free object / 8
+ *
+ * Freed objects come back through the free lists of their size class; in
+ * quarantined arenas only after a stay in the delay queue.  The object
+ * allocated last is freed and grows in place, but not in strict arenas.
+ *
+ * What an arena uses is charged a page at a time: the bump pointer may run to
+ * soft_end, which the slow path moves on.  Objects above GA_SMALL_MAX are
+ * also uncharged when freed, so that contexts which grow arrays by doubling
+ * are accounted for what they hold.  The charge beyond ga_arena.credit is
+ * added to *meter, which is the context's mem_allocated.
+ *
+ * A reset ends a life of the arena.  Whether the next one is quarantined is
+ * drawn anew.
+ *
+ * After Go's runtime, arena.go: userArena, refill, userArenaNextFree.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_ARENA_H
+#define GA_ARENA_H
+
+#include "annotate.h"
+#include "heap.h"
+
+typedef struct ga_free_lists ga_free_lists;
+typedef struct ga_delay ga_delay;
+
+#define GA_CLASS_WORDS ((GA_NUM_CLASSES + 63) / 64)
+
+struct ga_arena
+{
+	/* What the hot path needs. */
+	uintptr_t ptr;         /* where the next object's header goes */
+	uintptr_t soft_end;    /* what is charged ends here */
+	uint64_t small_free;   /* classes 0 to 63 that have free objects */
+	uint64_t owner;        /* the word before each payload, if there is one */
+	uint64_t allocs;       /* of this arena, ever */
+	ga_heap *heap;
+	uint64_t tag;          /* low four bits of each header word */
+
+	uintptr_t end;         /* end of the active chunk */
+	ga_chunk *active;      /* NULL until the first allocation */
+	ga_quarantine mode;    /* of the present life */
+	int next_order;        /* of the next chunk */
+	ga_list full;          /* chunks without room */
+	ga_list large;         /* spans */
+	ga_free_lists *free_lists; /* NULL until the first object comes back */
+	ga_delay *delay;           /* NULL until an object is delayed */
+
+	size_t charged;        /* bytes */
+	size_t credit;         /* bytes that are not metered */
+	size_t *meter;         /* what to add the rest to, or NULL */
+
+	ga_link link;          /* in heap->arenas */
+	uint64_t id;
+	uint64_t frees;
+	uint64_t resets;
+	size_t free_bytes;     /* bytes on free lists, with headers */
+	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
+};
+
+#define GA_HDR_TAG_MASK   UINT64_C(0xf)
+#define GA_HDR_STATE_MASK UINT64_C(0x30)
+#define GA_HDR_LIVE       UINT64_C(0x10)
+#define GA_HDR_FREE       UINT64_C(0x20)
+#define GA_HDR_DELAYED    UINT64_C(0x30)
+#define GA_HDR_SIZE_SHIFT 6
+#define GA_HDR_SIZE_BITS  38
+#define GA_HDR_SLACK_SHIFT 44
+#define GA_HDR_SLACK_MAX  ((UINT64_C(1) << 20) - 1)
+#define GA_HDR_NEXT_SHIFT 14
+
+typedef enum ga_free_result
+{
+	GA_FREE_OK,
+	GA_FREE_DOUBLE,  /* the object was freed before */
+	GA_FREE_WILD,    /* in memory of this heap, but no object of this arena */
+	GA_FREE_FOREIGN  /* not in memory of this heap */
+} ga_free_result;
+
+GA_INLINE uint64_t *
+ga_object_header(const void *object)
+{
+	return (uint64_t *) ((uintptr_t) object - GA_HEADER_SIZE);
+}
+
+/* Bytes of payload that a LIVE or DELAYED object has. */
+GA_INLINE size_t
+ga_object_size(const void *object)
+{
+	uint64_t header = *ga_object_header(object);
+
+	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1))
+		   << 3;
+}
+
+/* Bytes of payload that were asked for; more if the slack did not fit. */
+GA_INLINE size_t
+ga_object_requested(const void *object)
+{
+	return ga_object_size(object) - (size_t) (*ga_object_header(object) >> GA_HDR_SLACK_SHIFT);
+}
+
+/* Does the header say exactly how much was asked for? */
+GA_INLINE bool
+ga_object_requested_known(const void *object)
+{
+	return *ga_object_header(object) >> GA_HDR_SLACK_SHIFT != GA_HDR_SLACK_MAX;
+}
+
+GA_INLINE void
+ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t size,
+					 size_t requested)
+{
+	uint64_t slack = size - requested;
+
+	if (GA_UNLIKELY(slack > GA_HDR_SLACK_MAX))
+		slack = GA_HDR_SLACK_MAX;
+	*ga_object_header(object) = slack << GA_HDR_SLACK_SHIFT |
+								(uint64_t) (size >> 3) << GA_HDR_SIZE_SHIFT | state | arena->tag;
+}
+
+/*
+ * Begin the first life of an arena in the given memory.  It holds no chunk
+ * yet.
+ *
+ * owner: the word to put before each payload (if GA_OWNER_WORD)
+ * tag: 0 to 15, the low bits of each header word
+ * meter, credit: see the head of this file; meter may be NULL
+ */
+extern void ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag,
+						  size_t *meter, size_t credit);
+
+/* End the arena: its chunks go their ways.  The struct is the caller's. */
+extern void ga_arena_destroy(ga_arena *arena);
+
+/* Free all objects and begin the next life. */
+extern void ga_arena_reset(ga_arena *arena);
+
+/*
+ * The slow way to allocate: any size; NULL if memory is used up, with the
+ * arena as it was.
+ */
+extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
+
+/*
+ * The fast way: NULL if the object is large, its size class has free objects,
+ * or the soft end is near.  size is in bytes and may be 0: then the object has
+ * the smallest size there is, and a place of its own.
+ */
+GA_INLINE void *
+ga_arena_alloc_fast(ga_arena *arena, size_t size)
+{
+	int size_class;
+	size_t rounded;
+	uintptr_t object;
+
+	if (GA_UNLIKELY(size > GA_SMALL_MAX))
+		return NULL;
+
+	size_class = ga_class_of(size);
+	rounded = ga_class_size(size_class);
+	if (GA_UNLIKELY((arena->small_free >> size_class & 1) != 0 ||
+					rounded + GA_HEADER_SIZE > arena->soft_end - arena->ptr))
+		return NULL;
+
+	object = arena->ptr + GA_HEADER_SIZE;
+	arena->ptr = object + rounded;
+	arena->allocs++;
+	arena->heap->counters.class_allocs[size_class]++;
+	GA_MAKE_UNDEFINED(object - GA_HEADER_SIZE, GA_HEADER_SIZE + rounded);
+	*ga_object_header((void *) object) = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
+										 (uint64_t) (rounded >> 3) << GA_HDR_SIZE_SHIFT |
+										 GA_HDR_LIVE | arena->tag;
+#if GA_OWNER_WORD
+	*(uint64_t *) (object - 8) = arena->owner;
+#endif
+	return (void *) object;
+}
+
+/* Allocate an object of any size; see the two above. */
+GA_INLINE void *
+ga_arena_alloc(ga_arena *arena, size_t size)
+{
+	void *object = ga_arena_alloc_fast(arena, size);
+
+	return GA_LIKELY(object != NULL) ? object : ga_arena_alloc_slow(arena, size);
+}
+
+/* Free an object.  Nothing is changed unless the result is GA_FREE_OK. */
+extern ga_free_result ga_arena_free(ga_arena *arena, void *object);
+
+/* What ga_arena_free would say. */
+extern ga_free_result ga_arena_check_object(const ga_arena *arena, const void *object);
+
+/*
+ * Change the size of an object that ga_arena_check_object approves of.  The
+ * contents are kept up to the smaller of both sizes.  NULL if memory is used
+ * up; the object is then as it was.
+ */
+extern void *ga_arena_realloc(ga_arena *arena, void *object, size_t size);
+
+/* How an arena's address space is used, in bytes.  */
+typedef struct ga_arena_usage
+{
+	size_t chunks;       /* number of chunks and spans */
+	size_t chunk_bytes;  /* address space of them */
+	size_t used_bytes;   /* live objects, with headers */
+	size_t free_bytes;   /* on free lists, and the rest of the active chunk */
+	size_t dead_bytes;   /* of earlier lives, delayed, or left over in full chunks */
+	size_t free_objects; /* number of objects on free lists */
+} ga_arena_usage;
+
+extern void ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage);
+
+/*
+ * Call a function for each LIVE object of the arena, in no particular order.
+ * The function must not allocate from or free in the arena.
+ */
+extern void ga_arena_walk(const ga_arena *arena, void (*visit)(void *object, void *context),
+						  void *context);
+
+#endif /* GA_ARENA_H */

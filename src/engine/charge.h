@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * charge.h
+ *	  What an arena is charged for.
+ *
+ * The server decides by a context's mem_allocated when to spill to disk, so
+ * it must follow what is used and never jump by a whole chunk.  An arena is
+ * charged for its active chunk up to soft_end, a few kilobytes ahead of the
+ * bump pointer, for full chunks and spans as far as they are used, and not
+ * for large freed objects.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_CHARGE_H
+#define GA_CHARGE_H
+
+#include "arena.h"
+
+/* The step in which soft_end moves, in bytes. */
+#define GA_CHARGE_STEP ((size_t) 4096)
+
+/* Set an arena's whole charge. */
+GA_INLINE void
+ga_charge_all(ga_arena *arena, size_t bytes)
+{
+	if (arena->meter != NULL && (arena->charged > arena->credit || bytes > arena->credit))
+	{
+		*arena->meter -= arena->charged > arena->credit ? arena->charged - arena->credit : 0;
+		*arena->meter += bytes > arena->credit ? bytes - arena->credit : 0;
+	}
+	arena->heap->in_use += bytes - arena->charged;
+	arena->charged = bytes;
+}
+
+/* Charge an arena for more or less of one of its chunks. */
+GA_INLINE void
+ga_charge(ga_arena *arena, ga_chunk *chunk, ptrdiff_t bytes)
+{
+	chunk->charged += (size_t) bytes;
+	ga_charge_all(arena, arena->charged + (size_t) bytes);
+}
+
+/* What lies below the soft end may be written. */
+GA_INLINE void
+ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
+{
+	size_t end = arena->soft_end - chunk->base;
+
+	if (end > chunk->touched)
+		chunk->touched = ga_align_up(end, arena->heap->os->page_size);
+}
+
+/* Move the soft end of the active chunk to at least the given address. */
+GA_INLINE void
+ga_charge_to(ga_arena *arena, uintptr_t addr)
+{
+	uintptr_t to = ga_align_up(addr, GA_CHARGE_STEP);
+
+	if (to > arena->end)
+		to = arena->end;
+	ga_charge(arena, arena->active, (ptrdiff_t) (to - arena->soft_end));
+	arena->soft_end = to;
+	ga_charge_touch(arena, arena->active);
+}
+
+/* Take the soft end back to just above the bump pointer. */
+GA_INLINE void
+ga_charge_back(ga_arena *arena)
+{
+	uintptr_t to = ga_align_up(arena->ptr, GA_CHARGE_STEP);
+
+	if (to < arena->soft_end)
+	{
+		ga_charge(arena, arena->active, -(ptrdiff_t) (arena->soft_end - to));
+		arena->soft_end = to;
+	}
+}
+
+#endif /* GA_CHARGE_H */

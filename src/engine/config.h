@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * config.h
+ *	  Constants and small tools that every file of the engine shares.
+ *
+ * The engine is plain C11.  It includes no PostgreSQL header and keeps no
+ * global state, so that it can be tested without a server; what it needs to
+ * know of the server's chunk header is said by GA_OWNER_WORD.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_CONFIG_H
+#define GA_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(__linux__) || !(defined(__x86_64__) || defined(__aarch64__))
+#error "goarena supports Linux on x86-64 and aarch64 only"
+#endif
+
+/*
+ * Does every object carry the word of its owner directly before its payload?
+ * PostgreSQL 15 and older find the context of a chunk through such a pointer;
+ * 16 and later use the low bits of the header word instead.
+ */
+#ifndef GA_OWNER_WORD
+#define GA_OWNER_WORD 1
+#endif
+
+/* Bytes before each object: the header word, then the owner word if any. */
+#define GA_HEADER_SIZE ((size_t) (GA_OWNER_WORD ? 16 : 8))
+
+/* Every object's address and size is a multiple of this. */
+#define GA_ALIGN ((size_t) 8)
+
+/* The address map's resolution, and the size of the smallest chunk. */
+#define GA_GRANULE_SHIFT 13
+#define GA_GRANULE_SIZE  ((size_t) 1 << GA_GRANULE_SHIFT)
+
+/* A heap arena: the unit in which address space is reserved (Go: 64 MB). */
+#define GA_HEAP_ARENA_SHIFT 26
+#define GA_HEAP_ARENA_SIZE  ((size_t) 1 << GA_HEAP_ARENA_SHIFT)
+#define GA_GRANULES         (1 << (GA_HEAP_ARENA_SHIFT - GA_GRANULE_SHIFT))
+
+/* Chunk orders: log2 of a chunk's size. */
+#define GA_MIN_ORDER  GA_GRANULE_SHIFT
+#define GA_MAX_ORDER  GA_HEAP_ARENA_SHIFT
+#define GA_NUM_ORDERS (GA_MAX_ORDER + 1)
+
+/* The largest chunk that one arena hands on to the next with dead data in it. */
+#define GA_HANDON_ORDER 16
+
+/* Bits of address space of a process on the supported platforms. */
+#define GA_ADDRESS_BITS 48
+
+/* Objects above this are charged and uncharged one by one (see arena.h). */
+#define GA_SMALL_MAX ((size_t) 8192)
+
+/*
+ * What freed objects are filled with while they wait.  Not a canonical
+ * address, so that following a pointer read from freed memory faults.
+ */
+#define GA_POISON UINT64_C(0xa5deada5a5deada5)
+
+#define GA_LIKELY(x)   __builtin_expect((x) != 0, 1)
+#define GA_UNLIKELY(x) __builtin_expect((x) != 0, 0)
+#define GA_NOINLINE    __attribute__((noinline))
+#define GA_INLINE      static inline __attribute__((always_inline))
+
+GA_INLINE uintptr_t
+ga_align_up(uintptr_t value, size_t power_of_two)
+{
+	return (value + power_of_two - 1) & ~(uintptr_t) (power_of_two - 1);
+}
+
+GA_INLINE uintptr_t
+ga_align_down(uintptr_t value, size_t power_of_two)
+{
+	return value & ~(uintptr_t) (power_of_two - 1);
+}
+
+/* The smallest order whose size is at least the given number of bytes. */
+GA_INLINE int
+ga_order_of(size_t bytes)
+{
+	return bytes <= 1 ? 0 : 64 - __builtin_clzl(bytes - 1);
+}
+
+GA_INLINE size_t
+ga_min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+GA_INLINE size_t
+ga_max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+#endif /* GA_CONFIG_H */

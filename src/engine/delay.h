@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * delay.h
+ *	  The delay queue: freed objects of quarantined arenas wait, poisoned.
+ *
+ * A small object that was freed cannot fault on its own.  In a quarantined
+ * arena it is filled with GA_POISON and waits in a queue, first in first out,
+ * until as many bytes were freed after it as the queue holds.  When it comes
+ * out, a changed word tells of a write after free.
+ *
+ * Scudo and AddressSanitizer have such quarantines too; that memory is checked
+ * on the way out is from PostgreSQL's own CLOBBER_FREED_MEMORY and from Go's
+ * clobberfree.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_DELAY_H
+#define GA_DELAY_H
+
+#include "arena.h"
+
+/* The queue holds at most this many objects and bytes, but always one. */
+#define GA_DELAY_OBJECTS 512
+#define GA_DELAY_BYTES   ((size_t) 64 << 10)
+
+struct ga_delay
+{
+	void *objects[GA_DELAY_OBJECTS]; /* a ring */
+	size_t first;                    /* position of the oldest */
+	size_t count;
+};
+
+/*
+ * Poison a freed object and put it into the queue.  False if there is no
+ * memory for the queue; the object is then poisoned but not delayed.
+ */
+extern bool ga_delay_push(ga_arena *arena, void *object);
+
+/* The object whose turn it is to come out, checked; NULL if all may stay. */
+extern void *ga_delay_pop(ga_arena *arena);
+
+/* Check all objects in the queue and forget them. */
+extern void ga_delay_clear(ga_arena *arena);
+
+#endif /* GA_DELAY_H */

@@ -1,0 +1,155 @@
+/*-------------------------------------------------------------------------
+ *
+ * free_list.c
+ *	  See free_list.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "free_list.h"
+
+GA_INLINE int
+free_object_class(const void *object)
+{
+	return (int) (*ga_object_header(object) >> GA_HDR_SIZE_SHIFT & 0xff);
+}
+
+GA_INLINE void *
+free_object_next(const void *object)
+{
+	return (void *) (uintptr_t) (*ga_object_header(object) >> GA_HDR_NEXT_SHIFT << 3);
+}
+
+GA_INLINE void
+set_free_header(const ga_arena *arena, void *object, int size_class, const void *next)
+{
+	*ga_object_header(object) = (uint64_t) (uintptr_t) next >> 3 << GA_HDR_NEXT_SHIFT |
+								(uint64_t) size_class << GA_HDR_SIZE_SHIFT | GA_HDR_FREE |
+								arena->tag;
+}
+
+GA_INLINE void
+set_previous(void *object, void *previous)
+{
+	GA_MAKE_DEFINED(object, sizeof(void *));
+	*(void **) object = previous;
+	GA_MAKE_NOACCESS(object, sizeof(void *));
+}
+
+GA_INLINE void *
+previous_of(void *object)
+{
+	void *previous;
+
+	GA_MAKE_DEFINED(object, sizeof(void *));
+	previous = *(void **) object;
+	GA_MAKE_NOACCESS(object, sizeof(void *));
+	return previous;
+}
+
+static void
+set_nonempty(ga_arena *arena, int size_class, bool nonempty)
+{
+	uint64_t *word = size_class < 64 ? &arena->small_free
+									 : &arena->free_lists->nonempty[size_class / 64];
+	uint64_t bit = UINT64_C(1) << (size_class % 64);
+
+	*word = nonempty ? *word | bit : *word & ~bit;
+}
+
+static bool
+is_nonempty(const ga_arena *arena, int size_class)
+{
+	uint64_t word = size_class < 64 ? arena->small_free
+									: arena->free_lists->nonempty[size_class / 64];
+
+	return (word >> (size_class % 64) & 1) != 0;
+}
+
+size_t
+ga_free_object_size(const void *object)
+{
+	return ga_class_size(free_object_class(object));
+}
+
+bool
+ga_free_list_push(ga_arena *arena, void *object, size_t size)
+{
+	int size_class = ga_class_of(size);
+	ga_free_lists *lists = arena->free_lists;
+	void *next = NULL;
+
+	assert(ga_class_size(size_class) == size);
+	if (lists == NULL)
+	{
+		lists = ga_fixed_alloc(&arena->heap->free_lists);
+		if (lists == NULL)
+			return false;
+		memset(lists->nonempty, 0, sizeof(lists->nonempty));
+		memset(lists->counts, 0, sizeof(lists->counts));
+		arena->free_lists = lists;
+		arena->small_free = 0;
+	}
+
+	if (is_nonempty(arena, size_class))
+	{
+		next = lists->heads[size_class];
+		set_previous(next, object);
+	}
+	set_free_header(arena, object, size_class, next);
+	set_previous(object, NULL);
+	lists->heads[size_class] = object;
+	lists->counts[size_class]++;
+	set_nonempty(arena, size_class, true);
+	arena->free_bytes += size + GA_HEADER_SIZE;
+	return true;
+}
+
+void
+ga_free_list_unlink(ga_arena *arena, void *object)
+{
+	ga_free_lists *lists = arena->free_lists;
+	int size_class = free_object_class(object);
+	void *next = free_object_next(object);
+	void *previous = previous_of(object);
+
+	if (next != NULL)
+		set_previous(next, previous);
+	if (previous != NULL)
+		set_free_header(arena, previous, size_class, next);
+	else
+	{
+		assert(lists->heads[size_class] == object);
+		lists->heads[size_class] = next;
+		if (next == NULL)
+			set_nonempty(arena, size_class, false);
+	}
+	lists->counts[size_class]--;
+	arena->free_bytes -= ga_class_size(size_class) + GA_HEADER_SIZE;
+}
+
+void *
+ga_free_list_pop(ga_arena *arena, int size_class)
+{
+	void *object;
+
+	if (arena->free_lists == NULL || !is_nonempty(arena, size_class))
+		return NULL;
+	object = arena->free_lists->heads[size_class];
+	ga_free_list_unlink(arena, object);
+	return object;
+}
+
+void
+ga_free_list_clear(ga_arena *arena)
+{
+	if (arena->free_lists != NULL)
+		ga_fixed_free(&arena->heap->free_lists, arena->free_lists);
+	arena->free_lists = NULL;
+	arena->small_free = 0;
+	arena->free_bytes = 0;
+}

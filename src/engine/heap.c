@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * heap.c
+ *	  Set-up and settings of a heap, and the things all of its parts share.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "arena.h"
+#include "delay.h"
+#include "free_list.h"
+#include "heap.h"
+
+/*
+ * Where heaps begin: 0x..c0_00000000, as in Go.  Read as text, such an
+ * address has bytes that UTF-8 never contains, and as an integer it is far
+ * from anything that is counted.  The seed fills in the byte above.
+ */
+#define HINT_BASE  (UINT64_C(0xc0) << 32)
+#define HINT_SHIFT 40
+#define HINT_MASK  0x3f
+
+void
+ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed)
+{
+	memset(heap, 0, sizeof(*heap));
+	heap->os = os;
+	heap->min_order = GA_MIN_ORDER;
+	if (ga_order_of(os->page_size) > heap->min_order)
+		heap->min_order = ga_order_of(os->page_size);
+	heap->hint = HINT_BASE | (seed & HINT_MASK) << HINT_SHIFT;
+	heap->random = seed | 1;
+
+	ga_metadata_init(&heap->metadata, os);
+	ga_fixed_init(&heap->chunk_structs, &heap->metadata, sizeof(ga_chunk));
+	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
+	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
+
+	for (int order = 0; order < GA_NUM_ORDERS; order++)
+	{
+		ga_list_init(&heap->fresh[order]);
+		ga_list_init(&heap->ready[order]);
+	}
+	for (int order = 0; order <= GA_HANDON_ORDER; order++)
+		ga_list_init(&heap->reuse[order]);
+	ga_list_init(&heap->ready_huge);
+	ga_list_init(&heap->fault);
+	ga_list_init(&heap->quarantined);
+	ga_list_init(&heap->retained_lru);
+	ga_list_init(&heap->arenas);
+
+	ga_heap_configure(heap, config);
+	heap->next_sweep = config->sweep_min;
+}
+
+void
+ga_heap_destroy(ga_heap *heap)
+{
+	ga_heap_arena *heap_arena = heap->heap_arenas;
+
+	while (heap_arena != NULL)
+	{
+		ga_heap_arena *next = heap_arena->next;
+
+		GA_MAKE_UNDEFINED(heap_arena->base, GA_HEAP_ARENA_SIZE);
+		heap->os->free((void *) heap_arena->base, GA_HEAP_ARENA_SIZE);
+		heap_arena = next;
+	}
+	ga_metadata_destroy(&heap->metadata);
+}
+
+void
+ga_heap_configure(ga_heap *heap, const ga_config *config)
+{
+	heap->config = *config;
+	heap->max_order = ga_order_of(config->chunk_size);
+	heap->large_threshold = config->chunk_size / 4;
+	heap->sample_every = config->sample_rate >= 1.0 ? UINT32_MAX
+													: (uint32_t) (config->sample_rate * 4294967296.0);
+}
+
+void
+ga_heap_reset_stats(ga_heap *heap)
+{
+	memset(&heap->counters, 0, sizeof(heap->counters));
+}
+
+const char *
+ga_state_name(ga_chunk_state state)
+{
+	static const char *const names[GA_NUM_STATES] = {
+		"fresh", "active", "full", "reuse", "fault", "quarantined", "ready",
+	};
+
+	return names[state];
+}
+
+/*
+ * ga_heap_draw_mode
+ *		xorshift64*; its upper half is good enough to compare with a rate.
+ */
+ga_quarantine
+ga_heap_draw_mode(ga_heap *heap)
+{
+	uint64_t x = heap->random;
+
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == 0)
+		return GA_QUARANTINE_OFF;
+	if (heap->sample_every == UINT32_MAX)
+		return heap->config.quarantine;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	heap->random = x;
+	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_every)
+		return heap->config.quarantine;
+	return GA_QUARANTINE_OFF;
+}
+
+void
+ga_heap_add_event(ga_heap *heap, const ga_event *event)
+{
+	if (heap->num_events < GA_MAX_EVENTS)
+		heap->events[heap->num_events++] = *event;
+	else
+		heap->lost_events++;
+}

@@ -1,0 +1,262 @@
+/*-------------------------------------------------------------------------
+ *
+ * quarantine.c
+ *	  What becomes of chunks whose arena is done with them.
+ *
+ * A freed chunk must not be touched any more, and its addresses must not be
+ * used again while a pointer into it may exist.  Setting it to fault costs a
+ * system call, so freed chunks collect on the fault list; a batch is sorted,
+ * and each run of neighbours is set to fault by one call.  During a sweep
+ * nothing is set to fault: what is freed then waits for its end.
+ *
+ * Each isolated range is a mapping, of which a process may have only so many.
+ * Above config.max_mappings chunks stay on the fault list, where a sweep can
+ * free them all the same; the caller is told once.
+ *
+ * Pages of chunks not in use are kept up to config.retain bytes, the ones
+ * used last being kept the longest.
+ *
+ * After Go's runtime, arena.go: freeUserArenaChunk, setUserArenaChunkToFault;
+ * batching and the budget are ours.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "annotate.h"
+#include "heap.h"
+
+/* The fault list is set to fault when it has this many chunks or bytes. */
+#define FAULT_BATCH_CHUNKS 64
+#define FAULT_BATCH_BYTES  ((size_t) 4 << 20)
+
+static ga_chunk *
+chunk_of(ga_link *link)
+{
+	return ga_container(ga_chunk, link, link);
+}
+
+static bool
+lower_base(const ga_link *a, const ga_link *b)
+{
+	return ga_container(ga_chunk, link, a)->base < ga_container(ga_chunk, link, b)->base;
+}
+
+/*
+ * disown
+ *		Forget the owner.  The owner's id stays for reports.
+ */
+static void
+disown(ga_chunk *chunk)
+{
+	assert(ga_state_is_owned(chunk->state));
+	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
+	chunk->arena = NULL;
+	chunk->large = false;
+}
+
+void
+ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk)
+{
+	disown(chunk);
+	ga_chunk_set_state(heap, chunk, GA_READY);
+
+	/* The chunk used last is the warmest. */
+	if (chunk->size > GA_HEAP_ARENA_SIZE)
+		ga_list_push_head(&heap->ready_huge, &chunk->link);
+	else
+		ga_list_push_head(&heap->ready[chunk->order], &chunk->link);
+	if (heap->retained > heap->config.retain)
+		ga_heap_trim(heap, heap->config.retain);
+}
+
+void
+ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
+{
+	assert(chunk->order <= GA_HANDON_ORDER && !chunk->large);
+	GA_MAKE_NOACCESS(chunk->start, chunk->used - chunk->start);
+	chunk->arena = NULL;
+	chunk->freed = chunk->charged = 0;
+	ga_chunk_set_state(heap, chunk, GA_REUSE);
+	ga_list_push_head(&heap->reuse[chunk->order], &chunk->link);
+}
+
+void
+ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
+{
+	disown(chunk);
+	ga_chunk_set_state(heap, chunk, GA_FAULT);
+	ga_list_push_tail(&heap->fault, &chunk->link);
+	heap->fresh_quarantine += chunk->touched;
+	heap->fault_bytes += chunk->touched;
+
+	if (heap->fault.count >= FAULT_BATCH_CHUNKS || heap->fault_bytes >= FAULT_BATCH_BYTES)
+		ga_heap_flush_faults(heap);
+}
+
+/*
+ * fault_run
+ *		Set the run of neighbours that begins with the given chunk to fault and
+ *		move it to quarantine.  Returns the link after the run, or NULL if the
+ *		operating system refused and the list is as it was.
+ */
+static ga_link *
+fault_run(ga_heap *heap, ga_link *first)
+{
+	ga_chunk *chunk = chunk_of(first);
+	uintptr_t from = chunk->base;
+	uintptr_t to = from + chunk->accessible;
+	ga_link *end = first->next;
+	ga_link *link = first;
+
+	/* Only the last chunk of a run may be accessible in part. */
+	while (end != &heap->fault.head && chunk->accessible == chunk->size &&
+		   chunk_of(end)->base == to)
+	{
+		chunk = chunk_of(end);
+		to += chunk->accessible;
+		end = end->next;
+	}
+	if (to > from)
+	{
+		if (heap->os->fault((void *) from, to - from) != 0)
+			return NULL;
+		heap->counters.fault_calls++;
+	}
+
+	while (link != end)
+	{
+		ga_link *next = link->next;
+
+		chunk = chunk_of(link);
+		ga_list_remove(&heap->fault, link);
+		heap->fault_bytes -= chunk->touched;
+		ga_chunk_note_access(heap, chunk, 0);
+		ga_chunk_set_state(heap, chunk, GA_QUARANTINED);
+		ga_list_push_tail(&heap->quarantined, link);
+		if (chunk->touched > 0)
+		{
+			/* In order of address, for ga_heap_trim to find runs. */
+			ga_list_remove(&heap->retained_lru, &chunk->retained);
+			ga_list_push_tail(&heap->retained_lru, &chunk->retained);
+		}
+		link = next;
+	}
+	return end;
+}
+
+/*
+ * may_isolate
+ *		Is there room for more mappings?  One call can add two.
+ */
+static bool
+may_isolate(ga_heap *heap)
+{
+	if (heap->mappings + 2 <= heap->config.max_mappings)
+	{
+		heap->isolation_stopped = false;
+		return true;
+	}
+	if (!heap->isolation_stopped)
+	{
+		ga_event event = {.kind = GA_EVENT_MAPPING_LIMIT, .size = heap->mappings};
+
+		ga_heap_add_event(heap, &event);
+		heap->isolation_stopped = true;
+	}
+	return false;
+}
+
+void
+ga_heap_flush_faults(ga_heap *heap)
+{
+	ga_link *link;
+
+	if (heap->sweeping || ga_list_empty(&heap->fault))
+		return;
+
+	ga_list_sort(&heap->fault, lower_base);
+	link = heap->fault.head.next;
+	while (link != &heap->fault.head && may_isolate(heap))
+	{
+		ga_link *next = fault_run(heap, link);
+
+		if (next == NULL)
+		{
+			ga_event event = {.kind = GA_EVENT_FAULT_FAILED, .error = errno};
+
+			if (!heap->fault_failure_told)
+				ga_heap_add_event(heap, &event);
+			heap->fault_failure_told = true;
+			break;
+		}
+		heap->fault_failure_told = false;
+		link = next;
+	}
+	if (heap->retained > heap->config.retain)
+		ga_heap_trim(heap, heap->config.retain);
+}
+
+/*
+ * ga_heap_trim
+ *		Chunks come to the list in order of their last use, and batches in order
+ *		of address, so runs of neighbours are again one system call.  Goes an
+ *		eighth below the target, not to be called again for each chunk.
+ */
+void
+ga_heap_trim(ga_heap *heap, size_t retain)
+{
+	size_t target = retain - retain / 8;
+
+	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
+	{
+		ga_link *first = ga_list_first(&heap->retained_lru);
+		ga_chunk *chunk = ga_container(ga_chunk, retained, first);
+		uintptr_t from = chunk->base;
+		uintptr_t to = from + chunk->touched;
+		size_t bytes = chunk->touched;
+		size_t count = 1;
+
+		for (ga_link *link = ga_list_next(&heap->retained_lru, first);
+			 link != NULL && chunk->touched == chunk->size && heap->retained - bytes > target;
+			 link = ga_list_next(&heap->retained_lru, link))
+		{
+			chunk = ga_container(ga_chunk, retained, link);
+			if (chunk->base != to)
+				break;
+			to += chunk->touched;
+			bytes += chunk->touched;
+			count++;
+		}
+		if (heap->os->unuse((void *) from, to - from) != 0)
+		{
+			ga_event event = {.kind = GA_EVENT_RELEASE_FAILED, .error = errno};
+
+			if (!heap->release_failure_told)
+				ga_heap_add_event(heap, &event);
+			heap->release_failure_told = true;
+			return;
+		}
+		heap->release_failure_told = false;
+		for (; count > 0; count--)
+		{
+			chunk = ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru));
+			if (chunk->state == GA_FAULT)
+				heap->fault_bytes -= chunk->touched;
+			ga_chunk_touch(heap, chunk, 0);
+		}
+	}
+}
+
+size_t
+ga_heap_release(ga_heap *heap)
+{
+	size_t before = heap->retained;
+
+	ga_heap_flush_faults(heap);
+	ga_heap_trim(heap, 0);
+	return before - heap->retained;
+}

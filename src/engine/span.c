@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * span.c
+ *	  Large objects: a chunk for each.
+ *
+ * Only as much of the chunk is made accessible as the object needs, rounded
+ * up to pages.  It can then grow in place up to the chunk's size; beyond, its
+ * physical pages move to a larger chunk without being copied, and the old
+ * addresses are given up like any freed chunk.  In strict arenas growing
+ * always moves, so that pointers to the old place are found.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "charge.h"
+#include "span.h"
+
+/* No object is larger than a quarter of what can be addressed. */
+#define MAX_SIZE ((size_t) 1 << (GA_ADDRESS_BITS - 2))
+
+/*
+ * pages_for
+ *		Bytes of whole pages that an object of the given size takes.
+ */
+static size_t
+pages_for(const ga_heap *heap, size_t size)
+{
+	return ga_align_up(size + GA_HEADER_SIZE, heap->os->page_size);
+}
+
+/*
+ * adopt
+ *		Make a chunk that was just taken one of the arena's spans.
+ */
+static void *
+adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+{
+	ga_heap *heap = arena->heap;
+	void *object = (void *) (chunk->base + GA_HEADER_SIZE);
+
+	chunk->large = true;
+	chunk->arena = arena;
+	chunk->arena_id = arena->id;
+	chunk->start = chunk->base;
+	chunk->used = chunk->base + bytes;
+	chunk->touched = ga_max_size(chunk->touched, bytes);
+	ga_chunk_set_state(heap, chunk, GA_FULL);
+	ga_list_push_head(&arena->large, &chunk->link);
+	ga_charge(arena, chunk, (ptrdiff_t) bytes);
+	return object;
+}
+
+void *
+ga_span_alloc(ga_arena *arena, size_t size)
+{
+	ga_heap *heap = arena->heap;
+	size_t bytes;
+	ga_chunk *chunk;
+	void *object;
+
+	if (size > MAX_SIZE)
+		return NULL;
+	bytes = pages_for(heap, size);
+	chunk = ga_chunk_take_span(heap, bytes);
+	if (chunk == NULL)
+		return NULL;
+
+	object = adopt(arena, chunk, bytes);
+	GA_MAKE_UNDEFINED(chunk->base, bytes);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+#if GA_OWNER_WORD
+	((uint64_t *) object)[-1] = arena->owner;
+#endif
+	arena->allocs++;
+	heap->counters.large_allocs++;
+	heap->counters.large_bytes += bytes;
+	return object;
+}
+
+/*
+ * give_up
+ *		The span's chunk goes the way of the arena's mode.
+ */
+static void
+give_up(ga_arena *arena, ga_chunk *chunk)
+{
+	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	ga_list_remove(&arena->large, &chunk->link);
+	if (arena->mode == GA_QUARANTINE_OFF)
+		ga_chunk_make_ready(arena->heap, chunk);
+	else
+		ga_chunk_quarantine(arena->heap, chunk);
+	if (arena->mode == GA_QUARANTINE_STRICT)
+		ga_heap_flush_faults(arena->heap);
+}
+
+void
+ga_span_free(ga_arena *arena, ga_chunk *chunk)
+{
+	arena->heap->counters.large_frees++;
+	give_up(arena, chunk);
+}
+
+/*
+ * resize
+ *		Let a span end after another number of bytes in the same chunk.  A span
+ *		that shrinks gives its pages back; if it cannot, it stays as it is.
+ */
+static bool
+resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
+{
+	ga_heap *heap = arena->heap;
+	size_t old_bytes = chunk->used - chunk->base;
+
+	if (bytes > chunk->accessible && !ga_chunk_set_accessible(heap, chunk, bytes))
+		return false;
+	if (bytes < old_bytes)
+		(void) ga_chunk_set_accessible(heap, chunk, bytes);
+
+	if (bytes > old_bytes)
+		GA_MAKE_UNDEFINED(chunk->used, bytes - old_bytes);
+	chunk->used = chunk->base + bytes;
+	chunk->touched = ga_max_size(chunk->touched, bytes);
+	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+	return true;
+}
+
+/*
+ * move
+ *		Continue a span in a larger chunk.
+ */
+static void *
+move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
+{
+	ga_heap *heap = arena->heap;
+	size_t old_bytes = chunk->used - chunk->base;
+	ga_chunk *target = ga_chunk_take_span(heap, bytes);
+	void *copy;
+
+	if (target == NULL)
+		return NULL;
+
+	GA_MAKE_UNDEFINED(target->base, bytes);
+	if (heap->os->move((void *) chunk->base, (void *) target->base, old_bytes) == 0)
+		ga_chunk_touch(heap, chunk, chunk->touched > old_bytes ? chunk->touched : 0);
+	else
+		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
+
+	copy = adopt(arena, target, bytes);
+	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+	give_up(arena, chunk);
+	return copy;
+}
+
+void *
+ga_span_realloc(ga_arena *arena, void *object, size_t size)
+{
+	ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	size_t bytes;
+
+	if (size > MAX_SIZE)
+		return NULL;
+	bytes = pages_for(arena->heap, size);
+	if (bytes > chunk->size ||
+		(arena->mode == GA_QUARANTINE_STRICT && bytes > (size_t) (chunk->used - chunk->base)))
+		return move(arena, chunk, bytes, size);
+	return resize(arena, chunk, object, bytes, size) ? object : NULL;
+}

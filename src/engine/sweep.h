@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.h
+ *	  Finding out which quarantined chunks nothing points into any more.
+ *
+ * A sweep reads the roots and the live chunks once, word by word, and marks
+ * every quarantined chunk into which a word points; interior pointers count,
+ * and so does whatever merely looks like one.  It is linear, not transitive:
+ * memory that is itself only reachable from freed memory counts as a root all
+ * the same, because nobody knows what of malloc's memory is free.  Chunks
+ * without a mark become READY.
+ *
+ *	ga_sweep_begin(heap);
+ *	ga_sweep_root(heap, from, to, ...);		(for each root)
+ *	ga_sweep_live(heap);
+ *	ga_sweep_finish(heap, &result);
+ *
+ * The engine skips its own metadata and its chunks wherever a root contains
+ * them.  The caller's stack is a root from the frame that calls these
+ * functions on; the engine's own frames below hold addresses of chunks.
+ *
+ * After MineSweeper (Erdos, Ainsworth and Jones, ASPLOS 2022), with the
+ * quarantine of Go's arenas.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_SWEEP_H
+#define GA_SWEEP_H
+
+#include "heap.h"
+
+typedef struct ga_sweep_result
+{
+	size_t chunks_freed;
+	size_t chunks_pinned;
+	size_t bytes_freed;
+	size_t bytes_scanned;
+	int64_t duration; /* microseconds */
+} ga_sweep_result;
+
+/* Has enough come into quarantine for a sweep to pay? */
+GA_INLINE bool
+ga_sweep_due(const ga_heap *heap)
+{
+	return heap->fresh_quarantine >= heap->next_sweep;
+}
+
+/*
+ * Begin.  Until ga_sweep_finish no chunk is set to fault.  The engine may
+ * be used meanwhile.
+ */
+extern void ga_sweep_begin(ga_heap *heap);
+
+/*
+ * Read a root, from and to in bytes of address.  Pages that are not resident
+ * are not touched.  If unstable is set, the memory may be unmapped by another
+ * thread at any moment, and is read through the operating system.
+ */
+extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable);
+
+/* Read all objects of all arenas. */
+extern void ga_sweep_live(ga_heap *heap);
+
+/* End: unmarked chunks become ready. */
+extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);
+
+/* Work out anew how much quarantine makes the next sweep due. */
+extern void ga_sweep_schedule(ga_heap *heap);
+
+#endif /* GA_SWEEP_H */

@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * goarena.c
+ *	  Loading: settings, hooks, and the order in which things start.
+ *
+ * The library can be loaded by shared_preload_libraries, which is the normal
+ * way, by session_preload_libraries, or by LOAD.  When it is loaded merely
+ * because one of its SQL functions is called or created, it stays passive.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "tcop/pquery.h"
+#include "utils/guc.h"
+
+#include "goarena.h"
+
+#include "backend/sweeps.h"
+#include "mcxt/adopt.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/patterns.h"
+#include "mcxt/process_heap.h"
+#include "version.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+static const struct config_enum_entry quarantine_options[] = {
+	{"off", GA_QUARANTINE_OFF, false},
+	{"on", GA_QUARANTINE_ON, false},
+	{"strict", GA_QUARANTINE_STRICT, false},
+	{NULL, 0, false},
+};
+
+static const struct config_enum_entry huge_pages_options[] = {
+	{"off", 0, false},
+	{"try", 1, false},
+	{NULL, 0, false},
+};
+
+static const struct config_enum_entry trace_options[] = {
+	{"off", TRACE_OFF, false},
+	{"sweeps", TRACE_SWEEPS, false},
+	{"all", TRACE_ALL, false},
+	{NULL, 0, false},
+};
+
+static const GoarenaApi api = {
+	.version = GOARENA_API_VERSION,
+	.context_create = ArenaContextCreate,
+	.is_arena = MemoryContextIsArena,
+};
+
+/*
+ * CheckChunkSize
+ *		Chunks are cut from heap arenas buddy fashion.
+ */
+static bool
+CheckChunkSize(int *newval, void **extra, GucSource source)
+{
+	if ((*newval & (*newval - 1)) != 0)
+	{
+		GUC_check_errdetail("goarena.chunk_size must be a power of two.");
+		GUC_check_errhint("Allowed are 64kB, 128kB, and so on to 64MB.");
+		return false;
+	}
+	return true;
+}
+
+static void
+AssignBool(bool newval, void *extra)
+{
+	goarena_settings_changed = true;
+}
+
+static void
+AssignInt(int newval, void *extra)
+{
+	goarena_settings_changed = true;
+}
+
+static void
+AssignReal(double newval, void *extra)
+{
+	goarena_settings_changed = true;
+}
+
+static void
+DefineSettings(void)
+{
+	DefineCustomBoolVariable("goarena.enabled", "Makes memory contexts into arenas.",
+							 "Contexts that are arenas already stay so until they are deleted.",
+							 &goarena_enabled, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+	DefineCustomStringVariable("goarena.contexts",
+							   "Names the memory contexts that become arenas.",
+							   "A list of patterns; the first that matches decides.",
+							   &goarena_contexts, "!CacheMemoryContext/, *", PGC_SUSET, 0,
+							   CheckContextPatterns, AssignContextPatterns, NULL);
+	DefineCustomEnumVariable("goarena.quarantine",
+							 "Sets what becomes of the memory of arenas that are freed.", NULL,
+							 &goarena_quarantine, GA_QUARANTINE_ON, quarantine_options,
+							 PGC_SUSET, 0, NULL, AssignInt, NULL);
+	DefineCustomRealVariable("goarena.quarantine_sample_rate",
+							 "Sets the share of arenas that are quarantined.",
+							 "It is drawn anew each time an arena starts a life.",
+							 &goarena_sample_rate, 0.01, 0.0, 1.0, PGC_SUSET, 0, NULL,
+							 AssignReal, NULL);
+	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
+							"A power of two.  Arenas start with small chunks and double.",
+							&goarena_chunk_size_kb, 8192, 64, 65536, PGC_SUSET, GUC_UNIT_KB,
+							CheckChunkSize, AssignInt, NULL);
+	DefineCustomIntVariable("goarena.sweep_percent",
+							"Sweeps when the memory that came into quarantine reaches this share "
+							"of the memory in use.",
+							"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000,
+							PGC_SUSET, 0, NULL, AssignInt, NULL);
+	DefineCustomIntVariable("goarena.sweep_min",
+							"Sets the least memory in quarantine that makes a sweep due.", NULL,
+							&goarena_sweep_min_kb, 32 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
+							GUC_UNIT_KB, NULL, AssignInt, NULL);
+	DefineCustomIntVariable("goarena.retain",
+							"Sets how much memory not in use a process keeps resident.", NULL,
+							&goarena_retain_kb, 32 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
+							GUC_UNIT_KB, NULL, AssignInt, NULL);
+	DefineCustomEnumVariable("goarena.huge_pages",
+							 "Asks for transparent huge pages for large chunks.", NULL,
+							 &goarena_huge_pages, 0, huge_pages_options, PGC_SUSET, 0, NULL,
+							 AssignInt, NULL);
+	DefineCustomEnumVariable("goarena.trace", "Logs what goarena does.", NULL, &goarena_trace,
+							 TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("goarena");
+}
+
+/*
+ * LoadedOnPurpose
+ *		Not when a query calls one of our functions, or creates one.
+ */
+static bool
+LoadedOnPurpose(void)
+{
+	return process_shared_preload_libraries_in_progress || ActivePortal == NULL ||
+		   ActivePortal->commandTag == CMDTAG_LOAD;
+}
+
+void
+_PG_init(void)
+{
+	const char *wrong;
+
+	DefineSettings();
+	if (!LoadedOnPurpose())
+		return;
+
+	SweepsInit();
+	wrong = AdoptStart(process_shared_preload_libraries_in_progress);
+	if (wrong != NULL)
+	{
+		ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						  errmsg("goarena cannot adopt memory contexts of this server"),
+						  errdetail("%s", wrong),
+						  errhint("The server runs on without it.")));
+		return;
+	}
+	*find_rendezvous_variable("goarena_api") = (void *) &api;
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * adopt.h
+ *	  Making the server's own memory contexts into arenas.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_ADOPT_H
+#define GOARENA_ADOPT_H
+
+#include "postgres.h"
+
+#include "nodes/memnodes.h"
+
+/*
+ * Begin to adopt contexts.  preloaded says that no session has begun yet.
+ * Returns NULL, or, with the server left as it was, what is not as expected
+ * (a translatable sentence for errdetail).
+ */
+extern const char *AdoptStart(bool preloaded);
+
+/* Are contexts being adopted in this process or its children? */
+extern bool AdoptActive(void);
+
+/* The methods that an AllocSet context has when it is not an arena. */
+extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
+
+#endif /* GOARENA_ADOPT_H */

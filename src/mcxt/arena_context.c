@@ -1,0 +1,383 @@
+/*-------------------------------------------------------------------------
+ *
+ * arena_context.c
+ *	  The methods of memory contexts that are arenas.
+ *
+ * An arena context is an AllocSet context whose method table was exchanged:
+ * its header, and with it name, parent and callbacks, stay AllocSet's; all
+ * memory comes from the engine.  Until the context is deleted or its table is
+ * put back, AllocSet's own first block lies unused beside it.  mem_allocated
+ * goes on counting that block, and the first bytes of the arena up to its size
+ * are not counted (the arena's credit), so that small contexts weigh as much
+ * as they do on a plain server.
+ *
+ * Use arenas for memory that is freed all at once, which is what most
+ * contexts are for.  pfree works, and freed objects are used again; contexts
+ * that do little else are better served by AllocSet or Slab.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memdebug.h"
+#include "utils/memutils.h"
+
+#include "mcxt/adopt.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/process_heap.h"
+
+static void *ArenaAlloc(MemoryContext context, Size size);
+static void ArenaFree(MemoryContext context, void *pointer);
+static void *ArenaRealloc(MemoryContext context, void *pointer, Size size);
+static void ArenaReset(MemoryContext context);
+static void ArenaDelete(MemoryContext context);
+static Size ArenaGetChunkSpace(MemoryContext context, void *pointer);
+static bool ArenaIsEmpty(MemoryContext context);
+static void ArenaStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+					   MemoryContextCounters *totals, bool print_to_stderr);
+#ifdef MEMORY_CONTEXT_CHECKING
+static void ArenaCheck(MemoryContext context);
+#endif
+
+static const MemoryContextMethods ArenaMethods = {
+	.alloc = ArenaAlloc,
+	.free_p = ArenaFree,
+	.realloc = ArenaRealloc,
+	.reset = ArenaReset,
+	.delete_context = ArenaDelete,
+	.get_chunk_space = ArenaGetChunkSpace,
+	.is_empty = ArenaIsEmpty,
+	.stats = ArenaStats,
+#ifdef MEMORY_CONTEXT_CHECKING
+	.check = ArenaCheck,
+#endif
+};
+
+static ga_fixed arena_sets; /* ArenaSet structs of this process */
+
+static inline ArenaSet *
+ArenaSetOfContext(MemoryContext context)
+{
+	return (ArenaSet *) context->methods;
+}
+
+bool
+MemoryContextIsArena(MemoryContext context)
+{
+	return context->methods->alloc == ArenaAlloc;
+}
+
+bool
+ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign)
+{
+	ArenaSet *set;
+
+	if (unlikely(!process_heap_ready || goarena_settings_changed))
+		ProcessHeapPrepare();
+	if (unlikely(arena_sets.metadata == NULL))
+		ga_fixed_init(&arena_sets, &process_heap.metadata, sizeof(ArenaSet));
+
+	set = ga_fixed_alloc(&arena_sets);
+	if (set == NULL)
+		return false;
+	set->methods = ArenaMethods;
+	set->context = context;
+	set->origin = origin;
+	set->foreign = foreign;
+	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, 0,
+				  &context->mem_allocated, context->mem_allocated);
+	context->methods = &set->methods;
+	return true;
+}
+
+MemoryContext
+ArenaContextCreate(MemoryContext parent, const char *name)
+{
+	MemoryContext context =
+		AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
+
+	if (!ArenaContextAdopt(context, AdoptOrigin(context), false))
+	{
+		MemoryContextDelete(context);
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("Failed while creating arena \"%s\".", name)));
+	}
+	return context;
+}
+
+/*
+ * MarkRequested
+ *		After an object was allocated or changed its size: with memory checking,
+ *		leave a mark behind what was asked for.
+ */
+static inline void *
+MarkRequested(void *object, Size size)
+{
+#ifdef MEMORY_CONTEXT_CHECKING
+	if (size < ga_object_size(object) && ga_object_requested_known(object))
+		set_sentinel(object, size);
+#endif
+	return object;
+}
+
+/*
+ * CheckRequested
+ *		With memory checking, complain if that mark was overwritten.
+ */
+static inline void
+CheckRequested(MemoryContext context, void *object)
+{
+#ifdef MEMORY_CONTEXT_CHECKING
+	Size requested = ga_object_requested(object);
+
+	if (requested < ga_object_size(object) && ga_object_requested_known(object) &&
+		!sentinel_ok(object, requested))
+		elog(WARNING, "detected write past chunk end in %s %p", context->name, object);
+#endif
+}
+
+/*
+ * ArenaAllocSlow
+ *		Where the bump pointer is stuck is also where housekeeping is done, and
+ *		where memory can be used up.
+ */
+static pg_noinline void *
+ArenaAllocSlow(ga_arena *arena, Size size)
+{
+	void *object;
+
+	if (unlikely(ProcessHeapWantsAttention()))
+		process_heap_maintenance();
+
+	object = ga_arena_alloc_slow(arena, size);
+	if (unlikely(object == NULL) && process_heap_emergency())
+		object = ga_arena_alloc_slow(arena, size);
+	return object;
+}
+
+/*
+ * ArenaAlloc
+ *		Returns NULL if memory is used up; mcxt.c raises the error, or not.
+ */
+static void *
+ArenaAlloc(MemoryContext context, Size size)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	void *object = ga_arena_alloc_fast(&set->arena, size);
+
+	if (unlikely(object == NULL))
+	{
+		object = ArenaAllocSlow(&set->arena, size);
+		if (object == NULL)
+			return NULL;
+	}
+#ifdef RANDOMIZE_ALLOCATED_MEMORY
+	randomize_mem(object, size);
+#endif
+	return MarkRequested(object, size);
+}
+
+/*
+ * ReportBadPointer
+ *		Somebody frees or reallocates what is no object of the context.  That
+ *		is an error as in aset.c, unless an error would only make it worse.
+ */
+static pg_noinline void
+ReportBadPointer(MemoryContext context, void *pointer, ga_free_result result)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+	int level = CritSectionCount > 0 || proc_exit_inprogress ? WARNING : ERROR;
+
+	if (result == GA_FREE_DOUBLE)
+	{
+		bool delayed = (*ga_object_header(pointer) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED;
+
+		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("object %p in memory context \"%s\" is freed twice", pointer,
+							   context->name),
+						delayed ? errdetail("The object has %zu bytes.", ga_object_size(pointer))
+								: 0));
+	}
+	else if (chunk != NULL)
+		ereport(level,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
+						context->name),
+				 errdetail("It points %zu bytes into a chunk of %zu bytes that is %s and "
+						   "was last used by arena " UINT64_FORMAT "; the context is arena " UINT64_FORMAT ".",
+						   (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
+						   ga_state_name(chunk->state), chunk->arena_id,
+						   ArenaSetOfContext(context)->arena.id)));
+	else
+		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
+							   context->name),
+						errdetail("It does not point into memory of any arena.")));
+}
+
+static void
+ArenaFree(MemoryContext context, void *pointer)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	ga_free_result result;
+
+#ifdef MEMORY_CONTEXT_CHECKING
+	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
+	{
+		CheckRequested(context, pointer);
+#ifdef CLOBBER_FREED_MEMORY
+		wipe_mem(pointer, ga_object_size(pointer));
+		GA_MAKE_UNDEFINED(pointer, ga_object_size(pointer));
+#endif
+	}
+#endif
+	result = ga_arena_free(&set->arena, pointer);
+	if (likely(result == GA_FREE_OK))
+		return;
+	if (result == GA_FREE_FOREIGN && set->foreign)
+		set->origin->free_p(context, pointer);
+	else
+		ReportBadPointer(context, pointer, result);
+}
+
+static void *
+ArenaRealloc(MemoryContext context, void *pointer, Size size)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	ga_free_result result = ga_arena_check_object(&set->arena, pointer);
+	void *object;
+
+	if (unlikely(result != GA_FREE_OK))
+	{
+		if (result == GA_FREE_FOREIGN && set->foreign)
+			return set->origin->realloc(context, pointer, size);
+		ReportBadPointer(context, pointer, result);
+		return NULL;
+	}
+	CheckRequested(context, pointer);
+
+	if (unlikely(ProcessHeapWantsAttention()))
+		process_heap_maintenance();
+	object = ga_arena_realloc(&set->arena, pointer, size);
+	if (unlikely(object == NULL) && process_heap_emergency())
+		object = ga_arena_realloc(&set->arena, pointer, size);
+	return object == NULL ? NULL : MarkRequested(object, size);
+}
+
+static void
+ArenaReset(MemoryContext context)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+
+#ifdef MEMORY_CONTEXT_CHECKING
+	ArenaCheck(context);
+#endif
+	ga_arena_reset(&set->arena);
+	if (unlikely(set->foreign))
+		set->origin->reset(context);
+}
+
+/*
+ * ArenaDelete
+ *		The arena ends, and AllocSet deletes what it believes is its own.
+ */
+static void
+ArenaDelete(MemoryContext context)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	const MemoryContextMethods *origin = set->origin;
+
+#ifdef MEMORY_CONTEXT_CHECKING
+	ArenaCheck(context);
+#endif
+	ga_arena_destroy(&set->arena);
+	context->methods = origin;
+	if (!set->foreign)
+		context->isReset = true;
+	ga_fixed_free(&arena_sets, set);
+	origin->delete_context(context);
+}
+
+static Size
+ArenaGetChunkSpace(MemoryContext context, void *pointer)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+
+	if (unlikely(set->foreign) && ga_heap_arena_of(&process_heap, (uintptr_t) pointer) == NULL)
+		return set->origin->get_chunk_space(context, pointer);
+	return ga_object_size(pointer) + GA_HEADER_SIZE;
+}
+
+static bool
+ArenaIsEmpty(MemoryContext context)
+{
+	return context->isReset;
+}
+
+/*
+ * ArenaStats
+ *		What is not in use of what the context is charged for is free; blocks
+ *		are AllocSet's first one, and the arena's chunks and spans.
+ */
+static void
+ArenaStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+		   MemoryContextCounters *totals, bool print_to_stderr)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	MemoryContextCounters counters = {0};
+	ga_arena_usage usage;
+	Size used;
+
+	if (set->foreign)
+		set->origin->stats(context, NULL, NULL, &counters, false);
+	else
+		counters.nblocks = 1;
+	ga_arena_get_usage(&set->arena, &usage);
+
+	used = usage.used_bytes + (counters.totalspace - counters.freespace);
+	counters.nblocks += usage.chunks;
+	counters.freechunks += usage.free_objects;
+	counters.totalspace = context->mem_allocated;
+	counters.freespace = counters.totalspace - Min(used, counters.totalspace);
+
+	if (printfunc)
+	{
+		char text[200];
+
+		snprintf(text, sizeof(text),
+				 "%zu total in %zu blocks; %zu free (%zu chunks); %zu used",
+				 counters.totalspace, counters.nblocks, counters.freespace, counters.freechunks,
+				 counters.totalspace - counters.freespace);
+		printfunc(context, passthru, text, print_to_stderr);
+	}
+	if (totals)
+	{
+		totals->nblocks += counters.nblocks;
+		totals->freechunks += counters.freechunks;
+		totals->totalspace += counters.totalspace;
+		totals->freespace += counters.freespace;
+	}
+}
+
+#ifdef MEMORY_CONTEXT_CHECKING
+static void
+CheckVisited(void *object, void *context)
+{
+	CheckRequested((MemoryContext) context, object);
+}
+
+/*
+ * ArenaCheck
+ *		Problems are warnings, as in AllocSetCheck: an error would call this
+ *		again when its memory is released.
+ */
+static void
+ArenaCheck(MemoryContext context)
+{
+	ga_arena_walk(&ArenaSetOfContext(context)->arena, CheckVisited, context);
+}
+#endif

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * patterns.c
+ *	  goarena.contexts: which memory contexts become arenas.
+ *
+ * The setting is a list of globs on context names, separated by commas: "*"
+ * stands for any characters, "?" for one, a leading "!" excludes, and a
+ * trailing "/" takes in everything below the context as well.  The first
+ * pattern that matches decides; a context that none matches is left alone.
+ *
+ * The decision is taken at the first allocation in each life of a context,
+ * which happens dozens of times a query, so matching must be cheap.  Context
+ * names are constant strings: what patterns match a name is kept in a small
+ * cache keyed by the name's address.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/memnodes.h"
+
+#include "mcxt/patterns.h"
+
+#define MAX_PATTERNS 64
+#define CACHE_SIZE   256 /* power of two */
+
+typedef struct ContextPattern
+{
+	const char *glob; /* into PatternList.text, without "!" and "/" */
+	bool exclude;
+} ContextPattern;
+
+typedef struct PatternList
+{
+	int count;
+	uint64 subtrees; /* bit for each pattern that ends in "/" */
+	ContextPattern patterns[MAX_PATTERNS];
+	char text[FLEXIBLE_ARRAY_MEMBER]; /* the setting, cut at the commas */
+} PatternList;
+
+typedef struct CachedName
+{
+	const char *name;
+	uint64 matches; /* bit for each pattern that matches the name */
+} CachedName;
+
+char *goarena_contexts;
+
+static PatternList *patterns;
+static CachedName cache[CACHE_SIZE];
+
+/*
+ * GlobMatches
+ *		"*" backtracks to its last occurrence only, which suffices for globs.
+ */
+static bool
+GlobMatches(const char *glob, const char *name)
+{
+	const char *star = NULL;
+	const char *resume = NULL;
+
+	while (*name != '\0')
+	{
+		if (*glob == '*')
+		{
+			star = glob++;
+			resume = name;
+		}
+		else if (*glob == '?' || *glob == *name)
+		{
+			glob++;
+			name++;
+		}
+		else if (star != NULL)
+		{
+			glob = star + 1;
+			name = ++resume;
+		}
+		else
+			return false;
+	}
+	while (*glob == '*')
+		glob++;
+	return *glob == '\0';
+}
+
+/*
+ * ParsePattern
+ *		Parse one element of the list in place.  Returns what is wrong with it,
+ *		or NULL.
+ */
+static const char *
+ParsePattern(char *element, PatternList *list)
+{
+	ContextPattern *pattern = &list->patterns[list->count];
+	size_t length;
+
+	if (list->count == MAX_PATTERNS)
+		return "There are more than 64 patterns.";
+
+	while (isspace((unsigned char) *element))
+		element++;
+	length = strlen(element);
+	while (length > 0 && isspace((unsigned char) element[length - 1]))
+		element[--length] = '\0';
+
+	if (*element == '!')
+	{
+		pattern->exclude = true;
+		element++;
+		length--;
+	}
+	if (length > 0 && element[length - 1] == '/')
+	{
+		list->subtrees |= UINT64CONST(1) << list->count;
+		element[--length] = '\0';
+	}
+	if (length == 0)
+		return "A pattern is empty.";
+	if (strchr(element, '/') != NULL)
+		return "\"/\" may only end a pattern.";
+	if (strchr(element, '!') != NULL)
+		return "\"!\" may only begin a pattern.";
+	pattern->glob = element;
+	list->count++;
+	return NULL;
+}
+
+bool
+CheckContextPatterns(char **newval, void **extra, GucSource source)
+{
+	size_t length = strlen(*newval);
+	PatternList *list = malloc(offsetof(PatternList, text) + length + 1);
+	const char *wrong = NULL;
+	char *element;
+
+	if (list == NULL)
+		return false;
+	memset(list, 0, offsetof(PatternList, text));
+	memcpy(list->text, *newval, length + 1);
+
+	/* An empty setting is allowed: it adopts nothing. */
+	element = list->text;
+	if (strspn(element, " \t\n") == length)
+		element = NULL;
+	while (element != NULL && wrong == NULL)
+	{
+		char *comma = strchr(element, ',');
+
+		if (comma != NULL)
+			*comma++ = '\0';
+		wrong = ParsePattern(element, list);
+		element = comma;
+	}
+	if (wrong != NULL)
+	{
+		free(list);
+		GUC_check_errdetail("%s", wrong);
+		GUC_check_errhint("Give a comma-separated list of context names; \"*\" and \"?\" are "
+						  "wildcards, a leading \"!\" excludes, a trailing \"/\" takes in "
+						  "everything below the context.");
+		return false;
+	}
+	*extra = list;
+	return true;
+}
+
+void
+AssignContextPatterns(const char *newval, void *extra)
+{
+	patterns = extra;
+	memset(cache, 0, sizeof(cache));
+}
+
+/*
+ * MatchesOfName
+ *		The patterns that match a name itself, as bits.
+ */
+static uint64
+MatchesOfName(const char *name)
+{
+	CachedName *cached = &cache[((uintptr_t) name >> 3 ^ (uintptr_t) name >> 11) % CACHE_SIZE];
+
+	if (cached->name != name)
+	{
+		uint64 matches = 0;
+
+		for (int i = 0; i < patterns->count; i++)
+			if (GlobMatches(patterns->patterns[i].glob, name))
+				matches |= UINT64CONST(1) << i;
+		cached->name = name;
+		cached->matches = matches;
+	}
+	return cached->matches;
+}
+
+bool
+ContextMatchesPatterns(MemoryContext context)
+{
+	uint64 matches = MatchesOfName(context->name);
+
+	if (patterns->subtrees != 0)
+	{
+		uint64 above = 0;
+
+		for (MemoryContext up = context->parent; up != NULL; up = up->parent)
+			above |= MatchesOfName(up->name);
+		matches |= above & patterns->subtrees;
+	}
+	if (matches == 0)
+		return false;
+	return !patterns->patterns[__builtin_ctzll(matches)].exclude;
+}

@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * process_heap.c
+ *	  The one heap of this process, and the settings it follows.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <stdio.h>
+#include <sys/auxv.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "mcxt/process_heap.h"
+
+bool goarena_enabled = true;
+int goarena_quarantine = GA_QUARANTINE_ON;
+double goarena_sample_rate;
+int goarena_chunk_size_kb;
+int goarena_sweep_percent;
+int goarena_sweep_min_kb;
+int goarena_retain_kb;
+int goarena_huge_pages;
+bool goarena_settings_changed = false;
+
+ga_heap process_heap;
+bool process_heap_ready = false;
+void (*process_heap_maintenance)(void) = NULL;
+bool (*process_heap_emergency)(void) = NULL;
+
+/* Linux's default for vm.max_map_count. */
+#define DEFAULT_MAX_MAP_COUNT 65530
+
+/*
+ * MaxMappings
+ *		How many mappings isolation may cost: half of what the kernel allows a
+ *		process, since libraries and the rest of the server need some too.
+ */
+static size_t
+MaxMappings(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	unsigned long limit = DEFAULT_MAX_MAP_COUNT;
+
+	if (file != NULL)
+	{
+		if (fscanf(file, "%lu", &limit) != 1)
+			limit = DEFAULT_MAX_MAP_COUNT;
+		fclose(file);
+	}
+	return limit / 2;
+}
+
+/*
+ * HeapSeed
+ *		The kernel's random bytes for this program, which all children of a
+ *		postmaster share, mixed with what differs between them.
+ */
+static uint64
+HeapSeed(void)
+{
+	uint64 seed = 0;
+	const void *random = (const void *) getauxval(AT_RANDOM);
+
+	if (random != NULL)
+		memcpy(&seed, random, sizeof(seed));
+	return murmurhash32((uint32) seed ^ (uint32) MyProcPid) |
+		   (uint64) murmurhash32((uint32) (seed >> 32) + (uint32) MyStartTimestamp) << 32;
+}
+
+void
+ProcessHeapPrepare(void)
+{
+	ga_config config = {
+		.quarantine = (ga_quarantine) goarena_quarantine,
+		.sample_rate = goarena_sample_rate,
+		.chunk_size = (size_t) goarena_chunk_size_kb * 1024,
+		.retain = (size_t) goarena_retain_kb * 1024,
+		.sweep_percent = goarena_sweep_percent,
+		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
+		.huge_pages = goarena_huge_pages != 0,
+	};
+
+	if (process_heap_ready)
+	{
+		config.max_mappings = process_heap.config.max_mappings;
+		ga_heap_configure(&process_heap, &config);
+	}
+	else
+	{
+		config.max_mappings = MaxMappings();
+		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
+		process_heap_ready = true;
+	}
+	goarena_settings_changed = false;
+}

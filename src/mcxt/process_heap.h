@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * process_heap.h
+ *	  The one heap of this process, and the settings it follows.
+ *
+ * The heap is set up when the first context of a process is adopted, so that
+ * the postmaster, which adopts none, has nothing that its children could
+ * inherit.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_PROCESS_HEAP_H
+#define GOARENA_PROCESS_HEAP_H
+
+#include "compat.h"
+#include "engine/arena.h"
+
+/* GUC variables; see goarena.c for what they mean. */
+extern bool goarena_enabled;
+extern int goarena_quarantine;
+extern double goarena_sample_rate;
+extern int goarena_chunk_size_kb;
+extern int goarena_sweep_percent;
+extern int goarena_sweep_min_kb;
+extern int goarena_retain_kb;
+extern int goarena_huge_pages;
+
+/* Set by assign hooks: the heap must be configured anew. */
+extern bool goarena_settings_changed;
+
+/* The heap of this process; use only through the functions below before it is set up. */
+extern ga_heap process_heap;
+extern bool process_heap_ready;
+
+/* Set up the heap, or configure it after settings changed. */
+extern void ProcessHeapPrepare(void);
+
+/*
+ * Installed by the backend layer.  Maintenance is called on the slow
+ * allocation path when the heap wants attention: a sweep is due, or events
+ * wait to be reported.  Emergency is called when memory is used up, and says
+ * whether trying again may help.
+ */
+extern void (*process_heap_maintenance)(void);
+extern bool (*process_heap_emergency)(void);
+
+/* Does the heap want attention? */
+static inline bool
+ProcessHeapWantsAttention(void)
+{
+	return process_heap.fresh_quarantine >= process_heap.next_sweep ||
+		   process_heap.num_events > 0 || goarena_settings_changed;
+}
+
+#endif /* GOARENA_PROCESS_HEAP_H */

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * sql.h
+ *	  What the SQL functions share.
+ *
+ * Set-returning functions take a snapshot of the engine's lists before they
+ * build rows: building rows allocates, and may so change the lists.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_SQL_H
+#define GOARENA_SQL_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "mcxt/process_heap.h"
+
+/* Only functions declared so are visible outside of the library. */
+#define SQL_FUNCTION(name)                                                                         \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                               \
+	PG_FUNCTION_INFO_V1(name)
+
+/* Raise an error with a hint unless contexts are being adopted. */
+extern void RequireActive(void);
+
+/* Begin a materialized result; rows go to PutRow. */
+extern ReturnSetInfo *BeginRows(FunctionCallInfo fcinfo);
+extern void PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls);
+
+/* Make a row of a function that returns one record. */
+extern Datum MakeRow(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
+static inline Datum
+BytesDatum(size_t bytes)
+{
+	return Int64GetDatum((int64) bytes);
+}
+
+static inline Datum
+MillisecondsDatum(int64 microseconds)
+{
+	return Float8GetDatum((double) microseconds / 1000.0);
+}
+
+#endif /* GOARENA_SQL_H */

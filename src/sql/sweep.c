@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweep.c
+ *	  goarena_sweep(), goarena_sweeps() and goarena_release().
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "backend/sweeps.h"
+#include "sql/sql.h"
+
+SQL_FUNCTION(goarena_sweep);
+SQL_FUNCTION(goarena_sweeps);
+SQL_FUNCTION(goarena_release);
+
+#define SWEEP_COLUMNS  4
+#define SWEEPS_COLUMNS 6
+
+/*
+ * RequireSafe
+ *		A query is normally a safe moment; a function called from within
+ *		something that holds off interrupts is not.
+ */
+static void
+RequireSafe(void)
+{
+	RequireActive();
+	if (!SafeToSweep())
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cannot sweep now"),
+						errdetail("Interrupts are held off, or a sweep is under way.")));
+}
+
+/*
+ * goarena_sweep() returns record
+ */
+Datum
+goarena_sweep(PG_FUNCTION_ARGS)
+{
+	ga_sweep_result result;
+	Datum values[SWEEP_COLUMNS];
+	bool nulls[SWEEP_COLUMNS] = {false};
+
+	RequireSafe();
+	RunSweep(SWEEP_SQL, &result);
+	values[0] = BytesDatum(result.chunks_freed);
+	values[1] = BytesDatum(result.chunks_pinned);
+	values[2] = BytesDatum(result.bytes_scanned);
+	values[3] = MillisecondsDatum(result.duration);
+	PG_RETURN_DATUM(MakeRow(fcinfo, values, nulls));
+}
+
+/*
+ * goarena_release() returns bigint
+ */
+Datum
+goarena_release(PG_FUNCTION_ARGS)
+{
+	RequireSafe();
+	PG_RETURN_INT64((int64) RunRelease());
+}
+
+/*
+ * goarena_sweeps() returns setof record
+ *		The last sweeps of this process, the newest first.
+ */
+Datum
+goarena_sweeps(PG_FUNCTION_ARGS)
+{
+	const SweepRecord *record;
+	ReturnSetInfo *rows;
+
+	RequireActive();
+	rows = BeginRows(fcinfo);
+	for (int i = 0; (record = SweepHistory(i)) != NULL; i++)
+	{
+		Datum values[SWEEPS_COLUMNS];
+		bool nulls[SWEEPS_COLUMNS] = {false};
+
+		values[0] = TimestampTzGetDatum(record->at);
+		values[1] = CStringGetTextDatum(SweepReasonName(record->reason));
+		values[2] = BytesDatum(record->result.bytes_scanned);
+		values[3] = BytesDatum(record->result.chunks_freed);
+		values[4] = BytesDatum(record->result.chunks_pinned);
+		values[5] = MillisecondsDatum(record->result.duration);
+		PutRow(rows, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,249 @@
+#!/bin/bash
+# run.sh MODE... - PostgreSQL's own regression tests, with goarena and without
+#
+#   plain   the server as it is
+#   on      every context in an arena, every arena quarantined as Go does it
+#   strict  the same, all chunks set to fault at once
+#
+# goarena must be installed.  With plain among the modes it runs first, and a test
+# that fails there is not held against goarena: what counts is a test that fails
+# only with it, does not run, or a server that crashes or does not stop in order.
+# Those make the exit status 1.
+#
+#   OUTDIR         where logs and 'summary' are kept (default $TMPDIR/goarena-core);
+#                  summary has a line for each mode: mode, passed, failed, counted
+#                  as failures of goarena
+#   GOARENA_CACHE  where the tests of the server's version are kept once fetched
+#   TIMEOUT        seconds for one mode (default 3600)
+#
+# The tests are those of PostgreSQL's Debian source package of the same version as
+# the server.  A mirror that lags behind may only have an older one: then psql is
+# built from that source, since the tests show its behaviour too, and known
+# changes in the output between two versions are applied to the expected files.
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/../../scripts/common.sh"
+
+usage="usage: run.sh plain|on|strict..."
+OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-core}
+TIMEOUT=${TIMEOUT:-3600}
+if [ "$EUID" -eq 0 ]; then
+	GOARENA_CACHE=${GOARENA_CACHE:-${XDG_CACHE_HOME:-/var/cache}/goarena}
+else
+	GOARENA_CACHE=${GOARENA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/goarena}
+fi
+
+# Unpack the source package of the server into $1, else the newest that can be
+# had.  apt gets lists and sources of its own; the system's are left alone.
+fetch_source()
+{
+	local source=$1 work=$SCRATCH/apt package=postgresql-$PG_MAJOR
+	local suite options version archive=
+
+	case "$PG_MAJOR" in
+		15) suite=bookworm ;;
+		*) die "which suite has the source of PostgreSQL $PG_MAJOR?" ;;
+	esac
+	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$source"
+	# shellcheck disable=SC2016		# apt expands these
+	apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v suite="$suite" '
+			$1 == "main" && ($2 == suite || $2 == suite "-security") {
+				print "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]", $3, $2, $1
+			}' | sort -u >"$work/sources.list"
+	[ -s "$work/sources.list" ] || die "apt knows no mirror of $suite"
+	options=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
+		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
+		-o APT::Sandbox::User= -o Acquire::Languages=none)
+	apt-get "${options[@]}" update >>"$work/log" 2>&1 || true	# one suite is enough
+
+	# A mirror may list a version that it does not have.
+	while read -r version && [ -z "$archive" ]; do
+		if (cd "$work" && apt-get "${options[@]}" source --download-only --only-source \
+				"$package=$version") >>"$work/log" 2>&1; then
+			archive=$(find "$work" -maxdepth 1 -name "${package}_*.orig.tar.*" ! -name '*.asc')
+		fi
+	done < <(
+		dpkg-query -W -f='${source:Version}\n' "$package" || true
+		apt-cache "${options[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -Vru
+	)
+	[ -n "$archive" ] || {
+		tail -n 10 "$work/log" >&2
+		die "cannot fetch the source of $package"
+	}
+	tar -xf "$archive" -C "$source" --strip-components=1 --no-same-owner
+}
+
+# Build psql from source tree $1, to be used with the libpq that is installed.
+build_psql()
+{
+	(
+		cd "$1"
+		./configure -q --without-readline --without-zlib --disable-rpath CFLAGS=-O1
+		make -s -C src/backend generated-headers
+		make -s -j "$(nproc)" -C src/bin/psql all
+	) >"$SCRATCH/psql.log" 2>&1 || {
+		tail -n 20 "$SCRATCH/psql.log" >&2
+		die "cannot build psql"
+	}
+}
+
+# Set TESTS to a directory with the tests for this server, from the cache if it is
+# there: regress/ and spi/ of the source, its version, and psql if that differs.
+find_tests()
+{
+	local source=$SCRATCH/source version new
+
+	TESTS=$GOARENA_CACHE/core-tests-$PG_VERSION
+	[ ! -e "$TESTS/version" ] || return 0
+
+	say "core: fetching the tests for PostgreSQL $PG_VERSION"
+	fetch_source "$source"
+	version=$(sed -n "s/^PACKAGE_VERSION='\(.*\)'/\1/p" "$source/configure")
+	new=$SCRATCH/tests
+	mkdir "$new"
+	cp -R "$source/src/test/regress" "$source/contrib/spi" "$new"
+	if [ "$version" != "$PG_VERSION" ]; then
+		say "core: only $version is to be had, building its psql"
+		build_psql "$source"
+		cp "$source/src/bin/psql/psql" "$new"
+	fi
+	say "$version" >"$new/version"
+	rm -rf -- "$source" "$SCRATCH/apt"
+
+	# A cache that cannot be written is none, not an error.
+	if mkdir -p "$GOARENA_CACHE" 2>/dev/null && [ -w "$GOARENA_CACHE" ]; then
+		rm -rf -- "$TESTS"
+		cp -R "$new" "$TESTS.new.$$"
+		mv -T "$TESTS.new.$$" "$TESTS"
+	fi
+	TESTS=$new
+}
+
+# Compile the libraries that the tests load into $1.
+build_libraries()
+{
+	local source cc cflags
+
+	read -r -a cc < <("$PG_CONFIG" --cc)
+	read -r -a cflags < <(
+		say "$("$PG_CONFIG" --cflags) $("$PG_CONFIG" --cflags_sl)" \
+			"-I$("$PG_CONFIG" --includedir-server) $("$PG_CONFIG" --cppflags) -DREFINT_VERBOSE" \
+			"-shared $("$PG_CONFIG" --ldflags)")
+	for source in "$TESTS"/regress/regress.c "$TESTS"/spi/{refint,autoinc}.c; do
+		"${cc[@]}" "${cflags[@]}" -o "$1/$(basename "$source" .c).so" "$source"
+	done
+}
+
+# Put the tests where the unprivileged user can read them: $SCRATCH/regress, lib
+# and bin.
+prepare_tests()
+{
+	local version drift
+
+	find_tests
+	version=$(cat "$TESTS/version")
+	mkdir "$SCRATCH/lib" "$SCRATCH/bin"
+	cp -R "$TESTS/regress" "$SCRATCH/regress"
+	chmod -R a+rX "$SCRATCH/regress"
+	build_libraries "$SCRATCH/lib"
+	if [ -e "$TESTS/psql" ]; then
+		install -m 755 "$TESTS/psql" "$SCRATCH/bin/psql"
+	else
+		ln -s "$BINDIR/psql" "$SCRATCH/bin/psql"
+	fi
+	drift=$TOP/test/core/drift-$version-$PG_VERSION.patch
+	if [ -e "$drift" ]; then
+		patch -s -d "$SCRATCH/regress" -p1 <"$drift"
+	fi
+	say "core: server $PG_VERSION, tests of $version"
+}
+
+# Run the tests in mode $1, with their results in $OUTDIR/$1.
+run_mode()
+{
+	local mode=$1 dir=$OUTDIR/$1 settings start=$SECONDS
+	local passed failed counted new
+
+	rm -rf -- "$dir"
+	mkdir "$dir"
+	# as pg_regress sets them for servers of its own
+	settings=('max_prepared_transactions = 2' 'log_autovacuum_min_duration = 0'
+		'log_checkpoints = on' "log_line_prefix = '%m %b[%p] %q%a '"
+		'log_lock_waits = on' 'log_temp_files = 128kB')
+	if [ "$mode" != plain ]; then
+		settings+=("shared_preload_libraries = 'goarena'" "goarena.contexts = '*'"
+			"goarena.quarantine = $mode" 'goarena.quarantine_sample_rate = 1.0')
+	fi
+	rm -rf -- "$SCRATCH/out"
+	mkdir "$SCRATCH/out"
+	give_to_user "$SCRATCH/out"
+
+	start_server "${settings[@]}"
+	run_job run_as timeout --foreground "$TIMEOUT" "$PG_REGRESS" \
+		--inputdir="$SCRATCH/regress" --outputdir="$SCRATCH/out" --bindir="$SCRATCH/bin" \
+		--dlpath="$SCRATCH/lib" --host="$SCRATCH" --port=5432 --user="$TEST_USER" \
+		--max-concurrent-tests=20 --schedule="$SCRATCH/regress/parallel_schedule" \
+		>"$dir/pg_regress.log" 2>&1
+	stop_server || true					# its log tells
+	cp "$SCRATCH/server.log" "$dir"
+	[ ! -e "$SCRATCH/out/regression.diffs" ] || cp "$SCRATCH/out/regression.diffs" "$dir"
+
+	regress_results "$dir/pg_regress.log" | sort -u >"$dir/results"
+	sed -n 's/^failed //p' "$dir/results" | sort >"$dir/failed"
+	sed -n 's/^test: *//p' "$SCRATCH/regress/parallel_schedule" | tr -s ' ' '\n' | sort -u |
+		comm -23 - <(sed 's/^[a-z]* //' "$dir/results" | sort -u) >"$dir/not-run"
+	server_log_problems "$dir/server.log" >"$dir/problems"
+	if [ "$JOB_STATUS" -eq 124 ]; then
+		say "stopped after $TIMEOUT s" >>"$dir/problems"
+	fi
+
+	# What fails on the plain server too is not for goarena to answer.
+	if [ "$mode" = plain ]; then
+		: >"$dir/only-here"
+	elif [ -e "$OUTDIR/plain/failed" ]; then
+		comm -23 "$dir/failed" "$OUTDIR/plain/failed" >"$dir/only-here"
+	else
+		cp "$dir/failed" "$dir/only-here"
+	fi
+
+	passed=$(grep -c '^ok ' "$dir/results" || true)
+	failed=$(wc -l <"$dir/failed")
+	counted=$(cat "$dir/only-here" "$dir/not-run" "$dir/problems" | wc -l)
+	say "$mode $passed $failed $counted" >>"$OUTDIR/summary"
+
+	say "core $mode: $passed passed, $failed failed ($((SECONDS - start)) s)"
+	if [ "$failed" -gt 0 ]; then
+		say "  failed: $(paste -s -d ' ' "$dir/failed")"
+		if [ "$mode" != plain ] && [ -e "$OUTDIR/plain/failed" ]; then
+			new=$(paste -s -d ' ' "$dir/only-here")
+			say "  but not in plain: ${new:-none}"
+		fi
+	fi
+	[ ! -s "$dir/not-run" ] || say "  did not run: $(paste -s -d ' ' "$dir/not-run")"
+	[ ! -s "$dir/problems" ] || sed 's/^/  /' "$dir/problems"
+	if [ "$passed" -eq 0 ]; then
+		tail -n 5 "$dir/pg_regress.log"
+	fi
+}
+
+[ $# -gt 0 ] || die "$usage"
+modes=()
+for mode; do
+	case "$mode" in
+		plain) modes=(plain "${modes[@]}") ;;
+		on|strict) modes+=("$mode") ;;
+		*) die "$usage" ;;
+	esac
+done
+
+find_postgres
+make_scratch
+make_output_dir "$OUTDIR"
+rm -rf -- "$OUTDIR"/{summary,plain,on,strict}
+prepare_tests
+for mode in "${modes[@]}"; do
+	run_mode "$mode"
+done
+say "core: logs and diffs are in $OUTDIR"
+awk '$4 > 0 { bad = 1 } END { exit bad }' "$OUTDIR/summary"
