@@ -448,6 +448,17 @@ delay_object(ga_arena *arena, ga_chunk *chunk, void *object)
 		release_object(arena, ga_heap_lookup(arena->heap, (uintptr_t) oldest), oldest);
 }
 
+/*
+ * is_last
+ *		Was the object allocated last?  It must lie in the active chunk: the last
+ *		object of a full chunk can end where an empty active chunk begins.
+ */
+static bool
+is_last(const ga_arena *arena, const void *object, size_t size)
+{
+	return (uintptr_t) object + size == arena->ptr && (uintptr_t) object > arena->active->start;
+}
+
 ga_free_result
 ga_arena_free(ga_arena *arena, void *object)
 {
@@ -467,7 +478,7 @@ ga_arena_free(ga_arena *arena, void *object)
 
 	size = ga_object_size(object);
 	arena->heap->counters.class_frees[ga_class_of(size)]++;
-	if ((uintptr_t) object + size == arena->ptr && arena->mode != GA_QUARANTINE_STRICT)
+	if (is_last(arena, object, size) && arena->mode != GA_QUARANTINE_STRICT)
 	{
 		/* What was allocated last is freed in place. */
 		*ga_object_header(object) |= GA_HDR_DELAYED;
@@ -492,7 +503,7 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 {
 	uintptr_t end = (uintptr_t) object + rounded;
 
-	if ((uintptr_t) object + ga_object_size(object) != arena->ptr || end > arena->end ||
+	if (!is_last(arena, object, ga_object_size(object)) || end > arena->end ||
 		size > arena->heap->large_threshold || arena->mode == GA_QUARANTINE_STRICT)
 		return false;
 

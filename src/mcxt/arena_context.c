@@ -302,14 +302,23 @@ ArenaDelete(MemoryContext context)
 	origin->delete_context(context);
 }
 
+/*
+ * ArenaGetChunkSpace
+ *		tuplesort.c relies on large objects having the same overhead whatever
+ *		their size, so for them the rounding up is not counted.
+ */
 static Size
 ArenaGetChunkSpace(MemoryContext context, void *pointer)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
+	Size size;
 
 	if (unlikely(set->foreign) && ga_heap_arena_of(&process_heap, (uintptr_t) pointer) == NULL)
 		return set->origin->get_chunk_space(context, pointer);
-	return ga_object_size(pointer) + GA_HEADER_SIZE;
+	size = ga_object_size(pointer);
+	if (size > GA_SMALL_MAX)
+		size = MAXALIGN(ga_object_requested(pointer));
+	return size + GA_HEADER_SIZE;
 }
 
 static bool
