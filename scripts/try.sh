@@ -116,9 +116,9 @@ SELECT id, name, left(ident, 20) AS ident, parent, level, chunks, used_bytes, fr
 	allocs, resets, quarantine
 	FROM goarena_arenas() ORDER BY used_bytes DESC LIMIT 15;
 \echo '-- goarena_size_classes(), the busiest'
-SELECT * FROM goarena_size_classes() ORDER BY 2 DESC LIMIT 10;
+SELECT * FROM goarena_size_classes() ORDER BY allocs DESC LIMIT 10;
 \echo '-- goarena_sweeps(), the latest'
-SELECT * FROM goarena_sweeps() ORDER BY 1 DESC LIMIT 10;
+SELECT * FROM goarena_sweeps() LIMIT 10;
 SQL
 client psql -Xq -v ON_ERROR_STOP=1 -f "$SCRATCH/queries.sql"
 

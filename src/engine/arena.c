@@ -556,12 +556,13 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 
 /*
  * add_usage
+ *		Of a span, only the pages it was given count, not what it could grow to.
  */
 static void
 add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
 {
 	usage->chunks++;
-	usage->chunk_bytes += chunk->size;
+	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->size;
 	usage->used_bytes += bump_of(arena, chunk) - chunk->start - chunk->freed;
 }
 

@@ -227,7 +227,7 @@ extern void *ga_arena_realloc(ga_arena *arena, void *object, size_t size);
 typedef struct ga_arena_usage
 {
 	size_t chunks;       /* number of chunks and spans */
-	size_t chunk_bytes;  /* address space of them */
+	size_t chunk_bytes;  /* address space of chunks, pages of spans */
 	size_t used_bytes;   /* live objects, with headers */
 	size_t free_bytes;   /* on free lists, and the rest of the active chunk */
 	size_t dead_bytes;   /* of earlier lives, delayed, or left over in full chunks */

@@ -49,13 +49,13 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	REQUIRE(chunk->touched <= chunk->size);
 	REQUIRE(chunk->accessible % heap->os->page_size == 0);
 	REQUIRE(chunk->touched % heap->os->page_size == 0);
-	REQUIRE(!chunk->marked || heap->sweeping);
+	REQUIRE(heap->sweeping || !(chunk->marked || chunk->late));
 	REQUIRE(state != GA_QUARANTINED || chunk->accessible == 0);
 	REQUIRE(state != GA_FRESH || (chunk->accessible == 0 && chunk->touched == 0));
 	REQUIRE((chunk->arena != NULL) == (state == GA_ACTIVE || state == GA_FULL));
 	REQUIRE(!ga_state_is_owned(state) || chunk->large || chunk->accessible == chunk->size);
-	REQUIRE(!ga_state_is_owned(state) ||
-			(chunk->base <= chunk->start && chunk->start <= chunk->used));
+	REQUIRE(!ga_state_is_owned(state) || chunk->base <= chunk->start);
+	REQUIRE(!ga_state_is_owned(state) || state == GA_ACTIVE || chunk->start <= chunk->used);
 
 	sum->bytes[state] += chunk->size;
 	sum->chunks[state]++;
@@ -191,6 +191,8 @@ check_lists(const ga_heap *heap, const sums *sum)
 
 	if (wrong == NULL)
 		wrong = check_list(&heap->quarantined, GA_QUARANTINED, &totals[GA_QUARANTINED]);
+	if (wrong == NULL)
+		wrong = check_list(&heap->fresh_huge, GA_FRESH, &totals[GA_FRESH]);
 	if (wrong == NULL)
 		wrong = check_list(&heap->ready_huge, GA_READY, &totals[GA_READY]);
 	for (int order = 0; wrong == NULL && order < GA_NUM_ORDERS; order++)

@@ -38,9 +38,11 @@
 static ga_list *
 free_list_of(ga_heap *heap, const ga_chunk *chunk)
 {
+	bool huge = chunk->size > GA_HEAP_ARENA_SIZE;
+
 	if (chunk->state == GA_FRESH)
-		return &heap->fresh[chunk->order];
-	return chunk->size > GA_HEAP_ARENA_SIZE ? &heap->ready_huge : &heap->ready[chunk->order];
+		return huge ? &heap->fresh_huge : &heap->fresh[chunk->order];
+	return huge ? &heap->ready_huge : &heap->ready[chunk->order];
 }
 
 /*
@@ -293,7 +295,7 @@ grow(ga_heap *heap, size_t size)
 	heap->reserved += size;
 	heap->state_bytes[GA_FRESH] += size;
 	heap->state_chunks[GA_FRESH]++;
-	ga_list_push_tail(&heap->fresh[GA_MAX_ORDER], &chunk->link);
+	ga_list_push_tail(free_list_of(heap, chunk), &chunk->link);
 	return chunk;
 }
 
@@ -432,9 +434,7 @@ find_free(ga_heap *heap, int order)
 	if (!ga_list_empty(&heap->ready[order]))
 		return ga_container(ga_chunk, link, ga_list_first(&heap->ready[order]));
 	for (int o = order; o <= GA_MAX_ORDER; o++)
-		if (!ga_list_empty(&heap->fresh[o]) &&
-			ga_container(ga_chunk, link, ga_list_first(&heap->fresh[o]))->size <=
-				GA_HEAP_ARENA_SIZE)
+		if (!ga_list_empty(&heap->fresh[o]))
 			return ga_container(ga_chunk, link, ga_list_first(&heap->fresh[o]));
 	for (int o = order + 1; o <= GA_MAX_ORDER; o++)
 		if (!ga_list_empty(&heap->ready[o]))
@@ -590,21 +590,36 @@ ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 }
 
 /*
- * find_huge
- *		The smallest free run of heap arenas that holds the given bytes.
+ * best_fit
+ *		The smallest chunk of a list that holds the given bytes, or NULL.
  */
 static ga_chunk *
-find_huge(ga_heap *heap, size_t bytes)
+best_fit(const ga_list *list, size_t bytes)
 {
 	ga_chunk *best = NULL;
 
-	ga_list_foreach(link, &heap->ready_huge)
+	ga_list_foreach(link, list)
 	{
 		ga_chunk *chunk = ga_container(ga_chunk, link, link);
 
 		if (chunk->size >= bytes && (best == NULL || chunk->size < best->size))
 			best = chunk;
 	}
+	return best;
+}
+
+/*
+ * find_huge
+ *		A free run of heap arenas that holds the given bytes.  A fresh one is
+ *		left over where access to it was refused.
+ */
+static ga_chunk *
+find_huge(ga_heap *heap, size_t bytes)
+{
+	ga_chunk *best = best_fit(&heap->ready_huge, bytes);
+
+	if (best == NULL)
+		best = best_fit(&heap->fresh_huge, bytes);
 	if (best == NULL)
 		best = grow(heap, ga_align_up(bytes, GA_HEAP_ARENA_SIZE));
 	return best;

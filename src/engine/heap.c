@@ -13,6 +13,8 @@
 #include "delay.h"
 #include "free_list.h"
 #include "heap.h"
+#include "sweep.h"
+#include "sweep.h"
 
 /*
  * Where heaps begin: 0x..c0_00000000, as in Go.  Read as text, such an
@@ -46,6 +48,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	}
 	for (int order = 0; order <= GA_HANDON_ORDER; order++)
 		ga_list_init(&heap->reuse[order]);
+	ga_list_init(&heap->fresh_huge);
 	ga_list_init(&heap->ready_huge);
 	ga_list_init(&heap->fault);
 	ga_list_init(&heap->quarantined);
@@ -53,7 +56,6 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_list_init(&heap->arenas);
 
 	ga_heap_configure(heap, config);
-	heap->next_sweep = config->sweep_min;
 }
 
 void
@@ -80,6 +82,7 @@ ga_heap_configure(ga_heap *heap, const ga_config *config)
 	heap->large_threshold = config->chunk_size / 4;
 	heap->sample_every = config->sample_rate >= 1.0 ? UINT32_MAX
 													: (uint32_t) (config->sample_rate * 4294967296.0);
+	ga_sweep_schedule(heap);
 }
 
 void

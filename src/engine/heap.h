@@ -76,6 +76,7 @@ typedef struct ga_chunk
 	uint8_t order;         /* log2 of size; GA_MAX_ORDER for huge spans */
 	bool large;            /* holds one large object */
 	bool marked;           /* a sweep under way found a pointer into it */
+	bool late;             /* freed during a sweep under way: for the next to decide */
 	bool huge_advised;     /* huge pages were asked for */
 } ga_chunk;
 
@@ -131,7 +132,7 @@ typedef struct ga_event
 
 #define GA_MAX_EVENTS 16
 
-/* Memory is asked about and copied in pieces of this many bytes. */
+/* Memory is asked about in pieces of so many pages, and copied of so many bytes. */
 #define GA_SWEEP_PAGES 16384
 #define GA_SWEEP_COPY  ((size_t) 64 << 10)
 
@@ -142,7 +143,8 @@ typedef struct ga_sweep
 	uintptr_t high;
 	size_t scanned;    /* bytes */
 	int64_t started;   /* microseconds */
-	uint64_t *copy;    /* GA_SWEEP_COPY bytes, once they were needed */
+	bool incomplete;   /* a root could not be read: nothing may be freed */
+	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;
 
@@ -198,6 +200,7 @@ typedef struct ga_heap
 
 	ga_list fresh[GA_NUM_ORDERS];
 	ga_list ready[GA_NUM_ORDERS]; /* free again; recently used ones first */
+	ga_list fresh_huge;           /* above 64 MB */
 	ga_list ready_huge;
 	ga_list reuse[GA_HANDON_ORDER + 1];
 	ga_list fault;

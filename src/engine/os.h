@@ -60,6 +60,7 @@ typedef struct ga_os
 	/*
 	 * Copy from memory that other threads may unmap meanwhile.  Returns the
 	 * number of bytes copied, which ends at the first page that is not there.
+	 * If it is 0, errno is EFAULT for such a page, or says what else is wrong.
 	 */
 	size_t (*peek)(void *to, const void *from, size_t size);
 

@@ -90,6 +90,7 @@ ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 	disown(chunk);
 	ga_chunk_set_state(heap, chunk, GA_FAULT);
 	ga_list_push_tail(&heap->fault, &chunk->link);
+	chunk->late = heap->sweeping;
 	heap->fresh_quarantine += chunk->touched;
 	heap->fault_bytes += chunk->touched;
 

@@ -8,6 +8,7 @@
  *-------------------------------------------------------------------------
  */
 #include <assert.h>
+#include <errno.h>
 
 #include "arena.h"
 #include "sweep.h"
@@ -42,8 +43,10 @@ ga_sweep_begin(ga_heap *heap)
 	assert(!heap->sweeping);
 	ga_heap_flush_faults(heap);
 	heap->sweeping = true;
+	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
 	sweep->scanned = 0;
+	sweep->incomplete = false;
 	sweep->low = UINTPTR_MAX;
 	sweep->high = 0;
 	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
@@ -111,25 +114,31 @@ scan_words(ga_heap *heap, const uint64_t *word, const uint64_t *end, uintptr_t w
 }
 
 /*
- * scan_unstable
- *		As scan_words, but through copies of the memory.
+ * scan_copies
+ *		As scan_words, but through copies of the memory.  Leaves out pages that
+ *		are not there.
  */
 static void
-scan_unstable(ga_heap *heap, uintptr_t from, uintptr_t to)
+scan_copies(ga_heap *heap, uintptr_t from, uintptr_t to)
 {
 	ga_sweep *sweep = &heap->sweep;
 
-	if (sweep->copy == NULL)
-		sweep->copy = ga_persistent_alloc(&heap->metadata, GA_SWEEP_COPY);
-	if (sweep->copy == NULL)
-		return;
 	while (from < to)
 	{
 		size_t wanted = ga_min_size(to - from, GA_SWEEP_COPY);
-		size_t copied = heap->os->peek(sweep->copy, (void *) from, wanted);
+		size_t copied = heap->os->peek(sweep->copy, (void *) from, wanted) / sizeof(uint64_t);
 
-		scan_words(heap, sweep->copy, sweep->copy + copied / sizeof(uint64_t), from);
-		from += wanted;
+		scan_words(heap, sweep->copy, sweep->copy + copied, from);
+		from += copied * sizeof(uint64_t);
+		if (copied == 0)
+		{
+			if (errno != EFAULT)
+			{
+				sweep->incomplete = true;
+				return;
+			}
+			from = ga_align_down(from, heap->os->page_size) + heap->os->page_size;
+		}
 	}
 }
 
@@ -151,28 +160,31 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 		uintptr_t end = ga_min_size(base + GA_SWEEP_PAGES * page_size, to);
 		size_t count = (end - base + page_size - 1) / page_size;
 
-		/* What cannot be asked about is no longer there. */
-		if (heap->os->resident((void *) base, count * page_size, pages) == 0)
+		/* Where a part is gone, the rest must be found by trying. */
+		if (heap->os->resident((void *) base, count * page_size, pages) != 0)
 		{
-			for (size_t i = 0; i < count;)
+			scan_copies(heap, from, end);
+			from = end;
+			continue;
+		}
+		for (size_t i = 0; i < count;)
+		{
+			size_t first = i;
+
+			while (i < count && (pages[i] & 1) != 0)
+				i++;
+			if (i > first)
 			{
-				size_t first = i;
+				uintptr_t run = ga_max_size(base + first * page_size, from);
+				uintptr_t run_end = ga_min_size(base + i * page_size, end);
 
-				while (i < count && (pages[i] & 1) != 0)
-					i++;
-				if (i > first)
-				{
-					uintptr_t run = ga_max_size(base + first * page_size, from);
-					uintptr_t run_end = ga_min_size(base + i * page_size, end);
-
-					if (unstable)
-						scan_unstable(heap, run, run_end);
-					else
-						scan_words(heap, (uint64_t *) run, (uint64_t *) run_end, run);
-				}
+				if (unstable)
+					scan_copies(heap, run, run_end);
 				else
-					i++;
+					scan_words(heap, (uint64_t *) run, (uint64_t *) run_end, run);
 			}
+			else
+				i++;
 		}
 		from = end;
 	}
@@ -254,7 +266,13 @@ ga_sweep_live(ga_heap *heap)
 static void
 settle(ga_heap *heap, ga_chunk *chunk, ga_sweep_result *result)
 {
-	if (chunk->marked)
+	if (chunk->late)
+	{
+		/* When the first roots were read it was in use, and was not marked. */
+		chunk->late = chunk->marked = false;
+		return;
+	}
+	if (chunk->marked || heap->sweep.incomplete)
 	{
 		chunk->marked = false;
 		result->chunks_pinned++;
@@ -316,7 +334,6 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 			settle_heap_arena(heap, heap_arena, result);
 
 	heap->sweeping = false;
-	heap->fresh_quarantine = 0;
 	ga_heap_flush_faults(heap);
 	ga_heap_trim(heap, heap->config.retain);
 	ga_sweep_schedule(heap);

@@ -56,7 +56,8 @@ extern void ga_sweep_begin(ga_heap *heap);
 /*
  * Read a root, from and to in bytes of address.  Pages that are not resident
  * are not touched.  If unstable is set, the memory may be unmapped by another
- * thread at any moment, and is read through the operating system.
+ * thread at any moment, and is read through the operating system.  If that
+ * refuses, the sweep frees nothing.
  */
 extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable);
 
