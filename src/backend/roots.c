@@ -10,6 +10,10 @@
  * in it may point into private memory.  Neither are mappings of devices,
  * which may do anything when they are read.
  *
+ * Of a mapped file, such as the data of a library, only pages that were
+ * written can hold a pointer; /proc/self/pagemap tells them from those that are
+ * still the file's, which need not even be in memory.
+ *
  * While the process has threads besides ours, mappings can vanish between
  * being listed and being read; they are then read through the kernel.
  *
@@ -32,11 +36,27 @@ typedef struct Mapping
 	uintptr_t from;
 	uintptr_t to;
 	bool private_writable;
+	bool file;
 	bool device;
 } Mapping;
 
+/* What the functions below pass on to each other. */
+typedef struct RootScan
+{
+	ga_heap *heap;
+	uintptr_t frame; /* the lowest address of our stack that counts */
+	bool unstable;   /* mappings may vanish */
+	int pagemap;     /* file descriptor, or -1 */
+} RootScan;
+
+/* Entries of /proc/self/pagemap. */
+#define PAGEMAP_PRESENT UINT64CONST(0x8000000000000000)
+#define PAGEMAP_FILE    UINT64CONST(0x2000000000000000)
+#define PAGEMAP_ENTRIES 512
+
 /* Reads in progress; static because a sweep must not allocate. */
 static char buffer[32 * 1024];
+static uint64 pages[PAGEMAP_ENTRIES];
 
 /*
  * HasThreads
@@ -87,77 +107,120 @@ ParseLine(const char *line, Mapping *mapping)
 		return false;
 	mapping->private_writable = p[0] == 'r' && p[1] == 'w' && p[3] == 'p';
 	path = strchr(p, '/');
+	mapping->file = path != NULL;
 	mapping->device = path != NULL && strncmp(path, "/dev/", 5) == 0;
 	return true;
 }
 
 /*
- * ScanMapping
- *		frame is the lowest address of our stack that counts.
+ * ScanWrittenPages
+ *		Scan the pages of a mapped file that are no longer the file's.  False if
+ *		they cannot be told from the others.
  */
-static void
-ScanMapping(ga_heap *heap, const Mapping *mapping, uintptr_t frame, bool unstable)
+static bool
+ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
 {
-	uintptr_t from = mapping->from;
+	size_t page_size = scan->heap->os->page_size;
 
+	if (scan->pagemap < 0)
+		return false;
+	while (from < to)
+	{
+		size_t count = Min((to - from) / page_size, PAGEMAP_ENTRIES);
+		ssize_t size = (ssize_t) (count * sizeof(uint64));
+
+		if (pread(scan->pagemap, pages, (size_t) size,
+				  (off_t) (from / page_size * sizeof(uint64))) != size)
+			return false;
+		for (size_t i = 0; i < count; i++, from += page_size)
+			if ((pages[i] & (PAGEMAP_PRESENT | PAGEMAP_FILE)) == PAGEMAP_PRESENT)
+				ga_sweep_root(scan->heap, from, from + page_size, scan->unstable);
+	}
+	return true;
+}
+
+static void
+ScanMapping(const RootScan *scan, const Mapping *mapping)
+{
 	if (!mapping->private_writable || mapping->device)
 		return;
-	if (frame >= from && frame < mapping->to)
-	{
-		from = frame;
-		unstable = false;
-	}
-	ga_sweep_root(heap, from, mapping->to, unstable);
+	if (scan->frame >= mapping->from && scan->frame < mapping->to)
+		ga_sweep_root(scan->heap, scan->frame, mapping->to, false);
+	else if (!mapping->file || !ScanWrittenPages(scan, mapping->from, mapping->to))
+		ga_sweep_root(scan->heap, mapping->from, mapping->to, scan->unstable);
 }
 
 /*
- * ScanMappings
+ * ScanLines
+ *		Scan the mappings that the whole lines in the buffer name.  Returns where
+ *		the rest begins, or NULL if a line is not understood.
+ */
+static char *
+ScanLines(const RootScan *scan)
+{
+	char *line = buffer;
+	char *newline;
+
+	while ((newline = strchr(line, '\n')) != NULL)
+	{
+		Mapping mapping;
+
+		*newline = '\0';
+		if (!ParseLine(line, &mapping))
+			return NULL;
+		ScanMapping(scan, &mapping);
+		line = newline + 1;
+	}
+	return line;
+}
+
+/*
+ * ReadMappings
  *		Read the list of mappings piece by piece and scan each.
  */
-static pg_noinline bool
-ScanMappings(ga_heap *heap)
+static bool
+ReadMappings(const RootScan *scan, int maps)
 {
-	uintptr_t frame = (uintptr_t) __builtin_frame_address(0);
-	bool unstable = HasThreads();
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	size_t filled = 0;
-	bool complete = fd >= 0;
 
-	while (complete)
+	for (;;)
 	{
-		ssize_t got = read(fd, buffer + filled, sizeof(buffer) - 1 - filled);
-		char *line = buffer;
-		char *newline;
+		ssize_t got = read(maps, buffer + filled, sizeof(buffer) - 1 - filled);
+		char *rest;
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-		{
-			complete = got == 0 && filled == 0;
-			break;
-		}
+			return got == 0 && filled == 0;
 		filled += (size_t) got;
 		buffer[filled] = '\0';
-		while ((newline = strchr(line, '\n')) != NULL)
-		{
-			Mapping mapping;
 
-			*newline = '\0';
-			if (!ParseLine(line, &mapping))
-			{
-				complete = false;
-				break;
-			}
-			ScanMapping(heap, &mapping, frame, unstable);
-			line = newline + 1;
-		}
-		filled -= (size_t) (line - buffer);
-		memmove(buffer, line, filled);
+		rest = ScanLines(scan);
+		if (rest == NULL)
+			return false;
+		filled -= (size_t) (rest - buffer);
+		memmove(buffer, rest, filled);
 		if (filled == sizeof(buffer) - 1)
-			complete = false;
+			return false;
 	}
-	if (fd >= 0)
-		close(fd);
+}
+
+static pg_noinline bool
+ScanMappings(ga_heap *heap)
+{
+	RootScan scan = {
+		.heap = heap,
+		.frame = (uintptr_t) __builtin_frame_address(0),
+		.unstable = HasThreads(),
+		.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
+	};
+	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	bool complete = maps >= 0 && ReadMappings(&scan, maps);
+
+	if (maps >= 0)
+		close(maps);
+	if (scan.pagemap >= 0)
+		close(scan.pagemap);
 	return complete;
 }
 

@@ -200,6 +200,7 @@ unmap_heap_arenas(ga_heap *heap, uintptr_t base, size_t size)
 			*at = heap_arena->next;
 			heap->map[index >> GA_MAP_L2_BITS]->heap_arenas[index & ((1 << GA_MAP_L2_BITS) - 1)] =
 				NULL;
+			ga_fixed_free(&heap->heap_arena_structs, heap_arena);
 		}
 		else
 			at = &heap_arena->next;
@@ -267,7 +268,7 @@ grow(ga_heap *heap, size_t size)
 
 	for (at = base; at < base + size; at += GA_HEAP_ARENA_SIZE)
 	{
-		ga_heap_arena *heap_arena = ga_persistent_alloc(&heap->metadata, sizeof(ga_heap_arena));
+		ga_heap_arena *heap_arena = ga_fixed_alloc(&heap->heap_arena_structs);
 
 		if (heap_arena != NULL)
 		{
@@ -276,6 +277,8 @@ grow(ga_heap *heap, size_t size)
 		}
 		if (heap_arena == NULL || !map_heap_arena(heap, heap_arena))
 		{
+			if (heap_arena != NULL)
+				ga_fixed_free(&heap->heap_arena_structs, heap_arena);
 			unmap_heap_arenas(heap, base, size);
 			heap->os->free((void *) base, size);
 			heap->hint = base;

@@ -38,6 +38,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 
 	ga_metadata_init(&heap->metadata, os);
 	ga_fixed_init(&heap->chunk_structs, &heap->metadata, sizeof(ga_chunk));
+	ga_fixed_init(&heap->heap_arena_structs, &heap->metadata, sizeof(ga_heap_arena));
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
 

@@ -191,6 +191,7 @@ typedef struct ga_heap
 
 	ga_metadata metadata;
 	ga_fixed chunk_structs;
+	ga_fixed heap_arena_structs;
 	ga_fixed free_lists; /* ga_free_lists, see free_list.h */
 	ga_fixed delays;     /* ga_delay, see delay.h */
 
