@@ -96,20 +96,18 @@ DefineSettings(void)
 	DefineCustomBoolVariable("goarena.enabled", "Makes memory contexts into arenas.",
 							 "Contexts that are arenas already stay so until they are deleted.",
 							 &goarena_enabled, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
-	DefineCustomStringVariable("goarena.contexts",
-							   "Names the memory contexts that become arenas.",
+	DefineCustomStringVariable("goarena.contexts", "Names the memory contexts that become arenas.",
 							   "A list of patterns; the first that matches decides.",
 							   &goarena_contexts, "!CacheMemoryContext/, *", PGC_SUSET, 0,
 							   CheckContextPatterns, AssignContextPatterns, NULL);
 	DefineCustomEnumVariable("goarena.quarantine",
 							 "Sets what becomes of the memory of arenas that are freed.", NULL,
-							 &goarena_quarantine, GA_QUARANTINE_ON, quarantine_options,
-							 PGC_SUSET, 0, NULL, AssignInt, NULL);
-	DefineCustomRealVariable("goarena.quarantine_sample_rate",
-							 "Sets the share of arenas that are quarantined.",
-							 "It is drawn anew each time an arena starts a life.",
-							 &goarena_sample_rate, 0.05, 0.0, 1.0, PGC_SUSET, 0, NULL,
-							 AssignReal, NULL);
+							 &goarena_quarantine, GA_QUARANTINE_ON, quarantine_options, PGC_SUSET,
+							 0, NULL, AssignInt, NULL);
+	DefineCustomRealVariable(
+		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
+		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.05, 0.0, 1.0,
+		PGC_SUSET, 0, NULL, AssignReal, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",
 							&goarena_chunk_size_kb, 8192, 64, 65536, PGC_SUSET, GUC_UNIT_KB,
@@ -125,12 +123,11 @@ DefineSettings(void)
 							GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.retain",
 							"Sets how much memory not in use a process keeps resident.", NULL,
-							&goarena_retain_kb, 32 * 1024, 0, MAX_KILOBYTES, PGC_SUSET,
-							GUC_UNIT_KB, NULL, AssignInt, NULL);
-	DefineCustomEnumVariable("goarena.huge_pages",
-							 "Asks for transparent huge pages for large chunks.", NULL,
-							 &goarena_huge_pages, 0, huge_pages_options, PGC_SUSET, 0, NULL,
-							 AssignInt, NULL);
+							&goarena_retain_kb, 8 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
+							NULL, AssignInt, NULL);
+	DefineCustomEnumVariable(
+		"goarena.huge_pages", "Asks for transparent huge pages for large chunks.", NULL,
+		&goarena_huge_pages, 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
 	DefineCustomEnumVariable("goarena.trace", "Logs what goarena does.", NULL, &goarena_trace,
 							 TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("goarena");
@@ -162,8 +159,7 @@ _PG_init(void)
 	{
 		ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						  errmsg("goarena cannot adopt memory contexts of this server"),
-						  errdetail("%s", wrong),
-						  errhint("The server runs on without it.")));
+						  errdetail("%s", wrong), errhint("The server runs on without it.")));
 		return;
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;

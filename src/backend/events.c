@@ -20,7 +20,7 @@
 static const char *
 ContextNameOf(uint64 arena_id)
 {
-	ga_list_foreach(link, &process_heap.arenas)
+	ga_list_foreach (link, &process_heap.arenas)
 	{
 		ga_arena *arena = ga_container(ga_arena, link, link);
 
@@ -37,13 +37,12 @@ ReportEvent(const ga_event *event)
 	switch (event->kind)
 	{
 		case GA_EVENT_MAPPING_LIMIT:
-			ereport(LOG,
-					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-					 errmsg("goarena stops isolating freed memory in this process"),
-					 errdetail("It has about %zu mappings, and isolation may use %zu.",
-							   event->size, process_heap.config.max_mappings),
-					 errhint("Raise vm.max_map_count, or lower goarena.sweep_min or "
-							 "goarena.quarantine_sample_rate.")));
+			ereport(LOG, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						  errmsg("goarena stops isolating freed memory in this process"),
+						  errdetail("It has about %zu mappings, and isolation may use %zu.",
+									event->size, process_heap.config.max_mappings),
+						  errhint("Raise vm.max_map_count, or lower goarena.sweep_min or "
+								  "goarena.quarantine_sample_rate.")));
 			break;
 		case GA_EVENT_FAULT_FAILED:
 			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
@@ -51,9 +50,9 @@ ReportEvent(const ga_event *event)
 						  errdetail("The memory stays in quarantine without faulting.")));
 			break;
 		case GA_EVENT_RELEASE_FAILED:
-			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
-						  errmsg("goarena could not release memory: %m"),
-						  errdetail("The memory stays resident.")));
+			ereport(LOG,
+					(errcode(ERRCODE_SYSTEM_ERROR), errmsg("goarena could not release memory: %m"),
+					 errdetail("The memory stays resident.")));
 			break;
 		case GA_EVENT_WRITE_AFTER_FREE:
 			ereport(WARNING,

@@ -45,13 +45,13 @@ typedef struct RootScan
 {
 	ga_heap *heap;
 	uintptr_t frame; /* the lowest address of our stack that counts */
-	bool unstable;   /* mappings may vanish */
-	int pagemap;     /* file descriptor, or -1 */
+	bool unstable;	 /* mappings may vanish */
+	int pagemap;	 /* file descriptor, or -1 */
 } RootScan;
 
 /* Entries of /proc/self/pagemap. */
 #define PAGEMAP_PRESENT UINT64CONST(0x8000000000000000)
-#define PAGEMAP_FILE    UINT64CONST(0x2000000000000000)
+#define PAGEMAP_FILE	UINT64CONST(0x2000000000000000)
 #define PAGEMAP_ENTRIES 512
 
 /* Reads in progress; static because a sweep must not allocate. */

@@ -28,7 +28,7 @@
 int goarena_trace = TRACE_OFF;
 
 static SweepRecord history[SWEEP_HISTORY];
-static uint64 num_sweeps = 0;  /* ever, in this process */
+static uint64 num_sweeps = 0; /* ever, in this process */
 static bool in_maintenance = false;
 
 bool
@@ -91,11 +91,11 @@ TraceSweep(const SweepRecord *record, size_t quarantined_before)
 static void
 MarkEverything(void)
 {
-	ga_list_foreach(link, &process_heap.quarantined)
+	ga_list_foreach (link, &process_heap.quarantined)
 	{
 		ga_container(ga_chunk, link, link)->marked = true;
 	}
-	ga_list_foreach(link, &process_heap.fault)
+	ga_list_foreach (link, &process_heap.fault)
 	{
 		ga_container(ga_chunk, link, link)->marked = true;
 	}

@@ -18,11 +18,11 @@
 
 typedef enum SweepReason
 {
-	SWEEP_VOLUME,          /* enough came into quarantine, on the allocation path */
+	SWEEP_VOLUME,		   /* enough came into quarantine, on the allocation path */
 	SWEEP_TRANSACTION_END, /* the same, at the end of a transaction */
-	SWEEP_SQL,             /* goarena_sweep() */
-	SWEEP_RELEASE,         /* goarena_release() */
-	SWEEP_OUT_OF_MEMORY    /* an allocation failed */
+	SWEEP_SQL,			   /* goarena_sweep() */
+	SWEEP_RELEASE,		   /* goarena_release() */
+	SWEEP_OUT_OF_MEMORY	   /* an allocation failed */
 } SweepReason;
 
 typedef struct SweepRecord
@@ -38,7 +38,7 @@ typedef enum TraceLevel
 {
 	TRACE_OFF,
 	TRACE_SWEEPS, /* a log line for each sweep */
-	TRACE_ALL     /* and for each release, and at the end of each process */
+	TRACE_ALL	  /* and for each release, and at the end of each process */
 } TraceLevel;
 
 extern int goarena_trace;

@@ -18,8 +18,8 @@
 #include "charge.h"
 #include "span.h"
 
-/* No object is larger than a quarter of what can be addressed. */
-#define MAX_SIZE ((size_t) 1 << (GA_ADDRESS_BITS - 2))
+/* Half of what a header can say, 1 TB: rounding up to pages stays within. */
+#define MAX_SIZE ((size_t) 8 << (GA_HDR_SIZE_BITS - 1))
 
 /*
  * pages_for

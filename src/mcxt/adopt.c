@@ -38,10 +38,10 @@
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 
-static MemoryContextMethods *shared_table;   /* the server's, or NULL */
-static MemoryContextMethods plain_methods;   /* its contents as they were */
+static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
+static MemoryContextMethods plain_methods;	  /* its contents as they were */
 static MemoryContextMethods rearming_methods; /* for contexts that existed before */
-static bool contexts_may_hold_memory;        /* when they are adopted */
+static bool contexts_may_hold_memory;		  /* when they are adopted */
 
 bool
 AdoptActive(void)
@@ -77,8 +77,7 @@ MayAdopt(MemoryContext context)
 static void *
 DecidingAlloc(MemoryContext context, Size size)
 {
-	if (!MayAdopt(context) ||
-		!ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory))
+	if (!MayAdopt(context) || !ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory))
 		context->methods = &plain_methods;
 	return context->methods->alloc(context, size);
 }
@@ -180,8 +179,8 @@ ProtectionOf(const void *address)
 		unsigned long to;
 		char access[5];
 
-		if (sscanf(line, "%lx-%lx %4s", &from, &to, access) == 3 &&
-			(uintptr_t) address >= from && (uintptr_t) address < to)
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, access) == 3 && (uintptr_t) address >= from &&
+			(uintptr_t) address < to)
 			result = (access[0] == 'r' ? PROT_READ : 0) | (access[1] == 'w' ? PROT_WRITE : 0) |
 					 (access[2] == 'x' ? PROT_EXEC : 0);
 	}
@@ -202,8 +201,7 @@ ReplaceAlloc(MemoryContextMethods *table)
 
 	if (protection < 0)
 		return "The protection of the method table cannot be read from /proc/self/maps.";
-	if ((protection & PROT_WRITE) == 0 &&
-		mprotect(page, page_size, protection | PROT_WRITE) != 0)
+	if ((protection & PROT_WRITE) == 0 && mprotect(page, page_size, protection | PROT_WRITE) != 0)
 		return "The method table cannot be made writable.";
 	table->alloc = DecidingAlloc;
 	if ((protection & PROT_WRITE) == 0 && mprotect(page, page_size, protection) != 0)

@@ -97,8 +97,7 @@ ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, boo
 MemoryContext
 ArenaContextCreate(MemoryContext parent, const char *name)
 {
-	MemoryContext context =
-		AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
+	MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
 
 	if (!ArenaContextAdopt(context, AdoptOrigin(context), false))
 	{
@@ -196,22 +195,22 @@ ReportBadPointer(MemoryContext context, void *pointer, ga_free_result result)
 	{
 		bool delayed = (*ga_object_header(pointer) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED;
 
-		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("object %p in memory context \"%s\" is freed twice", pointer,
-							   context->name),
-						delayed ? errdetail("The object has %zu bytes.", ga_object_size(pointer))
-								: 0));
+		ereport(
+			level,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("object %p in memory context \"%s\" is freed twice", pointer, context->name),
+			 delayed ? errdetail("The object has %zu bytes.", ga_object_size(pointer)) : 0));
 	}
 	else if (chunk != NULL)
-		ereport(level,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
-						context->name),
-				 errdetail("It points %zu bytes into a chunk of %zu bytes that is %s and "
-						   "was last used by arena " UINT64_FORMAT "; the context is arena " UINT64_FORMAT ".",
-						   (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
-						   ga_state_name(chunk->state), chunk->arena_id,
-						   ArenaSetOfContext(context)->arena.id)));
+		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
+							   context->name),
+						errdetail("It points %zu bytes into a chunk of %zu bytes that is %s and "
+								  "was last used by arena " UINT64_FORMAT
+								  "; the context is arena " UINT64_FORMAT ".",
+								  (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
+								  ga_state_name(chunk->state), chunk->arena_id,
+								  ArenaSetOfContext(context)->arena.id)));
 	else
 		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
 						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
@@ -357,8 +356,7 @@ ArenaStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru
 	{
 		char text[200];
 
-		snprintf(text, sizeof(text),
-				 "%zu total in %zu blocks; %zu free (%zu chunks); %zu used",
+		snprintf(text, sizeof(text), "%zu total in %zu blocks; %zu free (%zu chunks); %zu used",
 				 counters.totalspace, counters.nblocks, counters.freespace, counters.freechunks,
 				 counters.totalspace - counters.freespace);
 		printfunc(context, passthru, text, print_to_stderr);

@@ -26,7 +26,7 @@ typedef struct ArenaSet
 	ga_arena arena;
 	MemoryContext context;
 	const MemoryContextMethods *origin; /* of the AllocSet that was adopted */
-	bool foreign;                       /* it may hold memory of AllocSet's own */
+	bool foreign;						/* it may hold memory of AllocSet's own */
 } ArenaSet;
 
 /*

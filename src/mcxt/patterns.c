@@ -24,7 +24,7 @@
 #include "mcxt/patterns.h"
 
 #define MAX_PATTERNS 64
-#define CACHE_SIZE   256 /* power of two */
+#define CACHE_SIZE	 256 /* power of two */
 
 typedef struct ContextPattern
 {

@@ -40,7 +40,7 @@ CopyArenas(ArenaRow *rows, int room)
 {
 	int count = 0;
 
-	ga_list_foreach(link, &process_heap.arenas)
+	ga_list_foreach (link, &process_heap.arenas)
 	{
 		ga_arena *arena = ga_container(ga_arena, link, link);
 		ArenaRow *row = &rows[count];

@@ -17,7 +17,7 @@
 SQL_FUNCTION(goarena_chunks);
 SQL_FUNCTION(goarena_size_classes);
 
-#define CHUNKS_COLUMNS  6
+#define CHUNKS_COLUMNS	6
 #define CLASSES_COLUMNS 6
 
 /*
@@ -119,7 +119,7 @@ goarena_size_classes(PG_FUNCTION_ARGS)
 	RequireActive();
 	memcpy(allocs, process_heap.counters.class_allocs, sizeof(allocs));
 	memcpy(frees, process_heap.counters.class_frees, sizeof(frees));
-	ga_list_foreach(link, &process_heap.arenas)
+	ga_list_foreach (link, &process_heap.arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
 

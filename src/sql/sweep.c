@@ -31,9 +31,9 @@ RequireSafe(void)
 {
 	RequireActive();
 	if (!SafeToSweep())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("cannot sweep now"),
-						errdetail("Interrupts are held off, or a sweep is under way.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("cannot sweep now"),
+				 errdetail("Interrupts are held off, or a sweep is under way.")));
 }
 
 /*

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * hijack.c
+ *	  A library that replaces a method of AllocSet before goarena is loaded.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fmgr.h"
+#include "nodes/memnodes.h"
+#include "utils/memutils.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+static void *(*original_alloc)(MemoryContext context, Size size);
+
+static void *
+PassingAlloc(MemoryContext context, Size size)
+{
+	return original_alloc(context, size);
+}
+
+void
+_PG_init(void)
+{
+	MemoryContextMethods *table = (MemoryContextMethods *) TopMemoryContext->methods;
+	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
+	void *page = (void *) ((uintptr_t) &table->alloc & ~(uintptr_t) (page_size - 1));
+
+	if (mprotect(page, page_size, PROT_READ | PROT_WRITE) != 0)
+		elog(ERROR, "could not make the method table writable: %m");
+	original_alloc = table->alloc;
+	table->alloc = PassingAlloc;
+	if (mprotect(page, page_size, PROT_READ) != 0)
+		elog(ERROR, "could not protect the method table again: %m");
+}
