@@ -124,7 +124,8 @@ CREATE FUNCTION goarena_chunks(
     OUT state text,
     OUT arena_id bigint,
     OUT used bigint,
-    OUT pinned_by text)
+    OUT pinned_by text,
+    OUT resident bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_chunks() IS
@@ -134,7 +135,8 @@ COMMENT ON FUNCTION goarena_chunks() IS
 'state: fresh, active, full, reuse, fault, quarantined or ready; '
 'arena_id: the arena that owns it or owned it last; '
 'used: bytes up to the end of its objects; '
-'pinned_by: address of a pointer into it that the last sweep found';
+'pinned_by: address of a pointer into it that the last sweep found; '
+'resident: bytes that may hold physical memory, 0 once it was released';
 
 CREATE FUNCTION goarena_size_classes(
     OUT class integer,

@@ -84,37 +84,18 @@ TraceSweep(const SweepRecord *record, size_t quarantined_before)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
-/*
- * MarkEverything
- *		The roots could not be read, so every chunk may still be pointed to.
- */
-static void
-MarkEverything(void)
-{
-	ga_list_foreach (link, &process_heap.quarantined)
-	{
-		ga_container(ga_chunk, link, link)->marked = true;
-	}
-	ga_list_foreach (link, &process_heap.fault)
-	{
-		ga_container(ga_chunk, link, link)->marked = true;
-	}
-}
-
 void
 RunSweep(SweepReason reason, ga_sweep_result *result)
 {
 	SweepRecord *record = &history[num_sweeps % SWEEP_HISTORY];
 	size_t before = process_heap.state_bytes[GA_QUARANTINED];
-	bool complete;
 
 	Assert(SafeToSweep());
 	in_maintenance = true;
 	ga_sweep_begin(&process_heap);
-	complete = ScanRoots(&process_heap);
+	if (!ScanRoots(&process_heap))
+		ga_sweep_give_up(&process_heap);
 	ga_sweep_live(&process_heap);
-	if (!complete)
-		MarkEverything();
 	ga_sweep_finish(&process_heap, result);
 
 	record->at = GetCurrentTimestamp();
@@ -122,8 +103,8 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	record->result = *result;
 	num_sweeps++;
 
-	if (!complete)
-		ereport(LOG, (errmsg("goarena could not read the mappings of this process"),
+	if (result->incomplete)
+		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
 					  errdetail("No quarantined memory was freed.")));
 	if (goarena_trace >= TRACE_SWEEPS)
 		TraceSweep(record, before);

@@ -214,6 +214,36 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 }
 
 /*
+ * leave_chunk
+ *		A full chunk has no object left: it leaves the arena at once.
+ */
+static void
+leave_chunk(ga_arena *arena, ga_chunk *chunk)
+{
+	uintptr_t at = chunk->start;
+
+	while (at < chunk->used)
+	{
+		void *object = (void *) (at + GA_HEADER_SIZE);
+
+		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE)
+		{
+			size_t size = ga_free_object_size(object);
+
+			ga_free_list_unlink(arena, object);
+			at = (uintptr_t) object + size;
+		}
+		else
+			at = (uintptr_t) object + ga_object_size(object);
+	}
+	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	ga_list_remove(&arena->full, &chunk->link);
+	give_up_chunk(arena, chunk);
+	if (arena->mode == GA_QUARANTINE_STRICT)
+		ga_heap_flush_faults(arena->heap);
+}
+
+/*
  * refill
  *		Make a chunk with room for the given bytes the active one.
  */
@@ -242,6 +272,8 @@ refill(ga_arena *arena, size_t need)
 
 		ga_chunk_set_state(heap, old, GA_FULL);
 		ga_list_push_head(&arena->full, &old->link);
+		if (old->freed == old->used - old->start)
+			leave_chunk(arena, old);
 	}
 	chunk->arena = arena;
 	chunk->arena_id = arena->id;
@@ -329,6 +361,16 @@ bump_of(const ga_arena *arena, const ga_chunk *chunk)
 }
 
 /*
+ * word_before
+ *		What stands where an object would have its header.
+ */
+GA_NO_SANITIZE static uint64_t
+word_before(const void *object)
+{
+	return *ga_object_header(object);
+}
+
+/*
  * find_object
  *		Is this an object of the arena that may be freed?  Finds its chunk.
  */
@@ -337,6 +379,7 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found)
 {
 	uintptr_t addr = (uintptr_t) object;
 	ga_chunk *chunk = arena->active;
+	uint64_t header;
 	uint64_t state;
 	size_t size;
 
@@ -350,19 +393,21 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found)
 	}
 	*found = chunk;
 
+	/* The rest of a span's chunk may fault. */
+	if (chunk->large)
+		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
 	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
 		addr > chunk->base + chunk->touched)
 		return GA_FREE_WILD;
-	state = *ga_object_header(object) & GA_HDR_STATE_MASK;
+	header = word_before(object);
+	state = header & GA_HDR_STATE_MASK;
 	if (state == GA_HDR_FREE || state == GA_HDR_DELAYED)
 		return GA_FREE_DOUBLE;
 	if (state != GA_HDR_LIVE || addr > bump_of(arena, chunk))
 		return GA_FREE_WILD;
-	if (chunk->large)
-		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
 
 	/* An interior pointer rarely has what looks like a header before it. */
-	size = ga_object_size(object);
+	size = ga_header_size(header);
 	if (size == 0 || size > bump_of(arena, chunk) - addr || size != ga_class_round(size))
 		return GA_FREE_WILD;
 	return GA_FREE_OK;
@@ -374,36 +419,6 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 	ga_chunk *chunk;
 
 	return find_object(arena, object, &chunk);
-}
-
-/*
- * leave_chunk
- *		A full chunk has no object left: it leaves the arena at once.
- */
-static void
-leave_chunk(ga_arena *arena, ga_chunk *chunk)
-{
-	uintptr_t at = chunk->start;
-
-	while (at < chunk->used)
-	{
-		void *object = (void *) (at + GA_HEADER_SIZE);
-
-		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE)
-		{
-			size_t size = ga_free_object_size(object);
-
-			ga_free_list_unlink(arena, object);
-			at = (uintptr_t) object + size;
-		}
-		else
-			at = (uintptr_t) object + ga_object_size(object);
-	}
-	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
-	ga_list_remove(&arena->full, &chunk->link);
-	give_up_chunk(arena, chunk);
-	if (arena->mode == GA_QUARANTINE_STRICT)
-		ga_heap_flush_faults(arena->heap);
 }
 
 /*

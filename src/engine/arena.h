@@ -107,14 +107,19 @@ ga_object_header(const void *object)
 	return (uint64_t *) ((uintptr_t) object - GA_HEADER_SIZE);
 }
 
+/* Bytes of payload that the header of a LIVE or DELAYED object says. */
+GA_INLINE size_t
+ga_header_size(uint64_t header)
+{
+	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1))
+		   << 3;
+}
+
 /* Bytes of payload that a LIVE or DELAYED object has. */
 GA_INLINE size_t
 ga_object_size(const void *object)
 {
-	uint64_t header = *ga_object_header(object);
-
-	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1))
-		   << 3;
+	return ga_header_size(*ga_object_header(object));
 }
 
 /* Bytes of payload that were asked for; more if the slack did not fit. */

@@ -14,7 +14,6 @@
 #include "free_list.h"
 #include "heap.h"
 #include "sweep.h"
-#include "sweep.h"
 
 /*
  * Where heaps begin: 0x..c0_00000000, as in Go.  Read as text, such an

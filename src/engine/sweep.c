@@ -13,13 +13,6 @@
 #include "arena.h"
 #include "sweep.h"
 
-/* Memory of any kind is read here, also what a sanitizer has poisoned. */
-#if defined(__SANITIZE_ADDRESS__)
-#define NO_SANITIZE __attribute__((no_sanitize("address")))
-#else
-#define NO_SANITIZE
-#endif
-
 void
 ga_sweep_schedule(ga_heap *heap)
 {
@@ -89,7 +82,7 @@ mark(ga_heap *heap, uintptr_t word, uintptr_t where)
  *		Look at all aligned words of readable memory.  What they are said to be
  *		the addresses of differs from where they are if this is a copy.
  */
-NO_SANITIZE static void
+GA_NO_SANITIZE static void
 scan_words(ga_heap *heap, const uint64_t *word, const uint64_t *end, uintptr_t where)
 {
 	uintptr_t low = heap->sweep.low;
@@ -134,7 +127,7 @@ scan_copies(ga_heap *heap, uintptr_t from, uintptr_t to)
 		{
 			if (errno != EFAULT)
 			{
-				sweep->incomplete = true;
+				ga_sweep_give_up(heap);
 				return;
 			}
 			from = ga_align_down(from, heap->os->page_size) + heap->os->page_size;
@@ -327,7 +320,10 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 {
 	ga_counters *counters = &heap->counters;
 
-	*result = (ga_sweep_result){.bytes_scanned = heap->sweep.scanned};
+	*result = (ga_sweep_result){
+		.bytes_scanned = heap->sweep.scanned,
+		.incomplete = heap->sweep.incomplete,
+	};
 	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
 		 heap_arena = heap_arena->next)
 		if (heap_arena->candidates > 0)

@@ -38,6 +38,7 @@ typedef struct ga_sweep_result
 	size_t bytes_freed;
 	size_t bytes_scanned;
 	int64_t duration; /* microseconds */
+	bool incomplete;  /* roots could not be read, and nothing was freed */
 } ga_sweep_result;
 
 /* Has enough come into quarantine for a sweep to pay? */
@@ -63,6 +64,13 @@ extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unst
 
 /* Read all objects of all arenas. */
 extern void ga_sweep_live(ga_heap *heap);
+
+/* Roots could not be read: the sweep frees nothing, since anything may be pointed to. */
+GA_INLINE void
+ga_sweep_give_up(ga_heap *heap)
+{
+	heap->sweep.incomplete = true;
+}
 
 /* End: unmarked chunks become ready. */
 extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);

@@ -73,6 +73,7 @@ PutChunk(ReturnSetInfo *rows, const ga_chunk *chunk)
 	values[i++] = BytesDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
 	nulls[i] = chunk->pinned_by == 0;
 	values[i++] = chunk->pinned_by == 0 ? (Datum) 0 : AddressDatum(chunk->pinned_by);
+	values[i++] = BytesDatum(chunk->touched);
 	PutRow(rows, values, nulls);
 }
 

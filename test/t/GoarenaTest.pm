@@ -1,0 +1,218 @@
+
+# Copyright (c) 2026, goarena contributors
+
+=pod
+
+=head1 NAME
+
+GoarenaTest - what the tests of goarena share
+
+=head1 SYNOPSIS
+
+  use FindBin;
+  use lib $FindBin::RealBin;
+  use GoarenaTest;
+
+  my $node = new_server('primary', "goarena.quarantine = 'strict'");
+  my $session = session($node);
+  is(ask($session, 'SELECT goarena_check() IS NULL'), 't', 'in order');
+  like(refused($session, 'SELECT 1 / 0'), qr/division by zero/, 'an error');
+  end_session($session);
+
+=cut
+
+package GoarenaTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  PRELOAD
+  STRICT
+  ask
+  backend_pid
+  create_extensions
+  crashes
+  end_session
+  in_order
+  log_of
+  new_server
+  process_kb
+  refused
+  session
+  statistics
+  stop_in_order
+  wait_until
+);
+
+# Lines of postgresql.conf
+use constant PRELOAD => "shared_preload_libraries = 'goarena'";
+use constant STRICT => (
+	"goarena.contexts = '*'",
+	"goarena.quarantine = 'strict'",
+	"goarena.quarantine_sample_rate = 1");
+
+# Start a new server with the given lines of configuration, and goarena's
+# functions and those of the test module in database postgres.  It does not log
+# each statement.
+sub new_server
+{
+	my ($name, @conf) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(allows_streaming => 'logical');
+	$node->append_conf('postgresql.conf',
+		join("\n", 'log_statement = none', @conf, ''));
+	$node->start;
+	create_extensions($node);
+	return $node;
+}
+
+sub create_extensions
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres',
+		'CREATE EXTENSION goarena; CREATE EXTENSION goarena_test');
+}
+
+# A session that goes on after errors.
+sub session
+{
+	my ($node, %params) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, %params);
+
+	$session->set_query_timer_restart;
+	return $session;
+}
+
+sub end_session
+{
+	my ($session) = @_;
+
+	$session->quit;
+}
+
+# The result of a query, which may give notices but no error.
+sub ask
+{
+	my ($session, $query) = @_;
+
+	$session->{stderr} = '';
+	my ($result) = $session->query($query);
+	die "query failed: $query: $session->{stderr}"
+	  if $session->{stderr} =~ /ERROR:|FATAL:|PANIC:/;
+	return $result;
+}
+
+# What the server says of a query: errors and notices.
+sub refused
+{
+	my ($session, $query) = @_;
+
+	$session->{stderr} = '';
+	$session->query($query);
+	my $messages = $session->{stderr};
+	$session->{stderr} = '';
+	return $messages;
+}
+
+sub backend_pid
+{
+	my ($session) = @_;
+
+	return ask($session, 'SELECT pg_backend_pid()');
+}
+
+# The row of goarena_stats() as a hash; values that are null are missing.
+sub statistics
+{
+	my ($session) = @_;
+
+	return { map { split(/=/, $_, 2) } split(/\n/, ask($session, q{
+		SELECT key || '=' || value
+		FROM (SELECT * FROM goarena_stats() WHERE pid = pg_backend_pid()) s,
+			jsonb_each_text(to_jsonb(s))
+		WHERE value IS NOT NULL})) };
+}
+
+# Do all figures and lists of the session's process agree?
+sub in_order
+{
+	my ($session, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $s = statistics($session);
+	my @wrong;
+
+	push @wrong, 'reserved = mapped + unmapped'
+	  if $s->{reserved} != $s->{mapped} + $s->{unmapped};
+	push @wrong, 'reserved = fresh + owned + retained + released'
+	  if $s->{reserved} !=
+	  $s->{fresh} + $s->{owned} + $s->{retained} + $s->{released};
+	push @wrong, 'chunks by state sum to chunks'
+	  if $s->{chunks} != $s->{chunks_active} +
+	  $s->{chunks_reuse} +
+	  $s->{chunks_fault} +
+	  $s->{chunks_quarantined} +
+	  $s->{chunks_ready};
+	push @wrong, ask($session, 'SELECT goarena_check() WHERE goarena_check() IS NOT NULL');
+	is(join(', ', grep { $_ ne '' } @wrong), '', $name);
+}
+
+# A figure of /proc/PID/status in kB, such as VmRSS.
+sub process_kb
+{
+	my ($pid, $what) = @_;
+
+	slurp_file("/proc/$pid/status") =~ /^$what:\s+(\d+) kB/m
+	  or die "no $what of process $pid";
+	return $1;
+}
+
+# The log from an offset on.
+sub log_of
+{
+	my ($node, $offset) = @_;
+
+	return slurp_file($node->logfile, $offset // 0);
+}
+
+# Lines of the log that tell of a crash.
+sub crashes
+{
+	my ($node, $offset) = @_;
+
+	return join("\n",
+		grep { /was terminated by signal|PANIC:|TRAP:/ }
+		  split(/\n/, log_of($node, $offset)));
+}
+
+# Stop a server, which must not have crashed before.
+sub stop_in_order
+{
+	my ($node, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	$node->stop;
+	is(crashes($node), '', $name // $node->name . ' did not crash');
+}
+
+# Wait until a condition holds; false if it does not within the usual time.
+sub wait_until
+{
+	my ($condition) = @_;
+
+	for (my $i = 0; $i < 10 * $PostgreSQL::Test::Utils::timeout_default; $i++)
+	{
+		return 1 if $condition->();
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
+}
+
+1;
