@@ -12,6 +12,9 @@ REGRESS_OPTS = --inputdir=. --load-extension=goarena
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
+# libbacktrace comes with gcc.
+SHLIB_LINK = -lbacktrace
+
 # Only what PostgreSQL looks up is exported.
 PG_CPPFLAGS = -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \

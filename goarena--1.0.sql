@@ -190,9 +190,63 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_release() IS
 'sweeps this process and gives all memory not in use back to the operating system: bytes released';
 
+CREATE FUNCTION goarena_faults(
+    OUT id bigint,
+    OUT at timestamp with time zone,
+    OUT pid bigint,
+    OUT backend_type text,
+    OUT user_name text,
+    OUT database text,
+    OUT kind text,
+    OUT access text,
+    OUT address text,
+    OUT context text,
+    OUT parents text,
+    OUT ident text,
+    OUT arena_id bigint,
+    OUT freed_by text,
+    OUT freed_at timestamp with time zone,
+    OUT sweeps_since bigint,
+    OUT transactions_since bigint,
+    OUT object_size bigint,
+    OUT object_offset bigint,
+    OUT outcome text,
+    OUT query text,
+    OUT free_query text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_faults() IS
+'reports of accesses to freed memory, kept over restarts: '
+'id: number of the report; '
+'at: when it happened; '
+'pid, backend_type, user_name, database: who did it; '
+'kind: access, or write after free; '
+'access: read or write; '
+'address: of the access, for superusers; '
+'context: memory context that the memory belonged to; '
+'parents: its parents, from below; '
+'ident: its identifier; '
+'arena_id: number of its arena in that process; '
+'freed_by: reset, delete, pfree or repalloc; '
+'freed_at: when it was freed; '
+'sweeps_since, transactions_since: between the free and the access; '
+'object_size: bytes of the object, where it could still be known; '
+'object_offset: of the access in it; '
+'outcome: crash, terminate or warning; '
+'query: at the access; '
+'free_query: at the free';
+
+CREATE FUNCTION goarena_faults_text(id bigint) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_faults_text(bigint) IS
+'one report of goarena_faults() with its stacks, null if it is no longer kept';
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
+REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;

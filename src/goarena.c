@@ -19,9 +19,11 @@
 
 #include "goarena.h"
 
+#include "backend/fault.h"
 #include "backend/sweeps.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 #include "version.h"
@@ -47,6 +49,12 @@ static const struct config_enum_entry trace_options[] = {
 	{"off", TRACE_OFF, false},
 	{"sweeps", TRACE_SWEEPS, false},
 	{"all", TRACE_ALL, false},
+	{NULL, 0, false},
+};
+
+static const struct config_enum_entry on_fault_options[] = {
+	{"crash", FAULT_CRASH, false},
+	{"terminate", FAULT_TERMINATE, false},
 	{NULL, 0, false},
 };
 
@@ -130,6 +138,13 @@ DefineSettings(void)
 		&goarena_huge_pages, 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
 	DefineCustomEnumVariable("goarena.trace", "Logs what goarena does.", NULL, &goarena_trace,
 							 TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"goarena.on_fault", "Sets what becomes of a process that touches freed memory.",
+		"terminate ends this backend alone, where that is safe.", &goarena_on_fault, FAULT_CRASH,
+		on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("goarena.free_stacks",
+							 "Keeps the stack of each free in a quarantined arena.", NULL,
+							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
 	MarkGUCPrefixReserved("goarena");
 }
 
@@ -153,6 +168,7 @@ _PG_init(void)
 	if (!LoadedOnPurpose())
 		return;
 
+	process_heap_note_free = FreeHistoryNote;
 	SweepsInit();
 	wrong = AdoptStart(process_shared_preload_libraries_in_progress);
 	if (wrong != NULL)
@@ -162,5 +178,6 @@ _PG_init(void)
 						  errdetail("%s", wrong), errhint("The server runs on without it.")));
 		return;
 	}
+	FaultInit();
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "backend/events.h"
+#include "backend/fault.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 
@@ -55,6 +56,7 @@ ReportEvent(const ga_event *event)
 					 errdetail("The memory stays resident.")));
 			break;
 		case GA_EVENT_WRITE_AFTER_FREE:
+			FaultReportWrite(event);
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("memory was written after pfree in memory context \"%s\"",

@@ -21,8 +21,10 @@
 #include "utils/timestamp.h"
 
 #include "backend/events.h"
+#include "backend/fault_report.h"
 #include "backend/roots.h"
 #include "backend/sweeps.h"
+#include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
 int goarena_trace = TRACE_OFF;
@@ -205,6 +207,9 @@ AtTransactionEnd(XactEvent event, void *arg)
 
 	if (!process_heap_ready)
 		return;
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
+		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+		free_history_transactions++;
 	if (!exit_registered)
 	{
 		exit_registered = true;
@@ -212,6 +217,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 	}
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT)
 	{
+		FaultReportLearnNames();
 		if (ProcessHeapWantsAttention())
 			Maintain(SWEEP_TRANSACTION_END);
 	}

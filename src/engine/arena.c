@@ -108,6 +108,7 @@ ga_arena_destroy(ga_arena *arena)
 {
 	ga_heap *heap = arena->heap;
 
+	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	if (arena->active != NULL)
@@ -155,6 +156,7 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 				arena->mode != GA_QUARANTINE_STRICT &&
 				(arena->mode == GA_QUARANTINE_OFF || mode == arena->mode);
 
+	ga_arena_note_free(arena, GA_FREED_BY_RESET);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	if (chunk != NULL && !keep)
@@ -236,6 +238,7 @@ leave_chunk(ga_arena *arena, ga_chunk *chunk)
 		else
 			at = (uintptr_t) object + ga_object_size(object);
 	}
+	ga_arena_note_free(arena, GA_FREED_BY_PFREE);
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
 	ga_list_remove(&arena->full, &chunk->link);
 	give_up_chunk(arena, chunk);

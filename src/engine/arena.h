@@ -159,6 +159,16 @@ ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t
 extern void ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag,
 						  size_t *meter, size_t credit);
 
+/* Have it noted how the chunks that the arena gives up next were freed. */
+GA_INLINE void
+ga_arena_note_free(ga_arena *arena, ga_freed_by how)
+{
+	ga_heap *heap = arena->heap;
+
+	if (arena->mode != GA_QUARANTINE_OFF && heap->note_free != NULL)
+		heap->freed_note = heap->note_free(arena, how);
+}
+
 /* End the arena: its chunks go their ways.  The struct is the caller's. */
 extern void ga_arena_destroy(ga_arena *arena);
 

@@ -7,6 +7,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "delay.h"
 
 static void
@@ -21,11 +23,14 @@ poison(void *object, size_t size)
 
 /*
  * check_poison
- *		Leave an event if a word of the object is not as poison() left it.
+ *		Leave an event if a word of the object is not as poison() left it, and
+ *		poison it again, so that it is not told twice.
  */
 static void
-check_poison(const ga_arena *arena, void *object)
+check_poison(const ga_arena *arena, size_t position)
 {
+	const ga_delay_stacks *stacks = arena->delay->stacks;
+	void *object = arena->delay->objects[position];
 	size_t size = ga_object_size(object);
 	const uint64_t *words = object;
 
@@ -43,7 +48,13 @@ check_poison(const ga_arena *arena, void *object)
 				.value = words[i],
 			};
 
+			if (stacks != NULL)
+			{
+				event.depth = stacks->depths[position];
+				memcpy(event.stack, stacks->frames[position], sizeof(event.stack));
+			}
 			ga_heap_add_event(arena->heap, &event);
+			poison(object, size);
 			break;
 		}
 	}
@@ -55,6 +66,7 @@ ga_delay_push(ga_arena *arena, void *object)
 {
 	ga_delay *delay = arena->delay;
 	size_t size = ga_object_size(object);
+	size_t position;
 
 	poison(object, size);
 	if (delay == NULL)
@@ -63,11 +75,20 @@ ga_delay_push(ga_arena *arena, void *object)
 		if (delay == NULL)
 			return false;
 		delay->first = delay->count = 0;
+		delay->stacks = NULL;
+		if (arena->heap->take_stack != NULL)
+			delay->stacks = ga_fixed_alloc(&arena->heap->delay_stacks);
 		arena->delay = delay;
 	}
 
 	*ga_object_header(object) |= GA_HDR_DELAYED;
-	delay->objects[(delay->first + delay->count) % GA_DELAY_OBJECTS] = object;
+	position = (delay->first + delay->count) % GA_DELAY_OBJECTS;
+	delay->objects[position] = object;
+	if (delay->stacks != NULL)
+		delay->stacks->depths[position] =
+			arena->heap->take_stack == NULL
+				? 0
+				: arena->heap->take_stack(delay->stacks->frames[position], GA_DELAY_STACK);
 	delay->count++;
 	arena->delayed_bytes += size + GA_HEADER_SIZE;
 	return true;
@@ -83,10 +104,10 @@ take_oldest(ga_arena *arena)
 	ga_delay *delay = arena->delay;
 	void *object = delay->objects[delay->first];
 
+	check_poison(arena, delay->first);
 	delay->first = (delay->first + 1) % GA_DELAY_OBJECTS;
 	delay->count--;
 	arena->delayed_bytes -= ga_object_size(object) + GA_HEADER_SIZE;
-	check_poison(arena, object);
 	return object;
 }
 
@@ -103,12 +124,21 @@ ga_delay_pop(ga_arena *arena)
 }
 
 void
+ga_delay_check(ga_arena *arena)
+{
+	for (size_t i = 0; arena->delay != NULL && i < arena->delay->count; i++)
+		check_poison(arena, (arena->delay->first + i) % GA_DELAY_OBJECTS);
+}
+
+void
 ga_delay_clear(ga_arena *arena)
 {
 	if (arena->delay == NULL)
 		return;
 	while (arena->delay->count > 0)
 		(void) take_oldest(arena);
+	if (arena->delay->stacks != NULL)
+		ga_fixed_free(&arena->heap->delay_stacks, arena->delay->stacks);
 	ga_fixed_free(&arena->heap->delays, arena->delay);
 	arena->delay = NULL;
 }

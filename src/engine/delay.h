@@ -25,11 +25,19 @@
 #define GA_DELAY_OBJECTS 512
 #define GA_DELAY_BYTES   ((size_t) 64 << 10)
 
+/* The stacks of the frees, at the positions of the objects. */
+typedef struct ga_delay_stacks
+{
+	int depths[GA_DELAY_OBJECTS];
+	uintptr_t frames[GA_DELAY_OBJECTS][GA_DELAY_STACK];
+} ga_delay_stacks;
+
 struct ga_delay
 {
 	void *objects[GA_DELAY_OBJECTS]; /* a ring */
 	size_t first;                    /* position of the oldest */
 	size_t count;
+	ga_delay_stacks *stacks; /* NULL if none are kept */
 };
 
 /*
@@ -40,6 +48,9 @@ extern bool ga_delay_push(ga_arena *arena, void *object);
 
 /* The object whose turn it is to come out, checked; NULL if all may stay. */
 extern void *ga_delay_pop(ga_arena *arena);
+
+/* Check all objects in the queue. */
+extern void ga_delay_check(ga_arena *arena);
 
 /* Check all objects in the queue and forget them. */
 extern void ga_delay_clear(ga_arena *arena);

@@ -40,6 +40,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_fixed_init(&heap->heap_arena_structs, &heap->metadata, sizeof(ga_heap_arena));
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
+	ga_fixed_init(&heap->delay_stacks, &heap->metadata, sizeof(ga_delay_stacks));
 
 	for (int order = 0; order < GA_NUM_ORDERS; order++)
 	{

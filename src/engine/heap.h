@@ -72,6 +72,7 @@ typedef struct ga_chunk
 	size_t freed;          /* bytes from start to used that are on free lists */
 	size_t charged;        /* bytes charged to its owner for it */
 	uintptr_t pinned_by;   /* address of a pointer that the last sweep found, or 0 */
+	uint64_t freed_note;   /* what note_free said when it was given up */
 	uint8_t state;         /* ga_chunk_state */
 	uint8_t order;         /* log2 of size; GA_MAX_ORDER for huge spans */
 	bool large;            /* holds one large object */
@@ -103,12 +104,24 @@ typedef struct ga_map_leaf
 	ga_heap_arena *heap_arenas[1 << GA_MAP_L2_BITS];
 } ga_map_leaf;
 
+/* How memory was freed. */
+typedef enum ga_freed_by
+{
+	GA_FREED_BY_RESET,
+	GA_FREED_BY_DELETE,
+	GA_FREED_BY_PFREE,   /* of a large object, or of the last object of a full chunk */
+	GA_FREED_BY_REPALLOC /* a large object moved */
+} ga_freed_by;
+
 typedef enum ga_quarantine
 {
 	GA_QUARANTINE_OFF,   /* a reset rewinds */
 	GA_QUARANTINE_ON,    /* full chunks are quarantined, the active one is handed on */
 	GA_QUARANTINE_STRICT /* every chunk is set to fault at once */
 } ga_quarantine;
+
+/* So many return addresses are kept for each object in a delay queue. */
+#define GA_DELAY_STACK 8
 
 /* Things worth telling that happened where nothing could be reported. */
 typedef enum ga_event_kind
@@ -128,6 +141,8 @@ typedef struct ga_event
 	size_t size;       /* its size in bytes */
 	size_t offset;     /* of the first changed word */
 	uint64_t value;    /* what stands there now */
+	int depth;         /* of the stack; 0 if none was kept */
+	uintptr_t stack[GA_DELAY_STACK]; /* of the free of the object */
 } ga_event;
 
 #define GA_MAX_EVENTS 16
@@ -194,6 +209,7 @@ typedef struct ga_heap
 	ga_fixed heap_arena_structs;
 	ga_fixed free_lists; /* ga_free_lists, see free_list.h */
 	ga_fixed delays;     /* ga_delay, see delay.h */
+	ga_fixed delay_stacks; /* ga_delay_stacks */
 
 	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
 	ga_heap_arena *heap_arenas; /* in order of address */
@@ -219,7 +235,8 @@ typedef struct ga_heap
 
 	size_t mappings;           /* mappings that our access changes made, an estimate */
 	size_t in_use;             /* bytes charged to arenas */
-	size_t fresh_quarantine;   /* bytes that came into quarantine since the last sweep */
+	size_t fresh_quarantine;   /* bytes that came into quarantine since the last sweep,
+								* also if their pages have been moved away */
 	size_t next_sweep;         /* the value of the above that makes a sweep due */
 	size_t fault_bytes;        /* physical bytes on the fault list */
 	uint64_t next_arena_id;
@@ -227,6 +244,19 @@ typedef struct ga_heap
 	bool isolation_stopped;    /* the mapping limit was reached and told */
 	bool fault_failure_told;
 	bool release_failure_told;
+
+	/*
+	 * Called, unless NULL, once before chunks of a quarantined arena are given
+	 * up.  The chunks keep the result, so that a later access can be explained.
+	 */
+	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);
+	uint64_t freed_note; /* for the chunks given up now */
+
+	/*
+	 * Called, unless NULL, for each object that comes into a delay queue: stores
+	 * return addresses of the callers and returns how many.
+	 */
+	int (*take_stack)(uintptr_t *frames, int room);
 
 	ga_sweep sweep;
 	ga_counters counters;

@@ -62,49 +62,48 @@ linux_free(void *addr, size_t size)
 }
 
 static bool
-remap(char *from, char *to, size_t size)
+remap(void *from, void *to, size_t size)
 {
 	return mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) !=
 		   MAP_FAILED;
 }
 
 /*
- * move_parts
- *		mremap takes no range that crosses from one mapping to the next, which
- *		memory that was moved before does: halve it until the parts do not.
- *		What can be moved in no other way is copied.
+ * copy
+ *		Do by hand what mremap will not do.  Kernels before 6.17 unmap the target
+ *		before they look at the source.
  */
-static void
-move_parts(char *from, char *to, size_t size, size_t page_size)
+static int
+copy(void *from, void *to, size_t size)
 {
-	size_t half = ga_align_up(size / 2, page_size);
-
-	if (remap(from, to, size))
-		return;
-	if (errno != EFAULT || size <= page_size)
-	{
-		memcpy(to, from, size);
-		(void) madvise(from, size, MADV_DONTNEED);
-		return;
-	}
-	move_parts(from, to, half, page_size);
-	move_parts(from + half, to + half, size - half, page_size);
+	if (mmap(to, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return -1;
+	memcpy(to, from, size);
+	(void) madvise(from, size, MADV_DONTNEED);
+	return 0;
 }
 
 /*
  * linux_move
  *		MREMAP_DONTUNMAP (Linux 5.7) leaves the old range in place, so that no
- *		other thread can be given its addresses in between.
+ *		other thread can be given its addresses in between.  A range that crosses
+ *		from one mapping to the next, as memory that was moved before does, is
+ *		refused: halve it until the parts do not.
  */
 static int
 linux_move(void *from, void *to, size_t size)
 {
+	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
+	size_t half = ga_align_up(size / 2, page_size);
+
 	if (remap(from, to, size))
 		return 0;
-	if (errno != EFAULT)
+	if (errno != EFAULT || size == page_size)
+		return copy(from, to, size);
+	if (linux_move(from, to, half) != 0)
 		return -1;
-	move_parts(from, to, size, (size_t) sysconf(_SC_PAGESIZE));
-	return 0;
+	return linux_move((char *) from + half, (char *) to + half, size - half);
 }
 
 static int

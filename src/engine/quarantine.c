@@ -88,10 +88,11 @@ void
 ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 {
 	disown(chunk);
+	chunk->freed_note = heap->freed_note;
 	ga_chunk_set_state(heap, chunk, GA_FAULT);
 	ga_list_push_tail(&heap->fault, &chunk->link);
 	chunk->late = heap->sweeping;
-	heap->fresh_quarantine += chunk->touched;
+	heap->fresh_quarantine += chunk->used - chunk->base;
 	heap->fault_bytes += chunk->touched;
 
 	if (heap->fault.count >= FAULT_BATCH_CHUNKS || heap->fault_bytes >= FAULT_BATCH_BYTES)

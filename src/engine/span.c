@@ -85,8 +85,9 @@ ga_span_alloc(ga_arena *arena, size_t size)
  *		The span's chunk goes the way of the arena's mode.
  */
 static void
-give_up(ga_arena *arena, ga_chunk *chunk)
+give_up(ga_arena *arena, ga_chunk *chunk, ga_freed_by how)
 {
+	ga_arena_note_free(arena, how);
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
 	ga_list_remove(&arena->large, &chunk->link);
 	if (arena->mode == GA_QUARANTINE_OFF)
@@ -101,7 +102,7 @@ void
 ga_span_free(ga_arena *arena, ga_chunk *chunk)
 {
 	arena->heap->counters.large_frees++;
-	give_up(arena, chunk);
+	give_up(arena, chunk, GA_FREED_BY_PFREE);
 }
 
 /*
@@ -152,7 +153,7 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 
 	copy = adopt(arena, target, bytes);
 	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
-	give_up(arena, chunk);
+	give_up(arena, chunk, GA_FREED_BY_REPALLOC);
 	return copy;
 }
 

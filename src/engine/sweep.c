@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "arena.h"
+#include "delay.h"
 #include "sweep.h"
 
 void
@@ -234,6 +235,7 @@ ga_sweep_live(ga_heap *heap)
 	{
 		ga_arena *arena = ga_container(ga_arena, link, link);
 
+		ga_delay_check(arena);
 		if (arena->active != NULL)
 			scan_resident(heap, arena->active->start, arena->ptr, false);
 		ga_list_foreach(at, &arena->full)

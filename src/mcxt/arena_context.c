@@ -71,6 +71,17 @@ MemoryContextIsArena(MemoryContext context)
 	return context->methods->alloc == ArenaAlloc;
 }
 
+void
+ArenaSetNoteParents(ArenaSet *set)
+{
+	int i = 0;
+
+	for (MemoryContext up = set->context->parent; up != NULL && i < ARENA_PARENTS; up = up->parent)
+		set->parents[i++] = up->name;
+	if (i < ARENA_PARENTS)
+		set->parents[i] = NULL;
+}
+
 bool
 ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign)
 {
@@ -90,6 +101,10 @@ ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, boo
 	set->foreign = foreign;
 	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, 0,
 				  &context->mem_allocated, context->mem_allocated);
+	set->ident = NULL;
+	set->parents[0] = NULL;
+	if (set->arena.mode != GA_QUARANTINE_OFF)
+		ArenaSetNoteParents(set);
 	context->methods = &set->methods;
 	return true;
 }
@@ -145,10 +160,12 @@ CheckRequested(MemoryContext context, void *object)
  *		where memory can be used up.
  */
 static pg_noinline void *
-ArenaAllocSlow(ga_arena *arena, Size size)
+ArenaAllocSlow(ArenaSet *set, Size size)
 {
+	ga_arena *arena = &set->arena;
 	void *object;
 
+	set->ident = set->context->ident;
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_maintenance();
 
@@ -170,7 +187,7 @@ ArenaAlloc(MemoryContext context, Size size)
 
 	if (unlikely(object == NULL))
 	{
-		object = ArenaAllocSlow(&set->arena, size);
+		object = ArenaAllocSlow(set, size);
 		if (object == NULL)
 			return NULL;
 	}

@@ -16,6 +16,9 @@
 
 #include "engine/arena.h"
 
+/* So many parents of a context are remembered. */
+#define ARENA_PARENTS 8
+
 /*
  * An arena and the method table of its context.  context->methods points at
  * the table, so the arena is found from the context for nothing.
@@ -27,6 +30,10 @@ typedef struct ArenaSet
 	MemoryContext context;
 	const MemoryContextMethods *origin; /* of the AllocSet that was adopted */
 	bool foreign;						/* it may hold memory of AllocSet's own */
+
+	/* As last seen: a context that is deleted has lost both before its arena ends. */
+	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL */
+	const char *ident;
 } ArenaSet;
 
 /*
@@ -49,6 +56,9 @@ extern MemoryContext ArenaContextCreate(MemoryContext parent, const char *name);
 
 /* Is the context an arena at the moment? */
 extern bool MemoryContextIsArena(MemoryContext context);
+
+/* Remember the names of the context's parents. */
+extern void ArenaSetNoteParents(ArenaSet *set);
 
 /* The set of an arena of the process's heap. */
 static inline ArenaSet *

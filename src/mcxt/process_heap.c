@@ -15,7 +15,9 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 
+#include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/stack_trace.h"
 
 bool goarena_enabled = true;
 int goarena_quarantine = GA_QUARANTINE_ON;
@@ -30,6 +32,7 @@ bool goarena_settings_changed = false;
 ga_heap process_heap;
 bool process_heap_ready = false;
 void (*process_heap_maintenance)(void) = NULL;
+uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
 
 /* Linux's default for vm.max_map_count. */
@@ -94,7 +97,9 @@ ProcessHeapPrepare(void)
 	{
 		config.max_mappings = MaxMappings();
 		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
+		process_heap.note_free = process_heap_note_free;
 		process_heap_ready = true;
 	}
+	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;
 	goarena_settings_changed = false;
 }

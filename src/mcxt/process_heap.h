@@ -46,6 +46,9 @@ extern void ProcessHeapPrepare(void);
 extern void (*process_heap_maintenance)(void);
 extern bool (*process_heap_emergency)(void);
 
+/* Installed at start: see ga_heap.note_free. */
+extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
+
 /* Does the heap want attention? */
 static inline bool
 ProcessHeapWantsAttention(void)

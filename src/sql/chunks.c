@@ -17,7 +17,7 @@
 SQL_FUNCTION(goarena_chunks);
 SQL_FUNCTION(goarena_size_classes);
 
-#define CHUNKS_COLUMNS  7
+#define CHUNKS_COLUMNS	7
 #define CLASSES_COLUMNS 6
 
 /*

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault.h
+ *	  Accesses to freed memory: reporting them, and what happens then.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_FAULT_H
+#define GOARENA_FAULT_H
+
+#include "postgres.h"
+
+#include "engine/heap.h"
+
+typedef enum FaultPolicy
+{
+	FAULT_CRASH,	/* as any segmentation fault */
+	FAULT_TERMINATE /* only this backend ends, if that is safe */
+} FaultPolicy;
+
+/* GUC variable */
+extern int goarena_on_fault;
+
+/* Install the handlers; once, from _PG_init. */
+extern void FaultInit(void);
+
+/* Report that the poison of a freed object was changed. */
+extern void FaultReportWrite(const ga_event *event);
+
+#endif /* GOARENA_FAULT_H */

@@ -1,0 +1,276 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_report.c
+ *	  What a report of an access to freed memory says.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "tcop/tcopprot.h"
+#include "utils/timestamp.h"
+
+#include "backend/fault_report.h"
+#include "backend/symbols.h"
+#include "engine/free_list.h"
+#include "mcxt/process_heap.h"
+
+/* Queries are cut off here. */
+#define QUERY_LENGTH 1024
+
+static char user_name[NAMEDATALEN];
+static char database_name[NAMEDATALEN];
+
+/*
+ * FaultReportLearnNames
+ *		Remember what a signal handler could not look up.  Called before the first
+ *		commit of a process, which is that of the transaction it starts with.
+ */
+void
+FaultReportLearnNames(void)
+{
+	static bool known = false;
+	char *name;
+
+	if (known || !OidIsValid(MyDatabaseId))
+		return;
+	known = true;
+	name = get_database_name(MyDatabaseId);
+	if (name != NULL)
+		strlcpy(database_name, name, sizeof(database_name));
+	if (OidIsValid(GetSessionUserId()))
+	{
+		name = GetUserNameFromId(GetSessionUserId(), true);
+		if (name != NULL)
+			strlcpy(user_name, name, sizeof(user_name));
+	}
+}
+
+/*
+ * FaultReportNow
+ *		As GetCurrentTimestamp, which promises nothing to signal handlers.
+ */
+TimestampTz
+FaultReportNow(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ((TimestampTz) ts.tv_sec - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+			   USECS_PER_SEC +
+		   ts.tv_nsec / 1000;
+}
+
+/*
+ * ReportProcess
+ *		Who and what this process is.
+ */
+static void
+ReportProcess(ReportText *text)
+{
+	ReportKeyNumber(text, "pid", MyProcPid);
+	ReportKeyString(text, "backend type", GetBackendTypeDesc(MyBackendType));
+	ReportKeyString(text, "user", user_name);
+	ReportKeyString(text, "database", database_name);
+}
+
+/*
+ * ReportQuery
+ *		The text may itself have been freed: read it with care.
+ */
+static void
+ReportQuery(ReportText *text)
+{
+	static char copy[QUERY_LENGTH];
+	size_t copied = 0;
+
+	if (debug_query_string != NULL)
+		copied = process_heap.os->peek(copy, debug_query_string, sizeof(copy) - 1);
+	copy[copied] = '\0';
+	ReportKeyString(text, "query", copy);
+}
+
+static void
+ReportParents(ReportText *text, const FreeRecord *record)
+{
+	ReportKey(text, "parents");
+	for (int i = 0; i < ARENA_PARENTS && record->parents[i] != NULL; i++)
+	{
+		if (i > 0)
+			ReportString(text, " < ");
+		ReportLine(text, record->parents[i]);
+	}
+	ReportString(text, "\n");
+}
+
+/*
+ * ReportObject
+ *		Pages of the chunk may still be there.  Make them readable, find the
+ *		object that the address lies in, and make them fault again.
+ */
+static void
+ReportObject(ReportText *text, uintptr_t address, const ga_chunk *chunk)
+{
+	const ga_os *os = process_heap.os;
+	bool opened = chunk->accessible == 0;
+	size_t size = ga_align_up(chunk->used - chunk->base, os->page_size);
+	uintptr_t at = chunk->start;
+
+	if (chunk->touched < size || address < chunk->start || address >= chunk->used ||
+		(opened && os->use((void *) chunk->base, size) != 0))
+		return;
+	while (at < chunk->used)
+	{
+		const void *object = (void *) (at + GA_HEADER_SIZE);
+		uint64_t state = *ga_object_header(object) & GA_HDR_STATE_MASK;
+		size_t bytes = state == GA_HDR_FREE ? ga_free_object_size(object) : ga_object_size(object);
+
+		if (bytes == 0 || bytes > chunk->used - (uintptr_t) object)
+			break;
+		if (address < (uintptr_t) object + bytes)
+		{
+			ReportKeyNumber(text, "object size",
+							(int64) (state == GA_HDR_FREE ? bytes : ga_object_requested(object)));
+			ReportKeyNumber(text, "object offset", (int64) (address - (uintptr_t) object));
+			break;
+		}
+		at = (uintptr_t) object + bytes;
+	}
+	if (opened)
+		(void) os->fault((void *) chunk->base, size);
+}
+
+/*
+ * FreedBefore
+ *		The part of a chunk below its start belongs to earlier lives, about which
+ *		the record of the chunk says nothing.
+ */
+static bool
+FreedBefore(uintptr_t address, const ga_chunk *chunk)
+{
+	return address < chunk->start;
+}
+
+static void
+ReportFree(ReportText *text, const FreeRecord *record)
+{
+	if (record == NULL)
+	{
+		ReportKeyString(text, "context", "unknown");
+		return;
+	}
+	ReportKeyString(text, "context", record->name);
+	ReportKeyString(text, "ident", record->ident);
+	ReportParents(text, record);
+	ReportKeyString(text, "freed by", FreedByName(record->how));
+	ReportKey(text, "freed at");
+	ReportTime(text, record->at);
+	ReportString(text, "\n");
+	ReportKeyNumber(text, "sweeps since", (int64) (process_heap.counters.sweeps - record->sweeps));
+	ReportKeyNumber(text, "transactions since",
+					(int64) (free_history_transactions - record->transactions));
+	ReportKeyString(text, "query then", record->query);
+}
+
+static void
+ReportFreeStack(ReportText *text, const FreeRecord *record)
+{
+	ReportString(text, "free stack:\n");
+	if (record == NULL || record->depth == 0)
+		ReportString(text, "  unknown\n");
+	else
+		SymbolsReport(text, record->stack, record->depth);
+}
+
+/*
+ * ReportHead
+ *		What every report begins with.  The time serves as its number.
+ */
+static void
+ReportHead(ReportText *text, const char *kind, const char *outcome)
+{
+	TimestampTz now = FaultReportNow();
+
+	ReportKeyNumber(text, "id", now);
+	ReportKey(text, "at");
+	ReportTime(text, now);
+	ReportString(text, "\n");
+	ReportProcess(text);
+	ReportKeyString(text, "kind", kind);
+	ReportKeyString(text, "outcome", outcome);
+}
+
+void
+FaultReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk)
+{
+	const FreeRecord *record = NULL;
+
+	if (!FreedBefore(access->address, chunk))
+		record = FreeHistoryFind(chunk->freed_note);
+
+	ReportHead(text, "access", access->outcome);
+	ReportKeyString(text, "access", access->kind);
+	ReportKey(text, "address");
+	ReportHex(text, access->address);
+	ReportString(text, "\n");
+	ReportKeyString(text, "chunk", ga_state_name((ga_chunk_state) chunk->state));
+	ReportKeyNumber(text, "arena", (int64) chunk->arena_id);
+	ReportFree(text, record);
+	ReportObject(text, access->address, chunk);
+	ReportQuery(text);
+	ReportString(text, "access stack:\n");
+	SymbolsReportCaller(text, access->pc);
+	ReportFreeStack(text, record);
+}
+
+void
+FaultSummary(ReportText *text, const ga_chunk *chunk)
+{
+	const FreeRecord *record = FreeHistoryFind(chunk->freed_note);
+
+	if (record == NULL)
+	{
+		ReportString(text, "It belonged to a memory context that is no longer known.");
+		return;
+	}
+	ReportString(text, "It belonged to memory context \"");
+	ReportLine(text, record->name);
+	ReportString(text, "\" and was freed by ");
+	ReportString(text, FreedByName(record->how));
+	ReportString(text, " at ");
+	ReportTime(text, record->at);
+	ReportString(text, ".");
+}
+
+void
+FaultReportEvent(ReportText *text, const ga_event *event)
+{
+	const char *name = NULL;
+
+	ga_list_foreach (link, &process_heap.arenas)
+	{
+		const ga_arena *arena = ga_container(ga_arena, link, link);
+
+		if (arena->id == event->arena_id)
+			name = ArenaSetOf(arena)->context->name;
+	}
+	ReportHead(text, "write after free", "warning");
+	ReportKeyString(text, "access", "write");
+	ReportKey(text, "address");
+	ReportHex(text, event->object + event->offset);
+	ReportString(text, "\n");
+	ReportKeyNumber(text, "arena", (int64) event->arena_id);
+	ReportKeyString(text, "context", name != NULL ? name : "unknown");
+	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
+	ReportKeyNumber(text, "object size", (int64) event->size);
+	ReportKeyNumber(text, "object offset", (int64) event->offset);
+	ReportQuery(text);
+	ReportString(text, "free stack:\n");
+	SymbolsReport(text, event->stack, event->depth);
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_report.h
+ *	  What a report of an access to freed memory says.
+ *
+ * A report is a text of lines "key: value", the values of which
+ * goarena_faults() shows as columns, followed by the stacks.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_FAULT_REPORT_H
+#define GOARENA_FAULT_REPORT_H
+
+#include "postgres.h"
+
+#include "backend/report_text.h"
+#include "mcxt/free_history.h"
+
+/* An access, as far as the processor tells. */
+typedef struct FaultAccess
+{
+	uintptr_t address;
+	uintptr_t pc;		 /* of the instruction */
+	const char *kind;	 /* "read", "write", or NULL if unknown */
+	const char *outcome; /* what happens to the process */
+} FaultAccess;
+
+/* Remember the names of user and database, once; in a transaction. */
+extern void FaultReportLearnNames(void);
+
+/* The time, in a signal handler. */
+extern TimestampTz FaultReportNow(void);
+
+/* Report an access to a chunk that is not in use.  Async-signal-safe. */
+extern void FaultReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk);
+
+/* Report a changed poison. */
+extern void FaultReportEvent(ReportText *text, const ga_event *event);
+
+/*
+ * One sentence without addresses for the client: the context and how it was
+ * freed.
+ */
+extern void FaultSummary(ReportText *text, const ga_chunk *chunk);
+
+#endif /* GOARENA_FAULT_REPORT_H */

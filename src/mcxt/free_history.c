@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * free_history.c
+ *	  See free_history.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "tcop/tcopprot.h"
+#include "utils/timestamp.h"
+
+#include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
+#include "mcxt/process_heap.h"
+#include "mcxt/stack_trace.h"
+
+bool goarena_free_stacks = true;
+uint64 free_history_transactions = 0;
+
+static FreeRecord *ring;   /* metadata, so that sweeps skip it; NULL until needed */
+static uint64 last_number; /* of the newest record */
+
+/*
+ * CopyText
+ *		Copy a text cut off at a character; NULL is empty.
+ */
+static void
+CopyText(char *to, const char *from, int size)
+{
+	int length = from == NULL ? 0 : (int) strnlen(from, (size_t) size);
+
+	if (length == size)
+		length = pg_mbcliplen(from, length, size - 1);
+	memcpy(to, from == NULL ? "" : from, (size_t) length);
+	to[length] = '\0';
+}
+
+/*
+ * CopyIdent
+ *		A context that is deleted has already lost its ident.  What it was last
+ *		seen to be may itself be gone, so it is read with care.
+ */
+static void
+CopyIdent(FreeRecord *record, const ArenaSet *set)
+{
+	char copy[FREE_IDENT_LENGTH];
+	size_t copied;
+
+	record->ident[0] = '\0';
+	if (set->context->ident != NULL)
+		CopyText(record->ident, set->context->ident, FREE_IDENT_LENGTH);
+	else if (set->ident != NULL)
+	{
+		copied = process_heap.os->peek(copy, set->ident, sizeof(copy) - 1);
+		copy[copied] = '\0';
+		CopyText(record->ident, copy, FREE_IDENT_LENGTH);
+	}
+}
+
+uint64_t
+FreeHistoryNote(ga_arena *arena, ga_freed_by how)
+{
+	ArenaSet *set = ArenaSetOf(arena);
+	FreeRecord *record;
+
+	if (ring == NULL)
+		ring =
+			ga_persistent_alloc(&process_heap.metadata, FREE_HISTORY_RECORDS * sizeof(FreeRecord));
+	if (ring == NULL)
+		return 0;
+
+	record = &ring[++last_number % FREE_HISTORY_RECORDS];
+	record->number = last_number;
+	record->arena_id = arena->id;
+	record->how = how;
+	record->at = GetCurrentTimestamp();
+	record->sweeps = process_heap.counters.sweeps;
+	record->transactions = free_history_transactions;
+	record->name = set->context->name;
+	if (set->context->parent != NULL)
+		ArenaSetNoteParents(set);
+	memcpy(record->parents, set->parents, sizeof(record->parents));
+	CopyIdent(record, set);
+	CopyText(record->query, debug_query_string, FREE_QUERY_LENGTH);
+	record->depth = goarena_free_stacks ? StackTraceTake(record->stack, FREE_STACK_DEPTH) : 0;
+	return last_number;
+}
+
+const FreeRecord *
+FreeHistoryFind(uint64 number)
+{
+	const FreeRecord *record;
+
+	if (number == 0 || ring == NULL)
+		return NULL;
+	record = &ring[number % FREE_HISTORY_RECORDS];
+	return record->number == number ? record : NULL;
+}
+
+const char *
+FreedByName(ga_freed_by how)
+{
+	switch (how)
+	{
+		case GA_FREED_BY_RESET:
+			return "reset";
+		case GA_FREED_BY_DELETE:
+			return "delete";
+		case GA_FREED_BY_PFREE:
+			return "pfree";
+		case GA_FREED_BY_REPALLOC:
+			return "repalloc";
+	}
+	return "unknown";
+}

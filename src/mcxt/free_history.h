@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * free_history.h
+ *	  What was freed, when, and by whom.
+ *
+ * A bounded ring of records outside of all chunks.  Each chunk in quarantine
+ * carries the number of the record of the reset, delete or pfree that freed
+ * it; a number that has left the ring is no longer known.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_FREE_HISTORY_H
+#define GOARENA_FREE_HISTORY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "engine/arena.h"
+#include "mcxt/arena_context.h"
+
+#define FREE_HISTORY_RECORDS 2048
+#define FREE_STACK_DEPTH	 20
+#define FREE_IDENT_LENGTH	 64
+#define FREE_QUERY_LENGTH	 256
+
+typedef struct FreeRecord
+{
+	uint64 number; /* from 1 on; 0 in a record never used */
+	uint64 arena_id;
+	ga_freed_by how;
+	TimestampTz at;
+	uint64 sweeps;						/* of this process until then */
+	uint64 transactions;				/* likewise */
+	const char *name;					/* of the context */
+	const char *parents[ARENA_PARENTS]; /* names, up to NULL */
+	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */
+	char query[FREE_QUERY_LENGTH];		/* likewise */
+	int depth;							/* of the stack; 0 if none was kept */
+	uintptr_t stack[FREE_STACK_DEPTH];
+} FreeRecord;
+
+/* GUC: keep the stacks of frees. */
+extern bool goarena_free_stacks;
+
+/* Transactions that ended in this process; counted by the backend layer. */
+extern uint64 free_history_transactions;
+
+/* ga_heap.note_free */
+extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
+
+/* The record of a number, or NULL if it is no longer known.  Async-signal-safe. */
+extern const FreeRecord *FreeHistoryFind(uint64 number);
+
+/* "reset", "delete", "pfree" or "repalloc" */
+extern const char *FreedByName(ga_freed_by how);
+
+#endif /* GOARENA_FREE_HISTORY_H */

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * stack_trace.c
+ *	  Return addresses of the calling functions.
+ *
+ * On both supported platforms a frame pointer leads to the caller's frame
+ * pointer and the return address behind it.  Code compiled without frame
+ * pointers leaves anything in the register, so only addresses between the
+ * present frame and the end of the main stack are followed, upwards.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <execinfo.h>
+
+#include "mcxt/stack_trace.h"
+
+/* Where the main thread's stack begins; set by the dynamic linker. */
+extern void *__libc_stack_end;
+
+/* A chain this short was broken by a function without frame pointer. */
+#define TOO_SHORT 4
+
+typedef struct Frame
+{
+	struct Frame *caller;
+	uintptr_t return_address;
+} Frame;
+
+void
+StackTraceInit(void)
+{
+	void *frame;
+
+	/* The first call loads libgcc. */
+	(void) backtrace(&frame, 1);
+}
+
+int
+StackTraceTake(uintptr_t *frames, int room)
+{
+	const Frame *frame = __builtin_frame_address(0);
+	int count = 0;
+
+	while (count < room)
+	{
+		const Frame *caller = frame->caller;
+
+		frames[count++] = frame->return_address;
+		if (caller <= frame || (uintptr_t) caller % sizeof(void *) != 0 ||
+			(void *) (caller + 1) > __libc_stack_end)
+			break;
+		frame = caller;
+	}
+	if (count < TOO_SHORT && count < room)
+	{
+		count = backtrace((void **) frames, room);
+		if (count > 0)
+			memmove(frames, frames + 1, sizeof(*frames) * (size_t) --count);
+	}
+	return count;
+}
