@@ -29,7 +29,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "postmaster/syslogger.h"
@@ -147,7 +146,7 @@ static bool
 MayTerminate(void)
 {
 	if (terminating || CritSectionCount > 0 || InterruptHoldoffCount > 0 || proc_exit_inprogress ||
-		PG_exception_stack == NULL || !IsUnderPostmaster || !IsTransactionState())
+		!IsUnderPostmaster)
 		return false;
 	return MyBackendType == B_BACKEND || MyBackendType == B_BG_WORKER ||
 		   MyBackendType == B_AUTOVAC_WORKER || MyBackendType == B_WAL_SENDER;

@@ -21,10 +21,10 @@
 #include "engine/arena.h"
 #include "mcxt/arena_context.h"
 
-#define FREE_HISTORY_RECORDS 2048
+#define FREE_HISTORY_RECORDS 1024
 #define FREE_STACK_DEPTH	 20
 #define FREE_IDENT_LENGTH	 64
-#define FREE_QUERY_LENGTH	 256
+#define FREE_QUERY_LENGTH	 128
 
 typedef struct FreeRecord
 {
