@@ -146,9 +146,15 @@ sub in_order
 {
 	my ($session, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $s = statistics($session);
+	my $s = eval { statistics($session) };
 	my @wrong;
 
+	if (!$s)
+	{
+		fail($name);
+		diag($@);
+		return;
+	}
 	push @wrong, 'reserved = mapped + unmapped'
 	  if $s->{reserved} != $s->{mapped} + $s->{unmapped};
 	push @wrong, 'reserved = fresh + owned + retained + released'
