@@ -6,7 +6,8 @@
  * On both supported platforms a frame pointer leads to the caller's frame
  * pointer and the return address behind it.  Code compiled without frame
  * pointers leaves anything in the register, so only addresses between the
- * present frame and the end of the main stack are followed, upwards.
+ * present frame and the end of the main stack are followed, upwards.  On any
+ * other stack, unwind tables are used.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,6 +16,7 @@
 #include "postgres.h"
 
 #include <execinfo.h>
+#include <sys/resource.h>
 
 #include "mcxt/stack_trace.h"
 
@@ -23,6 +25,11 @@ extern void *__libc_stack_end;
 
 /* A chain this short was broken by a function without frame pointer. */
 #define TOO_SHORT 4
+
+/* The main stack is taken to be no larger than this if it has no limit. */
+#define USUAL_STACK_SIZE ((rlim_t) 8 << 20)
+
+static uintptr_t stack_bottom; /* the lowest address of the main stack */
 
 typedef struct Frame
 {
@@ -34,9 +41,14 @@ void
 StackTraceInit(void)
 {
 	void *frame;
+	struct rlimit limit;
 
 	/* The first call loads libgcc. */
 	(void) backtrace(&frame, 1);
+
+	if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		limit.rlim_cur = USUAL_STACK_SIZE;
+	stack_bottom = (uintptr_t) __libc_stack_end - Min(limit.rlim_cur, (uintptr_t) __libc_stack_end);
 }
 
 int
@@ -45,7 +57,7 @@ StackTraceTake(uintptr_t *frames, int room)
 	const Frame *frame = __builtin_frame_address(0);
 	int count = 0;
 
-	while (count < room)
+	while (count < room && (uintptr_t) frame >= stack_bottom)
 	{
 		const Frame *caller = frame->caller;
 
