@@ -17,21 +17,21 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-#define GA_NO_SANITIZE                __attribute__((no_sanitize("address")))
+#define GA_NO_SANITIZE				  __attribute__((no_sanitize("address")))
 #define GA_MAKE_NOACCESS(addr, size)  ASAN_POISON_MEMORY_REGION((void *) (addr), (size))
 #define GA_MAKE_UNDEFINED(addr, size) ASAN_UNPOISON_MEMORY_REGION((void *) (addr), (size))
-#define GA_MAKE_DEFINED(addr, size)   ASAN_UNPOISON_MEMORY_REGION((void *) (addr), (size))
+#define GA_MAKE_DEFINED(addr, size)	  ASAN_UNPOISON_MEMORY_REGION((void *) (addr), (size))
 #elif defined(USE_VALGRIND)
 #include <valgrind/memcheck.h>
 #define GA_NO_SANITIZE
 #define GA_MAKE_NOACCESS(addr, size)  (void) VALGRIND_MAKE_MEM_NOACCESS((addr), (size))
 #define GA_MAKE_UNDEFINED(addr, size) (void) VALGRIND_MAKE_MEM_UNDEFINED((addr), (size))
-#define GA_MAKE_DEFINED(addr, size)   (void) VALGRIND_MAKE_MEM_DEFINED((addr), (size))
+#define GA_MAKE_DEFINED(addr, size)	  (void) VALGRIND_MAKE_MEM_DEFINED((addr), (size))
 #else
 #define GA_NO_SANITIZE
 #define GA_MAKE_NOACCESS(addr, size)  ((void) 0)
 #define GA_MAKE_UNDEFINED(addr, size) ((void) 0)
-#define GA_MAKE_DEFINED(addr, size)   ((void) 0)
+#define GA_MAKE_DEFINED(addr, size)	  ((void) 0)
 #endif
 
 #endif /* GA_ANNOTATE_H */

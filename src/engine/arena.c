@@ -91,12 +91,12 @@ give_up_rest(ga_arena *arena)
 {
 	ga_delay_clear(arena);
 	ga_free_list_clear(arena);
-	ga_list_foreach_safe(link, &arena->full)
+	ga_list_foreach_safe (link, &arena->full)
 	{
 		ga_list_remove(&arena->full, link);
 		give_up_chunk(arena, ga_container(ga_chunk, link, link));
 	}
-	ga_list_foreach_safe(link, &arena->large)
+	ga_list_foreach_safe (link, &arena->large)
 	{
 		ga_list_remove(&arena->large, link);
 		give_up_chunk(arena, ga_container(ga_chunk, link, link));
@@ -590,9 +590,9 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 	memset(usage, 0, sizeof(*usage));
 	if (arena->active != NULL)
 		add_usage(arena, arena->active, usage);
-	ga_list_foreach(link, &arena->full)
+	ga_list_foreach (link, &arena->full)
 		add_usage(arena, ga_container(ga_chunk, link, link), usage);
-	ga_list_foreach(link, &arena->large)
+	ga_list_foreach (link, &arena->large)
 		add_usage(arena, ga_container(ga_chunk, link, link), usage);
 
 	usage->used_bytes -= arena->delayed_bytes;
@@ -629,8 +629,8 @@ ga_arena_walk(const ga_arena *arena, void (*visit)(void *object, void *context),
 {
 	if (arena->active != NULL)
 		walk_chunk(arena, arena->active, visit, context);
-	ga_list_foreach(link, &arena->full)
+	ga_list_foreach (link, &arena->full)
 		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
-	ga_list_foreach(link, &arena->large)
+	ga_list_foreach (link, &arena->large)
 		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
 }

@@ -53,52 +53,52 @@ typedef struct ga_delay ga_delay;
 struct ga_arena
 {
 	/* What the hot path needs. */
-	uintptr_t ptr;         /* where the next object's header goes */
-	uintptr_t soft_end;    /* what is charged ends here */
-	uint64_t small_free;   /* classes 0 to 63 that have free objects */
-	uint64_t owner;        /* the word before each payload, if there is one */
-	uint64_t allocs;       /* of this arena, ever */
+	uintptr_t ptr;		 /* where the next object's header goes */
+	uintptr_t soft_end;	 /* what is charged ends here */
+	uint64_t small_free; /* classes 0 to 63 that have free objects */
+	uint64_t owner;		 /* the word before each payload, if there is one */
+	uint64_t allocs;	 /* of this arena, ever */
 	ga_heap *heap;
-	uint64_t tag;          /* low four bits of each header word */
+	uint64_t tag; /* low four bits of each header word */
 
-	uintptr_t end;         /* end of the active chunk */
-	ga_chunk *active;      /* NULL until the first allocation */
-	ga_quarantine mode;    /* of the present life */
-	int next_order;        /* of the next chunk */
-	ga_list full;          /* chunks without room */
-	ga_list large;         /* spans */
+	uintptr_t end;			   /* end of the active chunk */
+	ga_chunk *active;		   /* NULL until the first allocation */
+	ga_quarantine mode;		   /* of the present life */
+	int next_order;			   /* of the next chunk */
+	ga_list full;			   /* chunks without room */
+	ga_list large;			   /* spans */
 	ga_free_lists *free_lists; /* NULL until the first object comes back */
-	ga_delay *delay;           /* NULL until an object is delayed */
+	ga_delay *delay;		   /* NULL until an object is delayed */
 
-	size_t charged;        /* bytes */
-	size_t credit;         /* bytes that are not metered */
-	size_t *meter;         /* what to add the rest to, or NULL */
+	size_t charged; /* bytes */
+	size_t credit;	/* bytes that are not metered */
+	size_t *meter;	/* what to add the rest to, or NULL */
 
-	ga_link link;          /* in heap->arenas */
+	ga_link link; /* in heap->arenas */
 	uint64_t id;
 	uint64_t frees;
 	uint64_t resets;
-	size_t free_bytes;     /* bytes on free lists, with headers */
-	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
+	size_t free_bytes;	  /* bytes on free lists, with headers */
+	size_t delayed_bytes; /* bytes in the delay queue, with headers */
 };
 
-#define GA_HDR_TAG_MASK   UINT64_C(0xf)
-#define GA_HDR_STATE_MASK UINT64_C(0x30)
-#define GA_HDR_LIVE       UINT64_C(0x10)
-#define GA_HDR_FREE       UINT64_C(0x20)
-#define GA_HDR_DELAYED    UINT64_C(0x30)
-#define GA_HDR_SIZE_SHIFT 6
-#define GA_HDR_SIZE_BITS  38
+#define GA_HDR_TAG_MASK	   UINT64_C(0xf)
+#define GA_HDR_STATE_MASK  UINT64_C(0x30)
+#define GA_HDR_LIVE		   UINT64_C(0x10)
+#define GA_HDR_FREE		   UINT64_C(0x20)
+#define GA_HDR_DELAYED	   UINT64_C(0x30)
+#define GA_HDR_SIZE_SHIFT  6
+#define GA_HDR_SIZE_BITS   38
 #define GA_HDR_SLACK_SHIFT 44
-#define GA_HDR_SLACK_MAX  ((UINT64_C(1) << 20) - 1)
-#define GA_HDR_NEXT_SHIFT 14
+#define GA_HDR_SLACK_MAX   ((UINT64_C(1) << 20) - 1)
+#define GA_HDR_NEXT_SHIFT  14
 
 typedef enum ga_free_result
 {
 	GA_FREE_OK,
-	GA_FREE_DOUBLE,  /* the object was freed before */
-	GA_FREE_WILD,    /* in memory of this heap, but no object of this arena */
-	GA_FREE_FOREIGN  /* not in memory of this heap */
+	GA_FREE_DOUBLE, /* the object was freed before */
+	GA_FREE_WILD,	/* in memory of this heap, but no object of this arena */
+	GA_FREE_FOREIGN /* not in memory of this heap */
 } ga_free_result;
 
 GA_INLINE uint64_t *
@@ -111,8 +111,7 @@ ga_object_header(const void *object)
 GA_INLINE size_t
 ga_header_size(uint64_t header)
 {
-	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1))
-		   << 3;
+	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1)) << 3;
 }
 
 /* Bytes of payload that a LIVE or DELAYED object has. */
@@ -241,11 +240,11 @@ extern void *ga_arena_realloc(ga_arena *arena, void *object, size_t size);
 /* How an arena's address space is used, in bytes.  */
 typedef struct ga_arena_usage
 {
-	size_t chunks;       /* number of chunks and spans */
-	size_t chunk_bytes;  /* address space of chunks, pages of spans */
-	size_t used_bytes;   /* live objects, with headers */
-	size_t free_bytes;   /* on free lists, and the rest of the active chunk */
-	size_t dead_bytes;   /* of earlier lives, delayed, or left over in full chunks */
+	size_t chunks;		 /* number of chunks and spans */
+	size_t chunk_bytes;	 /* address space of chunks, pages of spans */
+	size_t used_bytes;	 /* live objects, with headers */
+	size_t free_bytes;	 /* on free lists, and the rest of the active chunk */
+	size_t dead_bytes;	 /* of earlier lives, delayed, or left over in full chunks */
 	size_t free_objects; /* number of objects on free lists */
 } ga_arena_usage;
 

@@ -171,7 +171,7 @@ check_list(const ga_list *list, ga_chunk_state state, size_t *total)
 {
 	size_t count = 0;
 
-	ga_list_foreach(link, list)
+	ga_list_foreach (link, list)
 	{
 		REQUIRE(link->next->prev == link && link->prev->next == link);
 		REQUIRE(ga_container(ga_chunk, link, link)->state == state);
@@ -206,7 +206,7 @@ check_lists(const ga_heap *heap, const sums *sum)
 	if (wrong != NULL)
 		return wrong;
 
-	ga_list_foreach(link, &heap->arenas)
+	ga_list_foreach (link, &heap->arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
 
@@ -221,7 +221,7 @@ check_lists(const ga_heap *heap, const sums *sum)
 	for (int state = 0; state < GA_NUM_STATES; state++)
 		REQUIRE(totals[state] == sum->chunks[state]);
 
-	ga_list_foreach(link, &heap->retained_lru)
+	ga_list_foreach (link, &heap->retained_lru)
 	{
 		const ga_chunk *chunk = ga_container(ga_chunk, retained, link);
 
@@ -287,7 +287,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 	}
 	else
 		REQUIRE(arena->ptr == 0 && arena->soft_end == 0 && arena->end == 0);
-	ga_list_foreach(link, &arena->full)
+	ga_list_foreach (link, &arena->full)
 	{
 		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
 
@@ -295,7 +295,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		if (wrong == NULL)
 			wrong = check_chunk_objects(arena, chunk, &free_objects);
 	}
-	ga_list_foreach(link, &arena->large)
+	ga_list_foreach (link, &arena->large)
 	{
 		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
 
@@ -310,6 +310,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
 			listed += arena->free_lists->counts[i];
 	REQUIRE(listed == free_objects);
+	REQUIRE(ga_free_list_is_valid(arena));
 	*in_use += charged;
 	return NULL;
 }
@@ -331,7 +332,7 @@ ga_heap_check(ga_heap *heap)
 	wrong = check_lists(heap, &sum);
 	if (wrong != NULL)
 		return wrong;
-	ga_list_foreach(link, &heap->arenas)
+	ga_list_foreach (link, &heap->arenas)
 	{
 		wrong = check_arena(ga_container(ga_arena, link, link), &in_use);
 		if (wrong != NULL)

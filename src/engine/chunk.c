@@ -218,8 +218,7 @@ reserve_aligned(ga_heap *heap, size_t size)
 	uintptr_t addr = (uintptr_t) os->reserve((void *) heap->hint, size);
 	uintptr_t aligned;
 
-	if (addr != 0 && addr % GA_HEAP_ARENA_SIZE == 0 &&
-		(addr + size) >> GA_ADDRESS_BITS == 0)
+	if (addr != 0 && addr % GA_HEAP_ARENA_SIZE == 0 && (addr + size) >> GA_ADDRESS_BITS == 0)
 	{
 		heap->hint = addr + size;
 		return addr;
@@ -601,7 +600,7 @@ best_fit(const ga_list *list, size_t bytes)
 {
 	ga_chunk *best = NULL;
 
-	ga_list_foreach(link, list)
+	ga_list_foreach (link, list)
 	{
 		ga_chunk *chunk = ga_container(ga_chunk, link, link);
 

@@ -39,12 +39,12 @@
 
 /* The address map's resolution, and the size of the smallest chunk. */
 #define GA_GRANULE_SHIFT 13
-#define GA_GRANULE_SIZE  ((size_t) 1 << GA_GRANULE_SHIFT)
+#define GA_GRANULE_SIZE	 ((size_t) 1 << GA_GRANULE_SHIFT)
 
 /* A heap arena: the unit in which address space is reserved (Go: 64 MB). */
 #define GA_HEAP_ARENA_SHIFT 26
-#define GA_HEAP_ARENA_SIZE  ((size_t) 1 << GA_HEAP_ARENA_SHIFT)
-#define GA_GRANULES         (1 << (GA_HEAP_ARENA_SHIFT - GA_GRANULE_SHIFT))
+#define GA_HEAP_ARENA_SIZE	((size_t) 1 << GA_HEAP_ARENA_SHIFT)
+#define GA_GRANULES			(1 << (GA_HEAP_ARENA_SHIFT - GA_GRANULE_SHIFT))
 
 /* Chunk orders: log2 of a chunk's size. */
 #define GA_MIN_ORDER  GA_GRANULE_SHIFT
@@ -68,8 +68,8 @@
 
 #define GA_LIKELY(x)   __builtin_expect((x) != 0, 1)
 #define GA_UNLIKELY(x) __builtin_expect((x) != 0, 0)
-#define GA_NOINLINE    __attribute__((noinline))
-#define GA_INLINE      static inline __attribute__((always_inline))
+#define GA_NOINLINE	   __attribute__((noinline))
+#define GA_INLINE	   static inline __attribute__((always_inline))
 
 GA_INLINE uintptr_t
 ga_align_up(uintptr_t value, size_t power_of_two)

@@ -23,7 +23,7 @@
 
 /* The queue holds at most this many objects and bytes, but always one. */
 #define GA_DELAY_OBJECTS 512
-#define GA_DELAY_BYTES   ((size_t) 64 << 10)
+#define GA_DELAY_BYTES	 ((size_t) 64 << 10)
 
 /* The stacks of the frees, at the positions of the objects. */
 typedef struct ga_delay_stacks
@@ -35,7 +35,7 @@ typedef struct ga_delay_stacks
 struct ga_delay
 {
 	void *objects[GA_DELAY_OBJECTS]; /* a ring */
-	size_t first;                    /* position of the oldest */
+	size_t first;					 /* position of the oldest */
 	size_t count;
 	ga_delay_stacks *stacks; /* NULL if none are kept */
 };

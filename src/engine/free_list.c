@@ -54,8 +54,8 @@ previous_of(void *object)
 static void
 set_nonempty(ga_arena *arena, int size_class, bool nonempty)
 {
-	uint64_t *word = size_class < 64 ? &arena->small_free
-									 : &arena->free_lists->nonempty[size_class / 64];
+	uint64_t *word =
+		size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 	uint64_t bit = UINT64_C(1) << (size_class % 64);
 
 	*word = nonempty ? *word | bit : *word & ~bit;
@@ -64,8 +64,8 @@ set_nonempty(ga_arena *arena, int size_class, bool nonempty)
 static bool
 is_nonempty(const ga_arena *arena, int size_class)
 {
-	uint64_t word = size_class < 64 ? arena->small_free
-									: arena->free_lists->nonempty[size_class / 64];
+	uint64_t word =
+		size_class < 64 ? arena->small_free : arena->free_lists->nonempty[size_class / 64];
 
 	return (word >> (size_class % 64) & 1) != 0;
 }
@@ -152,4 +152,37 @@ ga_free_list_clear(ga_arena *arena)
 	arena->free_lists = NULL;
 	arena->small_free = 0;
 	arena->free_bytes = 0;
+}
+
+bool
+ga_free_list_is_valid(const ga_arena *arena)
+{
+	size_t bytes = 0;
+
+	if (arena->free_lists == NULL)
+		return arena->small_free == 0 && arena->free_bytes == 0;
+	for (int size_class = 0; size_class < GA_NUM_CLASSES; size_class++)
+	{
+		void *object = NULL;
+		void *previous = NULL;
+		size_t count = 0;
+
+		if (is_nonempty(arena, size_class))
+			object = arena->free_lists->heads[size_class];
+		for (; object != NULL; object = free_object_next(object))
+		{
+			const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+
+			if (chunk == NULL || chunk->arena != arena ||
+				(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
+				free_object_class(object) != size_class || previous_of(object) != previous)
+				return false;
+			previous = object;
+			count++;
+		}
+		if (count != arena->free_lists->counts[size_class])
+			return false;
+		bytes += count * (ga_class_size(size_class) + GA_HEADER_SIZE);
+	}
+	return bytes == arena->free_bytes;
 }

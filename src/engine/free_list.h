@@ -42,4 +42,7 @@ extern void ga_free_list_clear(ga_arena *arena);
 /* Size of a FREE object in bytes. */
 extern size_t ga_free_object_size(const void *object);
 
+/* Are the links, classes and counts of all lists right?  For ga_heap_check. */
+extern bool ga_free_list_is_valid(const ga_arena *arena);
+
 #endif /* GA_FREE_LIST_H */

@@ -59,43 +59,43 @@ typedef enum ga_chunk_state
 
 typedef struct ga_chunk
 {
-	ga_link link;     /* in the list of its state, or of its arena */
+	ga_link link;	  /* in the list of its state, or of its arena */
 	ga_link retained; /* in heap->retained_lru while not in use and touched */
 	uintptr_t base;
-	size_t size;           /* power of two, or a multiple of 64 MB for huge spans */
-	size_t accessible;     /* bytes from base that can be read and written */
-	size_t touched;        /* bytes from base that may hold physical pages */
-	ga_arena *arena;       /* owner while ACTIVE or FULL */
-	uint64_t arena_id;     /* the last owner, also after it is gone */
-	uintptr_t start;       /* where its present owner began */
-	uintptr_t used;        /* end of its objects once it is not ACTIVE */
-	size_t freed;          /* bytes from start to used that are on free lists */
-	size_t charged;        /* bytes charged to its owner for it */
-	uintptr_t pinned_by;   /* address of a pointer that the last sweep found, or 0 */
-	uint64_t freed_note;   /* what note_free said when it was given up */
-	uint8_t state;         /* ga_chunk_state */
-	uint8_t order;         /* log2 of size; GA_MAX_ORDER for huge spans */
-	bool large;            /* holds one large object */
-	bool marked;           /* a sweep under way found a pointer into it */
-	bool late;             /* freed during a sweep under way: for the next to decide */
-	bool huge_advised;     /* huge pages were asked for */
+	size_t size;		 /* power of two, or a multiple of 64 MB for huge spans */
+	size_t accessible;	 /* bytes from base that can be read and written */
+	size_t touched;		 /* bytes from base that may hold physical pages */
+	ga_arena *arena;	 /* owner while ACTIVE or FULL */
+	uint64_t arena_id;	 /* the last owner, also after it is gone */
+	uintptr_t start;	 /* where its present owner began */
+	uintptr_t used;		 /* end of its objects once it is not ACTIVE */
+	size_t freed;		 /* bytes from start to used that are on free lists */
+	size_t charged;		 /* bytes charged to its owner for it */
+	uintptr_t pinned_by; /* address of a pointer that the last sweep found, or 0 */
+	uint64_t freed_note; /* what note_free said when it was given up */
+	uint8_t state;		 /* ga_chunk_state */
+	uint8_t order;		 /* log2 of size; GA_MAX_ORDER for huge spans */
+	bool large;			 /* holds one large object */
+	bool marked;		 /* a sweep under way found a pointer into it */
+	bool late;			 /* freed during a sweep under way: for the next to decide */
+	bool huge_advised;	 /* huge pages were asked for */
 } ga_chunk;
 
 /* The metadata of one heap arena. */
 typedef struct ga_heap_arena
 {
 	uintptr_t base;
-	ga_chunk *huge;                      /* the span that takes in all of it, or NULL */
-	struct ga_heap_arena *next;          /* in order of address */
-	size_t candidates;                   /* chunks that a sweep may free */
-	uint64_t access[GA_GRANULES / 64];   /* granules that can be accessed */
-	ga_chunk *chunks[GA_GRANULES];       /* chunk of each granule; always right for
+	ga_chunk *huge;					   /* the span that takes in all of it, or NULL */
+	struct ga_heap_arena *next;		   /* in order of address */
+	size_t candidates;				   /* chunks that a sweep may free */
+	uint64_t access[GA_GRANULES / 64]; /* granules that can be accessed */
+	ga_chunk *chunks[GA_GRANULES];	   /* chunk of each granule; always right for
 										  * the first granule of a chunk, and for all
 										  * granules once it has been used */
 } ga_heap_arena;
 
 /* Two-level map from address to heap arena. */
-#define GA_MAP_BITS    (GA_ADDRESS_BITS - GA_HEAP_ARENA_SHIFT)
+#define GA_MAP_BITS	   (GA_ADDRESS_BITS - GA_HEAP_ARENA_SHIFT)
 #define GA_MAP_L2_BITS (GA_MAP_BITS / 2)
 #define GA_MAP_L1_BITS (GA_MAP_BITS - GA_MAP_L2_BITS)
 
@@ -109,14 +109,14 @@ typedef enum ga_freed_by
 {
 	GA_FREED_BY_RESET,
 	GA_FREED_BY_DELETE,
-	GA_FREED_BY_PFREE,   /* of a large object, or of the last object of a full chunk */
+	GA_FREED_BY_PFREE,	 /* of a large object, or of the last object of a full chunk */
 	GA_FREED_BY_REPALLOC /* a large object moved */
 } ga_freed_by;
 
 typedef enum ga_quarantine
 {
-	GA_QUARANTINE_OFF,   /* a reset rewinds */
-	GA_QUARANTINE_ON,    /* full chunks are quarantined, the active one is handed on */
+	GA_QUARANTINE_OFF,	 /* a reset rewinds */
+	GA_QUARANTINE_ON,	 /* full chunks are quarantined, the active one is handed on */
 	GA_QUARANTINE_STRICT /* every chunk is set to fault at once */
 } ga_quarantine;
 
@@ -126,22 +126,22 @@ typedef enum ga_quarantine
 /* Things worth telling that happened where nothing could be reported. */
 typedef enum ga_event_kind
 {
-	GA_EVENT_MAPPING_LIMIT,     /* too many mappings: isolation stopped */
-	GA_EVENT_FAULT_FAILED,      /* setting chunks to fault failed */
-	GA_EVENT_RELEASE_FAILED,    /* giving physical pages back failed */
-	GA_EVENT_WRITE_AFTER_FREE   /* the poison of a freed object was changed */
+	GA_EVENT_MAPPING_LIMIT,	  /* too many mappings: isolation stopped */
+	GA_EVENT_FAULT_FAILED,	  /* setting chunks to fault failed */
+	GA_EVENT_RELEASE_FAILED,  /* giving physical pages back failed */
+	GA_EVENT_WRITE_AFTER_FREE /* the poison of a freed object was changed */
 } ga_event_kind;
 
 typedef struct ga_event
 {
 	ga_event_kind kind;
-	int error;         /* errno, where a system call failed */
-	uint64_t arena_id; /* the object's arena */
-	uintptr_t object;  /* address of the object */
-	size_t size;       /* its size in bytes */
-	size_t offset;     /* of the first changed word */
-	uint64_t value;    /* what stands there now */
-	int depth;         /* of the stack; 0 if none was kept */
+	int error;						 /* errno, where a system call failed */
+	uint64_t arena_id;				 /* the object's arena */
+	uintptr_t object;				 /* address of the object */
+	size_t size;					 /* its size in bytes */
+	size_t offset;					 /* of the first changed word */
+	uint64_t value;					 /* what stands there now */
+	int depth;						 /* of the stack; 0 if none was kept */
 	uintptr_t stack[GA_DELAY_STACK]; /* of the free of the object */
 } ga_event;
 
@@ -154,11 +154,11 @@ typedef struct ga_event
 /* The state of a sweep under way, see sweep.h. */
 typedef struct ga_sweep
 {
-	uintptr_t low;     /* candidates lie between these addresses */
+	uintptr_t low; /* candidates lie between these addresses */
 	uintptr_t high;
-	size_t scanned;    /* bytes */
-	int64_t started;   /* microseconds */
-	bool incomplete;   /* a root could not be read: nothing may be freed */
+	size_t scanned;	 /* bytes */
+	int64_t started; /* microseconds */
+	bool incomplete; /* a root could not be read: nothing may be freed */
 	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;
@@ -167,12 +167,12 @@ typedef struct ga_sweep
 typedef struct ga_config
 {
 	ga_quarantine quarantine;
-	double sample_rate;     /* share of arenas that are quarantined, 0.0 to 1.0 */
-	size_t chunk_size;      /* bytes of the largest chunk, a power of two, 64 kB to 64 MB */
-	size_t retain;          /* bytes of physical memory kept for chunks not in use */
-	int sweep_percent;      /* see ga_sweep_due; -1 never */
-	size_t sweep_min;       /* bytes */
-	size_t max_mappings;    /* isolate chunks only below this many mappings */
+	double sample_rate;	 /* share of arenas that are quarantined, 0.0 to 1.0 */
+	size_t chunk_size;	 /* bytes of the largest chunk, a power of two, 64 kB to 64 MB */
+	size_t retain;		 /* bytes of physical memory kept for chunks not in use */
+	int sweep_percent;	 /* see ga_sweep_due; -1 never */
+	size_t sweep_min;	 /* bytes */
+	size_t max_mappings; /* isolate chunks only below this many mappings */
 	bool huge_pages;
 } ga_config;
 
@@ -188,42 +188,42 @@ typedef struct ga_counters
 	uint64_t sweeps;
 	uint64_t sweep_us;
 	uint64_t max_sweep_us;
-	uint64_t chunks_freed;  /* by sweeps */
+	uint64_t chunks_freed;	/* by sweeps */
 	uint64_t chunks_pinned; /* by sweeps; once for each sweep */
-	uint64_t fault_calls;   /* system calls that set to fault */
-	uint64_t use_calls;     /* system calls that gave access */
+	uint64_t fault_calls;	/* system calls that set to fault */
+	uint64_t use_calls;		/* system calls that gave access */
 } ga_counters;
 
 typedef struct ga_heap
 {
 	const ga_os *os;
 	ga_config config;
-	int min_order;          /* of the smallest chunk: a granule or a page */
-	int max_order;          /* of config.chunk_size */
+	int min_order;			/* of the smallest chunk: a granule or a page */
+	int max_order;			/* of config.chunk_size */
 	size_t large_threshold; /* objects above this get a span */
-	uint32_t sample_every;  /* config.sample_rate as a threshold for random bits */
-	uint64_t random;        /* state of the sampling generator */
+	uint32_t sample_every;	/* config.sample_rate as a threshold for random bits */
+	uint64_t random;		/* state of the sampling generator */
 
 	ga_metadata metadata;
 	ga_fixed chunk_structs;
 	ga_fixed heap_arena_structs;
-	ga_fixed free_lists; /* ga_free_lists, see free_list.h */
-	ga_fixed delays;     /* ga_delay, see delay.h */
+	ga_fixed free_lists;   /* ga_free_lists, see free_list.h */
+	ga_fixed delays;	   /* ga_delay, see delay.h */
 	ga_fixed delay_stacks; /* ga_delay_stacks */
 
 	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
 	ga_heap_arena *heap_arenas; /* in order of address */
-	uintptr_t hint;             /* where to reserve next */
+	uintptr_t hint;				/* where to reserve next */
 
 	ga_list fresh[GA_NUM_ORDERS];
 	ga_list ready[GA_NUM_ORDERS]; /* free again; recently used ones first */
-	ga_list fresh_huge;           /* above 64 MB */
+	ga_list fresh_huge;			  /* above 64 MB */
 	ga_list ready_huge;
 	ga_list reuse[GA_HANDON_ORDER + 1];
 	ga_list fault;
 	ga_list quarantined;
 	ga_list retained_lru; /* longest unused first */
-	ga_list arenas;       /* every arena */
+	ga_list arenas;		  /* every arena */
 
 	/* Address space in bytes; see the head of this file. */
 	size_t reserved;
@@ -233,15 +233,15 @@ typedef struct ga_heap
 	size_t state_bytes[GA_NUM_STATES];
 	size_t state_chunks[GA_NUM_STATES];
 
-	size_t mappings;           /* mappings that our access changes made, an estimate */
-	size_t in_use;             /* bytes charged to arenas */
-	size_t fresh_quarantine;   /* bytes that came into quarantine since the last sweep,
+	size_t mappings;		 /* mappings that our access changes made, an estimate */
+	size_t in_use;			 /* bytes charged to arenas */
+	size_t fresh_quarantine; /* bytes that came into quarantine since the last sweep,
 								* also if their pages have been moved away */
-	size_t next_sweep;         /* the value of the above that makes a sweep due */
-	size_t fault_bytes;        /* physical bytes on the fault list */
+	size_t next_sweep;		 /* the value of the above that makes a sweep due */
+	size_t fault_bytes;		 /* physical bytes on the fault list */
 	uint64_t next_arena_id;
-	bool sweeping;             /* between ga_sweep_begin and ga_sweep_finish */
-	bool isolation_stopped;    /* the mapping limit was reached and told */
+	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
+	bool isolation_stopped; /* the mapping limit was reached and told */
 	bool fault_failure_told;
 	bool release_failure_told;
 

@@ -31,9 +31,9 @@
 typedef struct ga_linear
 {
 	uintptr_t base;
-	uintptr_t next;   /* first byte not handed out */
+	uintptr_t next;	  /* first byte not handed out */
 	uintptr_t mapped; /* end of what is readable and writable */
-	uintptr_t end;    /* end of the region */
+	uintptr_t end;	  /* end of the region */
 } ga_linear;
 
 typedef struct ga_metadata
@@ -43,13 +43,13 @@ typedef struct ga_metadata
 	uintptr_t regions[GA_MAX_REGIONS]; /* base addresses, for sweeps to skip */
 	int num_regions;
 	size_t reserved; /* bytes of address space */
-	size_t mapped;   /* bytes readable and writable */
+	size_t mapped;	 /* bytes readable and writable */
 } ga_metadata;
 
 typedef struct ga_fixed
 {
 	ga_metadata *metadata;
-	void *free;  /* chain through the first word of each free object */
+	void *free;	 /* chain through the first word of each free object */
 	size_t size; /* bytes of one object */
 	size_t live; /* objects handed out */
 } ga_fixed;

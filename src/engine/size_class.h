@@ -19,8 +19,8 @@
 
 #include "config.h"
 
-#define GA_STEPS_LOG2   3  /* log2 of the number of classes a doubling */
-#define GA_LINEAR_MAX   128
+#define GA_STEPS_LOG2	3 /* log2 of the number of classes a doubling */
+#define GA_LINEAR_MAX	128
 #define GA_LINEAR_COUNT (GA_LINEAR_MAX / 8)
 
 /* Classes up to a quarter of the largest chunk there can be. */

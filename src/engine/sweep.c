@@ -46,8 +46,8 @@ ga_sweep_begin(ga_heap *heap)
 	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
 		 heap_arena = heap_arena->next)
 	{
-		uintptr_t end = heap_arena->base +
-						(heap_arena->huge ? heap_arena->huge->size : GA_HEAP_ARENA_SIZE);
+		uintptr_t end =
+			heap_arena->base + (heap_arena->huge ? heap_arena->huge->size : GA_HEAP_ARENA_SIZE);
 
 		if (heap_arena->candidates == 0)
 			continue;
@@ -56,7 +56,7 @@ ga_sweep_begin(ga_heap *heap)
 		if (end > sweep->high)
 			sweep->high = end;
 	}
-	ga_list_foreach(link, &heap->quarantined)
+	ga_list_foreach (link, &heap->quarantined)
 	{
 		ga_container(ga_chunk, link, link)->pinned_by = 0;
 	}
@@ -95,8 +95,8 @@ scan_words(ga_heap *heap, const uint64_t *word, const uint64_t *end, uintptr_t w
 	/* Four at a time: most words are no pointers of ours. */
 	for (; end - word >= 4; word += 4)
 	{
-		if (GA_LIKELY((word[0] - low >= span) & (word[1] - low >= span) &
-					  (word[2] - low >= span) & (word[3] - low >= span)))
+		if (GA_LIKELY((word[0] - low >= span) & (word[1] - low >= span) & (word[2] - low >= span) &
+					  (word[3] - low >= span)))
 			continue;
 		for (int i = 0; i < 4; i++)
 			if (word[i] - low < span)
@@ -195,8 +195,8 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 
 	while (from < to)
 	{
-		uintptr_t next = ga_min_size(ga_align_down(from, GA_HEAP_ARENA_SIZE) + GA_HEAP_ARENA_SIZE,
-									 to);
+		uintptr_t next =
+			ga_min_size(ga_align_down(from, GA_HEAP_ARENA_SIZE) + GA_HEAP_ARENA_SIZE, to);
 		uintptr_t skip_to = 0;
 
 		if (ga_heap_arena_of(heap, from) != NULL)
@@ -231,20 +231,20 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 void
 ga_sweep_live(ga_heap *heap)
 {
-	ga_list_foreach(link, &heap->arenas)
+	ga_list_foreach (link, &heap->arenas)
 	{
 		ga_arena *arena = ga_container(ga_arena, link, link);
 
 		ga_delay_check(arena);
 		if (arena->active != NULL)
 			scan_resident(heap, arena->active->start, arena->ptr, false);
-		ga_list_foreach(at, &arena->full)
+		ga_list_foreach (at, &arena->full)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
 			scan_resident(heap, chunk->start, chunk->used, false);
 		}
-		ga_list_foreach(at, &arena->large)
+		ga_list_foreach (at, &arena->large)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 

@@ -2,8 +2,7 @@
 # Copyright (c) 2026, goarena contributors
 
 # The ways in which goarena is loaded: not at all, on call only, for a session,
-# with the server, in single-user mode, with bad settings, and on a server that
-# is not what it expects.
+# with the server, in single-user mode, and with bad settings.
 
 use strict;
 use warnings;
@@ -255,26 +254,5 @@ is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE name = 'Execut
 in_order($session, 'enabled = on: all in order');
 end_session($session);
 stop_in_order($node, 'preloaded: no crash');
-
-#
-# A server whose methods are not what is expected
-#
-$node = PostgreSQL::Test::Cluster->new('changed');
-$node->init;
-$node->append_conf('postgresql.conf', q{
-shared_preload_libraries = 'goarena_test, goarena'
-goarena_test.rival = on});
-$node->start;
-create_extensions($node);
-like( log_of($node),
-	qr/WARNING:  goarena cannot adopt memory contexts of this server.*DETAIL:  Another library has replaced methods of AllocSet\..*HINT:  The server runs on without it\./s,
-	'changed server: goarena says so');
-is($node->safe_psql('postgres', 'SELECT count(*) > 100 FROM pg_class'),
-	't', 'changed server: it works');
-is($node->safe_psql('postgres', 'SELECT test_create()'),
-	'f', 'changed server: nothing becomes an arena');
-($ret, $stdout, $stderr) = $node->psql('postgres', 'SELECT goarena_check()');
-like($stderr, qr/not active in this session/, 'changed server: functions say so');
-stop_in_order($node);
 
 done_testing();

@@ -1,0 +1,326 @@
+#!/bin/bash
+# bugs.sh [BUG...] - which planted bugs goarena reports
+#
+# Builds and installs goarena and test/modules/goarena_bugs, and runs each bug, or
+# those named, in sessions of their own: on a plain server, and with goarena in
+# four configurations.  Prints a Markdown table; progress goes to stderr.  Every
+# context is an arena, and a fault ends only the session it happens in.
+#
+#   plain       without goarena
+#   on          goarena.quarantine = on, every arena quarantined
+#   strict      goarena.quarantine = strict, likewise
+#   on-0.1      the same two with one arena in ten quarantined
+#   strict-0.1
+#
+# A run counts as reported if goarena_faults() gained a report or goarena sent an
+# error or a warning, and as right if what was said names the context that the
+# memory belonged to, the access, and in the stack of the free the function that
+# freed it.
+#
+# The exit status is 1 if, in strict, a use of memory of a freed context or of a
+# freed large object was not reported rightly in every run.
+#
+#   BUGS_RUNS       runs of each bug in on-0.1 and strict-0.1 (default 100)
+#   BUGS_FULL_RUNS  runs of each bug in on and strict (default 20)
+#   BUGS_CONFIGS    configurations to run (default "plain on strict on-0.1 strict-0.1")
+#   BUGS_LOG        file to keep: a line for each run with configuration, bug,
+#                   kind, outcome, what else there is to say; separated by |
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+sampled_runs=${BUGS_RUNS:-100}
+full_runs=${BUGS_FULL_RUNS:-20}
+read -r -a configs <<<"${BUGS_CONFIGS:-plain on strict on-0.1 strict-0.1}"
+chosen=("$@")
+crashes=0
+last_report=0
+
+progress()
+{
+	printf 'bugs: %s\n' "$*" >&2
+}
+
+# Run a command of which only failure is of interest.
+quietly()
+{
+	run_job "$@" >"$SCRATCH/command.log" 2>&1
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		tail -n 40 "$SCRATCH/command.log" >&2
+		die "failed: $*"
+	fi
+}
+
+# Print the settings of configuration $1, a line each.
+settings_of()
+{
+	local mode=${1%-0.1} rate=1.0
+
+	say 'max_worker_processes = 16'
+	say 'client_min_messages = warning'
+	[ "$1" != plain ] || return 0
+	[ "$mode" = "$1" ] || rate=0.1
+	say "shared_preload_libraries = 'goarena'"
+	say "goarena.contexts = '*'"
+	say "goarena.on_fault = 'terminate'"
+	say "goarena.quarantine = '$mode'"
+	say "goarena.quarantine_sample_rate = $rate"
+}
+
+runs_of()
+{
+	case "$1" in
+		plain) say 1 ;;
+		*-0.1) say "$sampled_runs" ;;
+		*) say "$full_runs" ;;
+	esac
+}
+
+# Run psql with the remaining arguments and leave its output in $1 and $1.err, and
+# its exit status in JOB_STATUS.
+psql_to()
+{
+	local output=$1
+
+	shift
+	run_job run_as timeout -k 10 120 psql -XAtq "$@" >"$output" 2>"$output.err"
+}
+
+# The same for what must work.
+query_to()
+{
+	psql_to "$@" -v ON_ERROR_STOP=1
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		cat "$1.err" >&2
+		tail -n 20 "$SCRATCH/server.log" >&2
+		die "the server does not answer"
+	fi
+}
+
+# Leave the bugs in $SCRATCH/bugs, a line each: name|kind|context|freed_in|access|what,
+# and their scripts in $SCRATCH/scripts.
+list_bugs()
+{
+	local name
+
+	query_to "$SCRATCH/bugs" -c "
+		SELECT name, kind, context, freed_in, access, what
+		FROM goarena_bugs() WITH ORDINALITY ORDER BY ordinality"
+	for name in "${chosen[@]}"; do
+		grep -q "^$name|" "$SCRATCH/bugs" || die "no such bug: $name"
+	done
+	if [ ${#chosen[@]} -gt 0 ]; then
+		grep -E "^($(IFS='|' && say "${chosen[*]}"))\|" "$SCRATCH/bugs" >"$SCRATCH/bugs.chosen"
+		mv "$SCRATCH/bugs.chosen" "$SCRATCH/bugs"
+	fi
+	mkdir -p "$SCRATCH/scripts"
+	while IFS='|' read -r name _; do
+		query_to "$SCRATCH/scripts/$name" -c "
+			SELECT script FROM goarena_bugs() WHERE name = '$name'"
+	done <"$SCRATCH/bugs"
+}
+
+# Has a process of the server crashed since the last call?  Waits until the
+# server is there again.
+server_crashed()
+{
+	local now
+
+	now=$(grep -ac 'was terminated by signal' "$SCRATCH/server.log" || true)
+	[ "$now" -gt "$crashes" ] || return 1
+	crashes=$now
+	for _ in {1..300}; do
+		! run_as psql -XAtq -c 'SELECT 1' </dev/null >/dev/null 2>&1 || return 0
+		sleep 0.1
+	done
+	die "the server did not come back"
+}
+
+# Print how many reports are new, how many of them are right, and the latest.
+# $1 is the context that they should name, $2 the function in the stack of the
+# free, or nothing, $3 the access.
+new_reports()
+{
+	query_to "$SCRATCH/reports" -c "
+		SELECT count(*),
+			count(*) FILTER (WHERE context = '$1'
+				AND coalesce(access, '$3') = '$3'
+				AND ('$2' = '' OR substring(goarena_faults_text(id) FROM '\nfree stack:.*')
+					~ '\m$2\M')),
+			coalesce(max(id), $last_report),
+			string_agg(DISTINCT format('%s of \"%s\", freed by %s', access, context, freed_by), '; ')
+		FROM goarena_faults() WHERE id > $last_report"
+	cat "$SCRATCH/reports"
+}
+
+# Run a bug once and set outcome: right, wrong (a report, but not with what it should
+# say), crash or silent, then | and what else there is to say.
+run_once()
+{
+	local config=$1 name=$2 context=$3 freed_in=$4 access=$5
+	local count=0 right=0 details='' said seen crashed=false
+
+	psql_to "$SCRATCH/session" -f "$SCRATCH/scripts/$name"
+	[ "$JOB_STATUS" -ne 124 ] || die "$name does not end in $config"
+	! server_crashed || crashed=true
+	if [ "$config" != plain ]; then
+		IFS='|' read -r count right last_report details < <(
+			new_reports "$context" "$freed_in" "$access")
+	fi
+
+	# What goarena says of a pfree that it refuses.
+	said=$(sed -n -E 's/^.*(ERROR|WARNING):  ((object|pointer) 0x[0-9a-f]+ .*)$/\2/p' \
+		"$SCRATCH/session.err" | head -n 1)
+	if [ -n "$said" ]; then
+		count=$((count + 1))
+		[[ $said != *"\"$context\""* ]] || right=$((right + 1))
+		details+=${details:+; }$said
+	fi
+
+	seen=$(grep -a . "$SCRATCH/session" | tail -n 1 | tr -cd '[:print:]' | tr '|' ' ' || true)
+	if [ "$count" -gt 0 ] && [ "$right" -eq "$count" ] && ! "$crashed"; then
+		outcome="right|$details"
+	elif [ "$count" -gt 0 ]; then
+		! "$crashed" || details+=', and a crash'
+		outcome="wrong|$details"
+	elif "$crashed"; then
+		outcome="crash|"
+	elif [ -n "$seen" ] && [ "$JOB_STATUS" -eq 0 ]; then
+		outcome="silent|$seen"
+	else
+		outcome="silent|$(tail -n 1 "$SCRATCH/session.err" | tr '|' ' ')"
+	fi
+}
+
+# Run every bug in configuration $1.
+run_config()
+{
+	local config=$1 settings runs name kind context freed_in access found outcome
+
+	runs=$(runs_of "$config")
+	mapfile -t settings < <(settings_of "$config")
+	start_server "${settings[@]}"
+	crashes=0
+	last_report=0
+	query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena_bugs'
+	[ "$config" = plain ] || query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena'
+	list_bugs
+
+	while IFS='|' read -r name kind context freed_in access _ <&3; do
+		found=0
+		for ((run = 0; run < runs; run++)); do
+			run_once "$config" "$name" "$context" "$freed_in" "$access"
+			say "$config|$name|$kind|$outcome" >>"$results"
+			[[ $outcome != right* && $outcome != wrong* ]] || found=$((found + 1))
+		done
+		if [ "$config" = plain ]; then
+			progress "$config: $name: ${outcome/|/ }"
+		else
+			progress "$config: $name: $found of $runs"
+		fi
+	done 3<"$SCRATCH/bugs"
+	[ "$crashes" -eq 0 ] || progress "$config: $crashes crashes"
+	stop_server || true
+}
+
+# Print the table, from the list of bugs and the results.
+print_table()
+{
+	awk -F '|' -v configs="${configs[*]}" '
+		FNR == NR {
+			bugs[++n] = $1; kind[$1] = $2; what[$1] = $6
+			next
+		}
+		{
+			key = $1 SUBSEP $2
+			runs[key]++
+			if ($4 == "right" || $4 == "wrong")
+				found[key]++
+			if ($4 == "wrong")
+				wrong[key]++
+			# what happened most often of what was not reported
+			else if ($4 != "right") {
+				text = $4 == "crash" ? "crash" : $5
+				if (++times[key, text] > most[key]) {
+					most[key] = times[key, text]
+					other[key] = text
+				}
+			}
+			total_runs[$1, $3]++
+			if ($4 == "right" || $4 == "wrong")
+				total_found[$1, $3]++
+		}
+		function cell(config, bug,    key, text) {
+			key = config SUBSEP bug
+			if (config == "plain")
+				return other[key]
+			text = (found[key] + 0) " of " runs[key]
+			if (wrong[key] > 0)
+				text = text ", " wrong[key] " not right"
+			if (config !~ /-0\.1$/ && other[key] != "")
+				text = found[key] > 0 ? text ", else " other[key] : other[key]
+			return text
+		}
+		END {
+			m = split(configs, config, " ")
+			head = "| bug | what is used"; line = "| --- | ---"
+			for (j = 1; j <= m; j++) {
+				title = config[j]
+				sub(/-0\.1$/, ", rate 0.1", title)
+				head = head " | " title
+				line = line " | ---"
+			}
+			print head " |"; print line " |"
+			for (i = 1; i <= n; i++) {
+				row = "| `" bugs[i] "` | " what[bugs[i]]
+				for (j = 1; j <= m; j++)
+					row = row " | " cell(config[j], bugs[i])
+				print row " |"
+				if (kind[bugs[i]] != kind[bugs[i + 1]]) {
+					row = "| | **all of kind `" kind[bugs[i]] "`**"
+					for (j = 1; j <= m; j++) {
+						key = config[j] SUBSEP kind[bugs[i]]
+						text = config[j] == "plain" ? "" : \
+							sprintf("**%.0f %%**", 100 * total_found[key] / total_runs[key])
+						row = row " | " text
+					}
+					print row " |"
+				}
+			}
+		}' "$SCRATCH/bugs" "$results"
+}
+
+# Print the runs in strict that should have been right and were not.
+missed()
+{
+	awk -F '|' '$1 == "strict" && ($3 == "context" || $3 == "large") && $4 != "right" {
+		print $2 ": " $4 ($5 == "" ? "" : ": " $5)
+	}' "$results" | sort | uniq -c
+}
+
+for config in "${configs[@]}"; do
+	[[ $config =~ ^(plain|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
+done
+
+"$TOP/scripts/setup.sh" run >&2
+find_postgres
+make_scratch
+results=$SCRATCH/results
+: >"$results"
+
+progress "building for PostgreSQL $PG_VERSION"
+quietly pgxs_make -C "$TOP" -j "$(nproc)"
+quietly pgxs_make -C "$TOP" install
+quietly pgxs_make -C "$TOP/test/modules/goarena_bugs" install
+
+for config in "${configs[@]}"; do
+	run_config "$config"
+	[ -z "${BUGS_LOG:-}" ] || cp "$results" "$BUGS_LOG"
+done
+
+print_table
+failures=$(missed)
+if [ -n "$failures" ]; then
+	printf 'not reported rightly in strict:\n%s\n' "$failures" >&2
+	exit 1
+fi

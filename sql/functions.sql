@@ -1,0 +1,257 @@
+--
+-- Functions: figures that belong together agree, on every machine
+--
+\set VERBOSITY terse
+
+-- one row for this process
+SELECT count(*), bool_and(pid = pg_backend_pid()) AS own, min(backend_type) AS type
+FROM goarena_stats() WHERE pid = pg_backend_pid();
+
+-- What must hold at any moment.  Prints the conditions that do not.
+CREATE FUNCTION broken() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	s record;
+BEGIN
+	SELECT * INTO s FROM goarena_stats() WHERE pid = pg_backend_pid();
+	RETURN QUERY SELECT c.name FROM (VALUES
+		('reserved = mapped + unmapped', s.reserved = s.mapped + s.unmapped),
+		('reserved = fresh + owned + retained + released',
+			s.reserved = s.fresh + s.owned + s.retained + s.released),
+		('reserved is a multiple of 64 MB', s.reserved % 67108864 = 0),
+		('chunks add up', s.chunks = s.chunks_active + s.chunks_reuse + s.chunks_fault +
+			s.chunks_quarantined + s.chunks_ready),
+		('arenas', s.arenas > 0),
+		('in use is mapped', s.in_use BETWEEN 1 AND s.mapped),
+		('in use is owned', s.in_use <= s.owned),
+		('quarantined is not owned', s.quarantined <= s.retained + s.released),
+		('quarantined has chunks', (s.quarantined = 0) = (s.chunks_quarantined = 0)),
+		('metadata', s.metadata > 0),
+		('frees', s.frees <= s.allocs),
+		('large', s.large_allocs <= s.allocs),
+		('sizes', s.total_allocated >= 8 * s.allocs),
+		('sweep times', s.max_sweep_ms <= s.sweep_time_ms),
+		('a sweep takes time', (s.sweeps = 0) = (s.sweep_time_ms = 0)),
+		('next sweep', s.next_sweep_bytes >= pg_size_bytes(current_setting('goarena.sweep_min'))),
+		('mappings', s.mappings > 0),
+		('nothing is negative', least(s.arenas, s.chunks_active, s.chunks_reuse, s.chunks_fault,
+			s.chunks_quarantined, s.chunks_ready, s.in_use, s.total_allocated, s.reserved,
+			s.mapped, s.retained, s.released, s.quarantined, s.metadata, s.allocs, s.frees,
+			s.large_allocs, s.resets, s.sweeps, s.chunks_freed, s.chunks_pinned, s.owned,
+			s.fresh, s.unmapped, s.since_sweep, s.mappings) >= 0)
+		) AS c(name, holds) WHERE c.holds IS NOT TRUE;
+	IF goarena_check() IS NOT NULL THEN
+		RETURN NEXT goarena_check();
+	END IF;
+END $$;
+SELECT * FROM broken();
+
+-- the same with something in each state
+SET goarena.quarantine_sample_rate = 1;
+SELECT count(*), sum(length(s)) FROM (
+	SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 50000) i GROUP BY i % 10) t;
+SELECT * FROM broken();
+SET goarena.quarantine = strict;
+SELECT count(*), sum(length(s)) FROM (
+	SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 50000) i GROUP BY i % 10) t;
+SELECT length(string_agg(repeat('x', 1000), '')) FROM generate_series(1, 20000);
+SELECT * FROM broken();
+SELECT goarena_check() IS NULL AS in_order;
+
+--
+-- goarena_chunks()
+--
+-- They fill the reserved address space without gaps, and none overlaps.
+CREATE VIEW chunks AS
+SELECT *, ('x' || lpad(substr(address, 3), 16, '0'))::bit(64)::bigint AS base FROM goarena_chunks();
+SELECT DISTINCT state IN ('fresh', 'active', 'full', 'reuse', 'fault', 'quarantined', 'ready') AS known,
+	size >= 8192 AND (size & (size - 1)) = 0 AND base % size = 0 AS aligned,
+	used BETWEEN 0 AND size AS used, resident BETWEEN 0 AND size AS resident, address ~ '^0x[0-9a-f]{12}$' AS hexadecimal
+FROM chunks;
+SELECT count(*) AS overlaps FROM (
+	SELECT base, size, lead(base) OVER (ORDER BY base) AS next FROM chunks) t
+WHERE base + size > next;
+SELECT count(*) AS gaps FROM (
+	SELECT base, size, lead(base) OVER (ORDER BY base) AS next FROM chunks) t
+WHERE base + size <> next AND next % 67108864 <> 0;
+SELECT (SELECT sum(size) FROM chunks) = (SELECT reserved FROM goarena_stats()) AS all_of_it;
+SELECT bool_and(arena_id IS NOT NULL) AS has_owner FROM chunks WHERE state IN ('active', 'full', 'reuse');
+SELECT count(*) FROM chunks WHERE state = 'fresh' AND (used <> 0 OR arena_id IS NOT NULL);
+SELECT count(*) FROM chunks WHERE state = 'fresh' AND resident <> 0;
+SELECT (SELECT sum(resident) FROM chunks WHERE state IN ('fault', 'quarantined', 'ready')) -
+	(SELECT retained FROM goarena_stats()) BETWEEN -4 * 1024 * 1024 AND 4 * 1024 * 1024 AS about_retained;
+-- what is pinned is in quarantine
+SELECT count(*) FROM chunks WHERE pinned_by IS NOT NULL AND state NOT IN ('quarantined', 'fault');
+
+--
+-- goarena_arenas()
+--
+SELECT count(*) = count(DISTINCT id) AS distinct_ids,
+	bool_and(least(chunks, used_bytes, free_bytes, dead_bytes, allocs, resets) >= 0) AS not_negative,
+	bool_and(quarantine IN ('off', 'on', 'strict')) AS modes, bool_and(level > 0) AS levels
+FROM goarena_arenas();
+-- contexts that do not change while the query runs
+SELECT a.name, sum(c.size) = a.used_bytes + a.free_bytes + a.dead_bytes AS adds_up,
+	count(*) = a.chunks AS chunks
+FROM goarena_arenas() a JOIN goarena_chunks() c ON c.arena_id = a.id AND c.state IN ('active', 'full')
+WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext')
+GROUP BY a.id, a.name, a.used_bytes, a.free_bytes, a.dead_bytes, a.chunks
+ORDER BY 1;
+SELECT a.name, a.parent = b.parent AS parent, a.level = b.level AS level,
+	a.used_bytes <= b.total_bytes AS used
+FROM goarena_arenas() a JOIN pg_backend_memory_contexts b USING (name)
+WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext') ORDER BY 1;
+-- identifiers, cut as in pg_backend_memory_contexts
+SELECT a.name, a.ident = b.ident AS ident FROM goarena_arenas() a
+	JOIN pg_backend_memory_contexts b USING (name) WHERE a.name = 'PortalContext';
+
+--
+-- goarena_size_classes()
+--
+SELECT count(*) > 10 AS several, count(*) = count(DISTINCT class) AS distinct_classes,
+	bool_and(size % 8 = 0) AS multiples, bool_and(waste >= 0 AND waste < 1) AS waste,
+	max(waste) FILTER (WHERE size > 128) < 0.1112 AS a_ninth,
+	bool_and(least(allocs, frees, free_list_length) >= 0) AS not_negative
+FROM goarena_size_classes();
+SELECT count(*) FROM (
+	SELECT size, lag(size) OVER (ORDER BY class) AS smaller FROM goarena_size_classes()) t
+WHERE smaller >= size;
+SELECT class, size, round(waste::numeric, 4) AS waste FROM goarena_size_classes()
+WHERE class IN (0, 3, 15, 16, 24) ORDER BY class;
+SELECT (SELECT sum(allocs) FROM goarena_size_classes()) <= (SELECT allocs FROM goarena_stats()) AS some,
+	(SELECT sum(allocs * size) FROM goarena_size_classes()) <=
+	(SELECT total_allocated FROM goarena_stats()) AS bytes;
+
+--
+-- goarena_sweep() and goarena_sweeps()
+--
+-- the executor's own memory is not to come into quarantine meanwhile
+SET goarena.quarantine = off;
+SELECT count(*), bool_and(chunks_freed > 0) AS freed, bool_and(chunks_pinned >= 0) AS pinned,
+	bool_and(bytes_scanned > 1000000) AS scanned, bool_and(duration_ms > 0) AS duration
+FROM goarena_sweep();
+CREATE FUNCTION try_sweep() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	before record;
+	swept record;
+	noted record;
+	stats record;
+BEGIN
+	SELECT count(*) AS n, max(at) AS latest INTO before FROM goarena_sweeps();
+	SELECT * INTO swept FROM goarena_sweep();
+	SELECT * INTO noted FROM goarena_sweeps() LIMIT 1;
+	SELECT * INTO stats FROM goarena_stats();
+	RETURN NEXT 'one more: ' || ((SELECT count(*) FROM goarena_sweeps()) = before.n + 1);
+	RETURN NEXT 'reason: ' || noted.reason;
+	RETURN NEXT 'newest first: ' ||
+		(noted.at = (SELECT max(at) FROM goarena_sweeps()) AND noted.at >= before.latest);
+	RETURN NEXT 'as told: ' || ((noted.chunks_freed, noted.chunks_pinned, noted.bytes_scanned,
+		noted.duration_ms) = (swept.chunks_freed, swept.chunks_pinned, swept.bytes_scanned,
+		swept.duration_ms));
+	RETURN NEXT 'last sweep: ' || (stats.last_sweep = noted.at);
+	RETURN NEXT 'only what is pinned stays: ' ||
+		(stats.chunks_quarantined + stats.chunks_fault = swept.chunks_pinned);
+	RETURN NEXT 'counts anew: ' || (stats.since_sweep = 0);
+END $$;
+SELECT * FROM try_sweep();
+SELECT * FROM try_sweep();
+SELECT * FROM broken();
+-- the last 256 are remembered
+DO $$ BEGIN FOR i IN 1..300 LOOP PERFORM goarena_sweep(); END LOOP; END $$;
+SELECT count(*), count(DISTINCT reason) AS reasons, bool_and(at <= now() + '1 hour') AS times
+FROM goarena_sweeps();
+SELECT sweeps >= 300 AS counted FROM goarena_stats();
+SELECT count(*) FROM (SELECT at, lag(at) OVER () AS newer FROM goarena_sweeps()) t WHERE newer < at;
+
+-- by volume
+SET goarena.quarantine = strict;
+SET goarena.sweep_min = '64kB';
+SET goarena.sweep_percent = 0;
+SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
+SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
+SELECT bool_or(reason IN ('volume', 'transaction end')) AS by_volume FROM goarena_sweeps();
+SELECT next_sweep_bytes FROM goarena_stats();
+-- never by volume
+SET goarena.sweep_percent = -1;
+SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
+SELECT next_sweep_bytes FROM goarena_stats();
+SELECT sweeps AS before FROM goarena_stats() \gset
+SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
+SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
+SELECT sweeps = :before AS never FROM goarena_stats();
+-- a share of what is in use
+SET goarena.sweep_percent = 10000;
+SELECT 1;
+SELECT goarena_sweep() IS NOT NULL AS swept;
+SELECT next_sweep_bytes BETWEEN in_use * 50 AND in_use * 200 AS share FROM goarena_stats();
+RESET goarena.sweep_percent;
+RESET goarena.sweep_min;
+
+--
+-- goarena_release()
+--
+SET goarena.quarantine = off;
+CREATE FUNCTION try_release() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	before record;
+	bytes bigint;
+	after record;
+BEGIN
+	SELECT * INTO before FROM goarena_stats();
+	bytes := goarena_release();
+	SELECT * INTO after FROM goarena_stats();
+	RETURN NEXT 'bytes: ' || (bytes > 0 AND bytes <= before.retained + 1048576);
+	RETURN NEXT 'retained: ' || (after.retained <= 262144);
+	RETURN NEXT 'released: ' || (after.released >= before.released + bytes - 1048576);
+	RETURN NEXT 'reserved: ' || (after.reserved = before.reserved);
+	RETURN NEXT 'reason: ' || (SELECT reason FROM goarena_sweeps() LIMIT 1);
+	RETURN NEXT 'again: ' || (goarena_release() <= 262144);
+END $$;
+SELECT * FROM try_release();
+SELECT * FROM broken();
+-- what was released can be used again
+SELECT count(*), sum(length(s)) FROM (
+	SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 50000) i GROUP BY i % 10) t;
+-- at most this much is retained
+SET goarena.retain = '1MB';
+SELECT count(*), sum(length(s)) FROM (
+	SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 50000) i GROUP BY i % 10) t;
+SELECT retained <= 1024 * 1024 AS within FROM goarena_stats();
+RESET goarena.retain;
+
+--
+-- goarena_reset_stats()
+--
+CREATE FUNCTION try_reset() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	before record;
+	after record;
+BEGIN
+	SELECT * INTO before FROM goarena_stats();
+	PERFORM goarena_reset_stats();
+	SELECT * INTO after FROM goarena_stats();
+	RETURN NEXT 'zero: ' || ((after.sweeps, after.sweep_time_ms, after.max_sweep_ms,
+		after.chunks_freed, after.chunks_pinned, after.large_allocs) = (0, 0, 0, 0, 0, 0));
+	RETURN NEXT 'few: ' || (after.allocs < before.allocs / 10 AND after.frees <= before.frees / 10 AND
+		after.resets < before.resets / 10);
+	RETURN NEXT 'allocated: ' || (after.total_allocated < before.total_allocated / 10);
+	RETURN NEXT 'what is, stays: ' || ((after.reserved, after.metadata, after.next_sweep_bytes) =
+		(before.reserved, before.metadata, before.next_sweep_bytes));
+	RETURN NEXT 'classes: ' || ((SELECT sum(allocs) FROM goarena_size_classes()) < before.allocs / 10);
+END $$;
+SELECT * FROM try_reset();
+SELECT count(*) FROM broken() b WHERE b <> 'frees';
+
+--
+-- goarena_faults()
+--
+SELECT count(*) >= 0 AS called FROM goarena_faults();
+SELECT goarena_faults_text(-1) IS NULL AS none;
+
+-- a rescan calls them again
+SELECT i, (SELECT count(*) FROM goarena_sweep() WHERE i > 0) FROM generate_series(1, 2) i;
+SELECT i, s.pid = pg_backend_pid() AS own FROM generate_series(1, 2) i, LATERAL (
+	SELECT * FROM goarena_stats() WHERE i > 0) s;
+
+RESET goarena.quarantine;
+DROP FUNCTION broken(), try_sweep(), try_release(), try_reset();
+DROP VIEW chunks;

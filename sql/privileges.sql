@@ -1,0 +1,81 @@
+--
+-- Who may call what
+--
+SELECT current_user AS superuser \gset
+SELECT p.proname, coalesce(string_agg(CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END,
+	', ' ORDER BY a.grantee), 'nobody') AS may
+FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_proc p ON d.objid = p.oid
+	LEFT JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+		ON a.grantee <> p.proowner
+WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass
+	AND d.deptype = 'e' AND e.extname = 'goarena'
+GROUP BY 1 ORDER BY 1;
+
+CREATE ROLE regress_goarena_user;
+CREATE ROLE regress_goarena_monitor IN ROLE pg_read_all_stats;
+CREATE ROLE regress_goarena_monitor_all IN ROLE pg_monitor;
+GRANT CREATE ON SCHEMA public TO regress_goarena_user;
+
+--
+-- A user: figures of the own process that tell nothing of others
+--
+SET ROLE regress_goarena_user;
+SELECT goarena_version() IS NOT NULL AS called;
+SELECT count(*), bool_and(pid = pg_backend_pid()) AS own FROM goarena_stats();
+SELECT count(*) > 0 AS called FROM goarena_size_classes();
+SELECT count(*) AS called FROM goarena_sweep();
+SELECT count(*) > 0 AS called FROM goarena_sweeps();
+SELECT goarena_release() >= 0 AS called;
+SELECT goarena_reset_stats();
+-- no identifiers, no addresses, no internals
+SELECT * FROM goarena_arenas();
+SELECT * FROM goarena_chunks();
+SELECT goarena_check();
+SELECT * FROM goarena_faults();
+SELECT goarena_faults_text(1);
+-- through functions of their own neither
+CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM goarena_chunks()';
+SELECT peek();
+CREATE EXTENSION goarena SCHEMA pg_temp;
+CREATE FUNCTION my_chunks(OUT address text, OUT size bigint, OUT state text, OUT arena_id bigint,
+	OUT used bigint, OUT pinned_by text) RETURNS SETOF record
+AS '$libdir/goarena', 'goarena_chunks' LANGUAGE C;
+LOAD 'goarena';
+
+--
+-- Who may read all statistics
+--
+SET ROLE regress_goarena_monitor;
+SELECT count(*) > 0 AS called FROM goarena_arenas();
+SELECT * FROM goarena_chunks();
+SELECT goarena_check();
+SELECT count(*) FROM goarena_faults();
+
+-- Who may monitor
+SET ROLE regress_goarena_monitor_all;
+SELECT count(*) > 0 AS called FROM goarena_arenas();
+SELECT count(*) >= 0 AS called FROM goarena_faults();
+SELECT goarena_faults_text(1);
+
+--
+-- A grant is not enough for addresses
+--
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION goarena_chunks(), goarena_arenas(), goarena_check() TO regress_goarena_user;
+SET ROLE regress_goarena_user;
+SELECT count(*) FROM goarena_chunks();
+SELECT count(*) > 0 AS called FROM goarena_arenas();
+SELECT goarena_check() IS NULL AS in_order;
+-- but a superuser can make a function for others
+RESET ROLE;
+CREATE FUNCTION number_of_chunks() RETURNS boolean LANGUAGE sql SECURITY DEFINER
+AS 'SELECT count(*) > 0 FROM goarena_chunks()';
+SET ROLE regress_goarena_user;
+SELECT number_of_chunks();
+
+RESET ROLE;
+SELECT count(*) > 0 AS called FROM goarena_chunks();
+DROP FUNCTION peek(), number_of_chunks();
+REVOKE EXECUTE ON FUNCTION goarena_chunks(), goarena_arenas(), goarena_check() FROM regress_goarena_user;
+REVOKE CREATE ON SCHEMA public FROM regress_goarena_user;
+DROP ROLE regress_goarena_user, regress_goarena_monitor, regress_goarena_monitor_all;

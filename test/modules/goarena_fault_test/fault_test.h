@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_test.h
+ *	  What the parts of this module share.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef FAULT_TEST_H
+#define FAULT_TEST_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+/* The object that fault_keep() allocated, freed or not; an error if there is none. */
+extern volatile uint64 *FaultObject(void);
+
+/* Read memory of a context that was just deleted. */
+extern void FaultTouch(void);
+
+/* Install this library's own handler, if goarena_fault_test.handler says so. */
+extern void FaultSignalsInit(void);
+
+/* Install the hook that faults in another kind of process. */
+extern void FaultSituationsInit(void);
+
+#endif /* FAULT_TEST_H */

@@ -1,0 +1,102 @@
+/* test/modules/goarena_fault_test/goarena_fault_test--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION goarena_fault_test" to load this file. \quit
+
+-- memory.c: one memory context, one object, and one pointer to it
+
+CREATE FUNCTION fault_create(ident text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION fault_create(text) IS
+'creates the context "fault test" below "fault parent"';
+
+CREATE FUNCTION fault_keep(size bigint, hidden boolean DEFAULT false) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_keep(bigint, boolean) IS
+'allocates an object, not the last one of its chunk, and keeps a pointer that sweeps see, or do not see';
+
+CREATE FUNCTION fault_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_reset() IS 'resets the context';
+
+CREATE FUNCTION fault_delete() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_delete() IS 'deletes the context';
+
+CREATE FUNCTION fault_pfree() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_pfree() IS 'frees the object';
+
+CREATE FUNCTION fault_repalloc(size bigint) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_repalloc(bigint) IS
+'changes the size of the object and keeps the old pointer';
+
+CREATE FUNCTION fault_reset_with_odd_frames() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_reset_with_odd_frames() IS
+'resets the context where the chain of frame pointers leads to no return addresses';
+
+CREATE FUNCTION fault_read("offset" bigint DEFAULT 0) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_read(bigint) IS 'reads a word of the object';
+
+CREATE FUNCTION fault_write("offset" bigint DEFAULT 0) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_write(bigint) IS 'writes a word of the object';
+
+CREATE FUNCTION fault_follow() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_follow() IS 'reads through the pointer that the object begins with';
+
+CREATE FUNCTION fault_churn(contexts integer, objects integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_churn(integer, integer) IS
+'creates and deletes that many other contexts, then allocates and frees that many objects in this one';
+
+CREATE FUNCTION fault_vanishing_name() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_vanishing_name() IS
+'creates a context, allocates, deletes it, and unmaps the memory that its name was in';
+
+-- signals.c: faults that are not goarena's, and what can be wrong with the handler's means
+
+CREATE FUNCTION fault_elsewhere(how text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_elsewhere(text) IS
+'faults: null, write, code, bus, raise, overflow';
+
+CREATE FUNCTION fault_probe(address bigint) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_probe(bigint) IS
+'can the address be read? asks by way of this library''s own handler';
+
+CREATE FUNCTION fault_alternate_stack(what text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_alternate_stack(text) IS
+'replaces the stack of signal handlers: none, unmapped';
+
+CREATE FUNCTION fault_bad_query_string() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_bad_query_string() IS 'lets debug_query_string point nowhere';
+
+CREATE FUNCTION fault_limit_files(bytes bigint) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_limit_files(bigint) IS
+'lets this process write files up to that size only, as if the disk were full';
+
+CREATE FUNCTION fault_read_on_bad_stack() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_read_on_bad_stack() IS
+'reads the object while the stack pointer points nowhere';
+
+-- situations.c
+
+CREATE FUNCTION fault_in(situation text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_in(text) IS
+'reads freed memory: plainly, critical section, lock, interrupts held, exit callback, late exit callback, twice, pre-commit, commit, abort';
+
+CREATE FUNCTION fault_in_worker() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION fault_in_worker() IS 'reads freed memory, but only in a parallel worker';

@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * memory.c
+ *	  Freeing memory, and using it all the same.
+ *
+ * Each way to free and to use memory is a function of its own, so that stacks
+ * can be told apart.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/mman.h>
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "fault_test.h"
+#include "goarena.h"
+
+PG_FUNCTION_INFO_V1(fault_create);
+PG_FUNCTION_INFO_V1(fault_keep);
+PG_FUNCTION_INFO_V1(fault_reset);
+PG_FUNCTION_INFO_V1(fault_delete);
+PG_FUNCTION_INFO_V1(fault_pfree);
+PG_FUNCTION_INFO_V1(fault_repalloc);
+PG_FUNCTION_INFO_V1(fault_reset_with_odd_frames);
+PG_FUNCTION_INFO_V1(fault_read);
+PG_FUNCTION_INFO_V1(fault_write);
+PG_FUNCTION_INFO_V1(fault_follow);
+PG_FUNCTION_INFO_V1(fault_churn);
+PG_FUNCTION_INFO_V1(fault_vanishing_name);
+
+/* What a pointer is combined with so that sweeps do not see one. */
+#define DISGUISE (~(uintptr_t) 0)
+
+#define NUM_ODD_FRAMES 8
+
+typedef struct Frame
+{
+	struct Frame *caller;
+	uintptr_t return_address;
+} Frame;
+
+static MemoryContext parent = NULL;
+static MemoryContext context = NULL;
+static volatile uintptr_t kept = 0; /* the address, or its complement */
+static bool hidden = false;
+
+/*
+ * ScrubStack
+ *		Overwrite what earlier calls left on the stack: a sweep takes it for
+ *		pointers.
+ */
+static pg_noinline void
+ScrubStack(void)
+{
+	volatile char scrub[16 * 1024];
+
+	for (int i = 0; i < lengthof(scrub); i++)
+		scrub[i] = 0;
+}
+
+static MemoryContext
+Context(void)
+{
+	if (context == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("there is no context"), errhint("Call fault_create().")));
+	return context;
+}
+
+volatile uint64 *
+FaultObject(void)
+{
+	if (kept == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("no pointer is kept"), errhint("Call fault_keep().")));
+	return (volatile uint64 *) (hidden ? kept ^ DISGUISE : kept);
+}
+
+Datum
+fault_create(PG_FUNCTION_ARGS)
+{
+	if (parent != NULL)
+		MemoryContextDelete(parent);
+	kept = 0;
+	parent = AllocSetContextCreate(TopMemoryContext, "fault parent", ALLOCSET_SMALL_SIZES);
+	context = GoarenaContextCreate(parent, "fault test");
+	if (!PG_ARGISNULL(0))
+		MemoryContextSetIdentifier(
+			context, MemoryContextStrdup(parent, text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	PG_RETURN_VOID();
+}
+
+static pg_noinline void
+Keep(Size size)
+{
+	char *object = MemoryContextAllocHuge(Context(), size);
+
+	memset(object, 'k', size);
+	kept = (uintptr_t) object ^ (hidden ? DISGUISE : 0);
+	(void) MemoryContextAllocZero(Context(), 16);
+}
+
+Datum
+fault_keep(PG_FUNCTION_ARGS)
+{
+	char digits[32];
+
+	hidden = PG_GETARG_BOOL(1);
+	Keep((Size) PG_GETARG_INT64(0));
+	snprintf(digits, sizeof(digits), "0x%lx", (unsigned long) (uintptr_t) FaultObject());
+	ScrubStack();
+	PG_RETURN_TEXT_P(cstring_to_text(digits));
+}
+
+Datum
+fault_reset(PG_FUNCTION_ARGS)
+{
+	MemoryContextReset(Context());
+	ScrubStack();
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_delete(PG_FUNCTION_ARGS)
+{
+	MemoryContextDelete(Context());
+	context = NULL;
+	ScrubStack();
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_pfree(PG_FUNCTION_ARGS)
+{
+	pfree((void *) FaultObject());
+	ScrubStack();
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_repalloc(PG_FUNCTION_ARGS)
+{
+	char *moved = repalloc_huge((void *) FaultObject(), (Size) PG_GETARG_INT64(0));
+
+	moved[0] = 'm';
+	ScrubStack();
+	PG_RETURN_VOID();
+}
+
+/*
+ * CallWithFrame
+ *		Call a function with the frame pointer set to what is given, as code does
+ *		that uses this register for something else.
+ */
+extern void CallWithFrame(void (*function)(MemoryContext), MemoryContext argument,
+						  const Frame *frame);
+
+#if defined(__x86_64__)
+__asm__(".text\n"
+		".local CallWithFrame\n"
+		".type CallWithFrame, @function\n"
+		"CallWithFrame:\n"
+		"	push %rbp\n"
+		"	mov %rdx, %rbp\n"
+		"	mov %rdi, %rax\n"
+		"	mov %rsi, %rdi\n"
+		"	call *%rax\n"
+		"	pop %rbp\n"
+		"	ret\n"
+		".size CallWithFrame, . - CallWithFrame\n");
+#else
+__asm__(".text\n"
+		".local CallWithFrame\n"
+		".type CallWithFrame, %function\n"
+		"CallWithFrame:\n"
+		"	stp x29, x30, [sp, #-16]!\n"
+		"	mov x29, x2\n"
+		"	mov x9, x0\n"
+		"	mov x0, x1\n"
+		"	blr x9\n"
+		"	ldp x29, x30, [sp], #16\n"
+		"	ret\n"
+		".size CallWithFrame, . - CallWithFrame\n");
+#endif
+
+/*
+ * fault_reset_with_odd_frames() returns void
+ *		The chain stays within the stack, which is all that can be asked of it.
+ */
+Datum
+fault_reset_with_odd_frames(PG_FUNCTION_ARGS)
+{
+	void *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	Frame frames[NUM_ODD_FRAMES];
+
+	for (int i = 0; i < NUM_ODD_FRAMES; i++)
+		frames[i].caller = i + 1 < NUM_ODD_FRAMES ? &frames[i + 1] : NULL;
+	frames[0].return_address = 1;
+	frames[1].return_address = 0;
+	frames[2].return_address = UINTPTR_MAX;
+	frames[3].return_address = UINT64CONST(0xa5deada5a5deada5);
+	frames[4].return_address = (uintptr_t) page;
+	frames[5].return_address = (uintptr_t) &kept;
+	frames[6].return_address = (uintptr_t) frames;
+	frames[7].return_address = (uintptr_t) FaultObject();
+	CallWithFrame(MemoryContextReset, Context(), frames);
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_read(PG_FUNCTION_ARGS)
+{
+	uint64 word = FaultObject()[PG_GETARG_INT64(0) / (int64) sizeof(uint64)];
+	char digits[32];
+
+	snprintf(digits, sizeof(digits), "%016lx", (unsigned long) word);
+	PG_RETURN_TEXT_P(cstring_to_text(digits));
+}
+
+Datum
+fault_write(PG_FUNCTION_ARGS)
+{
+	FaultObject()[PG_GETARG_INT64(0) / (int64) sizeof(uint64)] = UINT64CONST(0x7777777777777777);
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_follow(PG_FUNCTION_ARGS)
+{
+	volatile uint64 *pointer = *(volatile uint64 *volatile *) FaultObject();
+
+	PG_RETURN_TEXT_P(cstring_to_text(*pointer == 0 ? "zero" : "not zero"));
+}
+
+Datum
+fault_churn(PG_FUNCTION_ARGS)
+{
+	for (int i = 0; i < PG_GETARG_INT32(0); i++)
+	{
+		MemoryContext other = GoarenaContextCreate(TopMemoryContext, "fault churn");
+
+		(void) MemoryContextAllocZero(other, 16);
+		MemoryContextDelete(other);
+	}
+	for (int i = 0; i < PG_GETARG_INT32(1); i++)
+		pfree(MemoryContextAllocZero(Context(), 200));
+	PG_RETURN_VOID();
+}
+
+Datum
+fault_vanishing_name(PG_FUNCTION_ARGS)
+{
+	char *name = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (name == MAP_FAILED)
+		elog(ERROR, "could not map memory: %m");
+	strlcpy(name, "fault vanishing", 4096);
+	context = GoarenaContextCreate(TopMemoryContext, name);
+	hidden = false;
+	Keep(1000);
+	MemoryContextDelete(context);
+	context = NULL;
+	munmap(name, 4096);
+	PG_RETURN_VOID();
+}
+
+void
+FaultTouch(void)
+{
+	MemoryContext victim = GoarenaContextCreate(TopMemoryContext, "fault victim");
+	volatile uint64 *object = MemoryContextAllocZero(victim, 1000);
+
+	(void) MemoryContextAllocZero(victim, 16);
+	MemoryContextDelete(victim);
+	(void) object[8];
+}

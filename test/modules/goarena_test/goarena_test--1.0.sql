@@ -1,0 +1,128 @@
+/* test/modules/goarena_test/goarena_test--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION goarena_test" to load this file. \quit
+
+-- context.c: a memory context of our own, created through goarena.h
+
+CREATE FUNCTION test_create(quarantined boolean DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION test_create(boolean) IS
+'creates the context "goarena test" and says whether it is an arena';
+
+CREATE FUNCTION test_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_reset() IS 'resets the context';
+
+CREATE FUNCTION test_delete() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_delete() IS 'deletes the context';
+
+CREATE FUNCTION test_fill(bytes bigint, object_size integer DEFAULT 1000) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_fill(bigint, integer) IS
+'allocates this much in the context and returns the number of objects';
+
+CREATE FUNCTION test_alloc(size bigint, flags text DEFAULT '') RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_alloc(bigint, text) IS
+'allocates with flags out of "no_oom huge zero", frees, and says what came: ok, null or not zero';
+
+CREATE FUNCTION test_accounting(
+    OUT allocated bigint,
+    OUT total bigint,
+    OUT used bigint,
+    OUT free bigint,
+    OUT blocks bigint)
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_accounting() IS
+'what the context is charged for, and what its stats method says';
+
+CREATE FUNCTION test_chunk_space(size bigint) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_chunk_space(bigint) IS
+'GetMemoryChunkSpace() of an object of that size in the context';
+
+CREATE FUNCTION test_print_stats() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_print_stats() IS 'MemoryContextStats() of the context, to stderr';
+
+CREATE FUNCTION test_scatter(contexts integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_scatter(integer) IS
+'creates that many contexts, deletes every second of them, and those that were left of the last call';
+
+-- stress.c
+
+CREATE FUNCTION test_stress(
+    seed integer,
+    operations integer,
+    OUT allocs bigint,
+    OUT reallocs bigint,
+    OUT frees bigint,
+    OUT resets bigint,
+    OUT bytes bigint)
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_stress(integer, integer) IS
+'random operations on a context and its child; an error if an object does not hold what was written';
+
+CREATE FUNCTION test_churn(bytes bigint, held boolean DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_churn(bigint, boolean) IS
+'allocates this much and resets now and then, if wanted with interrupts held off';
+
+-- misuse.c: what no correct program does
+
+CREATE FUNCTION test_keep(size integer DEFAULT 1000) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_keep(integer) IS
+'allocates an object in the context, keeps a static pointer to it, and returns its address';
+
+CREATE FUNCTION test_keeper() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_keeper() IS 'address of the static pointer';
+
+CREATE FUNCTION test_clear() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_clear() IS 'clears the static pointer';
+
+CREATE FUNCTION test_read_kept() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_read_kept() IS 'reads through the static pointer';
+
+CREATE FUNCTION test_write_kept() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_write_kept() IS 'writes through the static pointer';
+
+CREATE FUNCTION test_free_kept() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_free_kept() IS 'frees what the static pointer points to, and keeps the pointer';
+
+CREATE FUNCTION test_grow_kept(size integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_grow_kept(integer) IS
+'reallocates what the static pointer points to, and keeps the old pointer';
+
+CREATE FUNCTION test_free_wrong(what text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_free_wrong(text) IS
+'frees what must not be freed: twice, interior, foreign or other (an object of another arena)';
+
+CREATE FUNCTION test_realloc_wrong(what text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_realloc_wrong(text) IS 'the same with repalloc';
+
+-- worker.c
+
+CREATE FUNCTION test_in_arena() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION test_in_arena() IS 'is the context in which expressions are evaluated an arena?';
+
+CREATE FUNCTION test_in_worker() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION test_in_worker() IS 'is this a parallel worker?';
+
+CREATE FUNCTION test_launch_worker(sql text) RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_launch_worker(text) IS
+'starts a background worker that runs the statement in this database, and returns its pid';

@@ -1,0 +1,220 @@
+
+# Copyright (c) 2026, goarena contributors
+
+# What quarantine is for: dangling pointers meet a fault, frees that are wrong an
+# error, writes after pfree() a warning; and memory comes back only when nothing
+# points to it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use GoarenaTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_server('quarantine', PRELOAD,
+	'restart_after_crash = on', 'goarena.quarantine_sample_rate = 1');
+
+# Does this end the session by SIGSEGV?  Waits until the server is up again.
+sub crash_of
+{
+	my ($sql) = @_;
+	my $offset = -s $node->logfile;
+	my ($ret, $stdout, $stderr) = $node->psql('postgres', $sql);
+	my $crashed = $stderr =~ /server closed the connection unexpectedly/;
+
+	if ($crashed)
+	{
+		wait_until(sub { log_of($node, $offset) =~ /all server processes terminated; reinitializing/ });
+		$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server is gone';
+		return 'another crash'
+		  if log_of($node, $offset) !~ /\(PID \d+\) was terminated by signal 11: Segmentation fault/;
+		return 'SIGSEGV';
+	}
+	return "no crash: $stdout";
+}
+
+#
+# Touching memory of a context that was reset
+#
+my $dangle = q{SELECT test_create(true); SELECT substr(test_keep(), 1, 2); SELECT test_reset()};
+
+is(crash_of("SET goarena.quarantine = strict; $dangle; SELECT test_read_kept()"),
+	'SIGSEGV', 'strict: reading memory of a context that was reset');
+is(crash_of("SET goarena.quarantine = strict; $dangle; SELECT test_write_kept()"),
+	'SIGSEGV', 'strict: writing to it');
+is( crash_of(
+		q{SET goarena.quarantine = strict; SELECT test_create(true); SELECT substr(test_keep(), 1, 2);
+		SELECT test_delete(); SELECT test_read_kept()}),
+	'SIGSEGV', 'strict: reading memory of a context that was deleted');
+is(crash_of("SET goarena.quarantine = strict; $dangle; SELECT count(*) FROM goarena_sweep(); SELECT test_read_kept()"),
+	'SIGSEGV', 'strict: a sweep does not free what is still pointed to');
+is( crash_of(
+		q{SET goarena.quarantine = strict; SET goarena.sweep_min = '64kB'; SET goarena.sweep_percent = 0;
+		SELECT test_create(true); SELECT substr(test_keep(), 1, 2); SELECT test_reset();
+		SELECT count(*) FROM test_stress(5, 3000); SELECT test_churn(50000000);
+		SELECT test_read_kept()}),
+	'SIGSEGV', 'strict: nor do many sweeps, and nobody gets its addresses');
+is(crash_of("SET goarena.quarantine = off; $dangle; SELECT test_read_kept()"),
+	"no crash: t\n0x\n\nk", 'off: reading memory of a context that was reset');
+is( crash_of(
+		q{SET goarena.enabled = off; SET goarena.quarantine = strict; SELECT test_create(false);
+		SELECT substr(test_keep(), 1, 2); SELECT test_reset(); SELECT test_read_kept()}),
+	"no crash: t\n0x\n\nk", 'strict, not sampled: the same');
+
+# Mode on sets full chunks to fault, a batch at a time; a sweep ends the wait.
+is( crash_of(
+		q{SET goarena.quarantine = on; SELECT test_create(true); SELECT substr(test_keep(), 1, 2);
+		SELECT test_fill(1000000); SELECT test_reset(); SELECT count(*) FROM goarena_sweep();
+		SELECT test_read_kept()}),
+	"SIGSEGV", 'on: reading memory of a full chunk of a context that was reset');
+
+# Objects that are freed one by one: large ones have chunks of their own.
+my $large = q{SET goarena.quarantine = strict; SELECT test_create(true); SELECT substr(test_keep(5000000), 1, 2)};
+is(crash_of("$large; SELECT test_free_kept(); SELECT test_read_kept()"),
+	'SIGSEGV', 'strict: reading a large object after pfree');
+is(crash_of("$large; SELECT test_grow_kept(6000000); SELECT test_read_kept()"),
+	'SIGSEGV', 'strict: reading a large object at its old place after repalloc');
+is(crash_of("$large; SELECT test_grow_kept(600000000); SELECT test_write_kept()"),
+	'SIGSEGV', 'strict: writing to it after repalloc to much more');
+is( crash_of(
+		q{SET goarena.quarantine = strict; SELECT test_create(true); SELECT substr(test_keep(), 1, 2);
+		SELECT test_free_kept(); SELECT test_read_kept()}),
+	"no crash: t\n0x\n\n\xa5", 'strict: a small object does not fault on its own, but is poisoned');
+
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server goes on after all this');
+
+#
+# pfree() and repalloc() of what must not be freed
+#
+my $session = session($node);
+ask($session, '\set VERBOSITY verbose');
+foreach my $mode ('off', 'on', 'strict')
+{
+	ask($session, "SET goarena.quarantine = $mode; SELECT test_create(true)");
+	foreach my $function ('test_free_wrong', 'test_realloc_wrong')
+	{
+		like(refused($session, "SELECT $function('twice')"),
+			qr/ERROR:  XX000: object 0x[0-9a-f]+ in memory context "goarena test" is freed twice/,
+			"$mode, $function: an object that was freed");
+		like(refused($session, "SELECT $function('interior')"),
+			qr/ERROR:  XX000: pointer 0x[0-9a-f]+ is not an object of memory context "goarena test".*DETAIL:  It points \d+ bytes into a chunk of \d+ bytes that is active/s,
+			"$mode, $function: a pointer into an object");
+		like(refused($session, "SELECT $function('foreign')"),
+			qr/ERROR:  XX000: pointer 0x[0-9a-f]+ is not an object of memory context "goarena test".*DETAIL:  It does not point into memory of any arena/s,
+			"$mode, $function: a pointer to memory of something else");
+		like(refused($session, "SELECT $function('other')"),
+			qr/ERROR:  XX000: pointer 0x[0-9a-f]+ is not an object of memory context "goarena test".*DETAIL:.* was last used by arena (\d+); the context is arena (?!\1)\d+/s,
+			"$mode, $function: an object of another arena");
+	}
+	is(ask($session, 'SELECT test_fill(1000000)'), '1000', "$mode: the context goes on");
+	in_order($session, "$mode: all in order after wrong frees");
+}
+ask($session, '\set VERBOSITY default');
+
+#
+# Writing to an object after pfree()
+#
+foreach my $mode ('on', 'strict')
+{
+	ask($session, "SET goarena.quarantine = $mode; SELECT test_create(true)");
+	ask($session, 'SELECT test_keep(); SELECT test_fill(1000); SELECT test_free_kept()');
+	my $messages = refused($session, 'SELECT test_write_kept()');
+	$messages .= refused($session, 'SELECT test_reset()');
+	$messages .= refused($session, 'SELECT 1') for 1 .. 2;
+	like( $messages,
+		qr/WARNING:  memory was written after pfree in memory context "goarena test"\nDETAIL:  Object 0x[0-9a-f]+ of 1000 bytes was changed at offset 64 to 0x206e657474697277\./,
+		"$mode: a write after pfree gives a warning when the context is reset");
+
+	# no false alarm
+	ask($session, 'SELECT test_reset()');
+	ask($session, 'SELECT test_keep(); SELECT test_fill(1000); SELECT test_free_kept()');
+	$messages = refused($session, 'SELECT test_reset()') . refused($session, 'SELECT 1') . refused($session, 'SELECT 1');
+	is($messages, '', "$mode: no warning without a write");
+}
+# also without a reset, once enough was freed after it
+ask($session, 'SELECT test_create(true); SELECT test_keep(); SELECT test_fill(1000); SELECT test_free_kept(); SELECT test_write_kept()');
+like( join('', map { refused($session, q{SELECT count(test_alloc(1000)) FROM generate_series(1, 1000)}) } 1 .. 3),
+	qr/WARNING:  memory was written after pfree in memory context "goarena test"/,
+	'strict: a warning when other objects were freed after it');
+
+ask($session, 'SET goarena.quarantine = off; SELECT test_create(true)');
+ask($session, 'SELECT test_keep(); SELECT test_fill(1000); SELECT test_free_kept(); SELECT test_write_kept()');
+is(refused($session, 'SELECT test_reset()') . refused($session, 'SELECT 1'),
+	'', 'off: nobody looks');
+end_session($session);
+
+#
+# What is pinned, and by what
+#
+$session = session($node);
+ask($session, 'SET goarena.quarantine = strict; SELECT test_create(true)');
+my $address = ask($session, 'SELECT test_keep()');
+my $keeper = ask($session, 'SELECT test_keeper()');
+my $chunk = qq{SELECT state, %s FROM goarena_chunks()
+	WHERE '$address' BETWEEN address AND '0x' || lpad(to_hex(('x' || lpad(substr(address, 3), 16, '0'))::bit(64)::bigint + size - 1), 12, '0')};
+is(ask($session, sprintf($chunk, 'pinned_by')), 'active|', 'pinned: not while it is in use');
+ask($session, 'SELECT test_reset()');
+# From now on, the session's own queries leave nothing in quarantine.
+ask($session, 'SET goarena.quarantine = off');
+is(ask($session, sprintf($chunk, 'pinned_by')), 'quarantined|', 'pinned: not before a sweep');
+is(ask($session, 'SELECT chunks_pinned > 0 FROM goarena_sweep()'), 't', 'pinned: a sweep counts it');
+is(ask($session, sprintf($chunk, 'pinned_by')), "quarantined|$keeper",
+	'pinned: by the static pointer, whose address is shown');
+is(ask($session, q{SELECT s.chunks_pinned = 0 FROM goarena_sweeps() s LIMIT 1}), 'f',
+	'pinned: in the history of sweeps as well');
+ask($session, 'SELECT goarena_sweep()') for 1 .. 3;
+is(ask($session, sprintf($chunk, 'pinned_by')), "quarantined|$keeper",
+	'pinned: as long as the pointer is there');
+ask($session, 'SELECT test_clear()');
+ask($session, 'SELECT goarena_sweep()');
+like(ask($session, sprintf($chunk, 'coalesce(pinned_by, \'nothing\')')), qr/^(ready|active|full)\|nothing$/,
+	'pinned: freed by the next sweep after the pointer was cleared');
+in_order($session, 'pinned: all in order');
+
+# a pointer in another live arena pins as well
+is( ask($session, q{
+		SET goarena.quarantine = strict;
+		CREATE FUNCTION pinned_after_sweep() RETURNS bigint LANGUAGE sql AS 'SELECT chunks_pinned FROM goarena_sweep()';
+		SELECT pinned_after_sweep() >= 0}),
+	't', 'a sweep in strict mode');
+
+#
+# No sweep where none may be
+#
+ask($session, q{SET goarena.sweep_min = '1MB'; SET goarena.sweep_percent = 0; SET goarena.quarantine = strict});
+ask($session, 'SELECT 1');
+my $before = statistics($session);
+ask($session, 'SELECT test_churn(64 * 1024 * 1024, true)');
+my $after = statistics($session);
+cmp_ok($after->{sweeps} - $before->{sweeps}, '<=', 4,
+	'held interrupts: no sweep while they are');
+ask($session, 'SELECT test_churn(64 * 1024 * 1024, false)');
+my $swept = statistics($session);
+cmp_ok($swept->{sweeps} - $after->{sweeps}, '>=', 30,
+	'not held: many sweeps');
+in_order($session, 'held interrupts: all in order');
+
+#
+# Random operations in each mode, with sweeps all the time
+#
+my $seed = $ENV{GOARENA_SEED} || int(rand(1000000));
+diag("seed $seed");
+foreach my $mode ('off', 'on', 'strict')
+{
+	foreach my $chunk_size ('64kB', '8MB')
+	{
+		ask($session, "SET goarena.quarantine = $mode; SET goarena.chunk_size = '$chunk_size'");
+		is(ask($session, "SELECT allocs > 2000 AND reallocs > 1000 FROM test_stress($seed, 6000)"),
+			't', "stress: mode $mode, chunks of $chunk_size");
+		in_order($session, "stress: mode $mode, chunks of $chunk_size: all in order");
+	}
+}
+end_session($session);
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server is well');
+$node->stop;
+
+done_testing();

@@ -1,0 +1,583 @@
+
+# Copyright (c) 2026, goarena contributors
+
+# Accesses to freed memory end the process with a report; the report says what
+# it should, and nothing keeps the process from ending.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use GoarenaTest;
+use IPC::Run;
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+# Seconds after which a crash that has not ended is a hang; goarena's own limit
+# for a report is 20.
+use constant CRASH_LIMIT => 60;
+
+my @conf = ('restart_after_crash = on', 'max_worker_processes = 8');
+my $directory;
+
+# Start a server with this test's module, and remember where reports are kept.
+sub start_server
+{
+	my ($name, @lines) = @_;
+	my $node = new_server($name, PRELOAD, STRICT, @conf, @lines);
+
+	$node->safe_psql('postgres', q{
+		CREATE EXTENSION goarena_fault_test;
+		CREATE ROLE fault_finder SUPERUSER LOGIN;
+		CREATE DATABASE fault_base TEMPLATE template0 ENCODING 'UTF8'});
+	$node->safe_psql('fault_base',
+		'CREATE EXTENSION goarena; CREATE EXTENSION goarena_fault_test');
+	$directory = $node->data_dir . '/goarena_faults';
+	return $node;
+}
+
+# Is the server there again after a crash?
+sub restarted
+{
+	my ($read_log) = @_;
+	my $started = time;
+
+	while (time - $started < CRASH_LIMIT)
+	{
+		return 1
+		  if $read_log->() =~ /reinitializing.*database system is ready to accept connections/s;
+		select(undef, undef, undef, 0.02);
+	}
+	return 0;
+}
+
+# Run a script that ends in a crash and wait for the restart.  Returns the log
+# of that time, what the client saw, and the process that crashed.
+sub crash
+{
+	my ($node, $script, %params) = @_;
+	my $read_log = delete $params{read_log};
+	my $offset = -s $node->logfile;
+
+	$read_log //= sub { return log_of($node, $offset) };
+	my ($ret, $out, $err) = $node->psql(delete $params{database} // 'postgres',
+		$script, timeout => CRASH_LIMIT, timed_out => \my $timed_out, %params);
+	die "a crash hangs: $script" if $timed_out || !restarted($read_log);
+
+	my $log = $read_log->();
+	my ($pid, $signal) =
+	  $log =~ /\(PID (\d+)\) was terminated by signal (\d+)/;
+	return { log => $log, out => $out, err => $err, pid => $pid, signal => $signal };
+}
+
+# All kept reports, the oldest first, as hashes.
+sub reports
+{
+	my ($node) = @_;
+
+	return map { decode_json($_) } split(/\n/, $node->safe_psql('fault_base',
+		'SELECT to_jsonb(f) FROM goarena_faults() f ORDER BY id'));
+}
+
+sub text_of
+{
+	my ($node, $report) = @_;
+
+	return $node->safe_psql('fault_base',
+		"SELECT goarena_faults_text($report->{id})");
+}
+
+sub forget_reports
+{
+	unlink(glob("$directory/*"));
+}
+
+# A report's text without its stacks, its access stack and its free stack.
+sub parts_of
+{
+	my ($text) = @_;
+
+	return $text =~ /^(.*?)(?:access stack:\n(.*?))?free stack:\n(.*)$/s;
+}
+
+# Run a script that crashes with one report.  Checks what all reports share, and
+# returns the report, its text and the crash.
+sub reported
+{
+	my ($node, $name, $script, %params) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	forget_reports();
+	my $crash = crash($node, $script, %params);
+	my @reports = reports($node);
+	is(scalar(@reports), 1, "$name: one report");
+	return ({}, '', $crash) unless @reports;
+
+	my $text = text_of($node, $reports[0]);
+	like($crash->{log}, qr/\[$reports[0]{pid}\] LOG:  goarena: access to freed memory\n\Q$text\E/,
+		"$name: it is one entry of the log");
+	is($crash->{pid} . ' ' . $crash->{signal}, "$reports[0]{pid} 11",
+		"$name: its process ended by signal 11");
+	return ($reports[0], $text, $crash);
+}
+
+# Run a script that crashes without a report.
+sub unreported
+{
+	my ($node, $name, $script, %params) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $signal = delete $params{signal} // 11;
+
+	forget_reports();
+	my $started = time;
+	my $crash = crash($node, $script, %params);
+	is($crash->{signal}, $signal, "$name: the process ended by signal $signal");
+	unlike($crash->{log}, qr/goarena: /, "$name: nothing is reported in the log");
+	is_deeply([ glob("$directory/*") ], [], "$name: nothing is kept");
+	return $crash;
+}
+
+my $node = start_server('faults');
+my $report;
+my $text;
+my $crash;
+
+#
+# What a report says
+#
+
+# freeing statement, the size of the object that is kept, the one that is
+# reported, the access, and its offset in the object
+my @ways = (
+	[ 'reset', 'fault_reset()', 1000, 1000, 'read', 8 ],
+	[ 'delete', 'fault_delete()', 1000, 1000, 'write', 992 ],
+	[ 'delete', 'fault_delete()', 3_000_000, 3_000_000, 'read', 2_999_992 ],
+	[ 'pfree', 'fault_pfree()', 3_000_000, 3_000_000, 'write', 16 ],
+	# its pages have moved on, and with them what the size was
+	[ 'repalloc', 'fault_repalloc(6000000)', 3_000_000, undef, 'read', undef ]);
+foreach my $way (@ways)
+{
+	my ($freed_by, $free, $size, $reported_size, $access, $offset) = @$way;
+	my $name = "$freed_by of $size bytes, $access";
+	my $at = $offset // 16;
+	my $free_query = "SELECT $free /* the free */;";
+	my $query = "SELECT fault_$access($at) /* the access */;";
+	my $before = time;
+
+	($report, $text, $crash) = reported($node, $name, qq{
+		SELECT fault_create('the ident');
+		SELECT fault_keep($size);
+		$free_query
+		SELECT goarena_sweep();
+		SELECT 'third transaction';
+		$query}, database => 'fault_base', extra_params => [ '-U', 'fault_finder' ]);
+	my ($address) = $crash->{out} =~ /^0x([0-9a-f]+)$/m;
+
+	is_deeply(
+		{ map { $_ => $report->{$_} } qw(pid backend_type user_name database kind access
+			  address context parents ident freed_by sweeps_since transactions_since
+			  object_size object_offset outcome query free_query) },
+		{
+			pid => $crash->{pid},
+			backend_type => 'client backend',
+			user_name => 'fault_finder',
+			database => 'fault_base',
+			kind => 'access',
+			access => $access,
+			address => sprintf('0x%x', hex($address) + $at),
+			context => 'fault test',
+			parents => 'fault parent < TopMemoryContext',
+			ident => 'the ident',
+			freed_by => $freed_by,
+			sweeps_since => 1,
+			transactions_since => 3,
+			object_size => $reported_size,
+			object_offset => $offset,
+			outcome => 'crash',
+			query => $query,
+			free_query => $free_query,
+		},
+		"$name: what is reported");
+	is( $node->safe_psql('postgres', qq{
+			SELECT at - freed_at BETWEEN '0' AND '1 min', at BETWEEN to_timestamp($before) AND now(), arena_id > 0
+			FROM goarena_faults()}),
+		't|t|t',
+		"$name: when, and which arena");
+
+	my ($head, $access_stack, $free_stack) = parts_of($text);
+	like($access_stack, qr/^  #0 0x[0-9a-f]+ fault_$access\b.*\(goarena_fault_test\.so\+0x[0-9a-f]+\)$/m,
+		"$name: the access stack begins with the function that did it");
+	like($access_stack, qr/ExecutorRun.*\(postgres\+0x[0-9a-f]+\)$.*PostgresMain/ms,
+		"$name: the access stack goes on to the server's functions");
+	like($free_stack, qr/ fault_$freed_by\b.*\(goarena_fault_test\.so\+/,
+		"$name: the free stack has the function that did it");
+	like($free_stack, qr/PostgresMain/, "$name: the free stack is whole");
+	unlike($free_stack, qr/goarena\.so/, "$name: the free stack has none of goarena's functions");
+}
+
+# without an ident
+($report) = reported($node, 'no ident',
+	'SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read()');
+is($report->{ident}, undef, 'no ident: none is reported');
+
+# long texts, in UTF-8
+my $long = "\xc3\xa9" x 3000;
+($report, $text) = reported($node, 'long texts', qq{
+	SELECT fault_create(E'first line\\nsecond line ' || repeat('\xc3\xa9', 100));
+	SELECT fault_keep(100);
+	SELECT fault_reset() /* $long */;
+	SELECT fault_read() -- first line
+		/* second line $long */}, database => 'fault_base');
+like($report->{ident}, qr/^first line second line \x{e9}+$/,
+	'long texts: the ident is one line, cut off within no character');
+like($report->{free_query}, qr{^SELECT fault_reset\(\) /\* \x{e9}+$},
+	'long texts: so is the query of the free');
+like($report->{query}, qr{^SELECT fault_read\(\) -- first line\s+/\* second line (\x{e9}+|\?+)$},
+	'long texts: the query of the access is valid');
+
+# files
+forget_reports();
+rmdir($directory) or die "could not remove $directory: $!";
+($report, $text) = reported($node, 'no directory',
+	'SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read()');
+is(sprintf('%o', (stat($directory))[2] & 07777),
+	'700', 'files: the directory is private');
+my @files = glob("$directory/*");
+is(sprintf('%o', (stat($files[0]))[2] & 07777), '600', 'files: the report is private');
+is(slurp_file($files[0]), $text, 'files: goarena_faults_text() shows the file');
+is($node->safe_psql('postgres', 'SELECT goarena_faults_text(1) IS NULL'),
+	't', 'files: a number that is not there gives null');
+
+# privileges
+$node->safe_psql('postgres', q{
+	CREATE ROLE fault_monitor LOGIN IN ROLE pg_monitor;
+	CREATE ROLE fault_nobody LOGIN});
+is( $node->safe_psql('postgres', q{
+		SELECT count(*), count(address), count(context), count(query) FROM goarena_faults()},
+		extra_params => [ '-U', 'fault_monitor' ]),
+	'1|0|1|1',
+	'pg_monitor: sees all but the address');
+foreach my $refused (
+	[ 'fault_monitor', "goarena_faults_text($report->{id})" ],
+	[ 'fault_nobody', 'goarena_faults()' ],
+	[ 'fault_nobody', "goarena_faults_text($report->{id})" ])
+{
+	my ($user, $call) = @$refused;
+	my ($ret, $out, $err) =
+	  $node->psql('postgres', "SELECT $call", extra_params => [ '-U', $user ]);
+
+	is($out, '', "$user: sees nothing of $call");
+	like($err, qr/permission denied for function goarena_faults/, "$user: may not call $call");
+}
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION goarena_faults_text(bigint) TO fault_nobody');
+my ($ret, $out, $err) = $node->psql('postgres', "SELECT goarena_faults_text($report->{id})",
+	extra_params => [ '-U', 'fault_nobody' ]);
+like($err, qr/permission denied.*superuser/s,
+	'a privilege on goarena_faults_text() does not help');
+
+#
+# What is no longer known, or never was
+#
+($report, $text) = reported($node, 'free_stacks = off', q{
+	SET goarena.free_stacks = off;
+	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read()});
+is($report->{context} . ' ' . $report->{freed_by}, 'fault test reset',
+	'free_stacks = off: the rest is known');
+is((parts_of($text))[2], "  unknown\n", 'free_stacks = off: the stack is said to be unknown');
+like((parts_of($text))[1], qr/fault_read/, 'free_stacks = off: that of the access is there');
+
+($report, $text) = reported($node, 'history is full', q{
+	SET goarena.sweep_percent = -1; SET goarena.retain = '128MB';
+	SELECT fault_create('the ident'); SELECT fault_keep(100); SELECT fault_reset();
+	SELECT fault_churn(3000, 0); SELECT fault_read(8)});
+is_deeply(
+	[ map { $report->{$_} } qw(context parents ident freed_by freed_at free_query access object_offset) ],
+	[ 'unknown', undef, undef, undef, undef, undef, 'read', 8 ],
+	'history is full: what was known only to it is unknown');
+is((parts_of($text))[2], "  unknown\n", 'history is full: so is the stack');
+($report, $text) = reported($node, 'history is not full', q{
+	SET goarena.sweep_percent = -1;
+	SELECT fault_create('the ident'); SELECT fault_keep(100); SELECT fault_reset();
+	SELECT fault_churn(400, 0); SELECT fault_read(8)});
+is($report->{context}, 'fault test', 'history is not full: the context is known');
+
+# memory that was proved unreferenced
+($report, $text, $crash) = reported($node, 'swept', q{
+	SELECT fault_create(); SELECT fault_keep(3000000, true); SELECT fault_reset();
+	SELECT 'freed', chunks_freed > 0 FROM goarena_sweep(); SELECT fault_read(8)});
+like($crash->{out}, qr/^freed\|t$/m, 'swept: the sweep frees it');
+like($text, qr/^chunk: ready$/m, 'swept: the report says so');
+is_deeply([ map { $report->{$_} } qw(context freed_by sweeps_since object_size) ],
+	[ 'fault test', 'reset', 1, 3000000 ], 'swept: the rest is known');
+
+#
+# Who and where
+#
+($report) = reported($node, 'subtransaction', q{
+	BEGIN; SELECT fault_create(); SELECT fault_keep(100);
+	SAVEPOINT s; SELECT fault_reset(); ROLLBACK TO s; SAVEPOINT s; SELECT fault_read()});
+is($report->{transactions_since}, 0, 'subtransaction: none ended');
+
+($report, $text, $crash) = reported($node, 'parallel worker', q{
+	CREATE TABLE parallel AS SELECT 1 AS i;
+	SET force_parallel_mode = on; SELECT fault_in_worker() FROM parallel});
+like($report->{backend_type}, qr/^(parallel|background) worker$/,
+	'parallel worker: the type of process');
+is_deeply(
+	[ @$report{qw(user_name database context query)} ],
+	[
+		$node->safe_psql('postgres', 'SELECT current_user'),
+		'postgres', 'fault victim',
+		'SELECT fault_in_worker() FROM parallel' ],
+	'parallel worker: what is reported');
+like($crash->{log}, qr/background worker "parallel worker" \(PID $report->{pid}\) was terminated by signal 11/,
+	'parallel worker: it is the one that crashed');
+
+($report, $text, $crash) = reported($node, 'background worker',
+	q{SELECT test_launch_worker($$SELECT fault_in('plainly')$$), pg_sleep(10)});
+like($report->{backend_type}, qr/^(goarena test|background) worker$/,
+	'background worker: the type of process');
+is_deeply([ @$report{qw(database context)} ], [ 'postgres', 'fault victim' ],
+	'background worker: what is reported');
+
+#
+# Files that cannot be written
+#
+my $fault = 'SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read()';
+
+SKIP:
+{
+	skip 'root may write everywhere', 3 if $> == 0;
+
+	forget_reports();
+	chmod(0500, $directory) or die "chmod: $!";
+	$crash = crash($node, $fault);
+	chmod(0700, $directory) or die "chmod: $!";
+	like($crash->{log}, qr/LOG:  goarena: access to freed memory\nid: .*free stack:\n.*fault_reset/s,
+		'read-only directory: the log has the report');
+	is($crash->{signal}, 11, 'read-only directory: a plain crash');
+	is_deeply([ slurp_dir($directory) ], [ '.', '..' ],
+		'read-only directory: no file is there');
+}
+
+# bounded
+forget_reports();
+foreach my $i (0 .. 63)
+{
+	my $file = "$directory/$i";
+
+	append_to_file($file, "id: $i\ncontext: old $i\n");
+	utime(1_700_000_000 + ($i + 20) % 64, 1_700_000_000 + ($i + 20) % 64, $file);
+}
+crash($node, $fault);
+is( $node->safe_psql('postgres', q{
+		SELECT count(*), count(*) FILTER (WHERE context = 'fault test') FROM goarena_faults()}),
+	'64|1',
+	'64 files: the new report is among 64');
+is( $node->safe_psql('postgres', q{
+		SELECT string_agg(i::text, ' ') FROM generate_series(0, 63) i
+		WHERE 'old ' || i NOT IN (SELECT context FROM goarena_faults())}),
+	'44',
+	'64 files: the oldest is gone');
+is(scalar(grep { !/^\.\.?$/ } slurp_dir($directory)), 64, 'no other file is there');
+
+#
+# Faults that are not goarena's
+#
+foreach my $how ('null', 'write', 'code', 'raise', 'overflow')
+{
+	unreported($node, "foreign fault, $how", "SELECT fault_elsewhere('$how')");
+}
+unreported($node, 'foreign fault, bus', "SELECT fault_elsewhere('bus')", signal => 7);
+
+{
+	my $session = session($node);
+	my $pid = backend_pid($session);
+	my $offset = -s $node->logfile;
+
+	forget_reports();
+	kill('SEGV', $pid);
+	eval { $session->quit };
+	ok(restarted(sub { return log_of($node, $offset) }), 'kill -SEGV: a crash');
+	like(log_of($node, $offset), qr/\(PID $pid\) was terminated by signal 11/,
+		'kill -SEGV: by signal 11');
+	unlike(log_of($node, $offset), qr/goarena: /, 'kill -SEGV: no report');
+}
+
+#
+# Faults in the handler's own way
+#
+unreported($node, 'overflow without alternate stack',
+	"SELECT fault_alternate_stack('none'); SELECT fault_elsewhere('overflow')");
+unreported($node, 'overflow with an unmapped alternate stack',
+	"SELECT fault_alternate_stack('unmapped'); SELECT fault_elsewhere('overflow')");
+unreported($node, 'unmapped alternate stack',
+	"SELECT fault_alternate_stack('unmapped'); $fault");
+reported($node, 'no alternate stack', "SELECT fault_alternate_stack('none'); $fault");
+unreported($node, 'context with a name that is gone',
+	'SELECT fault_vanishing_name(); SELECT fault_read()');
+unreported($node, 'access with a bad stack pointer', q{
+	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset();
+	SELECT fault_read_on_bad_stack()});
+($report) = reported($node, 'bad query string', q{
+	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset();
+	SELECT fault_bad_query_string(), fault_read()});
+is($report->{query}, undef, 'bad query string: it is left out');
+($report, $text) = reported($node, 'odd frames', q{
+	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset_with_odd_frames();
+	SELECT fault_read()});
+like((parts_of($text))[2], qr/ 0xa5deada5a5deada5 unknown$/m,
+	'odd frames: they are shown as they are');
+
+# a report that never ends: its file cannot be opened
+{
+	my $session = session($node);
+	my $pid = backend_pid($session);
+	my $offset = -s $node->logfile;
+	my $started = time;
+
+	forget_reports();
+	is(system('mkfifo', "$directory/new.$pid"), 0, 'endless report: mkfifo');
+	$session->query_until(qr/^started$/m, "\\echo started\n$fault;\n");
+	ok(restarted(sub { return log_of($node, $offset) }), 'endless report: it ends');
+	cmp_ok(time - $started, '<', 40, 'endless report: soon');
+	like(log_of($node, $offset), qr/LOG:  goarena: access to freed memory\nid: .*fault_reset/s,
+		'endless report: the log has it');
+	eval { $session->quit };
+	forget_reports();
+}
+
+#
+# Writes after free
+#
+my $session = session($node);
+my $late_write = q{
+	SELECT fault_create('the ident'); SELECT fault_keep(1000); SELECT fault_pfree() /* the free */;
+	SELECT fault_write(24)};
+my %checks = (
+	'a sweep' => 'SELECT chunks_freed >= 0 FROM goarena_sweep()',
+	'the delay queue is full' => 'SELECT fault_churn(0, 600)',
+	'a reset' => 'SELECT fault_reset()',
+	'a delete' => 'SELECT fault_delete()',);
+foreach my $when (sort keys %checks)
+{
+	local $TODO = $when eq 'a delete' ? 'the name is gone with the arena' : undef;
+
+	forget_reports();
+	is(refused($session, "$late_write;"), '', "write after free, $when: nothing is said before");
+	my $messages = refused($session, "$checks{$when};");
+	like($messages, qr/WARNING:  memory was written after pfree in memory context "fault test"/,
+		"write after free, $when: a warning");
+	like($messages, qr/DETAIL:  Object 0x[0-9a-f]+ of 1000 bytes was changed at offset 24 to 0x7777777777777777/,
+		"write after free, $when: it says what was changed");
+	my @reports = reports($node);
+	is(scalar(@reports), 1, "write after free, $when: one report");
+	is_deeply(
+		[ @{ $reports[0] }{qw(kind access context freed_by object_size object_offset outcome backend_type)} ],
+		[ 'write after free', 'write', 'fault test', 'pfree', 1000, 24, 'warning', 'client backend' ],
+		"write after free, $when: what is reported");
+	like((parts_of(text_of($node, $reports[0])))[2], qr/ fault_pfree\b/,
+		"write after free, $when: the free stack has the function");
+	is(refused($session, 'SELECT goarena_sweep();'), '', "write after free, $when: it is told once");
+}
+is(refused($session, 'SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree(); SELECT goarena_sweep(); SELECT fault_reset(); SELECT fault_churn(0, 600)'),
+	'', 'no write after free: nothing is said');
+
+# reads see poison
+ask($session, 'SELECT fault_create(); SELECT fault_keep(1000)');
+is(ask($session, 'SELECT fault_read(0)'), '6b' x 8, 'read before free: what was written');
+ask($session, 'SELECT fault_pfree()');
+is(ask($session, 'SELECT fault_read(0)'), 'a5deada5a5deada5', 'read after free: poison');
+end_session($session);
+unreported($node, 'pointer read from freed memory', q{
+	SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree(); SELECT fault_follow()});
+$node->stop;
+
+#
+# The log collector
+#
+my $collector = start_server(
+	'collector',
+	'logging_collector = on',
+	"log_directory = 'log'",
+	"log_filename = 'collected.log'");
+my $collected = $collector->data_dir . '/log/collected.log';
+my ($noise_out, $noise_err) = ('', '');
+my @noise = map {
+	IPC::Run::start [
+		'psql', '-XAtq', '-d', $collector->connstr('postgres'), '-c', q{
+			DO $$
+			BEGIN
+				FOR i IN 1..1000000 LOOP
+					RAISE LOG '%', repeat('noise ', 2000);
+					PERFORM pg_sleep(0.0005);
+				END LOOP;
+			END $$} ],
+	  '>', \$noise_out, '2>', \$noise_err
+} (1 .. 3);
+ok(wait_until(sub { -s $collected > 1_000_000 }), 'log collector: there is noise');
+my $faults = 20;
+for (1 .. $faults)
+{
+	$collector->psql('postgres', "SET goarena.on_fault = terminate; $fault", timeout => CRASH_LIMIT);
+}
+$collector->safe_psql('postgres', q{
+	SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query ~ 'noise' AND pid <> pg_backend_pid()});
+$_->finish foreach @noise;
+my @reports = reports($collector);
+is(scalar(@reports), $faults, 'log collector: all reports are kept');
+my $log = slurp_file($collected);
+my $unbroken = grep {
+	my $body = text_of($collector, $_);
+	$log =~ /^[^\n]* \[$_->{pid}\] LOG:  goarena: access to freed memory\n\Q$body\E/m
+} @reports;
+is($unbroken, $faults, 'log collector: each report is one entry, not mixed with others');
+like($log, qr/^\S+ \S+ UTC \[\d+\] \S+ LOG:  (noise ){2000}$/m, 'log collector: the noise is there');
+undef $log;
+
+# a full disk: the log is a pipe here, which has no limit
+my $offset = -s $collected;
+forget_reports();
+$crash = crash($collector, "SELECT fault_limit_files(100); $fault",
+	read_log => sub { return slurp_file($collected, $offset) });
+like($crash->{log}, qr/LOG:  goarena: access to freed memory\nid: .*free stack:\n.*fault_reset/s,
+	'full disk: the log has the report');
+is($crash->{signal}, 11, 'full disk: a plain crash');
+is_deeply([ glob("$directory/*") ], [], 'full disk: no file is there');
+$collector->stop;
+
+#
+# Another library that handles SIGSEGV, installed before goarena
+#
+my $other = start_server(
+	'other',
+	"shared_preload_libraries = 'goarena_fault_test, goarena'",
+	"goarena_fault_test.handler = 'plain'");
+my $called = qr/^goarena_fault_test: handler called for a fault\n/m;
+$crash = unreported($other, 'other handler, foreign fault', "SELECT fault_elsewhere('null')");
+like($crash->{log}, $called, 'other handler, foreign fault: it is called');
+($report, $text, $crash) = reported($other, 'other handler, goarena\'s fault', $fault);
+like($crash->{log}, $called, "other handler, goarena's fault: it is called, too");
+$session = session($other);
+my $pid = backend_pid($session);
+is(ask($session, 'SELECT fault_probe(16)'), 'f', 'other handler: it finds what cannot be read');
+is(ask($session, q{SELECT fault_create(); SELECT fault_probe(('x' || lpad(substr(fault_keep(100), 3), 16, '0'))::bit(64)::bigint)}),
+	"\nt", 'other handler: it finds what can be read');
+is(backend_pid($session), $pid, 'other handler: the session goes on');
+end_session($session);
+
+foreach my $handler ('one-shot', 'before siginfo')
+{
+	$other->adjust_conf('postgresql.conf', 'goarena_fault_test.handler', "'$handler'");
+	$other->restart;
+	$crash = unreported($other, "handler $handler", "SELECT fault_elsewhere('null')");
+	is( () = $crash->{log} =~ /^goarena_fault_test: .*handler called for a fault\n/mg, 1,
+		"handler $handler: it is called once");
+}
+$other->stop;
+
+done_testing();

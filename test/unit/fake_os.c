@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * fake_os.c
+ *	  See fake_os.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "support.h"
+
+const char *const os_call_names[OS_NUM_CALLS] = {
+	"reserve", "map", "use", "unuse", "fault", "free", "move", "huge", "resident", "peek",
+};
+
+static struct
+{
+	const ga_os *real;
+	size_t page_size;
+	uint64_t calls[OS_NUM_CALLS];
+	uint64_t fail_from[OS_NUM_CALLS]; /* first call that fails, 0: none */
+	uint64_t fail_to[OS_NUM_CALLS];	  /* last one */
+	int error[OS_NUM_CALLS];
+	uint64_t fail_one_in; /* 0: none */
+	uint64_t random;
+	uint64_t failures;
+	size_t reserved;
+	size_t cap;
+	bool misalign;
+	uintptr_t hidden_from;
+	uintptr_t hidden_to;
+} fake;
+
+/*
+ * counted
+ *		Count a call.  False, with errno set, if it shall fail.
+ */
+static bool
+counted(os_call call)
+{
+	uint64_t number = ++fake.calls[call];
+	bool fails =
+		fake.fail_from[call] != 0 && fake.fail_from[call] <= number && number <= fake.fail_to[call];
+
+	errno = fails ? fake.error[call] : ENOMEM;
+	if (!fails && fake.fail_one_in != 0)
+		fails = random_below(&fake.random, fake.fail_one_in) == 0;
+	fake.failures += fails;
+	return !fails;
+}
+
+static void
+check_range(const void *addr, size_t size)
+{
+	assert_int_equal((uintptr_t) addr % fake.page_size, 0);
+	assert_int_equal(size % fake.page_size, 0);
+	assert_true(size > 0);
+}
+
+/*
+ * reserve_misaligned
+ *		Address space that begins at an odd page.
+ */
+static void *
+reserve_misaligned(size_t size)
+{
+	size_t page = fake.page_size;
+	char *result = fake.real->reserve(NULL, size + page);
+	bool odd = (uintptr_t) result % (2 * page) != 0;
+
+	if (result == NULL)
+		return NULL;
+	assert_int_equal(fake.real->free(odd ? result + size : result, page), 0);
+	return odd ? result : result + page;
+}
+
+static void *
+fake_reserve(void *hint, size_t size)
+{
+	void *result = NULL;
+
+	check_range(hint, size);
+	if (counted(OS_RESERVE) && size <= fake.cap - fake.reserved)
+		result = fake.misalign ? reserve_misaligned(size) : fake.real->reserve(hint, size);
+	if (result != NULL)
+		fake.reserved += size;
+	return result;
+}
+
+static int
+fake_map(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_MAP) ? fake.real->map(addr, size) : -1;
+}
+
+static int
+fake_use(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_USE) ? fake.real->use(addr, size) : -1;
+}
+
+static int
+fake_unuse(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_UNUSE) ? fake.real->unuse(addr, size) : -1;
+}
+
+static int
+fake_fault(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_FAULT) ? fake.real->fault(addr, size) : -1;
+}
+
+static int
+fake_free(void *addr, size_t size)
+{
+	check_range(addr, size);
+	if (!counted(OS_FREE))
+		return -1;
+	fake.reserved -= size;
+	return fake.real->free(addr, size);
+}
+
+static int
+fake_move(void *from, void *to, size_t size)
+{
+	check_range(from, size);
+	check_range(to, size);
+	return counted(OS_MOVE) ? fake.real->move(from, to, size) : -1;
+}
+
+static int
+fake_huge(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_HUGE) ? fake.real->huge(addr, size) : -1;
+}
+
+/*
+ * any_resident
+ *		Is one of the real pages resident that make up a page of the table's size?
+ */
+static int
+any_resident(char *addr, unsigned char *page)
+{
+	unsigned char parts[16];
+	size_t count = fake.page_size / fake.real->page_size;
+
+	assert_true(count <= lengthof(parts));
+	if (fake.real->resident(addr, fake.page_size, parts) != 0)
+		return -1;
+	*page = 0;
+	for (size_t i = 0; i < count; i++)
+		*page |= parts[i] & 1;
+	if ((uintptr_t) addr >= fake.hidden_from && (uintptr_t) addr < fake.hidden_to)
+		*page = 0;
+	return 0;
+}
+
+static int
+fake_resident(void *addr, size_t size, unsigned char *pages)
+{
+	check_range(addr, size);
+	if (!counted(OS_RESIDENT))
+		return -1;
+	for (size_t i = 0; i < size / fake.page_size; i++)
+		if (any_resident((char *) addr + i * fake.page_size, &pages[i]) != 0)
+			return -1;
+	return 0;
+}
+
+static size_t
+fake_peek(void *to, const void *from, size_t size)
+{
+	return counted(OS_PEEK) ? fake.real->peek(to, from, size) : 0;
+}
+
+const ga_os *
+fake_os(void)
+{
+	return fake_os_with_pages(ga_os_default()->page_size);
+}
+
+const ga_os *
+fake_os_with_pages(size_t page_size)
+{
+	static ga_os table = {
+		.reserve = fake_reserve,
+		.map = fake_map,
+		.use = fake_use,
+		.unuse = fake_unuse,
+		.fault = fake_fault,
+		.free = fake_free,
+		.move = fake_move,
+		.huge = fake_huge,
+		.resident = fake_resident,
+		.peek = fake_peek,
+	};
+
+	memset(&fake, 0, sizeof(fake));
+	fake.real = ga_os_default();
+	fake.page_size = page_size;
+	fake.cap = SIZE_MAX;
+	table.now = fake.real->now;
+	table.page_size = page_size;
+	return &table;
+}
+
+static void
+fail_range(os_call call, uint64_t from, uint64_t to, int error)
+{
+	fake.fail_from[call] = from;
+	fake.fail_to[call] = to;
+	fake.error[call] = error;
+}
+
+void
+fake_fail(os_call call, uint64_t nth, int error)
+{
+	uint64_t number = fake.calls[call] + nth;
+
+	fail_range(call, nth == 0 ? 0 : number, number, error);
+}
+
+void
+fake_fail_from(os_call call, uint64_t nth, int error)
+{
+	fail_range(call, fake.calls[call] + nth, UINT64_MAX, error);
+}
+
+void
+fake_fail_randomly(uint64_t one_in, uint64_t seed)
+{
+	fake.fail_one_in = one_in;
+	fake.random = seed;
+}
+
+void
+fake_fail_never(void)
+{
+	memset(fake.fail_from, 0, sizeof(fake.fail_from));
+	fake.fail_one_in = 0;
+}
+
+uint64_t
+fake_failures(void)
+{
+	return fake.failures;
+}
+
+uint64_t
+fake_calls(os_call call)
+{
+	return fake.calls[call];
+}
+
+uint64_t
+fake_all_calls(void)
+{
+	uint64_t sum = 0;
+
+	for (int call = 0; call < OS_NUM_CALLS; call++)
+		sum += fake.calls[call];
+	return sum;
+}
+
+size_t
+fake_reserved(void)
+{
+	return fake.reserved;
+}
+
+void
+fake_cap_reserved(size_t bytes)
+{
+	fake.cap = bytes;
+}
+
+void
+fake_misalign(void)
+{
+	fake.misalign = true;
+}
+
+void
+fake_hide(const void *addr, size_t size)
+{
+	fake.hidden_from = (uintptr_t) addr;
+	fake.hidden_to = (uintptr_t) addr + size;
+}

@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_charge.c
+ *	  What arenas are charged for, meters, and usage.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "support.h"
+
+#define HEADER GA_HEADER_SIZE
+
+static int
+setup(void **state)
+{
+	ga_config config = usual_config();
+
+	*state = new_heap(&config);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	assert_heap(*state);
+	assert_access(*state);
+	delete_heap(*state);
+	return 0;
+}
+
+/*
+ * assert_metered
+ *		The meter is at most a page ahead of what is used, for each chunk.
+ */
+static void
+assert_metered(const ga_arena *arena, size_t meter)
+{
+	ga_arena_usage usage = usage_of(arena);
+	size_t used = usage.used_bytes > arena->credit ? usage.used_bytes - arena->credit : 0;
+
+	assert_true(meter >= used);
+	assert_true(meter <= used + usage.chunks * 4096 + arena->credit);
+}
+
+static void
+the_meter_follows_by_pages(void **state)
+{
+	ga_heap *heap = *state;
+	static const size_t credits[] = {0, 1, 1024, 8 * KB};
+
+	set_chunk_size(heap, 8 * MB);
+	for (size_t c = 0; c < lengthof(credits); c++)
+		for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+		{
+			size_t meter = 0;
+			static ga_arena arena;
+
+			set_mode(heap, (ga_quarantine) mode);
+			ga_arena_init(&arena, heap, 0, 0, &meter, credits[c]);
+			for (int life = 0; life < 3; life++)
+			{
+				for (int i = 0; i < 3000; i++)
+				{
+					size_t before = meter;
+
+					(void) alloc(&arena, 100);
+					assert_metered(&arena, meter);
+					assert_true(meter >= before && meter - before <= 4096);
+				}
+				(void) alloc(&arena, 1 * MB);
+				assert_metered(&arena, meter);
+				(void) alloc(&arena, 5 * MB);
+				assert_metered(&arena, meter);
+				assert_int_equal(heap->in_use, arena.charged);
+				ga_arena_reset(&arena);
+				assert_int_equal(meter, 0);
+				assert_true(heap->in_use <= credits[c]);
+			}
+			ga_arena_destroy(&arena);
+			assert_int_equal(meter, 0);
+			assert_int_equal(heap->in_use, 0);
+		}
+}
+
+/* Within its credit an arena is not metered. */
+static void
+credit_is_not_metered(void **state)
+{
+	size_t meter = 77;
+	static ga_arena arena;
+
+	ga_arena_init(&arena, *state, 0, 0, &meter, 4096);
+	for (int i = 0; i < 4096 / 128; i++)
+		(void) alloc(&arena, 128 - HEADER);
+	assert_int_equal(meter, 77);
+	(void) alloc(&arena, 1);
+	assert_int_equal(meter, 77 + 4096);
+	ga_arena_destroy(&arena);
+	assert_int_equal(meter, 77);
+}
+
+/* Arrays that grow by doubling are charged for what they hold. */
+static void
+large_freed_objects_are_not_charged(void **state)
+{
+	ga_heap *heap = *state;
+
+	set_chunk_size(heap, 8 * MB);
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_ON; mode++)
+		for (int in_place = 0; in_place < 2; in_place++)
+		{
+			size_t meter = 0;
+			static ga_arena arena;
+			char *array;
+
+			set_mode(heap, (ga_quarantine) mode);
+			ga_arena_init(&arena, heap, 0, 0, &meter, 0);
+			array = alloc(&arena, 16);
+			for (size_t size = 32; size <= 32 * MB; size *= 2)
+			{
+				if (!in_place)
+					(void) alloc(&arena, 8);
+				array = ga_arena_realloc(&arena, array, size);
+				assert_non_null(array);
+
+				/* In quarantine, the last one waits. */
+				if (mode == GA_QUARANTINE_OFF)
+					assert_in_range(meter, size, size + 3 * GA_SMALL_MAX + 40 * KB);
+				else
+					assert_in_range(meter, size, size + size / 2 + 150 * KB);
+			}
+			free_object(&arena, array);
+			assert_true(meter < 2 * MB + 128 * KB);
+			ga_arena_destroy(&arena);
+			assert_int_equal(meter, 0);
+		}
+}
+
+static void
+recycled_large_objects_are_charged_again(void **state)
+{
+	ga_heap *heap = *state;
+	size_t meter = 0;
+	static ga_arena arena;
+	char *object;
+	size_t bytes;
+	size_t before;
+
+	set_chunk_size(heap, MB);
+	set_mode(heap, GA_QUARANTINE_OFF);
+	ga_arena_init(&arena, heap, 0, 0, &meter, 0);
+	object = alloc(&arena, 100 * KB);
+	bytes = bytes_of(object);
+	(void) alloc(&arena, 8);
+	before = meter;
+	free_object(&arena, object);
+	assert_int_equal(before - meter, bytes);
+	assert_heap(heap);
+	assert_ptr_equal(alloc(&arena, 100 * KB), object);
+	assert_int_equal(meter, before);
+	ga_arena_destroy(&arena);
+}
+
+static void
+usage_adds_up(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	ga_arena_usage usage;
+	char *objects[4];
+	size_t dead;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (int i = 0; i < 4; i++)
+		objects[i] = alloc(&arena, 100);
+	usage = usage_of(&arena);
+	assert_int_equal(usage.chunks, 1);
+	assert_int_equal(usage.chunk_bytes, arena.active->size);
+	assert_int_equal(usage.used_bytes, 4 * (104 + HEADER));
+	assert_int_equal(usage.free_bytes, usage.chunk_bytes - usage.used_bytes);
+	assert_int_equal(usage.dead_bytes, 0);
+
+	free_object(&arena, objects[1]);
+	usage = usage_of(&arena);
+	assert_int_equal(usage.used_bytes, 3 * (104 + HEADER));
+	assert_int_equal(usage.free_bytes, usage.chunk_bytes - usage.used_bytes);
+	assert_int_equal(usage.free_objects, 1);
+	assert_int_equal(usage.dead_bytes, 0);
+
+	/* What is left of a full chunk is dead. */
+	dead = arena.end - arena.ptr;
+	(void) alloc(&arena, 8100);
+	usage = usage_of(&arena);
+	assert_int_equal(usage.chunks, 2);
+	assert_int_equal(usage.dead_bytes, dead);
+	assert_int_equal(usage.free_objects, 1);
+
+	/* Of a span, its pages count. */
+	(void) alloc(&arena, 40 * KB);
+	usage = usage_of(&arena);
+	assert_int_equal(usage.chunks, 3);
+	assert_int_equal(usage.chunk_bytes, 8 * KB + 16 * KB + 44 * KB);
+	assert_int_equal(usage.dead_bytes, dead);
+	assert_int_equal(usage.used_bytes + usage.free_bytes + usage.dead_bytes, usage.chunk_bytes);
+	ga_arena_destroy(&arena);
+}
+
+static void
+delayed_objects_are_dead(void **state)
+{
+	static ga_arena arena;
+	char *object;
+
+	begin(&arena, *state, GA_QUARANTINE_ON);
+	object = alloc(&arena, 100);
+	(void) alloc(&arena, 100);
+	free_object(&arena, object);
+	assert_int_equal(usage_of(&arena).used_bytes, 104 + HEADER);
+	assert_int_equal(usage_of(&arena).dead_bytes, 104 + HEADER);
+	assert_int_equal(usage_of(&arena).free_objects, 0);
+	ga_arena_destroy(&arena);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_meter_follows_by_pages),
+		TEST(credit_is_not_metered),
+		TEST(large_freed_objects_are_not_charged),
+		TEST(recycled_large_objects_are_charged_again),
+		TEST(usage_adds_up),
+		TEST(delayed_objects_are_dead),
+	};
+
+	return cmocka_run_group_tests_name("charge", tests, NULL, NULL);
+}

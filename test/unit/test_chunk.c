@@ -1,0 +1,665 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_chunk.c
+ *	  Chunks: where they come from, their states, and the way back.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "support.h"
+
+/* The engine gives access to so many bytes at a time. */
+#define USE_BATCH_BYTES MB
+
+static int
+setup(void **state)
+{
+	ga_config config = usual_config();
+
+	*state = new_heap(&config);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	assert_heap(*state);
+	assert_access(*state);
+	delete_heap(*state);
+	return 0;
+}
+
+/*
+ * assert_states
+ *		Number of chunks that are not FRESH, by state.
+ */
+static void
+assert_states(const ga_heap *heap, size_t full, size_t reuse, size_t fault, size_t quarantined,
+			  size_t ready)
+{
+	assert_int_equal(heap->state_chunks[GA_ACTIVE], 0);
+	assert_int_equal(heap->state_chunks[GA_FULL], full);
+	assert_int_equal(heap->state_chunks[GA_REUSE], reuse);
+	assert_int_equal(heap->state_chunks[GA_FAULT], fault);
+	assert_int_equal(heap->state_chunks[GA_QUARANTINED], quarantined);
+	assert_int_equal(heap->state_chunks[GA_READY], ready);
+}
+
+static void
+a_heap_begins_empty(void **state)
+{
+	ga_heap *heap = *state;
+
+	assert_int_equal(fake_all_calls(), 0);
+	assert_int_equal(heap->reserved, 0);
+	assert_heap(heap);
+	sweep_nothing(heap);
+	assert_int_equal(ga_heap_release(heap), 0);
+	assert_int_equal(fake_all_calls(), 0);
+}
+
+/*
+ * Getting chunks
+ */
+
+static void
+fresh_chunks_are_halved(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *first = take_chunk(heap, heap->min_order);
+	ga_chunk *second;
+
+	assert_non_null(first);
+	assert_int_equal(first->base % GA_HEAP_ARENA_SIZE, 0);
+	for (int order = 0; order < GA_NUM_ORDERS; order++)
+		assert_int_equal(heap->fresh[order].count,
+						 order >= heap->min_order && order < GA_MAX_ORDER);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->mapped, first->size);
+	assert_int_equal(heap->mappings, 2);
+
+	second = take_chunk(heap, heap->min_order);
+	assert_int_equal(second->base, first->base + first->size);
+	assert_int_equal(heap->fresh[heap->min_order].count, 0);
+	assert_int_equal(heap->mappings, 2);
+}
+
+static void
+chunks_of_all_orders_fill_a_heap_arena(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int order = GA_MAX_ORDER - 1; order >= heap->min_order; order--)
+	{
+		ga_chunk *chunk = take_written(heap, order);
+
+		assert_int_equal(chunk->size, (size_t) 1 << order);
+		assert_int_equal(chunk->base % chunk->size, 0);
+		assert_heap(heap);
+	}
+	take_written(heap, heap->min_order);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->state_chunks[GA_FRESH], 0);
+	assert_int_equal(heap->mapped, heap->reserved);
+
+	take_written(heap, heap->min_order);
+	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+}
+
+static void
+halves_are_merged_when_needed(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[64];
+	ga_chunk *whole;
+
+	take_row(heap, 20, chunks, lengthof(chunks));
+	shuffle(chunks, lengthof(chunks), 1);
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		make_ready(heap, chunks[i]);
+	assert_int_equal(heap->ready[20].count, 64);
+
+	whole = take_chunk(heap, GA_MAX_ORDER);
+	assert_non_null(whole);
+	assert_int_equal(whole->size, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_states(heap, 1, 0, 0, 0, 0);
+}
+
+static void
+a_buddy_in_use_is_not_merged(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[64];
+	ga_chunk *half;
+
+	take_row(heap, 20, chunks, lengthof(chunks));
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		if (i != 10)
+			make_ready(heap, chunks[i]);
+
+	half = take_chunk(heap, GA_MAX_ORDER - 1);
+	assert_int_equal(half->base, chunks[10]->base - 10 * MB + 32 * MB);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_heap(heap);
+	assert_int_equal(chunks[10]->size, MB);
+
+	/* What is left of the other half: 8 + 2 MB below it, 1 + 4 + 16 MB above. */
+	assert_int_equal(heap->ready[23].count, 1);
+	assert_int_equal(heap->ready[21].count, 1);
+	assert_int_equal(heap->ready[20].count, 1);
+	assert_int_equal(heap->ready[22].count, 1);
+	assert_int_equal(heap->ready[24].count, 1);
+	assert_int_equal(heap->state_chunks[GA_READY], 5);
+
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+}
+
+/*
+ * ready_halves
+ *		Two READY halves of a heap arena, accessible or not.
+ */
+static void
+ready_halves(ga_heap *heap, bool lower_accessible, bool upper_accessible)
+{
+	ga_chunk *lower = take_written(heap, GA_MAX_ORDER - 1);
+	ga_chunk *upper = take_written(heap, GA_MAX_ORDER - 1);
+
+	if (!lower_accessible)
+		quarantine(heap, lower);
+	if (!upper_accessible)
+		quarantine(heap, upper);
+	sweep_nothing(heap);
+	if (lower_accessible)
+		make_ready(heap, lower);
+	if (upper_accessible)
+		make_ready(heap, upper);
+	assert_states(heap, 0, 0, 0, 0, 2);
+	assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE);
+	assert_heap(heap);
+}
+
+static void
+merging_evens_out_access(void **state)
+{
+	for (int i = 0; i < 4; i++)
+	{
+		ga_config config = usual_config();
+		ga_heap *heap = new_heap(&config);
+		bool lower = i % 2 == 1;
+		bool upper = i / 2 == 1;
+		uint64_t faults;
+		ga_chunk *whole;
+
+		ready_halves(heap, lower, upper);
+		faults = fake_calls(OS_FAULT);
+		whole = take_chunk(heap, GA_MAX_ORDER);
+		assert_non_null(whole);
+		assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+		assert_int_equal(fake_calls(OS_FAULT) - faults, !lower && upper);
+		assert_heap(heap);
+		assert_access(heap);
+		make_ready(heap, whole);
+		assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE);
+		assert_heap(heap);
+		delete_heap(heap);
+	}
+	(void) state;
+}
+
+/* A pair that cannot be made alike stays a pair. */
+static void
+merging_that_fails(void **state)
+{
+	ga_heap *heap = *state;
+
+	ready_halves(heap, false, true);
+	fake_fail(OS_FAULT, 1, ENOMEM);
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+	assert_states(heap, 1, 0, 0, 0, 2);
+	assert_heap(heap);
+
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+}
+
+/* A fresh half and a ready one make a ready whole that knows its pages. */
+static void
+fresh_merges_with_ready(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *whole;
+
+	make_ready(heap, take_written(heap, GA_MAX_ORDER - 1));
+	assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE / 2);
+
+	whole = take_chunk(heap, GA_MAX_ORDER);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(whole->touched, GA_HEAP_ARENA_SIZE / 2);
+}
+
+/* Pages above a gap are still counted when a chunk is split again. */
+static void
+split_and_merge_keep_the_sums(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[4];
+	size_t retained;
+
+	take_row(heap, GA_MAX_ORDER - 2, chunks, lengthof(chunks));
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		make_ready(heap, chunks[i]);
+	ga_heap_trim(heap, 0);
+	assert_int_equal(heap->retained, 0);
+	assert_int_equal(heap->released, GA_HEAP_ARENA_SIZE);
+
+	/* One quarter is written to; after merging, pages may be anywhere below. */
+	chunks[0] = take_chunk(heap, GA_MAX_ORDER - 2);
+	chunks[1] = take_chunk(heap, GA_MAX_ORDER - 2);
+	ga_chunk_touch(heap, chunks[1], MB);
+	make_ready(heap, chunks[1]);
+	make_ready(heap, chunks[0]);
+	assert_heap(heap);
+	retained = heap->retained;
+	assert_int_equal(retained, MB);
+
+	chunks[0] = take_chunk(heap, GA_MAX_ORDER);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	make_ready(heap, chunks[0]);
+	assert_true(heap->retained >= retained);
+	assert_heap(heap);
+	for (int order = GA_MAX_ORDER - 1; order >= heap->min_order; order--)
+	{
+		take_chunk(heap, order);
+		assert_heap(heap);
+	}
+}
+
+static void
+ready_before_fresh_before_larger_ready(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *small = take_chunk(heap, 16);
+	ga_chunk *large = take_chunk(heap, 20);
+	ga_chunk *taken;
+
+	make_ready(heap, small);
+	make_ready(heap, large);
+	assert_ptr_equal(take_chunk(heap, 16), small);
+	taken = take_chunk(heap, 16);
+	assert_false(taken->base - large->base < large->size);
+	assert_int_equal(large->state, GA_READY);
+	assert_int_equal(large->order, 20);
+}
+
+static void
+no_address_space(void **state)
+{
+	ga_heap *heap = *state;
+
+	fake_cap_reserved(fake_reserved() + GA_REGION_SIZE + GA_HEAP_ARENA_SIZE);
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	for (int order = heap->min_order; order <= GA_MAX_ORDER; order++)
+		assert_null(take_chunk(heap, order));
+	assert_null(take_span(heap, 100 * MB));
+	assert_heap(heap);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+
+	fake_cap_reserved(SIZE_MAX);
+	assert_non_null(take_chunk(heap, heap->min_order));
+}
+
+static void
+no_memory_for_a_fresh_chunk(void **state)
+{
+	ga_heap *heap = *state;
+
+	assert_non_null(take_chunk(heap, 16));
+	fake_fail_from(OS_MAP, 1, ENOMEM);
+	assert_null(take_chunk(heap, 16));
+	assert_states(heap, 1, 0, 0, 0, 0);
+	assert_heap(heap);
+	fake_fail_never();
+	assert_non_null(take_chunk(heap, 16));
+}
+
+/*
+ * Access
+ */
+
+/*
+ * used_row
+ *		Neighbouring chunks after a life: READY, without access.
+ */
+static void
+used_row(ga_heap *heap, int order, ga_chunk **chunks, size_t count, uint64_t seed)
+{
+	ga_chunk *shuffled[256];
+
+	assert_true(count <= lengthof(shuffled));
+	take_row(heap, order, chunks, count);
+	memcpy(shuffled, chunks, count * sizeof(*chunks));
+	shuffle(shuffled, count, seed);
+	for (size_t i = 0; i < count; i++)
+		quarantine(heap, shuffled[i]);
+	sweep_nothing(heap);
+	assert_int_equal(heap->ready[order].count, count);
+}
+
+static void
+handed_out_in_order_of_address_after_a_sweep(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[100];
+
+	used_row(heap, 16, chunks, lengthof(chunks), 7);
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		assert_ptr_equal(take_chunk(heap, 16), chunks[i]);
+}
+
+static void
+the_warmest_chunk_comes_first_without_a_sweep(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[5];
+	const size_t order[] = {3, 0, 4, 1, 2};
+
+	take_row(heap, 16, chunks, lengthof(chunks));
+	for (size_t i = 0; i < lengthof(order); i++)
+		make_ready(heap, chunks[order[i]]);
+	for (size_t i = lengthof(order); i > 0; i--)
+		assert_ptr_equal(take_chunk(heap, 16), chunks[order[i - 1]]);
+}
+
+static void
+access_is_given_in_batches(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[64];
+	uint64_t uses;
+
+	used_row(heap, 16, chunks, lengthof(chunks), 3);
+	uses = fake_calls(OS_USE);
+	for (size_t i = 0; i < lengthof(chunks); i++)
+	{
+		assert_ptr_equal(take_written(heap, 16), chunks[i]);
+		assert_heap(heap);
+	}
+	assert_int_equal(fake_calls(OS_USE) - uses, lengthof(chunks) * 64 * KB / USE_BATCH_BYTES);
+	assert_int_equal(heap->counters.use_calls, fake_calls(OS_USE) + fake_calls(OS_MAP) -
+												   heap->metadata.mapped / GA_REGION_STEP);
+}
+
+static void
+no_memory_for_a_batch(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[8];
+
+	used_row(heap, 16, chunks, lengthof(chunks), 3);
+	fake_fail(OS_USE, 1, ENOMEM);
+	assert_ptr_equal(take_chunk(heap, 16), chunks[0]);
+	assert_int_equal(heap->mapped, chunks[0]->size);
+	assert_heap(heap);
+
+	fake_fail_from(OS_USE, 1, ENOMEM);
+	assert_null(take_chunk(heap, 16));
+	assert_int_equal(heap->ready[16].count, 7);
+	assert_heap(heap);
+	assert_access(heap);
+
+	fake_fail_never();
+	assert_ptr_equal(take_written(heap, 16), chunks[1]);
+}
+
+static void
+chunks_that_are_accessible_need_no_call(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk = take_written(heap, 16);
+	uint64_t calls;
+
+	make_ready(heap, chunk);
+	calls = fake_all_calls();
+	assert_ptr_equal(take_written(heap, 16), chunk);
+	assert_int_equal(fake_all_calls(), calls);
+}
+
+/*
+ * Spans
+ */
+
+static void
+a_span_is_accessible_as_far_as_needed(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk = take_span(heap, 300 * KB);
+
+	assert_int_equal(chunk->size, 512 * KB);
+	assert_int_equal(chunk->accessible, 300 * KB);
+	assert_int_equal(heap->mapped, 300 * KB);
+	assert_access(heap);
+
+	assert_true(ga_chunk_set_accessible(heap, chunk, 400 * KB));
+	assert_int_equal(heap->mapped, 400 * KB);
+	poke_word((void *) (chunk->base + 400 * KB - 8), 1);
+	assert_true(read_faults((void *) (chunk->base + 400 * KB)));
+	ga_chunk_touch(heap, chunk, 400 * KB);
+	assert_heap(heap);
+
+	/* What is given up is gone. */
+	assert_true(ga_chunk_set_accessible(heap, chunk, 100 * KB));
+	assert_int_equal(chunk->touched, 100 * KB);
+	assert_true(read_faults((void *) (chunk->base + 100 * KB)));
+	assert_int_equal(resident_pages((void *) (chunk->base + 100 * KB), 412 * KB), 0);
+	assert_heap(heap);
+	assert_access(heap);
+
+	assert_true(ga_chunk_set_accessible(heap, chunk, 512 * KB));
+	assert_int_equal(peek_word((void *) (chunk->base + 400 * KB - 8)), 0);
+	assert_heap(heap);
+}
+
+static void
+access_to_a_span_that_fails(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk = take_span(heap, 300 * KB);
+
+	fake_fail(OS_USE, 1, ENOMEM);
+	assert_false(ga_chunk_set_accessible(heap, chunk, 400 * KB));
+	assert_int_equal(chunk->accessible, 300 * KB);
+	assert_heap(heap);
+	assert_access(heap);
+
+	fake_fail(OS_FAULT, 1, ENOMEM);
+	assert_false(ga_chunk_set_accessible(heap, chunk, 200 * KB));
+	assert_int_equal(chunk->accessible, 300 * KB);
+	fake_fail(OS_UNUSE, 1, ENOMEM);
+	assert_false(ga_chunk_set_accessible(heap, chunk, 200 * KB));
+	assert_int_equal(chunk->accessible, 300 * KB);
+	assert_heap(heap);
+	assert_access(heap);
+}
+
+static void
+huge_spans_are_reused_best_fit(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *small = take_span(heap, 65 * MB);
+	ga_chunk *middle = take_span(heap, 130 * MB);
+	ga_chunk *large = take_span(heap, 300 * MB);
+
+	assert_int_equal(small->size, 128 * MB);
+	assert_int_equal(middle->size, 192 * MB);
+	assert_int_equal(large->size, 320 * MB);
+	assert_int_equal(heap->reserved, 640 * MB);
+	quarantine_now(heap, large);
+	quarantine_now(heap, small);
+	quarantine_now(heap, middle);
+	assert_heap(heap);
+	assert_int_equal(sweep_nothing(heap).bytes_freed, 640 * MB);
+	assert_int_equal(heap->ready_huge.count, 3);
+
+	assert_ptr_equal(take_span(heap, 100 * MB), small);
+	assert_ptr_equal(take_span(heap, 100 * MB), middle);
+	assert_ptr_equal(take_span(heap, 200 * MB), large);
+	assert_int_equal(heap->reserved, 640 * MB);
+	assert_non_null(take_span(heap, 65 * MB));
+	assert_int_equal(heap->reserved, 768 * MB);
+	assert_heap(heap);
+	assert_access(heap);
+}
+
+/* Address space for a span that came to nothing serves the next. */
+static void
+huge_spans_that_fail_cost_no_address_space(void **state)
+{
+	ga_heap *heap = *state;
+	size_t metadata;
+
+	fake_fail_from(OS_USE, 1, ENOMEM);
+	assert_null(take_span(heap, 100 * MB));
+	assert_int_equal(heap->reserved, 128 * MB);
+	metadata = heap->metadata.mapped;
+	for (int i = 0; i < 10; i++)
+		assert_null(take_span(heap, 100 * MB));
+	assert_int_equal(heap->reserved, 128 * MB);
+	assert_int_equal(heap->metadata.mapped, metadata);
+	assert_heap(heap);
+
+	fake_fail_never();
+	assert_non_null(take_span(heap, 100 * MB));
+	assert_int_equal(heap->reserved, 128 * MB);
+	assert_int_equal(heap->state_chunks[GA_FRESH], 0);
+}
+
+/* Nor does it hide the fresh chunks of ordinary size. */
+static void
+fresh_chunks_beside_huge_ones(void **state)
+{
+	ga_heap *heap = *state;
+
+	fake_fail_from(OS_USE, 1, ENOMEM);
+	fake_fail_from(OS_MAP, 1 + fake_calls(OS_MAP), ENOMEM);
+	assert_null(take_span(heap, 100 * MB));
+	fake_fail_never();
+	fake_fail_from(OS_USE, 1, ENOMEM);
+	assert_null(take_span(heap, 100 * MB));
+	fake_fail_never();
+
+	/* A fresh 64 MB that could not be mapped either stands behind it. */
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	fake_fail(OS_MAP, 2, ENOMEM);
+	assert_null(take_chunk(heap, GA_MAX_ORDER));
+	fake_fail_never();
+	assert_int_equal(heap->fresh[GA_MAX_ORDER].count, 1);
+	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
+	assert_int_equal(heap->reserved, (128 + 64 + 64) * MB);
+}
+
+static void
+metadata_of_a_huge_span_that_fails(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *first = take_chunk(heap, 16);
+
+	/* Its last heap arena finds no memory: all of it is given back. */
+	assert_non_null(first);
+	fake_cap_reserved(fake_reserved() + 65536 * MB);
+	assert_int_equal(heap->metadata.num_regions, 1);
+	fake_fail(OS_RESERVE, 2, ENOMEM);
+	assert_null(take_span(heap, 20480 * MB));
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(fake_reserved(), heap->reserved + heap->metadata.reserved);
+	assert_heap(heap);
+	for (uintptr_t at = heap->hint; at < heap->hint + 20480 * MB; at += GA_HEAP_ARENA_SIZE)
+		assert_null(ga_heap_arena_of(heap, at));
+	assert_non_null(take_span(heap, 100 * MB));
+}
+
+/*
+ * Huge pages
+ */
+
+static void
+huge_pages_are_asked_for_once(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk;
+
+	heap->config.huge_pages = true;
+	assert_non_null(take_chunk(heap, 20));
+	assert_int_equal(fake_calls(OS_HUGE), 0);
+	chunk = take_chunk(heap, 21);
+	assert_int_equal(fake_calls(OS_HUGE), 1);
+	make_ready(heap, chunk);
+	assert_ptr_equal(take_chunk(heap, 21), chunk);
+	assert_int_equal(fake_calls(OS_HUGE), 1);
+	assert_non_null(take_span(heap, 3 * MB));
+	assert_int_equal(fake_calls(OS_HUGE), 2);
+}
+
+/* It is advice: where it fails, the chunk is taken all the same. */
+static void
+huge_pages_that_are_refused(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk;
+
+	heap->config.huge_pages = true;
+	fake_fail(OS_HUGE, 1, EINVAL);
+	chunk = take_chunk(heap, 21);
+	assert_non_null(chunk);
+	assert_false(chunk->huge_advised);
+	make_ready(heap, chunk);
+	assert_ptr_equal(take_chunk(heap, 21), chunk);
+	assert_true(chunk->huge_advised);
+}
+
+static void
+huge_pages_are_off_by_default(void **state)
+{
+	assert_non_null(take_chunk(*state, 22));
+	assert_int_equal(fake_calls(OS_HUGE), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_heap_begins_empty),
+		TEST(fresh_chunks_are_halved),
+		TEST(chunks_of_all_orders_fill_a_heap_arena),
+		TEST(halves_are_merged_when_needed),
+		TEST(a_buddy_in_use_is_not_merged),
+		TEST(merging_evens_out_access),
+		TEST(merging_that_fails),
+		TEST(fresh_merges_with_ready),
+		TEST(split_and_merge_keep_the_sums),
+		TEST(ready_before_fresh_before_larger_ready),
+		TEST(no_address_space),
+		TEST(no_memory_for_a_fresh_chunk),
+		TEST(handed_out_in_order_of_address_after_a_sweep),
+		TEST(the_warmest_chunk_comes_first_without_a_sweep),
+		TEST(access_is_given_in_batches),
+		TEST(no_memory_for_a_batch),
+		TEST(chunks_that_are_accessible_need_no_call),
+		TEST(a_span_is_accessible_as_far_as_needed),
+		TEST(access_to_a_span_that_fails),
+		TEST(huge_spans_are_reused_best_fit),
+		TEST(huge_spans_that_fail_cost_no_address_space),
+		TEST(fresh_chunks_beside_huge_ones),
+		TEST(metadata_of_a_huge_span_that_fails),
+		TEST(huge_pages_are_asked_for_once),
+		TEST(huge_pages_that_are_refused),
+		TEST(huge_pages_are_off_by_default),
+	};
+
+	return cmocka_run_group_tests_name("chunk", tests, NULL, NULL);
+}

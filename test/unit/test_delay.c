@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_delay.c
+ *	  The delay queue: order, bounds, poison, and writes after free.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "delay.h"
+#include "free_list.h"
+#include "support.h"
+
+typedef struct fixture
+{
+	ga_heap *heap;
+	ga_arena arena;
+} fixture;
+
+static int
+setup(void **state)
+{
+	static fixture f;
+	ga_config config = usual_config();
+
+	config.chunk_size = 8 * MB;
+	f.heap = new_heap(&config);
+	ga_arena_init(&f.arena, f.heap, 0, 0, NULL, 0);
+	*state = &f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	fixture *f = *state;
+
+	assert_heap(f->heap);
+	ga_arena_destroy(&f->arena);
+	assert_int_equal(f->heap->delays.live, 0);
+	delete_heap(f->heap);
+	return 0;
+}
+
+/*
+ * alloc_inner
+ *		An object that is not the last one, so that freeing it is not in place.
+ */
+static void *
+alloc_inner(ga_arena *arena, size_t size)
+{
+	void *object = alloc(arena, size);
+
+	while ((uintptr_t) object + ga_object_size(object) == arena->ptr)
+		(void) alloc(arena, 8);
+	return object;
+}
+
+static bool
+is_delayed(const void *object)
+{
+	return (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED;
+}
+
+/*
+ * is_poisoned
+ *		Is every word of the object as it should be while it waits?
+ */
+static bool
+is_poisoned(const void *object)
+{
+	for (size_t i = 0; i < ga_object_size(object); i += 8)
+		if (peek_word((const char *) object + i) != GA_POISON)
+			return false;
+	return true;
+}
+
+static void
+objects_wait_in_poison(void **state)
+{
+	fixture *f = *state;
+	char *object = alloc_inner(&f->arena, 100);
+
+	fill(object, 100, 1);
+	free_object(&f->arena, object);
+	assert_true(is_delayed(object));
+	assert_true(is_poisoned(object));
+	assert_int_equal(ga_object_size(object), 104);
+	assert_int_equal(f->arena.delayed_bytes, 104 + GA_HEADER_SIZE);
+	assert_int_equal(f->arena.delay->count, 1);
+
+	/* It is not given out meanwhile. */
+	for (int i = 0; i < 10; i++)
+		assert_ptr_not_equal(alloc(&f->arena, 100), object);
+	assert_int_equal(f->heap->num_events, 0);
+}
+
+/* A word of poison is not an address that could be followed. */
+static void
+poison_is_no_address(void **state)
+{
+	(void) state;
+	assert_true(GA_POISON >> 47 != 0 && GA_POISON >> 47 != 0x1ffff);
+	assert_true(read_faults((void *) (uintptr_t) GA_POISON));
+}
+
+static void
+first_in_first_out(void **state)
+{
+	fixture *f = *state;
+	void *objects[GA_DELAY_OBJECTS + 100];
+
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc_inner(&f->arena, 16);
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		size_t left = i + 1 < GA_DELAY_OBJECTS ? 0 : i + 2 - GA_DELAY_OBJECTS;
+
+		free_object(&f->arena, objects[i]);
+		if (left > 0)
+		{
+			/* The queue is full, so the oldest has just come out. */
+			assert_false(is_delayed(objects[left - 1]));
+			assert_ptr_equal(f->arena.free_lists->heads[ga_class_of(16)], objects[left - 1]);
+		}
+		assert_true(is_delayed(objects[left]));
+		assert_in_range(f->arena.delay->count, ga_min_size(i + 1, GA_DELAY_OBJECTS - 1),
+						GA_DELAY_OBJECTS - 1);
+	}
+	assert_heap(f->heap);
+}
+
+static void
+bytes_are_bounded(void **state)
+{
+	fixture *f = *state;
+	void *objects[100];
+	const size_t bytes = ga_class_round(3000) + GA_HEADER_SIZE;
+
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc_inner(&f->arena, 3000);
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		free_object(&f->arena, objects[i]);
+		assert_int_equal(f->arena.delayed_bytes, f->arena.delay->count * bytes);
+		assert_true(f->arena.delayed_bytes <= GA_DELAY_BYTES);
+		assert_true(i * bytes < GA_DELAY_BYTES - bytes ||
+					f->arena.delayed_bytes > GA_DELAY_BYTES - bytes);
+	}
+	assert_int_equal(f->arena.free_bytes + f->arena.delayed_bytes, lengthof(objects) * bytes);
+}
+
+/* Even an object that is larger than the queue may be waits for the next. */
+static void
+one_object_always_waits(void **state)
+{
+	fixture *f = *state;
+	char *first = alloc_inner(&f->arena, 500 * KB);
+	char *second = alloc_inner(&f->arena, 8);
+
+	assert_false(chunk_at(f->heap, first)->large);
+	free_object(&f->arena, first);
+	assert_true(is_delayed(first));
+	assert_true(is_poisoned(first));
+	free_object(&f->arena, second);
+	assert_false(is_delayed(first));
+	assert_true(is_delayed(second));
+	assert_int_equal(f->arena.delay->count, 1);
+}
+
+static void
+only_quarantined_arenas_delay(void **state)
+{
+	fixture *f = *state;
+	static ga_arena off;
+	char *object;
+
+	begin(&off, f->heap, GA_QUARANTINE_OFF);
+	object = alloc_inner(&off, 100);
+	fill(object, 100, 1);
+	free_object(&off, object);
+	assert_false(is_delayed(object));
+	assert_null(off.delay);
+	assert_true(peek_word(object + 8) != GA_POISON);
+	assert_ptr_equal(alloc(&off, 100), object);
+	ga_arena_destroy(&off);
+}
+
+/*
+ * assert_write_found
+ *		A word that is changed while an object waits is told when it comes out,
+ *		by a reset or by the objects freed after it.
+ */
+static void
+assert_write_found(fixture *f, size_t size, size_t offset, bool by_reset)
+{
+	char *object = alloc_inner(&f->arena, size);
+	ga_event event;
+
+	fill(object, size, 1);
+	free_object(&f->arena, object);
+	poke_word(object + offset, 4711);
+	assert_int_equal(f->heap->num_events, 0);
+	if (by_reset)
+		ga_arena_reset(&f->arena);
+	else
+		while (is_delayed(object))
+			free_object(&f->arena, alloc_inner(&f->arena, 1000));
+
+	assert_int_equal(f->heap->num_events, 1);
+	event = f->heap->events[0];
+	assert_int_equal(event.kind, GA_EVENT_WRITE_AFTER_FREE);
+	assert_int_equal(event.arena_id, f->arena.id);
+	assert_int_equal(event.object, object);
+	assert_int_equal(event.size, size);
+	assert_int_equal(event.offset, offset);
+	assert_int_equal(event.value, 4711);
+	f->heap->num_events = 0;
+}
+
+static void
+writes_after_free_are_told(void **state)
+{
+	fixture *f = *state;
+
+	for (int by_reset = 0; by_reset < 2; by_reset++)
+	{
+		for (size_t offset = 0; offset < 104; offset += 8)
+			assert_write_found(f, 100, offset, by_reset);
+		assert_write_found(f, 1, 0, by_reset);
+		assert_write_found(f, 8000, 0, by_reset);
+		assert_write_found(f, 8000, 7992, by_reset);
+	}
+}
+
+/* A single byte is enough, and of several words the first is told. */
+static void
+the_first_changed_word_is_told(void **state)
+{
+	fixture *f = *state;
+	char *object = alloc_inner(&f->arena, 64);
+
+	free_object(&f->arena, object);
+	poke_word(object + 56, 1);
+	poke_word(object + 40, GA_POISON ^ UINT64_C(0x80) << 56);
+	poke_word(object + 48, 0);
+	ga_arena_destroy(&f->arena);
+	assert_int_equal(f->heap->num_events, 1);
+	assert_int_equal(f->heap->events[0].offset, 40);
+	assert_int_equal(f->heap->events[0].value, GA_POISON ^ UINT64_C(0x80) << 56);
+	ga_arena_init(&f->arena, f->heap, 0, 0, NULL, 0);
+}
+
+static void
+untouched_objects_are_not_told(void **state)
+{
+	fixture *f = *state;
+
+	for (int i = 0; i < 2000; i++)
+		free_object(&f->arena, alloc_inner(&f->arena, (size_t) i));
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->num_events, 0);
+	assert_int_equal(f->heap->lost_events, 0);
+}
+
+static void
+a_reset_empties_the_queue(void **state)
+{
+	fixture *f = *state;
+
+	for (int i = 0; i < 100; i++)
+		free_object(&f->arena, alloc_inner(&f->arena, 100));
+	assert_int_equal(f->heap->delays.live, 1);
+	ga_arena_reset(&f->arena);
+	assert_null(f->arena.delay);
+	assert_int_equal(f->arena.delayed_bytes, 0);
+	assert_int_equal(f->heap->delays.live, 0);
+
+	/* The next queue begins empty, although its memory is used again. */
+	free_object(&f->arena, alloc_inner(&f->arena, 100));
+	assert_int_equal(f->arena.delay->count, 1);
+}
+
+/* Without memory for the queue, an object goes to its free list at once. */
+static void
+no_memory_for_the_queue(void **state)
+{
+	fixture *f = *state;
+	char *object = alloc_inner(&f->arena, 100);
+
+	/* There is memory for the lists, and then no more. */
+	ga_fixed_free(&f->heap->free_lists, ga_fixed_alloc(&f->heap->free_lists));
+	fake_fail_from(OS_MAP, 1, ENOMEM);
+	while (ga_persistent_alloc(&f->heap->metadata, 16) != NULL)
+		;
+	free_object(&f->arena, object);
+	assert_null(f->arena.delay);
+	assert_int_equal(f->arena.delayed_bytes, 0);
+	assert_int_equal(ga_arena_free(&f->arena, object), GA_FREE_DOUBLE);
+	assert_int_equal(usage_of(&f->arena).free_objects, 1);
+	assert_int_equal(f->heap->num_events, 0);
+	assert_ptr_equal(alloc(&f->arena, 100), object);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(objects_wait_in_poison),
+		TEST(poison_is_no_address),
+		TEST(first_in_first_out),
+		TEST(bytes_are_bounded),
+		TEST(one_object_always_waits),
+		TEST(only_quarantined_arenas_delay),
+		TEST(writes_after_free_are_told),
+		TEST(the_first_changed_word_is_told),
+		TEST(untouched_objects_are_not_told),
+		TEST(a_reset_empties_the_queue),
+		TEST(no_memory_for_the_queue),
+	};
+
+	return cmocka_run_group_tests_name("delay", tests, NULL, NULL);
+}

@@ -1,0 +1,428 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_free.c
+ *	  Freeing objects, and what is none.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "free_list.h"
+#include "support.h"
+
+#define HEADER GA_HEADER_SIZE
+
+static int
+setup(void **state)
+{
+	ga_config config = usual_config();
+
+	*state = new_heap(&config);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	assert_heap(*state);
+	assert_access(*state);
+	delete_heap(*state);
+	return 0;
+}
+
+static void
+the_last_object_is_freed_in_place(void **state)
+{
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		char *first;
+		char *last;
+
+		begin(&arena, *state, (ga_quarantine) mode);
+		first = alloc(&arena, 100);
+		last = alloc(&arena, 200);
+		free_object(&arena, last);
+		if (mode == GA_QUARANTINE_STRICT)
+			assert_ptr_not_equal(alloc(&arena, 200), last);
+		else
+		{
+			assert_ptr_equal(alloc(&arena, 300), last);
+			free_object(&arena, last);
+			free_object(&arena, first);
+			assert_ptr_equal(alloc(&arena, 10), first);
+			assert_int_equal(usage_of(&arena).used_bytes, bytes_of(first));
+		}
+		ga_arena_destroy(&arena);
+	}
+}
+
+static void
+freed_objects_come_back_by_class(void **state)
+{
+	static ga_arena arena;
+	char *objects[10];
+
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	for (int i = 0; i < 10; i++)
+		objects[i] = alloc(&arena, 100);
+	(void) alloc(&arena, 1);
+	free_object(&arena, objects[2]);
+	free_object(&arena, objects[5]);
+	assert_int_equal(usage_of(&arena).free_objects, 2);
+
+	/* Only for a size of the same class, the last one first. */
+	assert_ptr_not_equal(alloc(&arena, 96), objects[5]);
+	assert_ptr_not_equal(alloc(&arena, 105), objects[5]);
+	assert_ptr_equal(alloc(&arena, 97), objects[5]);
+	assert_ptr_equal(alloc(&arena, 104), objects[2]);
+	assert_int_equal(ga_object_requested(objects[2]), 104);
+	assert_int_equal(usage_of(&arena).free_objects, 0);
+	ga_arena_destroy(&arena);
+}
+
+static void
+large_classes_come_back_too(void **state)
+{
+	static ga_arena arena;
+	char *object;
+
+	set_chunk_size(*state, 8 * MB);
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	for (size_t size = GA_SMALL_MAX + 1; size <= 2 * MB; size = size * 3 / 2)
+	{
+		object = alloc(&arena, size);
+		(void) alloc(&arena, 1);
+		free_object(&arena, object);
+		assert_ptr_equal(alloc(&arena, size), object);
+		assert_heap(*state);
+	}
+	ga_arena_destroy(&arena);
+}
+
+static void
+a_full_chunk_leaves_with_its_last_object(void **state)
+{
+	ga_heap *heap = *state;
+	void *objects[500];
+	static ga_arena arena;
+	const ga_chunk *chunk;
+	int count;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	count = fill_chunk(&arena, objects, 100);
+	chunk = chunk_at(heap, objects[0]);
+	assert_int_equal(chunk->state, GA_FULL);
+
+	/* From the middle outwards; the last object lies in the next chunk. */
+	for (int i = 0; i < count - 2; i++)
+		free_object(&arena, objects[(i + count / 2) % (count - 1)]);
+	assert_int_equal(chunk->state, GA_FULL);
+	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], count - 2);
+	free_object(&arena, objects[(count - 2 + count / 2) % (count - 1)]);
+	assert_int_equal(chunk->state, GA_READY);
+	assert_int_equal(arena.full.count, 0);
+	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], 0);
+	assert_int_equal(usage_of(&arena).chunks, 1);
+	assert_int_equal(usage_of(&arena).used_bytes, bytes_of(objects[count - 1]));
+	assert_heap(heap);
+	(void) alloc(&arena, 100);
+	ga_arena_destroy(&arena);
+}
+
+/* In quarantined arenas it leaves when its objects have left the delay queue. */
+static void
+a_quarantined_chunk_leaves_after_the_delay(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int mode = GA_QUARANTINE_ON; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static void *objects[500];
+		static ga_arena arena;
+		const ga_chunk *chunk;
+		int count;
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		count = fill_chunk(&arena, objects, 100);
+		chunk = chunk_at(heap, objects[0]);
+		for (int i = 0; i < count - 1; i++)
+			free_object(&arena, objects[i]);
+		assert_int_equal(chunk->state, GA_FULL);
+		while (chunk->state == GA_FULL && count < 2000)
+		{
+			void *object = alloc(&arena, 1000);
+
+			(void) alloc(&arena, 8);
+			free_object(&arena, object);
+			assert_heap(heap);
+			count++;
+		}
+		assert_int_equal(chunk->state, mode == GA_QUARANTINE_ON ? GA_FAULT : GA_QUARANTINED);
+		ga_arena_destroy(&arena);
+	}
+}
+
+/* The same if its objects were freed while it was the active one. */
+static void
+an_empty_chunk_leaves_when_it_is_replaced(void **state)
+{
+	ga_heap *heap = *state;
+	void *objects[60];
+	static ga_arena arena;
+	const ga_chunk *chunk;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (int i = 0; i < 60; i++)
+		objects[i] = alloc(&arena, 100);
+	chunk = arena.active;
+	for (int i = 0; i < 59; i++)
+		free_object(&arena, objects[i]);
+	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], 59);
+	free_object(&arena, objects[59]);
+	assert_ptr_equal(arena.active, chunk);
+
+	(void) alloc(&arena, 5000);
+	assert_ptr_not_equal(arena.active, chunk);
+	assert_int_equal(chunk->state, GA_READY);
+	assert_int_equal(usage_of(&arena).chunks, 1);
+	assert_int_equal(usage_of(&arena).free_objects, 0);
+	assert_heap(heap);
+	ga_arena_destroy(&arena);
+}
+
+static void
+freeing_twice(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		char *object;
+		char *last;
+		char *span;
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		(void) alloc(&arena, 10);
+		object = alloc(&arena, 100);
+		last = alloc(&arena, 100);
+		span = alloc(&arena, 100 * KB);
+
+		/* On a free list or in the delay queue; freed in place; given up. */
+		free_object(&arena, object);
+		free_object(&arena, last);
+		free_object(&arena, span);
+		for (int i = 0; i < 2; i++)
+		{
+			assert_int_equal(ga_arena_free(&arena, object), GA_FREE_DOUBLE);
+			assert_int_equal(ga_arena_free(&arena, last), GA_FREE_DOUBLE);
+			assert_int_equal(ga_arena_free(&arena, span), GA_FREE_WILD);
+			assert_int_equal(ga_arena_check_object(&arena, object), GA_FREE_DOUBLE);
+		}
+		assert_int_equal(arena.frees, 3);
+		assert_heap(heap);
+		ga_arena_destroy(&arena);
+	}
+}
+
+static void
+freeing_what_is_no_object(void **state)
+{
+	ga_heap *heap = *state;
+	static char elsewhere[64];
+	void *allocated = malloc(100);
+
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		static ga_arena other;
+		char *object;
+		char *span;
+		char *others;
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		begin(&other, heap, (ga_quarantine) mode);
+		object = alloc(&arena, 1000);
+		memset(object, 0, 1000);
+		span = alloc(&arena, 300 * KB);
+		memset(span, 0, 300 * KB);
+		others = alloc(&other, 1000);
+
+		/* Interior, also unaligned. */
+		for (size_t i = 1; i < 1000; i++)
+			assert_int_equal(ga_arena_free(&arena, object + i), GA_FREE_WILD);
+		for (size_t i = 1; i < 300 * KB; i += i < 100 ? 1 : 1001)
+			assert_int_equal(ga_arena_free(&arena, span + i), GA_FREE_WILD);
+
+		/* Its header, the chunk's beginning, and its rest. */
+		for (size_t i = 1; i <= HEADER; i++)
+			assert_int_equal(ga_arena_free(&arena, object - i), GA_FREE_WILD);
+		for (uintptr_t addr = arena.ptr; addr < arena.end; addr += 8)
+			assert_int_equal(ga_arena_free(&arena, (void *) addr), GA_FREE_WILD);
+
+		/* The part of a span's chunk that cannot be accessed. */
+		for (uintptr_t addr = chunk_at(heap, span)->base;
+			 addr < chunk_at(heap, span)->base + 512 * KB; addr += 4096)
+			assert_int_equal(ga_arena_free(&arena, (void *) addr), GA_FREE_WILD);
+
+		/* Another arena's, and nobody's. */
+		assert_int_equal(ga_arena_free(&arena, others), GA_FREE_WILD);
+		assert_int_equal(ga_arena_free(&arena, (void *) (heap->heap_arenas->base + 60 * MB)),
+						 GA_FREE_WILD);
+
+		/* Not the heap's. */
+		assert_int_equal(ga_arena_free(&arena, NULL), GA_FREE_FOREIGN);
+		assert_int_equal(ga_arena_free(&arena, elsewhere), GA_FREE_FOREIGN);
+		assert_int_equal(ga_arena_free(&arena, allocated), GA_FREE_FOREIGN);
+		assert_int_equal(ga_arena_free(&arena, &arena), GA_FREE_FOREIGN);
+		assert_int_equal(ga_arena_free(&arena, (void *) UINTPTR_MAX), GA_FREE_FOREIGN);
+
+		assert_int_equal(arena.frees + other.frees, 0);
+		assert_heap(heap);
+		free_object(&arena, object);
+		ga_arena_destroy(&arena);
+		ga_arena_destroy(&other);
+	}
+	free(allocated);
+}
+
+/* Objects of an earlier life are no objects. */
+static void
+freeing_after_a_reset(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		char *objects[20];
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		for (int i = 0; i < 20; i++)
+			objects[i] = alloc(&arena, 100);
+		ga_arena_reset(&arena);
+		for (int i = 0; i < 20; i++)
+			assert_int_equal(ga_arena_free(&arena, objects[i]), GA_FREE_WILD);
+		memset(alloc(&arena, 500), 0, 500);
+		for (int i = 1; i < 20; i++)
+			assert_int_equal(ga_arena_free(&arena, objects[i]), GA_FREE_WILD);
+		assert_heap(heap);
+		ga_arena_destroy(&arena);
+	}
+}
+
+/* A chunk whose pages were used further than a new span in it goes. */
+static void
+freeing_behind_a_short_span(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	char *long_span;
+	char *span;
+
+	begin(&arena, heap, GA_QUARANTINE_ON);
+	long_span = alloc(&arena, 500 * KB);
+	memset(long_span, 0x11, 500 * KB);
+	free_object(&arena, long_span);
+	sweep_nothing(heap);
+	span = alloc(&arena, 300 * KB);
+	assert_ptr_equal(span, long_span);
+	for (size_t i = 8; i < 512 * KB - HEADER; i += 4096)
+		assert_int_equal(ga_arena_free(&arena, span + i), GA_FREE_WILD);
+	free_object(&arena, span);
+	ga_arena_destroy(&arena);
+}
+
+/* Where there is no memory for free lists, an object is dead until the reset. */
+static void
+freeing_without_memory_for_free_lists(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		void *objects[500];
+		const ga_chunk *chunk;
+		int count;
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		count = fill_chunk(&arena, objects, 100);
+		chunk = chunk_at(heap, objects[0]);
+
+		/* Use up what metadata is mapped, in small pieces. */
+		fake_fail_from(OS_MAP, 1, ENOMEM);
+		while (ga_persistent_alloc(&heap->metadata, 16) != NULL)
+			;
+		for (int i = 0; i < count - 2; i++)
+		{
+			free_object(&arena, objects[i]);
+			assert_int_equal(ga_arena_free(&arena, objects[i]), GA_FREE_DOUBLE);
+			assert_heap(heap);
+		}
+		assert_null(arena.free_lists);
+		assert_null(arena.delay);
+		assert_int_equal(usage_of(&arena).used_bytes, 2 * bytes_of(objects[count - 1]));
+		assert_int_equal(usage_of(&arena).free_objects, 0);
+		free_object(&arena, objects[count - 2]);
+		assert_true(ga_state_is_idle(chunk->state));
+		ga_arena_destroy(&arena);
+		fake_fail_never();
+	}
+}
+
+#if SANITIZED
+/* A sanitizer knows of every byte whether it may be used. */
+static void
+sanitizer_is_told(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	char *object;
+	char *span;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	object = alloc(&arena, 100);
+	span = alloc(&arena, 100 * KB);
+	assert_null(__asan_region_is_poisoned(object, 104));
+	assert_null(__asan_region_is_poisoned(span, 100 * KB));
+	assert_true(__asan_address_is_poisoned(object + 104));
+	(void) alloc(&arena, 8);
+	free_object(&arena, object);
+	for (int i = 0; i < 104; i++)
+		assert_true(__asan_address_is_poisoned(object + i));
+	assert_ptr_equal(alloc(&arena, 100), object);
+	assert_null(__asan_region_is_poisoned(object, 104));
+	ga_arena_reset(&arena);
+	for (int i = 0; i < 104; i++)
+		assert_true(__asan_address_is_poisoned(object + i));
+	ga_arena_destroy(&arena);
+	assert_true(__asan_address_is_poisoned(span + 50 * KB));
+}
+#endif
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_last_object_is_freed_in_place),
+		TEST(freed_objects_come_back_by_class),
+		TEST(large_classes_come_back_too),
+		TEST(a_full_chunk_leaves_with_its_last_object),
+		TEST(a_quarantined_chunk_leaves_after_the_delay),
+		TEST(an_empty_chunk_leaves_when_it_is_replaced),
+		TEST(freeing_twice),
+		TEST(freeing_what_is_no_object),
+		TEST(freeing_after_a_reset),
+		TEST(freeing_behind_a_short_span),
+		TEST(freeing_without_memory_for_free_lists),
+#if SANITIZED
+		TEST(sanitizer_is_told),
+#endif
+	};
+
+	return cmocka_run_group_tests_name("free", tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_heap.c
+ *	  Settings of a heap, the draw of modes, events and counters.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "support.h"
+
+static int
+setup(void **state)
+{
+	ga_config config = usual_config();
+
+	*state = new_heap(&config);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	delete_heap(*state);
+	return 0;
+}
+
+/*
+ * share_quarantined
+ *		How many of 10,000 arenas are drawn to be quarantined.
+ */
+static int
+share_quarantined(ga_heap *heap, double rate)
+{
+	ga_config config = heap->config;
+	int count = 0;
+
+	config.sample_rate = rate;
+	ga_heap_configure(heap, &config);
+	for (int i = 0; i < 10000; i++)
+	{
+		ga_quarantine mode = ga_heap_draw_mode(heap);
+
+		assert_true(mode == GA_QUARANTINE_OFF || mode == config.quarantine);
+		count += mode != GA_QUARANTINE_OFF;
+	}
+	return count;
+}
+
+static void
+the_sample_rate_is_a_share(void **state)
+{
+	ga_heap *heap = *state;
+
+	for (int mode = GA_QUARANTINE_ON; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		heap->config.quarantine = (ga_quarantine) mode;
+		assert_int_equal(share_quarantined(heap, 0.0), 0);
+		assert_in_range(share_quarantined(heap, 0.01), 50, 150);
+		assert_in_range(share_quarantined(heap, 0.05), 400, 600);
+		assert_in_range(share_quarantined(heap, 0.5), 4750, 5250);
+		assert_in_range(share_quarantined(heap, 0.99), 9850, 9950);
+		assert_int_equal(share_quarantined(heap, 1.0), 10000);
+	}
+	heap->config.quarantine = GA_QUARANTINE_OFF;
+	assert_int_equal(share_quarantined(heap, 1.0), 0);
+}
+
+/* Processes whose seeds are neighbours do not draw alike. */
+static void
+the_first_draw_is_as_good_as_the_others(void **state)
+{
+	ga_config config = usual_config();
+	ga_heap *heap = *state;
+	int counts[8] = {0};
+
+	config.sample_rate = 0.05;
+	for (uint64_t seed = 0; seed < 10000; seed++)
+	{
+		ga_heap_destroy(heap);
+		ga_heap_init(heap, fake_os(), &config, seed);
+		for (size_t draw = 0; draw < lengthof(counts); draw++)
+			counts[draw] += ga_heap_draw_mode(heap) != GA_QUARANTINE_OFF;
+	}
+	for (size_t draw = 0; draw < lengthof(counts); draw++)
+		assert_in_range(counts[draw], 400, 600);
+}
+
+static void
+settings_are_taken_over(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = usual_config();
+
+	for (int order = 16; order <= GA_MAX_ORDER; order++)
+	{
+		config.chunk_size = (size_t) 1 << order;
+		ga_heap_configure(heap, &config);
+		assert_int_equal(heap->max_order, order);
+		assert_int_equal(heap->large_threshold, config.chunk_size / 4);
+	}
+}
+
+static void
+sweep_settings_take_effect_at_once(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = usual_config();
+
+	assert_int_equal(heap->next_sweep, 32 * MB);
+	config.sweep_percent = -1;
+	ga_heap_configure(heap, &config);
+	heap->fresh_quarantine = 1024 * MB;
+	assert_false(ga_sweep_due(heap));
+
+	config.sweep_percent = 100;
+	config.sweep_min = 1 * MB;
+	ga_heap_configure(heap, &config);
+	assert_int_equal(heap->next_sweep, MB);
+	assert_true(ga_sweep_due(heap));
+
+	/* Half of what is in use. */
+	heap->in_use = 200 * MB;
+	config.sweep_percent = 50;
+	ga_heap_configure(heap, &config);
+	assert_in_range(heap->next_sweep, 99 * MB, 100 * MB);
+	config.sweep_percent = 0;
+	ga_heap_configure(heap, &config);
+	assert_int_equal(heap->next_sweep, MB);
+	heap->in_use = 0;
+}
+
+static void
+never_sweeping_from_the_start(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = usual_config();
+
+	ga_heap_destroy(heap);
+	config.sweep_percent = -1;
+	ga_heap_init(heap, fake_os(), &config, 1);
+	heap->fresh_quarantine = 1024 * MB;
+	assert_false(ga_sweep_due(heap));
+}
+
+static void
+names_of_states(void **state)
+{
+	const char *const names[] = {
+		"fresh", "active", "full", "reuse", "fault", "quarantined", "ready",
+	};
+
+	(void) state;
+	for (int i = 0; i < GA_NUM_STATES; i++)
+		assert_string_equal(ga_state_name((ga_chunk_state) i), names[i]);
+}
+
+static void
+events_are_limited(void **state)
+{
+	ga_heap *heap = *state;
+	ga_event event = {.kind = GA_EVENT_WRITE_AFTER_FREE};
+
+	for (size_t i = 0; i < GA_MAX_EVENTS + 3; i++)
+	{
+		event.offset = i;
+		ga_heap_add_event(heap, &event);
+	}
+	assert_int_equal(heap->num_events, GA_MAX_EVENTS);
+	assert_int_equal(heap->lost_events, 3);
+	for (size_t i = 0; i < GA_MAX_EVENTS; i++)
+		assert_int_equal(heap->events[i].offset, i);
+}
+
+static void
+counters_can_be_zeroed(void **state)
+{
+	ga_heap *heap = *state;
+	ga_arena arena;
+
+	ga_arena_init(&arena, heap, 0, 0, NULL, 0);
+	assert_int_equal(ga_arena_free(&arena, ga_arena_alloc(&arena, 100)), GA_FREE_OK);
+	assert_non_null(ga_arena_alloc(&arena, 100 * KB));
+	ga_arena_reset(&arena);
+	sweep_nothing(heap);
+	assert_int_equal(heap->counters.class_allocs[ga_class_of(100)], 1);
+	assert_int_equal(heap->counters.class_frees[ga_class_of(100)], 1);
+	assert_int_equal(heap->counters.large_allocs, 1);
+	assert_true(heap->counters.large_bytes >= 100 * KB);
+	assert_int_equal(heap->counters.resets, 1);
+	assert_int_equal(heap->counters.sweeps, 1);
+	assert_int_equal(heap->counters.chunks_freed, 1);
+
+	ga_heap_reset_stats(heap);
+	for (size_t i = 0; i < sizeof(heap->counters); i++)
+		assert_int_equal(((char *) &heap->counters)[i], 0);
+	ga_arena_destroy(&arena);
+	assert_heap(heap);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_sample_rate_is_a_share),
+		TEST(the_first_draw_is_as_good_as_the_others),
+		TEST(settings_are_taken_over),
+		TEST(sweep_settings_take_effect_at_once),
+		TEST(never_sweeping_from_the_start),
+		TEST(names_of_states),
+		TEST(events_are_limited),
+		TEST(counters_can_be_zeroed),
+	};
+
+	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
+}
