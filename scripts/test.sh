@@ -13,7 +13,9 @@
 # A level that fails does not stop the ones after it.  The last line is
 # "N passed, N failed"; the exit status is 1 if anything failed.
 #
-#   LOGDIR  where logs are kept (default $TMPDIR/goarena-test)
+#   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
+#   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
+#   GOARENA_*  passed on to the tests of level tap
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -105,15 +107,18 @@ level_sql()
 # What prove_installcheck of PGXS does, in the same way.
 level_tap()
 {
-	local dir=$SCRATCH/tap
+	local dir=$SCRATCH/tap settings
 
+	# what the tests themselves may be told, such as how long to run
+	mapfile -t settings < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
 	cp -R "$TOP/test/t" "$dir"
 	give_to_user "$dir" "$SCRATCH/tmp"
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
-		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/*.pl || {
+		"${settings[@]}" \
+		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
 		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
 		return 1
 	}

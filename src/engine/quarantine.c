@@ -80,6 +80,7 @@ ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
 	GA_MAKE_NOACCESS(chunk->start, chunk->used - chunk->start);
 	chunk->arena = NULL;
 	chunk->freed = chunk->charged = 0;
+	chunk->freed_note = heap->freed_note;
 	ga_chunk_set_state(heap, chunk, GA_REUSE);
 	ga_list_push_head(&heap->reuse[chunk->order], &chunk->link);
 }
@@ -87,8 +88,10 @@ ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
 void
 ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 {
+	/* What was handed on has its note already. */
+	if (chunk->state != GA_REUSE)
+		chunk->freed_note = heap->freed_note;
 	disown(chunk);
-	chunk->freed_note = heap->freed_note;
 	ga_chunk_set_state(heap, chunk, GA_FAULT);
 	ga_list_push_tail(&heap->fault, &chunk->link);
 	chunk->late = heap->sweeping;
@@ -152,12 +155,17 @@ fault_run(ga_heap *heap, ga_link *first)
 
 /*
  * may_isolate
- *		Is there room for more mappings?  One call can add two.
+ *		Is there room for more mappings?  One call can add two.  Once isolation
+ *		has stopped, it goes on when a sixteenth of the room is free again.
  */
 static bool
 may_isolate(ga_heap *heap)
 {
-	if (heap->mappings + 2 <= heap->config.max_mappings)
+	size_t limit = heap->config.max_mappings;
+
+	if (heap->isolation_stopped)
+		limit -= limit / 16;
+	if (heap->mappings + 2 <= limit)
 	{
 		heap->isolation_stopped = false;
 		return true;
@@ -177,7 +185,7 @@ ga_heap_flush_faults(ga_heap *heap)
 {
 	ga_link *link;
 
-	if (heap->sweeping || ga_list_empty(&heap->fault))
+	if (heap->sweeping || ga_list_empty(&heap->fault) || !may_isolate(heap))
 		return;
 
 	ga_list_sort(&heap->fault, lower_base);
@@ -200,6 +208,34 @@ ga_heap_flush_faults(ga_heap *heap)
 	}
 	if (heap->retained > heap->config.retain)
 		ga_heap_trim(heap, heap->config.retain);
+}
+
+/*
+ * close_run
+ *		Chunks without pages need no access either: memory that can be written
+ *		counts against limits of the process even if it is not there.  If the
+ *		operating system refuses, access stays.
+ */
+static void
+close_run(ga_heap *heap, uintptr_t from, size_t count)
+{
+	ga_link *link = ga_list_first(&heap->retained_lru);
+	const ga_chunk *chunk = NULL;
+	uintptr_t to = from;
+	bool open = false;
+
+	for (size_t i = 0; i < count; i++, link = link->next)
+	{
+		chunk = ga_container(ga_chunk, retained, link);
+		to = chunk->base + ga_max_size(chunk->touched, chunk->accessible);
+		open = open || chunk->accessible > 0;
+	}
+	if (!open || !may_isolate(heap) || heap->os->fault((void *) from, to - from) != 0)
+		return;
+	heap->counters.fault_calls++;
+	link = ga_list_first(&heap->retained_lru);
+	for (size_t i = 0; i < count; i++, link = link->next)
+		ga_chunk_note_access(heap, ga_container(ga_chunk, retained, link), 0);
 }
 
 /*
@@ -243,6 +279,7 @@ ga_heap_trim(ga_heap *heap, size_t retain)
 			return;
 		}
 		heap->release_failure_told = false;
+		close_run(heap, from, count);
 		for (; count > 0; count--)
 		{
 			chunk = ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru));

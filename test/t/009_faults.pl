@@ -211,7 +211,7 @@ foreach my $way (@ways)
 	my ($head, $access_stack, $free_stack) = parts_of($text);
 	like($access_stack, qr/^  #0 0x[0-9a-f]+ fault_$access\b.*\(goarena_fault_test\.so\+0x[0-9a-f]+\)$/m,
 		"$name: the access stack begins with the function that did it");
-	like($access_stack, qr/ExecutorRun.*\(postgres\+0x[0-9a-f]+\)$.*PostgresMain/ms,
+	like($access_stack, qr/ExecutorRun.*\(postgres\+0x[0-9a-f]+\)\n.*PostgresMain/s,
 		"$name: the access stack goes on to the server's functions");
 	like($free_stack, qr/ fault_$freed_by\b.*\(goarena_fault_test\.so\+/,
 		"$name: the free stack has the function that did it");
@@ -443,7 +443,9 @@ like((parts_of($text))[2], qr/ 0xa5deada5a5deada5 unknown$/m,
 	forget_reports();
 	is(system('mkfifo', "$directory/new.$pid"), 0, 'endless report: mkfifo');
 	$session->query_until(qr/^started$/m, "\\echo started\n$fault;\n");
-	ok(restarted(sub { return log_of($node, $offset) }), 'endless report: it ends');
+	my $ended = restarted(sub { return log_of($node, $offset) });
+	kill('KILL', $pid) unless $ended;
+	ok($ended, 'endless report: it ends');
 	cmp_ok(time - $started, '<', 40, 'endless report: soon');
 	like(log_of($node, $offset), qr/LOG:  goarena: access to freed memory\nid: .*fault_reset/s,
 		'endless report: the log has it');
@@ -465,21 +467,27 @@ my %checks = (
 	'a delete' => 'SELECT fault_delete()',);
 foreach my $when (sort keys %checks)
 {
-	local $TODO = $when eq 'a delete' ? 'the name is gone with the arena' : undef;
-
 	forget_reports();
 	is(refused($session, "$late_write;"), '', "write after free, $when: nothing is said before");
 	my $messages = refused($session, "$checks{$when};");
-	like($messages, qr/WARNING:  memory was written after pfree in memory context "fault test"/,
+	like($messages, qr/WARNING:  memory was written after pfree in memory context/,
 		"write after free, $when: a warning");
 	like($messages, qr/DETAIL:  Object 0x[0-9a-f]+ of 1000 bytes was changed at offset 24 to 0x7777777777777777/,
 		"write after free, $when: it says what was changed");
 	my @reports = reports($node);
 	is(scalar(@reports), 1, "write after free, $when: one report");
 	is_deeply(
-		[ @{ $reports[0] }{qw(kind access context freed_by object_size object_offset outcome backend_type)} ],
-		[ 'write after free', 'write', 'fault test', 'pfree', 1000, 24, 'warning', 'client backend' ],
+		[ @{ $reports[0] }{qw(kind access freed_by object_size object_offset outcome backend_type)} ],
+		[ 'write after free', 'write', 'pfree', 1000, 24, 'warning', 'client backend' ],
 		"write after free, $when: what is reported");
+	TODO:
+	{
+		local $TODO = $when eq 'a delete' ? 'the name is gone with the arena' : undef;
+
+		like($messages, qr/in memory context "fault test"$/m,
+			"write after free, $when: the warning names the context");
+		is($reports[0]{context}, 'fault test', "write after free, $when: so does the report");
+	}
 	like((parts_of(text_of($node, $reports[0])))[2], qr/ fault_pfree\b/,
 		"write after free, $when: the free stack has the function");
 	is(refused($session, 'SELECT goarena_sweep();'), '', "write after free, $when: it is told once");
@@ -520,7 +528,7 @@ my @noise = map {
 	  '>', \$noise_out, '2>', \$noise_err
 } (1 .. 3);
 ok(wait_until(sub { -s $collected > 1_000_000 }), 'log collector: there is noise');
-my $faults = 20;
+my $faults = 10;
 for (1 .. $faults)
 {
 	$collector->psql('postgres', "SET goarena.on_fault = terminate; $fault", timeout => CRASH_LIMIT);
@@ -570,11 +578,22 @@ is(ask($session, q{SELECT fault_create(); SELECT fault_probe(('x' || lpad(substr
 is(backend_pid($session), $pid, 'other handler: the session goes on');
 end_session($session);
 
+$other->adjust_conf('postgresql.conf', 'goarena_fault_test.handler', "'small stack'");
+$other->restart;
+($report, $text, $crash) = reported($other, "other handler's stack is small", $fault);
+is($report->{context}, 'fault test', "other handler's stack is small: the report is there");
+like($crash->{log}, $called, "other handler's stack is small: the other handler is called, too");
+
 foreach my $handler ('one-shot', 'before siginfo')
 {
 	$other->adjust_conf('postgresql.conf', 'goarena_fault_test.handler', "'$handler'");
 	$other->restart;
-	$crash = unreported($other, "handler $handler", "SELECT fault_elsewhere('null')");
+	TODO:
+	{
+		local $TODO = $handler eq 'one-shot' ? 'SA_RESETHAND is not heeded' : undef;
+
+		$crash = unreported($other, "handler $handler", "SELECT fault_elsewhere('null')");
+	}
 	is( () = $crash->{log} =~ /^goarena_fault_test: .*handler called for a fault\n/mg, 1,
 		"handler $handler: it is called once");
 }

@@ -141,36 +141,45 @@ fake_huge(void *addr, size_t size)
 }
 
 /*
- * any_resident
- *		Is one of the real pages resident that make up a page of the table's size?
+ * resident_large
+ *		A large page is resident if one of the real pages is that make it up.
  */
 static int
-any_resident(char *addr, unsigned char *page)
+resident_large(char *addr, size_t size, unsigned char *pages)
 {
 	unsigned char parts[16];
 	size_t count = fake.page_size / fake.real->page_size;
 
 	assert_true(count <= lengthof(parts));
-	if (fake.real->resident(addr, fake.page_size, parts) != 0)
-		return -1;
-	*page = 0;
-	for (size_t i = 0; i < count; i++)
-		*page |= parts[i] & 1;
-	if ((uintptr_t) addr >= fake.hidden_from && (uintptr_t) addr < fake.hidden_to)
-		*page = 0;
+	for (size_t i = 0; i < size / fake.page_size; i++)
+	{
+		if (fake.real->resident(addr + i * fake.page_size, fake.page_size, parts) != 0)
+			return -1;
+		pages[i] = 0;
+		for (size_t part = 0; part < count; part++)
+			pages[i] |= parts[part] & 1;
+	}
 	return 0;
 }
 
 static int
 fake_resident(void *addr, size_t size, unsigned char *pages)
 {
+	int result;
+
 	check_range(addr, size);
 	if (!counted(OS_RESIDENT))
 		return -1;
+	result = fake.page_size == fake.real->page_size ? fake.real->resident(addr, size, pages)
+													: resident_large(addr, size, pages);
 	for (size_t i = 0; i < size / fake.page_size; i++)
-		if (any_resident((char *) addr + i * fake.page_size, &pages[i]) != 0)
-			return -1;
-	return 0;
+	{
+		uintptr_t page = (uintptr_t) addr + i * fake.page_size;
+
+		if (page >= fake.hidden_from && page < fake.hidden_to)
+			pages[i] &= (unsigned char) ~1;
+	}
+	return result;
 }
 
 static size_t

@@ -610,6 +610,120 @@ a_share_of_arenas_is_quarantined(void **state)
 	assert_in_range(quarantined, 2300, 2700);
 }
 
+/* What note_free() was called with last, and how often. */
+static struct
+{
+	uint64_t count;
+	const ga_arena *arena;
+	ga_freed_by how;
+} note;
+
+static uint64_t
+note_free(ga_arena *arena, ga_freed_by how)
+{
+	note.arena = arena;
+	note.how = how;
+	return ++note.count;
+}
+
+/*
+ * assert_noted
+ *		The chunk was freed by the last thing that was noted.
+ */
+static void
+assert_noted(ga_heap *heap, const void *object, const ga_arena *arena, ga_freed_by how)
+{
+	assert_int_equal(chunk_at(heap, object)->freed_note, note.count);
+	assert_ptr_equal(note.arena, arena);
+	assert_int_equal(note.how, how);
+}
+
+static void
+chunks_keep_a_note_of_their_end(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	void *objects[500];
+	char *object;
+	char *span;
+	int count;
+
+	note.count = 0;
+	heap->note_free = note_free;
+	for (int mode = GA_QUARANTINE_ON; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		begin(&arena, heap, (ga_quarantine) mode);
+		span = alloc(&arena, 100 * KB);
+		free_object(&arena, span);
+		assert_noted(heap, span, &arena, GA_FREED_BY_PFREE);
+		span = alloc(&arena, 100 * KB);
+		assert_non_null(ga_arena_realloc(&arena, span, 500 * KB));
+		assert_noted(heap, span, &arena, GA_FREED_BY_REPALLOC);
+
+		/* All chunks of a life have one note. */
+		span = alloc(&arena, 100 * KB);
+		object = alloc(&arena, 6000);
+		(void) alloc(&arena, 6000);
+		ga_arena_reset(&arena);
+		assert_noted(heap, object, &arena, GA_FREED_BY_RESET);
+		assert_noted(heap, span, &arena, GA_FREED_BY_RESET);
+
+		span = alloc(&arena, 100 * KB);
+		ga_arena_destroy(&arena);
+		assert_noted(heap, span, &arena, GA_FREED_BY_DELETE);
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		count = fill_chunk(&arena, objects, 400);
+		for (int i = 0; i < count - 1; i++)
+			free_object(&arena, objects[i]);
+		while (chunk_at(heap, objects[0])->state == GA_FULL)
+		{
+			object = alloc(&arena, 1000);
+			(void) alloc(&arena, 8);
+			free_object(&arena, object);
+		}
+		assert_noted(heap, objects[0], &arena, GA_FREED_BY_PFREE);
+		ga_arena_destroy(&arena);
+		sweep_nothing(heap);
+	}
+	assert_int_equal(note.count, 12);
+
+	/* Nothing dangerous happens in the others. */
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	free_object(&arena, alloc(&arena, 100 * KB));
+	ga_arena_destroy(&arena);
+	assert_int_equal(note.count, 12);
+}
+
+/* The note of a chunk that is handed on is that of whoever did so. */
+static void
+handed_on_chunks_keep_their_note(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena first;
+	static ga_arena second;
+	char *object;
+	uint64_t expected;
+
+	note.count = 0;
+	heap->note_free = note_free;
+	begin(&first, heap, GA_QUARANTINE_ON);
+	object = alloc(&first, 5000);
+	ga_arena_destroy(&first);
+	expected = note.count;
+	assert_int_equal(chunk_at(heap, object)->state, GA_REUSE);
+	assert_int_equal(chunk_at(heap, object)->freed_note, expected);
+
+	/* Somebody else frees something; then the chunk is found too full. */
+	begin(&second, heap, GA_QUARANTINE_ON);
+	free_object(&second, alloc(&second, 100 * KB));
+	(void) alloc(&second, 5000);
+	assert_int_equal(chunk_at(heap, object)->state, GA_FAULT);
+	assert_true(note.count > expected);
+	assert_int_equal(chunk_at(heap, object)->freed_note, expected);
+	ga_arena_destroy(&second);
+}
+
 /* Large chunks and spans get huge pages where they are wanted. */
 static void
 huge_pages_for_large_chunks(void **state)
@@ -659,6 +773,8 @@ main(void)
 		TEST(strict_faults_at_once),
 		TEST(each_life_draws_its_mode),
 		TEST(a_share_of_arenas_is_quarantined),
+		TEST(chunks_keep_a_note_of_their_end),
+		TEST(handed_on_chunks_keep_their_note),
 		TEST(huge_pages_for_large_chunks),
 	};
 

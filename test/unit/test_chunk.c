@@ -327,6 +327,75 @@ no_memory_for_a_fresh_chunk(void **state)
 }
 
 /*
+ * leave_metadata
+ *		Let there be room for so many bytes of metadata, and no more.  Returns what
+ *		more_metadata() needs to know.
+ */
+static int
+leave_metadata(ga_heap *heap, size_t bytes)
+{
+	ga_metadata *metadata = &heap->metadata;
+	int regions;
+
+	assert_non_null(ga_persistent_alloc(metadata, 16));
+	metadata->current.end = metadata->current.next + bytes;
+	regions = metadata->num_regions;
+	metadata->num_regions = GA_MAX_REGIONS;
+	return regions;
+}
+
+static void
+more_metadata(ga_heap *heap, int regions)
+{
+	heap->metadata.num_regions = regions;
+}
+
+/* Wherever metadata runs out, nothing has happened, and all can go on later. */
+static void
+no_memory_for_metadata(void **state)
+{
+	size_t most = sizeof(ga_heap_arena) + sizeof(ga_map_leaf) + 20 * sizeof(ga_chunk);
+	uint64_t random = 1;
+	int refused = 0;
+	int tries = 0;
+
+	(void) state;
+	for (size_t bytes = 0; bytes < most; bytes += 16 * (1 + random_below(&random, 40)), tries++)
+	{
+		ga_config config = usual_config();
+		ga_heap *heap = new_heap(&config);
+		int regions = leave_metadata(heap, bytes);
+
+		refused += take_chunk(heap, heap->min_order) == NULL;
+		assert_heap(heap);
+		assert_int_equal(fake_reserved(), heap->reserved + heap->metadata.reserved);
+		more_metadata(heap, regions);
+		assert_non_null(take_chunk(heap, heap->min_order));
+		assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+		assert_heap(heap);
+		delete_heap(heap);
+	}
+	assert_true(refused > 10 && refused < tries);
+}
+
+/* A heap arena whose metadata was lacking does not use up more at each try. */
+static void
+failed_growth_costs_no_metadata(void **state)
+{
+	ga_heap *heap = *state;
+	int regions = leave_metadata(heap, sizeof(ga_heap_arena) + sizeof(ga_chunk) + 64);
+	size_t next;
+
+	assert_null(take_chunk(heap, 16));
+	next = heap->metadata.current.next;
+	for (int i = 0; i < 10; i++)
+		assert_null(take_chunk(heap, 16));
+	assert_int_equal(heap->metadata.current.next, next);
+	more_metadata(heap, regions);
+	assert_non_null(take_chunk(heap, 16));
+}
+
+/*
  * Access
  */
 
@@ -645,6 +714,8 @@ main(void)
 		TEST(ready_before_fresh_before_larger_ready),
 		TEST(no_address_space),
 		TEST(no_memory_for_a_fresh_chunk),
+		TEST(no_memory_for_metadata),
+		TEST(failed_growth_costs_no_metadata),
 		TEST(handed_out_in_order_of_address_after_a_sweep),
 		TEST(the_warmest_chunk_comes_first_without_a_sweep),
 		TEST(access_is_given_in_batches),

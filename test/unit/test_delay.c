@@ -263,6 +263,98 @@ untouched_objects_are_not_told(void **state)
 	assert_int_equal(f->heap->lost_events, 0);
 }
 
+/* A sweep looks at what waits; what it has told is not told again. */
+static void
+sweeps_tell_writes_after_free(void **state)
+{
+	fixture *f = *state;
+	char *objects[3];
+
+	for (int i = 0; i < 3; i++)
+		objects[i] = alloc_inner(&f->arena, 100);
+	for (int i = 0; i < 3; i++)
+		free_object(&f->arena, objects[i]);
+	poke_word(objects[1] + 16, 1);
+	(void) sweep_nothing(f->heap);
+	assert_int_equal(f->heap->num_events, 1);
+	assert_int_equal(f->heap->events[0].object, objects[1]);
+	assert_int_equal(f->heap->events[0].offset, 16);
+	assert_true(is_delayed(objects[1]));
+	(void) sweep_nothing(f->heap);
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->num_events, 1);
+}
+
+/* Number of frames that take_stack() claims to find. */
+static int frames_found;
+
+static int
+take_stack(uintptr_t *frames, int room)
+{
+	frames_found++;
+	assert_int_equal(room, GA_DELAY_STACK);
+	for (int i = 0; i < room; i++)
+		frames[i] = (uintptr_t) (1000 * frames_found + i);
+	return frames_found % room + 1;
+}
+
+/* The stack of the free is that of the object, however full the ring. */
+static void
+stacks_of_frees_are_told(void **state)
+{
+	fixture *f = *state;
+	char *objects[900];
+
+	frames_found = 0;
+	f->heap->take_stack = take_stack;
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc_inner(&f->arena, 16);
+	for (size_t i = 0; i < lengthof(objects); i++)
+		free_object(&f->arena, objects[i]);
+	assert_int_equal(frames_found, lengthof(objects));
+	for (size_t i = lengthof(objects) - 300; i < lengthof(objects); i += 70)
+	{
+		const ga_event *event = f->heap->events;
+
+		poke_word(objects[i], 1);
+		(void) sweep_nothing(f->heap);
+		assert_int_equal(f->heap->num_events, 1);
+		assert_int_equal(event->object, objects[i]);
+		assert_int_equal(event->depth, (i + 1) % GA_DELAY_STACK + 1);
+		for (int j = 0; j < event->depth; j++)
+			assert_int_equal(event->stack[j], 1000 * (i + 1) + (size_t) j);
+		f->heap->num_events = 0;
+	}
+
+	/* None is taken any more, and those of the queue go with it. */
+	f->heap->take_stack = NULL;
+	free_object(&f->arena, alloc_inner(&f->arena, 16));
+	assert_int_equal(frames_found, lengthof(objects));
+	assert_int_equal(f->heap->delay_stacks.live, 1);
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->delay_stacks.live, 0);
+}
+
+/* Stacks need memory; where there is none, objects wait without. */
+static void
+no_memory_for_stacks(void **state)
+{
+	fixture *f = *state;
+	char *object = alloc_inner(&f->arena, 100);
+
+	f->heap->take_stack = take_stack;
+	ga_fixed_free(&f->heap->delays, ga_fixed_alloc(&f->heap->delays));
+	fake_fail_from(OS_MAP, 1, ENOMEM);
+	while (ga_persistent_alloc(&f->heap->metadata, 16) != NULL)
+		;
+	free_object(&f->arena, object);
+	assert_true(is_delayed(object));
+	poke_word(object, 1);
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->num_events, 1);
+	assert_int_equal(f->heap->events[0].depth, 0);
+}
+
 static void
 a_reset_empties_the_queue(void **state)
 {
@@ -317,6 +409,9 @@ main(void)
 		TEST(writes_after_free_are_told),
 		TEST(the_first_changed_word_is_told),
 		TEST(untouched_objects_are_not_told),
+		TEST(sweeps_tell_writes_after_free),
+		TEST(stacks_of_frees_are_told),
+		TEST(no_memory_for_stacks),
 		TEST(a_reset_empties_the_queue),
 		TEST(no_memory_for_the_queue),
 	};

@@ -287,6 +287,28 @@ freeing_what_is_no_object(void **state)
 	free(allocated);
 }
 
+/* Contents that look like headers, but not like those of objects there. */
+static void
+freeing_behind_false_headers(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	const size_t sizes[] = {0, 8 * 17, 1000, 2048, MB, (size_t) 1 << 37};
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (size_t i = 0; i < lengthof(sizes); i++)
+	{
+		char *object = alloc(&arena, 2000);
+
+		memset(object, 0, 2000);
+		*(uint64_t *) (object + 800 - HEADER) =
+			(uint64_t) sizes[i] >> 3 << GA_HDR_SIZE_SHIFT | GA_HDR_LIVE | 5;
+		assert_int_equal(ga_arena_free(&arena, object + 800), GA_FREE_WILD);
+		assert_int_equal(ga_arena_check_object(&arena, object), GA_FREE_OK);
+	}
+	ga_arena_destroy(&arena);
+}
+
 /* Objects of an earlier life are no objects. */
 static void
 freeing_after_a_reset(void **state)
@@ -416,6 +438,7 @@ main(void)
 		TEST(an_empty_chunk_leaves_when_it_is_replaced),
 		TEST(freeing_twice),
 		TEST(freeing_what_is_no_object),
+		TEST(freeing_behind_false_headers),
 		TEST(freeing_after_a_reset),
 		TEST(freeing_behind_a_short_span),
 		TEST(freeing_without_memory_for_free_lists),

@@ -7,7 +7,13 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -170,6 +176,77 @@ moving_nothing(void **state)
 	assert_int_equal(peek_word(memory + 4 * MB), 0);
 }
 
+/*
+ * refuse_mremap
+ *		From now on mremap of more than the given bytes fails.
+ */
+static bool
+refuse_mremap(size_t bytes, int error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t) bytes, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t) error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {lengthof(filter), filter};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/*
+ * moves_where_refused
+ *		In a child, move memory although mremap refuses large parts of it, and has
+ *		unmapped the target before, as kernels up to 6.16 do.
+ */
+static int
+moves_where_refused(char *memory, size_t bytes, int error)
+{
+	const size_t size = 37 * os->page_size;
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0)
+	{
+		char *to = memory + MB;
+
+		fill(memory, size, 1);
+		if (munmap(to, size) != 0 || !refuse_mremap(bytes, error))
+			_exit(77);
+		if (os->move(memory, to, size) != 0 || !is_filled(to, size, 1))
+			_exit(1);
+		for (size_t i = 0; i < size; i += 8)
+			if (peek_word(memory + i) != 0)
+				_exit(2);
+		fill(memory, size, 2);
+		_exit(is_filled(to, size, 1) ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+moves_in_parts(void **state)
+{
+	const size_t page = os->page_size;
+	int result;
+
+	assert_int_equal(os->map(*state, 4 * MB), 0);
+	result = moves_where_refused(*state, 4 * page, EFAULT);
+	if (result == 77)
+		skip();
+	assert_int_equal(result, 0);
+	assert_int_equal(moves_where_refused(*state, page, EFAULT), 0);
+	assert_int_equal(moves_where_refused(*state, 0, EFAULT), 0);
+	assert_int_equal(moves_where_refused(*state, 0, ENOMEM), 0);
+	assert_int_equal(moves_where_refused(*state, 0, EINVAL), 0);
+}
+
 static void
 residence_is_told_by_page(void **state)
 {
@@ -255,6 +332,7 @@ main(void)
 		TEST(pages_are_moved),
 		TEST(moves_cross_mappings),
 		TEST(moving_nothing),
+		TEST(moves_in_parts),
 		TEST(residence_is_told_by_page),
 		TEST(peeking_ends_where_memory_does),
 		TEST(time_goes_on),

@@ -175,8 +175,8 @@ run(const load *l)
 	uint64_t seed = environment_number("GA_SEED", (uint64_t) time(NULL));
 	uint64_t random = seed;
 	ga_config config = usual_config();
-	ga_heap *heap = l->page_size == 0 ? new_heap(&config)
-									  : new_heap_with_pages(&config, l->page_size);
+	ga_heap *heap =
+		l->page_size == 0 ? new_heap(&config) : new_heap_with_pages(&config, l->page_size);
 	model *m = new_model(heap);
 	int sweep_part = 0;
 
@@ -244,10 +244,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_chunks),
-		cmocka_unit_test(small_chunks_with_failures),
-		cmocka_unit_test(chunks_of_all_sizes),
-		cmocka_unit_test(chunks_of_all_sizes_with_failures),
+		cmocka_unit_test(small_chunks),		   cmocka_unit_test(small_chunks_with_failures),
+		cmocka_unit_test(chunks_of_all_sizes), cmocka_unit_test(chunks_of_all_sizes_with_failures),
 		cmocka_unit_test(large_pages),
 	};
 

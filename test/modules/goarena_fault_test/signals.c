@@ -34,18 +34,22 @@ PG_FUNCTION_INFO_V1(fault_read_on_bad_stack);
 typedef enum HandlerKind
 {
 	HANDLER_NONE,
-	HANDLER_PLAIN,		   /* puts the default back and returns */
-	HANDLER_ONE_SHOT,	   /* the kernel does: SA_RESETHAND */
-	HANDLER_BEFORE_SIGINFO /* as plain, but with one argument only */
+	HANDLER_PLAIN,			/* puts the default back and returns */
+	HANDLER_SMALL_STACK,	/* the same, on a stack that is enough for it */
+	HANDLER_ONE_SHOT,		/* the kernel puts the default back: SA_RESETHAND */
+	HANDLER_BEFORE_SIGINFO, /* as plain, but with one argument only */
 } HandlerKind;
 
 static const struct config_enum_entry handler_options[] = {
 	{"none", HANDLER_NONE, false},
 	{"plain", HANDLER_PLAIN, false},
+	{"small stack", HANDLER_SMALL_STACK, false},
 	{"one-shot", HANDLER_ONE_SHOT, false},
 	{"before siginfo", HANDLER_BEFORE_SIGINFO, false},
 	{NULL, 0, false},
 };
+
+#define SMALL_STACK_SIZE (16 * 1024)
 
 static int handler_kind = HANDLER_NONE;
 static sigjmp_buf probe_failed;
@@ -67,7 +71,7 @@ HandleWithInfo(int signal_number, siginfo_t *info, void *data)
 	if (called)
 		(void) kill(getpid(), SIGKILL); /* not again and again for ever */
 	called = true;
-	if (handler_kind == HANDLER_PLAIN)
+	if (handler_kind != HANDLER_ONE_SHOT)
 		(void) signal(signal_number, SIG_DFL);
 	Say("goarena_fault_test: handler called for a fault\n");
 }
@@ -77,6 +81,21 @@ HandleBeforeSiginfo(int signal_number)
 {
 	(void) signal(signal_number, SIG_DFL);
 	Say("goarena_fault_test: old handler called for a fault\n");
+}
+
+/*
+ * InstallSmallStack
+ *		What runs over it faults.
+ */
+static void
+InstallSmallStack(void)
+{
+	char *guard = mmap(NULL, 2 * SMALL_STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack_t stack = {.ss_sp = guard + SMALL_STACK_SIZE, .ss_size = SMALL_STACK_SIZE};
+
+	if (guard == MAP_FAILED || mprotect(stack.ss_sp, stack.ss_size, PROT_READ | PROT_WRITE) != 0 ||
+		sigaltstack(&stack, NULL) != 0)
+		elog(ERROR, "could not install a stack: %m");
 }
 
 void
@@ -92,6 +111,11 @@ FaultSignalsInit(void)
 	sigemptyset(&action.sa_mask);
 	if (handler_kind == HANDLER_ONE_SHOT)
 		action.sa_flags |= SA_RESETHAND;
+	if (handler_kind == HANDLER_SMALL_STACK)
+	{
+		InstallSmallStack();
+		action.sa_flags |= SA_ONSTACK;
+	}
 	if (handler_kind == HANDLER_BEFORE_SIGINFO)
 	{
 		action.sa_flags = 0;
