@@ -54,12 +54,13 @@ detach_active(ga_arena *arena)
 
 /*
  * give_up_chunk
- *		A chunk all of whose objects are dead goes the way of the arena's mode.
+ *		A chunk all of whose objects are dead is free again if no life of a
+ *		quarantined arena left anything in it.
  */
 static void
 give_up_chunk(ga_arena *arena, ga_chunk *chunk)
 {
-	if (arena->mode == GA_QUARANTINE_OFF)
+	if (arena->mode == GA_QUARANTINE_OFF && chunk->start == chunk->base)
 		ga_chunk_make_ready(arena->heap, chunk);
 	else
 		ga_chunk_quarantine(arena->heap, chunk);
@@ -67,17 +68,25 @@ give_up_chunk(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * give_up_active
- *		In mode ON a small chunk with room left is handed on.
+ *		A small chunk with room left is handed on, unless there are enough of
+ *		those, or no life of a quarantined arena left anything in it.
  */
 static void
 give_up_active(ga_arena *arena)
 {
-	size_t left = arena->end - arena->ptr;
-	ga_chunk *chunk = detach_active(arena);
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+	size_t left;
 
-	if (arena->mode == GA_QUARANTINE_ON && chunk->order <= GA_HANDON_ORDER &&
-		left >= chunk->size >> HANDON_SHARE_LOG2)
-		ga_chunk_hand_on(arena->heap, chunk);
+	if (arena->mode == GA_QUARANTINE_OFF)
+		arena->ptr = chunk->start;
+	left = arena->end - arena->ptr;
+	detach_active(arena);
+
+	if (arena->mode != GA_QUARANTINE_STRICT && chunk->used > chunk->base &&
+		chunk->order <= GA_HANDON_ORDER && left >= chunk->size >> HANDON_SHARE_LOG2 &&
+		heap->reuse[chunk->order].count < GA_HANDON_MAX)
+		ga_chunk_hand_on(heap, chunk);
 	else
 		give_up_chunk(arena, chunk);
 }
@@ -153,8 +162,7 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 {
 	ga_chunk *chunk = arena->active;
 	bool keep = chunk != NULL && chunk->order <= GA_HANDON_ORDER &&
-				arena->mode != GA_QUARANTINE_STRICT &&
-				(arena->mode == GA_QUARANTINE_OFF || mode == arena->mode);
+				arena->mode != GA_QUARANTINE_STRICT;
 
 	ga_arena_note_free(arena, GA_FREED_BY_RESET);
 	ga_charge_all(arena, 0);
@@ -200,6 +208,7 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 	ga_list *list = &heap->reuse[order];
 	ga_link *link;
 
+	heap->freed_note = 0; /* nobody knows which of its arenas freed what */
 	while ((link = ga_list_first(list)) != NULL)
 	{
 		ga_chunk *chunk = ga_container(ga_chunk, link, link);

@@ -164,6 +164,7 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 {
 	ga_heap *heap = arena->heap;
 
+	heap->freed_note = 0;
 	if (arena->mode != GA_QUARANTINE_OFF && heap->note_free != NULL)
 		heap->freed_note = heap->note_free(arena, how);
 }

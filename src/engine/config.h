@@ -54,6 +54,9 @@
 /* The largest chunk that one arena hands on to the next with dead data in it. */
 #define GA_HANDON_ORDER 16
 
+/* So many chunks of one size wait to be handed on; more go to quarantine. */
+#define GA_HANDON_MAX 32
+
 /* Bits of address space of a process on the supported platforms. */
 #define GA_ADDRESS_BITS 48
 

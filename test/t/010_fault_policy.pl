@@ -34,6 +34,8 @@ my $node = new_server(
 	'dynamic_shared_memory_type = mmap',
 	'shared_buffers = 16MB',
 	'log_checkpoints = on',
+	'archive_mode = on',
+	"archive_command = 'true'",
 	'autovacuum = off');
 my $directory = $node->data_dir . '/goarena_faults';
 
@@ -321,6 +323,20 @@ whole('other processes');
 #
 # Where it is not safe
 #
+sub restarted
+{
+	my ($offset) = @_;
+
+	for (1 .. 10 * LIMIT / 2)
+	{
+		my $log = log_of($node, $offset);
+
+		return 1 if $log =~ /reinitializing.*ready to accept connections/s;
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
+}
+
 sub crashed
 {
 	my ($name, $script, $outcomes, %params) = @_;
@@ -331,9 +347,7 @@ sub crashed
 	forget_reports();
 	($ret, $out, $err) = $node->psql('postgres', $script, timeout => LIMIT,
 		timed_out => \my $timed_out, %params);
-	ok( !$timed_out && wait_until(sub {
-				log_of($node, $offset) =~ /reinitializing.*ready to accept connections/s }),
-		"$name: the server restarts");
+	ok(!$timed_out && restarted($offset), "$name: the server restarts");
 	unlike($err, $fatal, "$name: the client does not get the message") unless $told;
 	like(log_of($node, $offset), qr/ was terminated by signal 11/, "$name: a plain crash");
 	is(reported('outcome'), $outcomes, "$name: what is reported");
@@ -354,15 +368,30 @@ crashed('bad stack pointer', q{
 is($node->safe_psql('postgres', 'SELECT count(*) FROM rows WHERE i = 6000'), '0',
 	'crashes: their transactions are not there');
 
-# the checkpointer alone is told
-my $checkpointer = $node->safe_psql('postgres',
-	q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
-$node->append_conf('postgresql.conf', "goarena_fault_test.in_process = 'checkpointer'");
-kill('HUP', $checkpointer);
-sleep(1);
-$node->adjust_conf('postgresql.conf', 'goarena_fault_test.in_process', undef);
+# Processes that are no backends: the one that is to fault is told alone.
+sub tell
+{
+	my ($type, @lines) = @_;
+	my $process = $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+
+	$node->append_conf('postgresql.conf', join("\n",
+		"goarena_fault_test.in_process = '$type'", @lines));
+	kill('HUP', $process);
+	sleep(1);
+	$node->adjust_conf('postgresql.conf', 'goarena_fault_test.in_process', undef);
+}
+
+# in a critical section
+tell('checkpointer');
 crashed('checkpointer', 'CHECKPOINT', 'crash');
 is(reported('backend_type'), 'checkpointer', 'checkpointer: it was the one');
+
+# in none
+tell('archiver', "archive_command = 'false'");
+$node->adjust_conf('postgresql.conf', 'archive_command', "'true'");
+crashed('archiver', 'SELECT pg_current_xact_id(), pg_switch_wal()', 'crash');
+is(reported('backend_type'), 'archiver', 'archiver: it was the one');
 whole('crashes');
 
 # single-user mode
