@@ -86,12 +86,18 @@ psql_to()
 	run_job run_as timeout -k 10 120 psql -XAtq "$@" >"$output" 2>"$output.err"
 }
 
-# The same for what must work.
+# The same for what must work, if need be when the server has recovered.
 query_to()
 {
-	psql_to "$@" -v ON_ERROR_STOP=1
+	local output=$1
+
+	for _ in {1..300}; do
+		psql_to "$@" -v ON_ERROR_STOP=1
+		[ "$JOB_STATUS" -eq 2 ] || break
+		sleep 0.1
+	done
 	if [ "$JOB_STATUS" -ne 0 ]; then
-		cat "$1.err" >&2
+		cat "$output.err" >&2
 		tail -n 20 "$SCRATCH/server.log" >&2
 		die "the server does not answer"
 	fi
@@ -120,8 +126,7 @@ list_bugs()
 	done <"$SCRATCH/bugs"
 }
 
-# Has a process of the server crashed since the last call?  Waits until the
-# server is there again.
+# Has a process of the server crashed since the last call?
 server_crashed()
 {
 	local now
@@ -129,11 +134,20 @@ server_crashed()
 	now=$(grep -ac 'was terminated by signal' "$SCRATCH/server.log" || true)
 	[ "$now" -gt "$crashes" ] || return 1
 	crashes=$now
-	for _ in {1..300}; do
-		! run_as psql -XAtq -c 'SELECT 1' </dev/null >/dev/null 2>&1 || return 0
-		sleep 0.1
-	done
-	die "the server did not come back"
+}
+
+# Did the last session run into a crash?  The log may say so a little later than
+# the session notices.
+session_crashed()
+{
+	if [ "$JOB_STATUS" -eq 2 ] &&
+		! grep -q 'FATAL: .* access to freed memory' "$SCRATCH/session.err"; then
+		for _ in {1..50}; do
+			! server_crashed || return 0
+			sleep 0.1
+		done
+	fi
+	server_crashed
 }
 
 # Print how many reports are new, how many of them are right, and the latest.
@@ -162,7 +176,10 @@ run_once()
 
 	psql_to "$SCRATCH/session" -f "$SCRATCH/scripts/$name"
 	[ "$JOB_STATUS" -ne 124 ] || die "$name does not end in $config"
-	! server_crashed || crashed=true
+	if session_crashed; then
+		crashed=true
+		query_to "$SCRATCH/recovered" -c 'SELECT 1'
+	fi
 	if [ "$config" != plain ]; then
 		IFS='|' read -r count right last_report details < <(
 			new_reports "$context" "$freed_in" "$access")
@@ -185,10 +202,10 @@ run_once()
 		outcome="wrong|$details"
 	elif "$crashed"; then
 		outcome="crash|"
-	elif [ -n "$seen" ] && [ "$JOB_STATUS" -eq 0 ]; then
-		outcome="silent|$seen"
+	elif [ -s "$SCRATCH/session.err" ]; then
+		outcome="silent|$(head -n 1 "$SCRATCH/session.err" | tr '|' ' ')"
 	else
-		outcome="silent|$(tail -n 1 "$SCRATCH/session.err" | tr '|' ' ')"
+		outcome="silent|$seen"
 	fi
 }
 

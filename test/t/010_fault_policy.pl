@@ -353,6 +353,31 @@ sub crashed
 	is(reported('outcome'), $outcomes, "$name: what is reported");
 }
 
+# Processes that are no backends: the one that is to fault is told alone.
+sub let_fault
+{
+	my ($type, @lines) = @_;
+	my $process = $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+
+	$node->append_conf('postgresql.conf', join("\n",
+		"goarena_fault_test.in_process = '$type'", @lines));
+	kill('HUP', $process);
+	sleep(1);
+	$node->adjust_conf('postgresql.conf', 'goarena_fault_test.in_process', undef);
+}
+
+# in no critical section; first, since the server starts it again only after a while
+let_fault('archiver', "archive_command = 'false'");
+$node->adjust_conf('postgresql.conf', 'archive_command', "'true'");
+crashed('archiver', 'SELECT pg_current_xact_id(), pg_switch_wal()', 'crash');
+is(reported('backend_type'), 'archiver', 'archiver: it was the one');
+
+# in a critical section
+let_fault('checkpointer');
+crashed('checkpointer', 'CHECKPOINT', 'crash');
+is(reported('backend_type'), 'checkpointer', 'checkpointer: it was the one');
+
 my $unsafe = q{INSERT INTO rows VALUES (6000, 'unsafe')};
 foreach my $situation ('critical section', 'lock', 'interrupts held')
 {
@@ -368,30 +393,6 @@ crashed('bad stack pointer', q{
 is($node->safe_psql('postgres', 'SELECT count(*) FROM rows WHERE i = 6000'), '0',
 	'crashes: their transactions are not there');
 
-# Processes that are no backends: the one that is to fault is told alone.
-sub tell
-{
-	my ($type, @lines) = @_;
-	my $process = $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
-
-	$node->append_conf('postgresql.conf', join("\n",
-		"goarena_fault_test.in_process = '$type'", @lines));
-	kill('HUP', $process);
-	sleep(1);
-	$node->adjust_conf('postgresql.conf', 'goarena_fault_test.in_process', undef);
-}
-
-# in a critical section
-tell('checkpointer');
-crashed('checkpointer', 'CHECKPOINT', 'crash');
-is(reported('backend_type'), 'checkpointer', 'checkpointer: it was the one');
-
-# in none
-tell('archiver', "archive_command = 'false'");
-$node->adjust_conf('postgresql.conf', 'archive_command', "'true'");
-crashed('archiver', 'SELECT pg_current_xact_id(), pg_switch_wal()', 'crash');
-is(reported('backend_type'), 'archiver', 'archiver: it was the one');
 whole('crashes');
 
 # single-user mode

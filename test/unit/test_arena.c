@@ -747,6 +747,43 @@ huge_pages_for_large_chunks(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/*
+ * Lives of either kind follow each other in one arena, and arenas of either
+ * kind come and go: nothing may pile up.
+ */
+static void
+sampling_does_not_pile_up_chunks(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = heap->config;
+	static ga_arena arena;
+	static ga_arena others[4 * GA_HANDON_MAX];
+
+	config.sample_rate = 0.3;
+	ga_heap_configure(heap, &config);
+	ga_arena_init(&arena, heap, 0, 0, NULL, 0);
+	for (int i = 0; i < 20000; i++)
+	{
+		assert_non_null(ga_arena_alloc(&arena, 100));
+		ga_arena_reset(&arena);
+		if (i % 1000 == 0)
+			(void) sweep_nothing(heap);
+	}
+	assert_true(heap->state_chunks[GA_REUSE] <= 1);
+	assert_true(heap->state_chunks[GA_ACTIVE] + heap->state_chunks[GA_FULL] <= 1);
+	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	ga_arena_destroy(&arena);
+
+	for (size_t i = 0; i < lengthof(others); i++)
+	{
+		ga_arena_init(&others[i], heap, 0, 0, NULL, 0);
+		assert_non_null(ga_arena_alloc(&others[i], 100));
+	}
+	for (size_t i = 0; i < lengthof(others); i++)
+		ga_arena_destroy(&others[i]);
+	assert_true(heap->state_chunks[GA_REUSE] <= GA_HANDON_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -775,6 +812,7 @@ main(void)
 		TEST(a_share_of_arenas_is_quarantined),
 		TEST(chunks_keep_a_note_of_their_end),
 		TEST(handed_on_chunks_keep_their_note),
+		TEST(sampling_does_not_pile_up_chunks),
 		TEST(huge_pages_for_large_chunks),
 	};
 
