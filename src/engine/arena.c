@@ -208,7 +208,6 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 	ga_list *list = &heap->reuse[order];
 	ga_link *link;
 
-	heap->freed_note = 0; /* nobody knows which of its arenas freed what */
 	while ((link = ga_list_first(list)) != NULL)
 	{
 		ga_chunk *chunk = ga_container(ga_chunk, link, link);
