@@ -11,24 +11,19 @@
 
 #include "backend/events.h"
 #include "backend/fault.h"
-#include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
 /*
  * ContextNameOf
- *		The name of an arena's context, if the arena still is.
+ *		The name of an arena's context, for people.
  */
 static const char *
 ContextNameOf(uint64 arena_id)
 {
-	ga_list_foreach (link, &process_heap.arenas)
-	{
-		ga_arena *arena = ga_container(ga_arena, link, link);
+	const char *name = FreeHistoryContextName(arena_id);
 
-		if (arena->id == arena_id)
-			return ArenaSetOf(arena)->context->name;
-	}
-	return "unknown";
+	return name == NULL ? "unknown" : name;
 }
 
 static void

@@ -268,15 +268,21 @@ EndGuard(const struct sigaction *previous_alarm)
 static void
 PassOn(int signal_number, siginfo_t *info, void *data)
 {
-	const struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
+	struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
+	struct sigaction action = *previous;
 
-	if ((previous->sa_flags & SA_SIGINFO) != 0)
-		previous->sa_sigaction(signal_number, info, data);
-	else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN)
-		previous->sa_handler(signal_number);
+	if ((action.sa_flags & SA_RESETHAND) != 0)
+	{
+		previous->sa_flags = 0;
+		previous->sa_handler = SIG_DFL;
+	}
+	if ((action.sa_flags & SA_SIGINFO) != 0)
+		action.sa_sigaction(signal_number, info, data);
+	else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+		action.sa_handler(signal_number);
 	else
 	{
-		(void) sigaction(signal_number, previous, NULL);
+		(void) sigaction(signal_number, &action, NULL);
 		if (info->si_code <= 0)
 			(void) raise(signal_number);
 	}

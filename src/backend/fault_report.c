@@ -12,7 +12,9 @@
 #include <time.h>
 
 #include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
@@ -75,7 +77,10 @@ static void
 ReportProcess(ReportText *text)
 {
 	ReportKeyNumber(text, "pid", MyProcPid);
-	ReportKeyString(text, "backend type", GetBackendTypeDesc(MyBackendType));
+	ReportKeyString(text, "backend type",
+					MyBackendType == B_BG_WORKER && MyBgworkerEntry != NULL
+						? MyBgworkerEntry->bgw_type
+						: GetBackendTypeDesc(MyBackendType));
 	ReportKeyString(text, "user", user_name);
 	ReportKeyString(text, "database", database_name);
 }
@@ -93,6 +98,8 @@ ReportQuery(ReportText *text)
 	if (debug_query_string != NULL)
 		copied = process_heap.os->peek(copy, debug_query_string, sizeof(copy) - 1);
 	copy[copied] = '\0';
+	if (strnlen(copy, sizeof(copy)) == sizeof(copy) - 1)
+		copy[pg_mbcliplen(copy, sizeof(copy) - 1, sizeof(copy) - 2)] = '\0';
 	ReportKeyString(text, "query", copy);
 }
 
@@ -251,15 +258,8 @@ FaultSummary(ReportText *text, const ga_chunk *chunk)
 void
 FaultReportEvent(ReportText *text, const ga_event *event)
 {
-	const char *name = NULL;
+	const char *name = FreeHistoryContextName(event->arena_id);
 
-	ga_list_foreach (link, &process_heap.arenas)
-	{
-		const ga_arena *arena = ga_container(ga_arena, link, link);
-
-		if (arena->id == event->arena_id)
-			name = ArenaSetOf(arena)->context->name;
-	}
 	ReportHead(text, "write after free", "warning");
 	ReportKeyString(text, "access", "write");
 	ReportKey(text, "address");

@@ -161,8 +161,8 @@ static GA_NOINLINE void
 reset_slow(ga_arena *arena, ga_quarantine mode)
 {
 	ga_chunk *chunk = arena->active;
-	bool keep = chunk != NULL && chunk->order <= GA_HANDON_ORDER &&
-				arena->mode != GA_QUARANTINE_STRICT;
+	bool keep =
+		chunk != NULL && chunk->order <= GA_HANDON_ORDER && arena->mode != GA_QUARANTINE_STRICT;
 
 	ga_arena_note_free(arena, GA_FREED_BY_RESET);
 	ga_charge_all(arena, 0);

@@ -165,6 +165,8 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 	ga_heap *heap = arena->heap;
 
 	heap->freed_note = 0;
+	if (arena->active == NULL && arena->full.count == 0 && arena->large.count == 0)
+		return;
 	if (arena->mode != GA_QUARANTINE_OFF && heap->note_free != NULL)
 		heap->freed_note = heap->note_free(arena, how);
 }

@@ -40,6 +40,18 @@ CopyText(char *to, const char *from, int size)
 }
 
 /*
+ * IsFreed
+ *		Does the pointer dangle, as far as we know?
+ */
+static bool
+IsFreed(const void *pointer)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+
+	return chunk != NULL && !ga_state_is_owned(chunk->state);
+}
+
+/*
  * CopyIdent
  *		A context that is deleted has already lost its ident.  What it was last
  *		seen to be may itself be gone, so it is read with care.
@@ -85,9 +97,23 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 		ArenaSetNoteParents(set);
 	memcpy(record->parents, set->parents, sizeof(record->parents));
 	CopyIdent(record, set);
-	CopyText(record->query, debug_query_string, FREE_QUERY_LENGTH);
+	CopyText(record->query, IsFreed(debug_query_string) ? NULL : debug_query_string,
+			 FREE_QUERY_LENGTH);
 	record->depth = goarena_free_stacks ? StackTraceTake(record->stack, FREE_STACK_DEPTH) : 0;
 	return last_number;
+}
+
+const FreeRecord *
+FreeHistoryOfArena(uint64 arena_id)
+{
+	for (uint64 i = 0; ring != NULL && i < FREE_HISTORY_RECORDS && i < last_number; i++)
+	{
+		const FreeRecord *record = &ring[(last_number - i) % FREE_HISTORY_RECORDS];
+
+		if (record->arena_id == arena_id)
+			return record;
+	}
+	return NULL;
 }
 
 const FreeRecord *
@@ -99,6 +125,22 @@ FreeHistoryFind(uint64 number)
 		return NULL;
 	record = &ring[number % FREE_HISTORY_RECORDS];
 	return record->number == number ? record : NULL;
+}
+
+const char *
+FreeHistoryContextName(uint64 arena_id)
+{
+	const FreeRecord *record;
+
+	ga_list_foreach (link, &process_heap.arenas)
+	{
+		const ga_arena *arena = ga_container(ga_arena, link, link);
+
+		if (arena->id == arena_id)
+			return ArenaSetOf(arena)->context->name;
+	}
+	record = FreeHistoryOfArena(arena_id);
+	return record == NULL ? NULL : record->name;
 }
 
 const char *

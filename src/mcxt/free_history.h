@@ -54,6 +54,12 @@ extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
 /* The record of a number, or NULL if it is no longer known.  Async-signal-safe. */
 extern const FreeRecord *FreeHistoryFind(uint64 number);
 
+/* The newest record of an arena, or NULL if none is known. */
+extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);
+
+/* The name of an arena's context, also of one that is gone; NULL if unknown. */
+extern const char *FreeHistoryContextName(uint64 arena_id);
+
 /* "reset", "delete", "pfree" or "repalloc" */
 extern const char *FreedByName(ga_freed_by how);
 

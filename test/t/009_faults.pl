@@ -486,14 +486,9 @@ foreach my $when (sort keys %checks)
 		[ @{ $reports[0] }{qw(kind access freed_by object_size object_offset outcome backend_type)} ],
 		[ 'write after free', 'write', 'pfree', 1000, 24, 'warning', 'client backend' ],
 		"write after free, $when: what is reported");
-	TODO:
-	{
-		local $TODO = $when eq 'a delete' ? 'the name is gone with the arena' : undef;
-
-		like($messages, qr/in memory context "fault test"$/m,
-			"write after free, $when: the warning names the context");
-		is($reports[0]{context}, 'fault test', "write after free, $when: so does the report");
-	}
+	like($messages, qr/in memory context "fault test"$/m,
+		"write after free, $when: the warning names the context");
+	is($reports[0]{context}, 'fault test', "write after free, $when: so does the report");
 	like((parts_of(text_of($node, $reports[0])))[2], qr/ fault_pfree\b/,
 		"write after free, $when: the free stack has the function");
 	is(refused($session, 'SELECT goarena_sweep();'), '', "write after free, $when: it is told once");
@@ -594,12 +589,7 @@ foreach my $handler ('one-shot', 'before siginfo')
 {
 	$other->adjust_conf('postgresql.conf', 'goarena_fault_test.handler', "'$handler'");
 	$other->restart;
-	TODO:
-	{
-		local $TODO = $handler eq 'one-shot' ? 'SA_RESETHAND is not heeded' : undef;
-
-		$crash = unreported($other, "handler $handler", "SELECT fault_elsewhere('null')");
-	}
+	$crash = unreported($other, "handler $handler", "SELECT fault_elsewhere('null')");
 	is( () = $crash->{log} =~ /^goarena_fault_test: .*handler called for a fault\n/mg, 1,
 		"handler $handler: it is called once");
 }
