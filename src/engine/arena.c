@@ -78,6 +78,7 @@ give_up_active(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 	size_t left;
 
+	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	if (arena->mode == GA_QUARANTINE_OFF)
 		arena->ptr = chunk->start;
 	left = arena->end - arena->ptr;

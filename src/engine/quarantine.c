@@ -77,7 +77,6 @@ void
 ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
 {
 	assert(chunk->order <= GA_HANDON_ORDER && !chunk->large);
-	GA_MAKE_NOACCESS(chunk->start, chunk->used - chunk->start);
 	chunk->arena = NULL;
 	chunk->freed = chunk->charged = 0;
 	chunk->freed_note = heap->freed_note;

@@ -490,6 +490,58 @@ handed_on_chunks_without_room(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* Arenas that are not quarantined go on in a chunk as they found it. */
+static void
+off_hands_on_what_it_took_over(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	char *old;
+	char *object;
+	ga_chunk *chunk;
+
+	begin(&arena, heap, GA_QUARANTINE_ON);
+	old = alloc(&arena, 1000);
+	chunk = chunk_at(heap, old);
+	set_mode(heap, GA_QUARANTINE_OFF);
+	ga_arena_reset(&arena);
+	assert_int_equal(arena.mode, GA_QUARANTINE_OFF);
+	object = alloc(&arena, 1000);
+	assert_ptr_equal(arena.active, chunk);
+	assert_true(object > old);
+	ga_arena_reset(&arena);
+	assert_ptr_equal(alloc(&arena, 1000), object);
+
+	/* What was quarantined stays out of reach, the rest is free again. */
+	ga_arena_destroy(&arena);
+	assert_int_equal(chunk->state, GA_REUSE);
+	assert_int_equal(chunk->used, object - HEADER);
+#if SANITIZED
+	assert_true(__asan_address_is_poisoned(old));
+	assert_true(__asan_address_is_poisoned(object));
+#endif
+	begin(&arena, heap, GA_QUARANTINE_ON);
+	assert_ptr_equal(alloc(&arena, 1000), object);
+	ga_arena_destroy(&arena);
+}
+
+static void
+not_too_many_chunks_are_handed_on(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arenas[GA_HANDON_MAX + 10];
+
+	for (size_t i = 0; i < lengthof(arenas); i++)
+	{
+		begin(&arenas[i], heap, GA_QUARANTINE_ON);
+		(void) alloc(&arenas[i], 100);
+	}
+	for (size_t i = 0; i < lengthof(arenas); i++)
+		ga_arena_destroy(&arenas[i]);
+	assert_int_equal(heap->state_chunks[GA_REUSE], GA_HANDON_MAX);
+	assert_int_equal(heap->state_chunks[GA_FAULT], 10);
+}
+
 static void
 on_quarantines_full_chunks(void **state)
 {
@@ -806,6 +858,8 @@ main(void)
 		TEST(on_goes_on_where_it_stood),
 		TEST(handed_on_chunks_are_used_up),
 		TEST(handed_on_chunks_without_room),
+		TEST(off_hands_on_what_it_took_over),
+		TEST(not_too_many_chunks_are_handed_on),
 		TEST(on_quarantines_full_chunks),
 		TEST(strict_faults_at_once),
 		TEST(each_life_draws_its_mode),

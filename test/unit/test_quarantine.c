@@ -367,6 +367,66 @@ release_leaves_nothing(void **state)
 	assert_int_equal(ga_heap_release(heap), 0);
 }
 
+/* What has no pages needs no access: such memory counts against limits. */
+static void
+released_chunks_are_closed(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[6];
+
+	take_row(heap, 16, chunks, lengthof(chunks));
+	for (size_t i = 4; i > 0; i--)
+		make_ready(heap, chunks[i]);
+	assert_int_equal(heap->mapped, 6 * 64 * KB);
+	assert_int_equal(ga_heap_release(heap), 4 * 64 * KB);
+	assert_int_equal(heap->mapped, 2 * 64 * KB);
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		assert_int_equal(read_faults((void *) chunks[i]->base), i >= 1 && i <= 4);
+	assert_heap(heap);
+	for (size_t i = 0; i < 4; i++)
+		assert_non_null(take_written(heap, 16));
+	assert_int_equal(heap->mapped, 6 * 64 * KB);
+}
+
+static void
+closing_is_one_call_for_a_run(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[8];
+
+	take_row(heap, 16, chunks, lengthof(chunks));
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		make_ready(heap, chunks[i]);
+	assert_int_equal(ga_heap_release(heap), 8 * 64 * KB);
+	assert_int_equal(fake_calls(OS_UNUSE), 1);
+	assert_int_equal(fake_calls(OS_FAULT), 1);
+	assert_int_equal(heap->mapped, 0);
+}
+
+/* Where it is refused, or would make too many mappings, access stays. */
+static void
+closing_that_is_refused(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[3];
+
+	for (int limited = 0; limited < 2; limited++)
+	{
+		take_row(heap, 16, chunks, lengthof(chunks));
+		make_ready(heap, chunks[1]);
+		if (limited)
+			heap->config.max_mappings = 2;
+		else
+			fake_fail(OS_FAULT, 1, ENOMEM);
+		assert_int_equal(ga_heap_release(heap), 64 * KB);
+		assert_int_equal(chunks[1]->accessible, 64 * KB);
+		assert_int_equal(chunks[1]->touched, 0);
+		assert_heap(heap);
+		assert_access(heap);
+		assert_ptr_equal(take_written(heap, 16), chunks[1]);
+	}
+}
+
 static void
 release_that_fails(void **state)
 {
@@ -406,6 +466,9 @@ main(void)
 		TEST(pages_longest_unused_are_released_first),
 		TEST(quarantined_pages_count_for_the_budget),
 		TEST(release_leaves_nothing),
+		TEST(released_chunks_are_closed),
+		TEST(closing_is_one_call_for_a_run),
+		TEST(closing_that_is_refused),
 		TEST(release_that_fails),
 	};
 
