@@ -258,6 +258,8 @@ print_table()
 			# what happened most often of what was not reported
 			else if ($4 != "right") {
 				text = $4 == "crash" ? "crash" : $5
+				if ($4 == "crash")
+					crashed[key]++
 				if (++times[key, text] > most[key]) {
 					most[key] = times[key, text]
 					other[key] = text
@@ -274,7 +276,9 @@ print_table()
 			text = (found[key] + 0) " of " runs[key]
 			if (wrong[key] > 0)
 				text = text ", " wrong[key] " not right"
-			if (config !~ /-0\.1$/ && other[key] != "")
+			if (config ~ /-0\.1$/)
+				text = text (crashed[key] > 0 ? ", " crashed[key] " crashed" : "")
+			else if (other[key] != "")
 				text = found[key] > 0 ? text ", else " other[key] : other[key]
 			return text
 		}

@@ -94,7 +94,8 @@ ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 	ga_chunk_set_state(heap, chunk, GA_FAULT);
 	ga_list_push_tail(&heap->fault, &chunk->link);
 	chunk->late = heap->sweeping;
-	heap->fresh_quarantine += chunk->used - chunk->base;
+	/* What is held counts, and of a span whose pages moved on, its addresses. */
+	heap->fresh_quarantine += ga_max_size(chunk->touched, chunk->used - chunk->base);
 	heap->fault_bytes += chunk->touched;
 
 	if (heap->fault.count >= FAULT_BATCH_CHUNKS || heap->fault_bytes >= FAULT_BATCH_BYTES)
