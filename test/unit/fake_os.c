@@ -119,10 +119,10 @@ static int
 fake_free(void *addr, size_t size)
 {
 	check_range(addr, size);
-	if (!counted(OS_FREE))
-		return -1;
+
+	/* What could not be given back is the process's, no longer the engine's. */
 	fake.reserved -= size;
-	return fake.real->free(addr, size);
+	return counted(OS_FREE) ? fake.real->free(addr, size) : -1;
 }
 
 static int

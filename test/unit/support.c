@@ -181,6 +181,19 @@ sweep_words(ga_heap *heap, const uintptr_t *words, size_t count)
 }
 
 ga_sweep_result
+sweep_range(ga_heap *heap, const void *from, size_t size, bool unstable)
+{
+	ga_sweep_result result;
+
+	ga_sweep_begin(heap);
+	ga_sweep_root(heap, (uintptr_t) from, (uintptr_t) from + size, unstable);
+	ga_sweep_live(heap);
+	ga_sweep_finish(heap, &result);
+	assert_heap(heap);
+	return result;
+}
+
+ga_sweep_result
 sweep_nothing(ga_heap *heap)
 {
 	return sweep_words(heap, NULL, 0);
@@ -345,6 +358,15 @@ quarantine_now(ga_heap *heap, ga_chunk *chunk)
 	quarantine(heap, chunk);
 	ga_heap_flush_faults(heap);
 	assert_int_equal(chunk->state, GA_QUARANTINED);
+}
+
+ga_chunk *
+victim(ga_heap *heap)
+{
+	ga_chunk *chunk = take_written(heap, 16);
+
+	quarantine_now(heap, chunk);
+	return chunk;
 }
 
 void

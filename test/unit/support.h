@@ -78,6 +78,9 @@ extern ga_sweep_result sweep_words(ga_heap *heap, const uintptr_t *words, size_t
 /* Sweep without roots. */
 extern ga_sweep_result sweep_nothing(ga_heap *heap);
 
+/* Sweep with one range of memory as the root, given by its size in bytes. */
+extern ga_sweep_result sweep_range(ga_heap *heap, const void *from, size_t size, bool unstable);
+
 /* The chunk of an address that must have one. */
 extern ga_chunk *chunk_at(ga_heap *heap, const void *addr);
 
@@ -127,6 +130,9 @@ extern void hand_on(ga_heap *heap, ga_chunk *chunk);
 
 /* The same, and out of the fault list. */
 extern void quarantine_now(ga_heap *heap, ga_chunk *chunk);
+
+/* A chunk of 64 kB in quarantine. */
+extern ga_chunk *victim(ga_heap *heap);
 
 /*
  * Memory
