@@ -35,4 +35,13 @@
 #error "GA_OWNER_WORD is not what the server wants"
 #endif
 
+/* Memory for what a check hook hands on; NULL if there is none. */
+#if PG_VERSION_NUM < 160000
+#define GucAlloc(size) malloc(size)
+#define GucFree(ptr)   free(ptr)
+#else
+#define GucAlloc(size) guc_malloc(LOG, size)
+#define GucFree(ptr)   guc_free(ptr)
+#endif
+
 #endif /* GOARENA_COMPAT_H */
