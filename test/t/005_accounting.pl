@@ -67,7 +67,7 @@ my @queries = (
 	[ 'sort in memory', '64MB', '',
 		'SELECT m FROM t ORDER BY m', qr/quicksort  Memory/ ],
 	[ 'top-N sort', '64kB', '',
-		'SELECT m FROM t ORDER BY m LIMIT 100', qr/top-N heapsort  Memory/ ],
+		'SELECT m FROM t ORDER BY m LIMIT 100', qr/top-N heapsort  Memory|still in progress/ ],
 	[ 'window', '64kB', '',
 		'SELECT i, rank() OVER (PARTITION BY k ORDER BY m) FROM t', qr/external merge  Disk/ ]);
 
