@@ -41,16 +41,6 @@ progress()
 	printf 'bugs: %s\n' "$*" >&2
 }
 
-# Run a command of which only failure is of interest.
-quietly()
-{
-	run_job "$@" >"$SCRATCH/command.log" 2>&1
-	if [ "$JOB_STATUS" -ne 0 ]; then
-		tail -n 40 "$SCRATCH/command.log" >&2
-		die "failed: $*"
-	fi
-}
-
 # Print the settings of configuration $1, a line each.
 settings_of()
 {

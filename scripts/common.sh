@@ -11,10 +11,19 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# One major so far.  Another one also needs its suite in test/core/run.sh.
-PG_MAJOR=${PG_MAJOR:-15}
-PACKAGED_PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
-PG_CONFIG=${PG_CONFIG:-$PACKAGED_PG_CONFIG}
+# The majors that goarena supports, the one that this Debian has packages of, and
+# the one of the others that is built with LLVM.
+ALL_MAJORS=(15 17 18 19)
+PACKAGED_MAJOR=15
+LLVM_MAJOR=17
+
+# Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR, from
+# a package or built by us as PG_KIND says, plain or cassert.
+if [ -n "${PG_CONFIG:-}" ]; then
+	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+fi
+PG_MAJOR=${PG_MAJOR:-$PACKAGED_MAJOR}
+PG_KIND=${PG_KIND:-plain}
 
 # The server refuses to run as root.
 if [ "$EUID" -eq 0 ]; then
@@ -38,16 +47,57 @@ die()
 	exit 1
 }
 
-# Set BINDIR, PKGLIBDIR, PG_VERSION (15.20) and PG_REGRESS from pg_config.
+# Set GOARENA_CACHE, the directory that keeps what takes long to get or to build.
+# Servers run from it as an unprivileged user; a directory that cannot be used is
+# replaced by one in /tmp.
+find_cache()
+{
+	local default=${XDG_CACHE_HOME:-/var/cache}
+
+	[ "$EUID" -eq 0 ] || default=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}
+	GOARENA_CACHE=${GOARENA_CACHE:-$default/goarena}
+	if ! mkdir -p -- "$GOARENA_CACHE" 2>/dev/null || ! [ -w "$GOARENA_CACHE" ] ||
+		! as_nobody test -x "$GOARENA_CACHE"; then
+		GOARENA_CACHE=/tmp/goarena-cache-$EUID
+		make_output_dir "$GOARENA_CACHE"
+	fi
+}
+
+as_nobody()
+{
+	if [ "$EUID" -eq 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# Print where the PostgreSQL that we build is or will be.
+build_prefix()
+{
+	local suffix=
+
+	[ "$PG_KIND" = plain ] || suffix=-$PG_KIND
+	say "$GOARENA_CACHE/postgresql-$PG_MAJOR$suffix"
+}
+
+# Set PG_CONFIG unless it is, and from it BINDIR, PKGLIBDIR, PG_VERSION (15.20,
+# 19rc1) and PG_REGRESS.
 find_postgres()
 {
+	if [ -z "${PG_CONFIG:-}" ]; then
+		if [ "$PG_MAJOR" = "$PACKAGED_MAJOR" ] && [ "$PG_KIND" = plain ]; then
+			PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+		else
+			find_cache
+			PG_CONFIG=$(build_prefix)/bin/pg_config
+		fi
+	fi
 	[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh, or set PG_CONFIG"
 	BINDIR=$("$PG_CONFIG" --bindir)
 	PKGLIBDIR=$("$PG_CONFIG" --pkglibdir)
 	PG_VERSION=$("$PG_CONFIG" --version | awk '{ print $2 }')
 	PG_REGRESS=$PKGLIBDIR/pgxs/src/test/regress/pg_regress
-	[ "${PG_VERSION%%.*}" = "$PG_MAJOR" ] ||
-		die "$PG_CONFIG is of PostgreSQL $PG_VERSION, not $PG_MAJOR"
 	[ -x "$BINDIR/postgres" ] || die "no server in $BINDIR"
 }
 
@@ -120,6 +170,16 @@ run_job()
 	set +m
 	wait "$JOB" || JOB_STATUS=$?
 	JOB=
+}
+
+# Run a command of which only failure is of interest, as a job.
+quietly()
+{
+	run_job "$@" >"$SCRATCH/command.log" 2>&1
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		tail -n 40 "$SCRATCH/command.log" >&2
+		die "failed: $*"
+	fi
 }
 
 # Run a command as the unprivileged user in the scratch directory, in a clean

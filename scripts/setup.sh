@@ -4,14 +4,24 @@
 #   run   what it takes to build and run goarena
 #   test  what all tests take as well (default)
 #
-# PG_CONFIG may name a server that does not come from a package; then only the
-# tools are seen to.
+# The server too: PostgreSQL PG_MAJOR (default 15) from its package, another major
+# than Debian's, or one of PG_KIND=cassert, by scripts/build-postgres.sh.  With
+# PG_CONFIG set it is there, and only the tools are seen to.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-server=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
+packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 tools=(gcc make libc6-dev)
+server=given
+if [ -z "${PG_CONFIG:-}" ]; then
+	server=packaged
+	if [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ] || [ "$PG_KIND" != plain ]; then
+		server=built
+		tools+=(bison flex perl bzip2 xz-utils pkg-config libicu-dev liblz4-dev libipc-run-perl)
+		[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
+	fi
+fi
 case "${1:-test}" in
 	run) ;;
 	test)
@@ -22,7 +32,7 @@ case "${1:-test}" in
 esac
 
 command -v dpkg-query >/dev/null ||
-	die "this script knows Debian only; wanted are: ${server[*]} ${tools[*]}"
+	die "this script knows Debian only; wanted are: ${packages[*]} ${tools[*]}"
 
 # The version of an installed package, else nothing
 version()
@@ -32,29 +42,34 @@ version()
 }
 
 missing=()
-if [ "$PG_CONFIG" = "$PACKAGED_PG_CONFIG" ]; then
+if [ "$server" = packaged ]; then
 	# The headers must be those of the server: update both when they differ.
-	headers=$(version "${server[1]}")
-	if [ -z "$headers" ] || [ "$(version "${server[0]}")" != "$headers" ]; then
-		missing=("${server[@]}")
+	headers=$(version "${packages[1]}")
+	if [ -z "$headers" ] || [ "$(version "${packages[0]}")" != "$headers" ]; then
+		missing=("${packages[@]}")
 	fi
 fi
 for package in "${tools[@]}"; do
 	[ -n "$(version "$package")" ] || missing+=("$package")
 done
-[ "${#missing[@]}" -gt 0 ] || exit 0
 
-install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
-[ "$EUID" -eq 0 ] || die "packages are missing; as root run: apt-get update && ${install[*]}"
+install_missing()
+{
+	local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
+	local output createcluster=/etc/postgresql-common/createcluster.conf
 
-# Without this the package starts a cluster of its own.
-createcluster=/etc/postgresql-common/createcluster.conf
-if [ -z "$(version postgresql-common)" ] && [ ! -e "$createcluster" ]; then
-	mkdir -p "$(dirname "$createcluster")"
-	say 'create_main_cluster = false' >"$createcluster"
-fi
+	[ "$EUID" -eq 0 ] ||
+		die "packages are missing; as root run: apt-get update && ${install[*]}"
+	# Without this the package starts a cluster of its own.
+	if [ -z "$(version postgresql-common)" ] && [ ! -e "$createcluster" ]; then
+		mkdir -p "$(dirname "$createcluster")"
+		say 'create_main_cluster = false' >"$createcluster"
+	fi
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	output=$(apt-get update -q 2>&1) || say "$output"	# some other repository may be out of order
+	output=$("${install[@]}" 2>&1) || die "$output"
+}
 
-say "installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-output=$(apt-get update -q 2>&1) || say "$output"	# some other repository may be out of order
-output=$("${install[@]}" 2>&1) || die "$output"
+[ "${#missing[@]}" -eq 0 ] || install_missing
+[ "$server" != built ] || exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
