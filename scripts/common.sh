@@ -24,6 +24,7 @@ if [ -n "${PG_CONFIG:-}" ]; then
 fi
 PG_MAJOR=${PG_MAJOR:-$PACKAGED_MAJOR}
 PG_KIND=${PG_KIND:-plain}
+export PG_MAJOR PG_KIND
 
 # The server refuses to run as root.
 if [ "$EUID" -eq 0 ]; then
@@ -72,6 +73,12 @@ as_nobody()
 	fi
 }
 
+# Is the server one that scripts/build-postgres.sh makes?
+is_built()
+{
+	[ -z "${PG_CONFIG:-}" ] && { [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ] || [ "$PG_KIND" != plain ]; }
+}
+
 # Print where the PostgreSQL that we build is or will be.
 build_prefix()
 {
@@ -85,14 +92,12 @@ build_prefix()
 # 19rc1) and PG_REGRESS.
 find_postgres()
 {
-	if [ -z "${PG_CONFIG:-}" ]; then
-		if [ "$PG_MAJOR" = "$PACKAGED_MAJOR" ] && [ "$PG_KIND" = plain ]; then
-			PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
-		else
-			find_cache
-			PG_CONFIG=$(build_prefix)/bin/pg_config
-		fi
+	if is_built; then
+		find_cache
+		PG_CONFIG=$(build_prefix)/bin/pg_config
+		[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh"
 	fi
+	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}
 	[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh, or set PG_CONFIG"
 	BINDIR=$("$PG_CONFIG" --bindir)
 	PKGLIBDIR=$("$PG_CONFIG" --pkglibdir)

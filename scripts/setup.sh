@@ -4,23 +4,17 @@
 #   run   what it takes to build and run goarena
 #   test  what all tests take as well (default)
 #
-# The server too: PostgreSQL PG_MAJOR (default 15) from its package, another major
-# than Debian's, or one of PG_KIND=cassert, by scripts/build-postgres.sh.  With
-# PG_CONFIG set it is there, and only the tools are seen to.
+# The server comes from the package of PG_MAJOR (default 15), else
+# scripts/build-postgres.sh makes it.  With PG_CONFIG set, it is there.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
 packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 tools=(gcc make libc6-dev)
-server=given
-if [ -z "${PG_CONFIG:-}" ]; then
-	server=packaged
-	if [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ] || [ "$PG_KIND" != plain ]; then
-		server=built
-		tools+=(bison flex perl bzip2 xz-utils pkg-config libicu-dev liblz4-dev libipc-run-perl)
-		[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
-	fi
+if is_built; then
+	tools+=(bison flex perl bzip2 xz-utils pkg-config libicu-dev liblz4-dev libipc-run-perl)
+	[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
 fi
 case "${1:-test}" in
 	run) ;;
@@ -41,17 +35,23 @@ version()
 		sed -n 's/^installed //p'
 }
 
-missing=()
-if [ "$server" = packaged ]; then
-	# The headers must be those of the server: update both when they differ.
-	headers=$(version "${packages[1]}")
-	if [ -z "$headers" ] || [ "$(version "${packages[0]}")" != "$headers" ]; then
-		missing=("${packages[@]}")
+# Set missing, the packages that are not installed.
+find_missing()
+{
+	local package headers
+
+	missing=()
+	if [ -z "${PG_CONFIG:-}" ] && ! is_built; then
+		# The headers must be those of the server: update both when they differ.
+		headers=$(version "${packages[1]}")
+		if [ -z "$headers" ] || [ "$(version "${packages[0]}")" != "$headers" ]; then
+			missing=("${packages[@]}")
+		fi
 	fi
-fi
-for package in "${tools[@]}"; do
-	[ -n "$(version "$package")" ] || missing+=("$package")
-done
+	for package in "${tools[@]}"; do
+		[ -n "$(version "$package")" ] || missing+=("$package")
+	done
+}
 
 install_missing()
 {
@@ -71,5 +71,17 @@ install_missing()
 	output=$("${install[@]}" 2>&1) || die "$output"
 }
 
-[ "${#missing[@]}" -eq 0 ] || install_missing
-[ "$server" != built ] || exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
+# Tests of several servers may get here at a time.
+if [ "$EUID" -eq 0 ]; then
+	exec 9>/run/lock/goarena-setup
+	flock 9
+fi
+find_missing
+if [ "${#missing[@]}" -gt 0 ]; then
+	install_missing
+fi
+exec 9>&-
+
+if is_built; then
+	exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
+fi

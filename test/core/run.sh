@@ -5,6 +5,9 @@
 #   on      every context in an arena, every arena quarantined as Go does it
 #   strict  the same, all chunks set to fault at once
 #
+# A mode with -jit appended (plain-jit) has every expression compiled, optimised, and
+# functions of the server inlined into it.
+#
 # goarena must be installed.  With plain among the modes it runs first, and a test
 # that fails there is not held against goarena: what counts is a test that fails
 # only with it, does not run, a server that crashes or does not stop in order, or
@@ -28,7 +31,7 @@ source "$(dirname "$0")/../../scripts/common.sh"
 # shellcheck source=scripts/source.sh
 source "$TOP/scripts/source.sh"
 
-usage="usage: run.sh plain|on|strict..."
+usage="usage: run.sh (plain|on|strict)[-jit]..."
 OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-core}
 TIMEOUT=${TIMEOUT:-3600}
 
@@ -126,7 +129,7 @@ prepare_tests()
 # Run the tests in mode $1, with their results in $OUTDIR/$1.
 run_mode()
 {
-	local mode=$1 dir=$OUTDIR/$1 settings start=$SECONDS
+	local mode=${1%-jit} jit=${1#"${1%-jit}"} dir=$OUTDIR/$1 plain settings start=$SECONDS
 	local passed failed counted new
 
 	rm -rf -- "$dir"
@@ -138,6 +141,11 @@ run_mode()
 	if [ "$mode" != plain ]; then
 		settings+=("shared_preload_libraries = 'goarena'" "goarena.contexts = '*'"
 			"goarena.quarantine = $mode" 'goarena.quarantine_sample_rate = 1.0')
+	fi
+	plain=$OUTDIR/plain$jit
+	if [ -n "$jit" ]; then
+		settings+=('jit = on' 'jit_above_cost = 0' 'jit_inline_above_cost = 0'
+			'jit_optimize_above_cost = 0')
 	fi
 	rm -rf -- "$SCRATCH/out"
 	mkdir "$SCRATCH/out"
@@ -167,8 +175,8 @@ run_mode()
 	# What fails on the plain server too is not for goarena to answer.
 	if [ "$mode" = plain ]; then
 		: >"$dir/only-here"
-	elif [ -e "$OUTDIR/plain/failed" ]; then
-		comm -23 "$dir/failed" "$OUTDIR/plain/failed" >"$dir/only-here"
+	elif [ -e "$plain/failed" ]; then
+		comm -23 "$dir/failed" "$plain/failed" >"$dir/only-here"
 	else
 		cp "$dir/failed" "$dir/only-here"
 	fi
@@ -176,14 +184,14 @@ run_mode()
 	passed=$(grep -c '^ok ' "$dir/results" || true)
 	failed=$(wc -l <"$dir/failed")
 	counted=$(cat "$dir/only-here" "$dir/not-run" "$dir/problems" | wc -l)
-	say "$mode $passed $failed $counted" >>"$OUTDIR/summary"
+	say "$mode$jit $passed $failed $counted" >>"$OUTDIR/summary"
 
-	say "core $mode: $passed passed, $failed failed ($((SECONDS - start)) s)"
+	say "core $mode$jit: $passed passed, $failed failed ($((SECONDS - start)) s)"
 	if [ "$failed" -gt 0 ]; then
 		say "  failed: $(paste -s -d ' ' "$dir/failed")"
-		if [ "$mode" != plain ] && [ -e "$OUTDIR/plain/failed" ]; then
+		if [ "$mode" != plain ] && [ -e "$plain/failed" ]; then
 			new=$(paste -s -d ' ' "$dir/only-here")
-			say "  but not in plain: ${new:-none}"
+			say "  but not in plain$jit: ${new:-none}"
 		fi
 	fi
 	[ ! -s "$dir/not-run" ] || say "  did not run: $(paste -s -d ' ' "$dir/not-run")"
@@ -197,8 +205,8 @@ run_mode()
 modes=()
 for mode; do
 	case "$mode" in
-		plain) modes=(plain "${modes[@]}") ;;
-		on|strict) modes+=("$mode") ;;
+		plain|plain-jit) modes=("$mode" "${modes[@]}") ;;
+		on|strict|on-jit|strict-jit) modes+=("$mode") ;;
 		*) die "$usage" ;;
 	esac
 done
@@ -206,7 +214,7 @@ done
 find_postgres
 make_scratch
 make_output_dir "$OUTDIR"
-rm -rf -- "$OUTDIR"/{summary,plain,on,strict}
+rm -rf -- "$OUTDIR"/{summary,{plain,on,strict}{,-jit}}
 prepare_tests
 for mode in "${modes[@]}"; do
 	run_mode "$mode"
