@@ -22,7 +22,7 @@ source "$TOP/scripts/source.sh"
 
 unset PG_CONFIG
 usage="usage: build-postgres.sh 17|18|19 [plain|cassert]"
-EXTENSIONS=(amcheck pageinspect pg_buffercache pg_stat_statements spi)
+EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi)
 
 # Set FLAGS, the arguments of configure.
 set_flags()
@@ -87,7 +87,7 @@ PG_KIND=${2:-plain}
 find_cache
 PREFIX=$(build_prefix)
 set_flags
-STAMP=$(say "gcc $(gcc -dumpfullversion)" && printf '%s\n' "${FLAGS[@]}")
+STAMP=$(say "gcc $(gcc -dumpfullversion)" && printf '%s\n' "${FLAGS[@]}" "${EXTENSIONS[@]}")
 
 # one build of a kind at a time
 exec 9>"$PREFIX.lock"
