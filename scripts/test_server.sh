@@ -118,6 +118,7 @@ level_tap()
 	give_to_user "$dir" "$SCRATCH/tmp"
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
+		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
 		"${settings[@]}" \
 		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {

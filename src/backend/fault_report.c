@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "backend/fault_report.h"
