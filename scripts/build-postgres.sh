@@ -4,7 +4,11 @@
 # For the majors that this Debian has no packages of: builds the source of Debian's
 # package, with the flags that Debian hardens its own builds with, and keeps the
 # result in the cache.  cassert adds --enable-cassert.  The last line of the output
-# is the path of pg_config.
+# is where it is.
+#
+# If the source cannot be fetched, as may be with a release candidate that has been
+# superseded, Debian's own packages take the place of a plain build, see
+# scripts/debian-root.sh.
 #
 # What the tests need besides the server comes with it: the extensions, Perl modules
 # and pg_regress they use, and PostgreSQL's own regression tests in $pkglibdir.
@@ -22,7 +26,7 @@ source "$TOP/scripts/source.sh"
 
 unset PG_CONFIG
 usage="usage: build-postgres.sh 17|18|19 [plain|cassert]"
-EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi)
+EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi test_decoding)
 
 # Set FLAGS, the arguments of configure.
 set_flags()
@@ -93,17 +97,26 @@ STAMP=$(say "gcc $(gcc -dumpfullversion)" && printf '%s\n' "${FLAGS[@]}" "${EXTE
 exec 9>"$PREFIX.lock"
 flock 9
 if [ -z "${FORCE:-}" ] && [ "$(cat "$PREFIX/goarena-build" 2>/dev/null)" = "$STAMP" ]; then
-	say "$PREFIX/bin/pg_config"
+	say "$PREFIX"
+	exit 0
+fi
+
+if [ -z "${FORCE:-}" ] && [ "$PG_KIND" = plain ] && [ -e "$(root_of_server)" ]; then
+	root_of_server
 	exit 0
 fi
 
 start=$SECONDS
 make_scratch
-fetch_source "$PG_MAJOR" "$SCRATCH/source"
+if ! fetch_source "$PG_MAJOR" "$SCRATCH/source"; then
+	[ "$PG_KIND" = plain ] || exit 1
+	run_job "$TOP/scripts/debian-root.sh" "$PG_MAJOR"
+	exit "$JOB_STATUS"
+fi
 say "building PostgreSQL $(source_version "$SCRATCH/source") ($PG_KIND)"
 quietly build "$SCRATCH/source"
 quietly install_build "$SCRATCH/source"
 check_build
 say "$STAMP" >"$PREFIX/goarena-build"
 say "built in $((SECONDS - start)) s"
-say "$PREFIX/bin/pg_config"
+say "$PREFIX"

@@ -33,6 +33,7 @@ else
 	TEST_USER=$(id -un)
 fi
 
+ARGUMENTS=("$@")				# of the script
 SCRATCH=
 JOB=
 JOB_STATUS=0
@@ -88,6 +89,27 @@ build_prefix()
 	say "$GOARENA_CACHE/postgresql-$PG_MAJOR$suffix"
 }
 
+# Print where Debian's packages of that major are instead, with the system they are
+# for, if it cannot be built.
+root_of_server()
+{
+	say "$GOARENA_CACHE/debian-$PG_MAJOR"
+}
+
+# Run this script again, in the root directory of the server, and end as it does.
+run_in_root()
+{
+	local directories=("$TOP" /tmp) directory
+
+	for directory in "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}"; do
+		[[ -z $directory || $directory = /tmp/* ]] || directories+=("$directory")
+	done
+	run_job "$TOP/scripts/in_root.sh" "$(root_of_server)" "${directories[@]}" -- \
+		env PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" \
+		"$(realpath "$0")" "${ARGUMENTS[@]}"
+	exit "$JOB_STATUS"
+}
+
 # Set PG_CONFIG unless it is, and from it BINDIR, PKGLIBDIR, PG_VERSION (15.20,
 # 19rc1) and PG_REGRESS.
 find_postgres()
@@ -95,6 +117,9 @@ find_postgres()
 	if is_built; then
 		find_cache
 		PG_CONFIG=$(build_prefix)/bin/pg_config
+		if [ ! -e "$PG_CONFIG" ] && [ "$PG_KIND" = plain ] && [ -e "$(root_of_server)" ]; then
+			run_in_root
+		fi
 		[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh"
 	fi
 	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}

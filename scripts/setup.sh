@@ -1,8 +1,9 @@
 #!/bin/bash
-# setup.sh [run|test] - install what is missing on Debian
+# setup.sh [run|server|test] - get what is missing on Debian
 #
-#   run   what it takes to build and run goarena
-#   test  what all tests take as well (default)
+#   run     what it takes to build and run goarena
+#   server  what the tests with a server take as well
+#   test    what all tests take (default)
 #
 # The server comes from the package of PG_MAJOR (default 15), else
 # scripts/build-postgres.sh makes it.  With PG_CONFIG set, it is there.
@@ -10,19 +11,23 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
+what=${1:-test}
 packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 tools=(gcc make libc6-dev)
+# PostgreSQL's source, for a build or for the regression tests
+source=(bison flex perl bzip2 xz-utils)
 if is_built; then
-	tools+=(bison flex perl bzip2 xz-utils pkg-config libicu-dev liblz4-dev libipc-run-perl)
+	tools+=("${source[@]}" pkg-config libicu-dev liblz4-dev libipc-run-perl mmdebstrap)
 	[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
 fi
-case "${1:-test}" in
+case "$what" in
 	run) ;;
-	test)
-		# bison and flex: PostgreSQL's source, for its regression tests, may ask for them
-		tools+=(libcmocka-dev libipc-run-perl clang-format-14 bison flex perl
-			bzip2 xz-utils patch git procps) ;;
-	*) die "usage: setup.sh [run|test]" ;;
+	server|test)
+		tools+=(libipc-run-perl perl patch procps)
+		[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
+	test) tools+=(libcmocka-dev clang-format-14) ;;
+	server) ;;
+	*) die "usage: setup.sh [run|server|test]" ;;
 esac
 
 command -v dpkg-query >/dev/null ||

@@ -3,6 +3,8 @@
 #
 # shellcheck shell=bash
 
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
 # Print the suites of Debian that may have PostgreSQL $1.
 suites_of()
 {
@@ -21,20 +23,20 @@ source_lines()
 {
 	# shellcheck disable=SC2016		# apt expands these
 	apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v suites="$*" '
+		awk -v suites="$*" -v keyring="$KEYRING" '
 			BEGIN { n = split(suites, suite, " ") }
 			$1 == "main" && $2 !~ /-(updates|backports|proposed)/ {
 				security = $2 ~ /-security$/ ? "-security" : ""
 				for (i = 1; i <= n; i++)
 					if (security == "" || suite[i] !~ /^(experimental|sid)$/)
-						print "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]", \
-							$3, suite[i] security, $1
+						print "deb-src [signed-by=" keyring "]", $3, suite[i] security, $1
 			}' | sort -u
 }
 
 # Unpack the source package of PostgreSQL $1, without Debian's patches, into the
 # new directory $2: of the version that is installed, else the newest that can be
-# had.  apt gets lists and a cache of its own; the system's are left alone.
+# had.  Fails if none can be.  apt gets lists and a cache of its own; the system's are
+# left alone.
 fetch_source()
 {
 	local package=postgresql-$1 target=$2 work=$SCRATCH/apt
@@ -62,9 +64,10 @@ fetch_source()
 	)
 	[ -n "$archive" ] || {
 		tail -n 10 "$work/log" >&2
-		die "cannot fetch the source of $package"
+		say "cannot fetch the source of $package" >&2
+		return 1
 	}
-	tar -xf "$archive" -C "$target" --strip-components=1 --no-same-owner
+	tar -xf "$archive" -C "$target" --strip-components=1 --no-same-owner || return
 	rm -rf -- "$work"
 }
 

@@ -33,7 +33,10 @@ SKIPPED=77						# exit status of a level that has nothing to do
 
 level_setup()
 {
-	"$TOP/scripts/setup.sh" test
+	local what=server
+
+	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what=test
+	"$TOP/scripts/setup.sh" "$what"
 }
 
 level_format()
@@ -260,6 +263,7 @@ run_level()
 	stop_server || true					# a level that failed may have left it
 }
 
+levels=("$@")
 for level; do
 	[[ $LEVELS = *" $level "* ]] || die "no such level: $level ($LEVELS)"
 done
