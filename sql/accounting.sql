@@ -106,6 +106,7 @@ BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
 		line := regexp_replace(line, '(Planned Partitions|Batches|Memory Usage|Disk Usage|Memory|Disk): \d+(kB)?',
 			'\1: N\2', 'g');
+		line := regexp_replace(line, '(rows=\d+)\.00', '\1');	-- 18 and later
 		IF line ~ 'Batches|Disk|Sort Method|Partitions|Aggregate|Sort' THEN
 			RETURN NEXT trim(line);
 		END IF;

@@ -46,7 +46,7 @@ my @queries = (
 		'SELECT left(m, 4), min(m), sum(i) FROM t GROUP BY 1', qr/Batches: \d\d+ .*Disk Usage/ ],
 	[ 'hash aggregate with growing states', '1MB', 'SET enable_sort = off',
 		'SELECT k % 1000, array_agg(i), string_agg(m, \',\') FROM t GROUP BY 1', qr/Batches: \d+ .*Disk Usage/ ],
-	[ 'hash aggregate of more memory', '4MB', 'SET enable_sort = off',
+	[ 'hash aggregate of more memory', '2MB', 'SET enable_sort = off',
 		'SELECT m, count(*) FROM t GROUP BY m', qr/Batches: \d+ .*Disk Usage/ ],
 	[ 'hash aggregate in memory', '64MB', 'SET enable_sort = off',
 		'SELECT m, count(*) FROM t GROUP BY m', qr/Batches: 1 (?!.*Disk)/ ],
@@ -79,7 +79,7 @@ sub explained
 	my ($name, $work_mem, $settings, $sql) = @$query;
 
 	ask($session, "RESET ALL; SET work_mem = '$work_mem'; $settings");
-	my $plan = ask($session, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
+	my $plan = ask($session, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) $sql");
 	my @figures;
 	(my $shape = $plan) =~ s{(Batches|Memory Usage|Disk Usage|Memory|Disk): (\d+)(kB)?}{
 		push @figures, [ $1, $2 ];
