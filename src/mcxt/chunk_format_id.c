@@ -263,7 +263,10 @@ ChunkFormatStart(void)
 	unused_entry = method_table[id];
 	wrong = ServerTableStore(&method_table[id], &ArenaMethods, sizeof(ArenaMethods));
 	if (wrong == NULL)
+	{
 		chunk_format_tag = (unsigned) id;
+		elog(DEBUG1, "goarena takes method id %d", id);
+	}
 	return wrong;
 }
 
