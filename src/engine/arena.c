@@ -446,8 +446,6 @@ release_object(ga_arena *arena, ga_chunk *chunk, void *object)
 
 	*ga_object_header(object) |= GA_HDR_DELAYED;
 	chunk->freed += bytes;
-	if (size > GA_SMALL_MAX)
-		ga_charge(arena, chunk, -(ptrdiff_t) bytes);
 	if (chunk != arena->active && chunk->freed == chunk->used - chunk->start)
 		leave_chunk(arena, chunk);
 	else
@@ -514,10 +512,16 @@ ga_arena_free(ga_arena *arena, void *object)
 		if (size > GA_SMALL_MAX)
 			ga_charge_back(arena);
 	}
-	else if (arena->mode == GA_QUARANTINE_OFF)
-		release_object(arena, chunk, object);
 	else
-		delay_object(arena, chunk, object);
+	{
+		/* Not only when it leaves the delay queue: its owner counts on it. */
+		if (size > GA_SMALL_MAX)
+			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
+		if (arena->mode == GA_QUARANTINE_OFF)
+			release_object(arena, chunk, object);
+		else
+			delay_object(arena, chunk, object);
+	}
 	return GA_FREE_OK;
 }
 
