@@ -213,7 +213,7 @@ count_bugs()
 	[ -e "$LOGDIR/bugs" ] || return 0
 	awk -F '|' '
 		$3 != "small" && $3 != "overrun" {
-			if ($4 == "right")
+			if ($4 == "right" || $4 == "refused")
 				right[$2]
 			else
 				wrong[$2]

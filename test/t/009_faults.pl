@@ -326,8 +326,8 @@ is_deeply([ map { $report->{$_} } qw(context freed_by sweeps_since object_size) 
 is($report->{transactions_since}, 0, 'subtransaction: none ended');
 
 ($report, $text, $crash) = reported($node, 'parallel worker', q{
-	CREATE TABLE parallel AS SELECT 1 AS i;
-	SET force_parallel_mode = on; SELECT fault_in_worker() FROM parallel});
+	CREATE TABLE parallel AS SELECT 1 AS i; } . parallel_mode('on') . q{;
+	SELECT fault_in_worker() FROM parallel});
 like($report->{backend_type}, qr/^(parallel|background) worker$/,
 	'parallel worker: the type of process');
 is_deeply(

@@ -48,12 +48,12 @@ $node->safe_psql('postgres', q{
 	INSERT INTO rows SELECT i, 'old' FROM generate_series(1, 1000) i;
 	CREATE FUNCTION touch(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 	BEGIN
-		PERFORM fault_in('plainly');
+		PERFORM public.fault_in('plainly');
 		RETURN v;
 	END $$;
 	CREATE FUNCTION touch_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		PERFORM fault_in('plainly');
+		PERFORM public.fault_in('plainly');
 		RETURN NEW;
 	END $$;
 	CREATE TABLE triggered (i int);
@@ -248,7 +248,8 @@ like($holder_err, $fatal, 'waiter: the other was terminated');
 my $pid = backend_pid($session);
 $offset = -s $node->logfile;
 forget_reports();
-ask($session, 'CREATE TABLE scanned AS SELECT generate_series(1, 10) AS i; SET force_parallel_mode = on');
+ask($session, 'CREATE TABLE scanned AS SELECT generate_series(1, 10) AS i');
+ask($session, parallel_mode('on'));
 for my $round (1 .. 3)
 {
 	like(refused($session, 'SELECT count(fault_in_worker()) FROM scanned'),
@@ -259,7 +260,7 @@ for my $round (1 .. 3)
 }
 is(backend_pid($session), $pid, 'parallel worker: the leader goes on');
 like(reported('outcome'), qr/^terminate(, terminate){2,}$/, 'parallel worker: it ended alone');
-ask($session, 'SET force_parallel_mode = off');
+ask($session, parallel_mode('off'));
 
 forget_reports();
 ask($session, q{SELECT test_launch_worker($$SELECT fault_in('plainly')$$)});

@@ -42,6 +42,7 @@ our @EXPORT = qw(
   in_order
   log_of
   new_server
+  parallel_mode
   process_kb
   refused
   session
@@ -89,6 +90,16 @@ sub session
 
 	$session->set_query_timer_restart;
 	return $session;
+}
+
+# SQL to have queries run in parallel workers, or not: 'on' or 'off'.  The setting has
+# another name from 16 on.
+sub parallel_mode
+{
+	my ($mode) = @_;
+
+	return qq{SELECT set_config(name, '$mode', false) FROM pg_settings
+		WHERE name IN ('force_parallel_mode', 'debug_parallel_query')};
 }
 
 sub end_session

@@ -175,7 +175,8 @@ VALUES
 
     -- the same, in another process
     ('parallel_worker', 'context-worker', 'value kept in a static variable of a parallel worker',
-     'SET force_parallel_mode = on;
+     'SELECT set_config(name, ''on'', false) FROM pg_settings
+      WHERE name IN (''force_parallel_mode'', ''debug_parallel_query'');
       SELECT bug_parallel_worker(i) FROM generate_series(1, 2) AS i;',
      'ExprContext', 'ExecScan', 'read'),
     ('background_worker', 'context-worker', 'list across transactions of a background worker',
