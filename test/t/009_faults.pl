@@ -442,7 +442,7 @@ like((parts_of($text))[2], qr/ 0xa5deada5a5deada5 unknown$/m,
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION fault_endlessly() RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN
-		EXECUTE format($f$COPY (SELECT 1) TO PROGRAM 'mkfifo goarena_faults/new.%s'$f$, pg_backend_pid());
+		EXECUTE format($f$COPY (SELECT 1) TO PROGRAM 'cat >/dev/null && mkfifo goarena_faults/new.%s'$f$, pg_backend_pid());
 		PERFORM fault_in('plainly');
 	END $$});
 {
