@@ -347,6 +347,7 @@ like($report->{backend_type}, qr/^(goarena test|background) worker$/,
 	'background worker: the type of process');
 is_deeply([ @$report{qw(database context)} ], [ 'postgres', 'fault victim' ],
 	'background worker: what is reported');
+unlike($text, qr/ 0x0 /, 'background worker: its stacks end where it began');
 
 #
 # Files that cannot be written

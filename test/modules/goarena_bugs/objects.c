@@ -265,7 +265,7 @@ bug_small_list(PG_FUNCTION_ARGS)
 		list = lappend(list, MakeString(context, 100));
 	Forget(list);
 	MemoryContextSwitchTo(caller);
-	PG_RETURN_TEXT_P(cstring_to_text(Look(linitial((volatile List *) list))));
+	PG_RETURN_TEXT_P(cstring_to_text(Look(linitial(list))));
 }
 
 /*
