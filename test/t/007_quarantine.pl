@@ -223,6 +223,23 @@ foreach my $mode ('off', 'on', 'strict')
 		in_order($session, "stress: mode $mode, chunks of $chunk_size: all in order");
 	}
 }
+
+#
+# What 16 and later add to memory contexts
+#
+SKIP:
+{
+	skip 'this server cannot allocate aligned memory', 7 if $node->pg_version < 16;
+
+	ask($session, "SET goarena.chunk_size = '1MB'");
+	foreach my $mode ('off', 'on', 'strict')
+	{
+		ask($session, "SET goarena.quarantine = $mode; SELECT test_create(true)");
+		is(ask($session, "SELECT test_aligned($seed, 5000)"), 'ok', "aligned objects: mode $mode");
+		in_order($session, "aligned objects: mode $mode: all in order");
+	}
+	is(ask($session, 'SELECT test_other_types()'), 't', 'other types of contexts are left alone');
+}
 end_session($session);
 is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server is well');
 $node->stop;
