@@ -1,5 +1,5 @@
 #!/bin/bash
-# bugs.sh [BUG...] - which planted bugs goarena reports
+# bugs.sh [--readme] [BUG...] - which planted bugs goarena reports
 #
 # Builds and installs goarena and test/modules/goarena_bugs, and runs each bug, or
 # those named, in sessions of their own: on a plain server, and with goarena in
@@ -20,6 +20,9 @@
 # memory belonged to, the access, and in the stack of the free the function that
 # freed it.
 #
+# With --readme the table also takes the place of the one in README.md, between
+# the two lines that say so.
+#
 # The exit status is 1 if, in strict, a bug that goarena is to find (all but the kinds
 # small and overrun) was not reported rightly or refused in every run.
 #
@@ -35,6 +38,14 @@ source "$(dirname "$0")/common.sh"
 sampled_runs=${BUGS_RUNS:-100}
 full_runs=${BUGS_FULL_RUNS:-20}
 read -r -a configs <<<"${BUGS_CONFIGS:-plain on strict on-0.1 strict-0.1}"
+readme=$TOP/README.md
+readme_begin='<!-- written by scripts/bugs.sh --readme -->'
+readme_end='<!-- end of what scripts/bugs.sh wrote -->'
+write_readme=false
+if [ "${1:-}" = --readme ]; then
+	write_readme=true
+	shift
+fi
 chosen=("$@")
 crashes=0
 last_report=0
@@ -306,6 +317,20 @@ print_table()
 		}' "$SCRATCH/bugs" "$results"
 }
 
+# Put the table that is in file $1 into the README.
+put_into_readme()
+{
+	awk -v table="$1" -v begin="$readme_begin" -v end="$readme_end" '
+		$0 == end { inside = 0 }
+		!inside { print }
+		$0 == begin {
+			inside = 1
+			while ((getline line < table) > 0)
+				print line
+		}' "$readme" >"$SCRATCH/README.md"
+	cat "$SCRATCH/README.md" >"$readme"
+}
+
 # Print the runs in strict that should have been right and were not.
 missed()
 {
@@ -317,6 +342,12 @@ missed()
 for config in "${configs[@]}"; do
 	[[ $config =~ ^(plain|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
+
+if "$write_readme"; then
+	for line in "$readme_begin" "$readme_end"; do
+		grep -qxF -- "$line" "$readme" || die "README.md has no place for the table: no $line"
+	done
+fi
 
 "$TOP/scripts/setup.sh" run >&2
 find_postgres
@@ -334,7 +365,8 @@ for config in "${configs[@]}"; do
 	[ -z "${BUGS_LOG:-}" ] || cp "$results" "$BUGS_LOG"
 done
 
-print_table
+print_table | tee "$SCRATCH/table"
+! "$write_readme" || put_into_readme "$SCRATCH/table"
 failures=$(missed)
 if [ -n "$failures" ]; then
 	printf 'not reported rightly in strict:\n%s\n' "$failures" >&2

@@ -181,6 +181,16 @@ may_isolate(ga_heap *heap)
 }
 
 void
+ga_chunk_close(ga_heap *heap, ga_chunk *chunk)
+{
+	if (heap->sweeping || chunk->accessible == 0 || !may_isolate(heap) ||
+		heap->os->fault((void *) chunk->base, chunk->accessible) != 0)
+		return;
+	heap->counters.fault_calls++;
+	ga_chunk_note_access(heap, chunk, 0);
+}
+
+void
 ga_heap_flush_faults(ga_heap *heap)
 {
 	ga_link *link;
