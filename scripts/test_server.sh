@@ -35,7 +35,7 @@ level_setup()
 {
 	local what=server
 
-	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what=test
+	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what="test"
 	"$TOP/scripts/setup.sh" "$what"
 }
 
