@@ -122,17 +122,27 @@ run_servers()
 	wait
 }
 
+# Print the planned levels of server $1 that have no result.
+not_run()
+{
+	local level
+
+	for level in ${plan[$1]}; do
+		grep -qs "^$level " "$LOGDIR/$1/results" || say "$level"
+	done
+}
+
 # Print what is in the logs of levels that failed.
 print_failures()
 {
 	local server level failed
 
 	for server; do
-		if [ ! -e "$LOGDIR/$server/results" ]; then
+		if [ -n "$(not_run "$server")" ]; then
 			printf '\n== %s ended early\n' "$server"
 			tail -n 60 "$LOGDIR/$server.log" || true
-			continue
 		fi
+		[ -e "$LOGDIR/$server/results" ] || continue
 		while read -r level _ _ failed _; do
 			[ "$failed" -gt 0 ] || continue
 			printf '\n== %s %s failed\n' "$server" "$level"
@@ -144,18 +154,17 @@ print_failures()
 # Print server x level, and the sum.
 print_table()
 {
-	local server dir
+	local server level dir
 
 	for server; do
 		dir=$LOGDIR/$server
-		if [ -e "$dir/results" ]; then
-			sed "s/^/$server /" "$dir/results"
-			for level in core jit; do
-				[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
-			done
-		else
-			say "$server setup 0 0 1 ended early"
-		fi
+		[ ! -e "$dir/results" ] || sed "s/^/$server /" "$dir/results"
+		for level in $(not_run "$server"); do
+			say "$server $level 0 0 1 did not run"
+		done
+		for level in core jit; do
+			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
+		done
 	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-plain jit-on bugs" '
 		function cell(passed, failed) {
 			return failed > 0 ? failed " FAILED" : passed " ok"
@@ -190,8 +199,15 @@ print_table()
 				if (server[i] == "once")
 					continue
 				printf "%-10s", server[i]
-				for (j = 2; j <= m; j++)
-					printf " %11s", (server[i], column[j]) in result ? result[server[i], column[j]] : "-"
+				for (j = 2; j <= m; j++) {
+					text = result[server[i], column[j]]
+					# a level without a line for this mode, because it did not get that far
+					level = column[j]
+					sub(/-.*/, "", level)
+					if (text == "" && result[server[i], level] ~ /FAILED/)
+						text = "FAILED"
+					printf " %11s", text == "" ? "-" : text
+				}
 				printf " %8d\n", seconds[server[i]]
 			}
 			printf "\n%s\n", notes
