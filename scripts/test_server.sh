@@ -137,7 +137,7 @@ level_core()
 
 level_jit()
 {
-	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" plain-jit on-jit
+	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" on-jit
 }
 
 level_bugs()
