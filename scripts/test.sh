@@ -165,7 +165,7 @@ print_table()
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
 		done
-	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-plain jit-on bugs" '
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs" '
 		function cell(passed, failed) {
 			return failed > 0 ? failed " FAILED" : passed " ok"
 		}
