@@ -34,10 +34,17 @@ source "$(dirname "$0")/common.sh"
 
 ONCE=(format unit sanitize)
 EACH=(build sql tap core bugs)
-read -r -a servers <<<"${PG_MAJORS:-17 15 18 19 18-cassert}"
 LANES=${LANES:-$(nproc)}
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 declare -A plan=()						# server -> levels; "once" is a server here
+
+# Add server $1 to those that are tested.
+add_server()
+{
+	[[ " ${ALL_MAJORS[*]} " = *" ${1%-cassert} "* && $1 != "$PACKAGED_MAJOR-cassert" ]] ||
+		die "no such server: $1 (${ALL_MAJORS[*]}, and with -cassert those that are built)"
+	[[ " ${servers[*]} " = *" $1 "* ]] || servers+=("$1")
+}
 
 # Add level $1 to the plan of server $2.
 plan_level()
@@ -76,6 +83,7 @@ plan_argument()
 	elif [[ " ${EACH[*]} jit " != *" $level "* ]]; then
 		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit)"
 	elif [ "$level" != "$1" ]; then
+		add_server "${1#*:}"
 		plan_level "$level" "${1#*:}"
 	else
 		for server in "${servers[@]}"; do
@@ -217,7 +225,13 @@ print_table()
 }
 
 if [ -n "$one_server" ]; then
-	servers=("$PG_MAJOR${PG_KIND:+$([ "$PG_KIND" = plain ] || say "-$PG_KIND")}")
+	servers=("$PG_MAJOR")
+	[ "$PG_KIND" = plain ] || servers=("$PG_MAJOR-$PG_KIND")
+else
+	servers=()
+	for server in ${PG_MAJORS:-17 15 18 19 18-cassert}; do
+		add_server "$server"
+	done
 fi
 if [ $# -eq 0 ]; then
 	plan_all
@@ -227,6 +241,7 @@ for argument; do
 done
 
 if [ -n "$one_server" ]; then
+	[ ${#servers[@]} -eq 1 ] || die "there is only ${servers[0]}"
 	read -r -a levels <<<"${plan[once]:-} ${plan[${servers[0]}]:-}"
 	exec "$TOP/scripts/test_server.sh" "${levels[@]}"
 fi
