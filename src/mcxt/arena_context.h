@@ -33,7 +33,7 @@ typedef struct ArenaSet
 
 	/* As last seen: a context that is deleted has lost both before its arena ends. */
 	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL */
-	const char *ident;
+	const char *ident;					/* may be gone itself */
 } ArenaSet;
 
 /*
