@@ -224,7 +224,8 @@ typedef struct ga_heap
 	ga_list fault;
 	ga_list quarantined;
 	ga_list retained_lru; /* longest unused first */
-	ga_list arenas;		  /* every arena */
+	ga_list arenas;		  /* every arena but the parked ones */
+	ga_list parked;		  /* ended, see ga_arena_park; used last first */
 
 	/* Address space in bytes; see the head of this file. */
 	size_t reserved;

@@ -57,6 +57,9 @@ extern MemoryContext ArenaContextCreate(MemoryContext parent, const char *name);
 /* Is the context an arena at the moment? */
 extern bool MemoryContextIsArena(MemoryContext context);
 
+/* Give up what ended arenas keep for others to come. */
+extern void ArenaContextsUnpark(void);
+
 /* Remember the names of the context's parents. */
 extern void ArenaSetNoteParents(ArenaSet *set);
 
