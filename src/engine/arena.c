@@ -154,6 +154,72 @@ begin_life(ga_arena *arena)
 	ga_charge_touch(arena, chunk);
 }
 
+bool
+ga_arena_park(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+
+	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->start != chunk->base ||
+		chunk->order > GA_HANDON_ORDER || heap->parked.count >= GA_PARKED_MAX)
+		return false;
+
+	heap->freed_note = 0;
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	arena->meter = NULL;
+	arena->credit = 0;
+	begin_life(arena);
+	ga_list_remove(&heap->arenas, &arena->link);
+	ga_list_push_head(&heap->parked, &arena->link);
+	return true;
+}
+
+ga_arena *
+ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
+{
+	ga_link *link = ga_list_first(&heap->parked);
+	ga_arena *arena;
+
+	if (link == NULL)
+		return NULL;
+	arena = ga_container(ga_arena, link, link);
+	ga_list_remove(&heap->parked, link);
+	ga_list_push_tail(&heap->arenas, link);
+
+	arena->owner = owner;
+	arena->meter = meter;
+	arena->credit = credit;
+	arena->allocs = arena->frees = arena->resets = 0;
+	arena->id = arena->active->arena_id = ++heap->next_arena_id;
+	begin_life(arena);
+
+	/* Its chunk would be lost to the next. */
+	arena->mode = ga_heap_draw_mode(heap);
+	if (arena->mode != GA_QUARANTINE_OFF)
+	{
+		ga_charge_all(arena, 0);
+		ga_chunk_make_ready(heap, detach_active(arena));
+		arena->next_order = heap->min_order;
+	}
+	return arena;
+}
+
+ga_arena *
+ga_arena_unpark(ga_heap *heap)
+{
+	ga_link *link = ga_list_first(&heap->parked);
+	ga_arena *arena;
+
+	if (link == NULL)
+		return NULL;
+	arena = ga_container(ga_arena, link, link);
+	ga_list_remove(&heap->parked, link);
+	ga_list_push_tail(&heap->arenas, link);
+	ga_arena_destroy(arena);
+	return arena;
+}
+
 /*
  * reset_slow
  *		Reset an arena that has more than one small chunk, or changes its mode.

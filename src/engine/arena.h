@@ -174,6 +174,23 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 /* End the arena: its chunks go their ways.  The struct is the caller's. */
 extern void ga_arena_destroy(ga_arena *arena);
 
+/*
+ * End the arena as above, but keep its struct and its active chunk for an
+ * arena to come: most are small, and what they need is set up already.  Only
+ * where a reset would rewind; false, with the arena as it was, where it would
+ * not, or where enough are kept.
+ */
+extern bool ga_arena_park(ga_arena *arena);
+
+/*
+ * Let a parked arena begin a first life again, with the arguments of
+ * ga_arena_init.  NULL if none is parked.
+ */
+extern ga_arena *ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit);
+
+/* End a parked arena for good, so that the caller can free its struct; NULL if none is left. */
+extern ga_arena *ga_arena_unpark(ga_heap *heap);
+
 /* Free all objects and begin the next life. */
 extern void ga_arena_reset(ga_arena *arena);
 

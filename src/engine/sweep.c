@@ -312,6 +312,7 @@ settle_heap_arena(ga_heap *heap, ga_heap_arena *heap_arena, ga_sweep_result *res
 			left--;
 			settle(heap, chunk, result);
 		}
+		(void) ga_chunk_merge_ready(heap, chunk);
 	}
 }
 
