@@ -22,7 +22,7 @@
 # At the end comes a table of the results; the last line is "N passed, N failed", and
 # the exit status is 1 if anything failed.
 #
-#   PG_MAJORS  the servers (default "17 15 18 19 18-cassert", longest first)
+#   PG_MAJORS  the servers (default "17 15 18-cassert 18 19", longest first)
 #   LANES      how many run at a time (default: processors)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
@@ -229,7 +229,7 @@ if [ -n "$one_server" ]; then
 	[ "$PG_KIND" = plain ] || servers=("$PG_MAJOR-$PG_KIND")
 else
 	servers=()
-	for server in ${PG_MAJORS:-17 15 18 19 18-cassert}; do
+	for server in ${PG_MAJORS:-17 15 18-cassert 18 19}; do
 		add_server "$server"
 	done
 fi
