@@ -160,18 +160,27 @@ FreeHistoryFind(uint64 number)
 	return record->number == number ? record : NULL;
 }
 
-const char *
-FreeHistoryContextName(uint64 arena_id)
+ArenaSet *
+FreeHistoryLiveSet(uint64 arena_id)
 {
-	const FreeRecord *record;
-
 	ga_list_foreach (link, &process_heap.arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
 
 		if (arena->id == arena_id)
-			return ArenaSetOf(arena)->context->name;
+			return ArenaSetOf(arena);
 	}
+	return NULL;
+}
+
+const char *
+FreeHistoryContextName(uint64 arena_id)
+{
+	const ArenaSet *set = FreeHistoryLiveSet(arena_id);
+	const FreeRecord *record;
+
+	if (set != NULL)
+		return set->context->name;
 	record = FreeHistoryOfArena(arena_id);
 	return record == NULL ? NULL : record->name;
 }

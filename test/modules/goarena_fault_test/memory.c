@@ -326,13 +326,14 @@ Follow(uint64 *pointer, const char *how)
 {
 	volatile uint64 *words = pointer;
 	const volatile void *volatile on_stack = NULL;
+	void (*function)(void) = (void (*)(void))(uintptr_t) pointer;
 
 	if (strcmp(how, "read") == 0)
 		(void) words[2];
 	else if (strcmp(how, "write") == 0)
 		words[3] = 0;
 	else if (strcmp(how, "call") == 0)
-		(*(void (*volatile *)(void)) & pointer)();
+		function();
 	else if (strcmp(how, "pfree") == 0)
 		pfree(pointer);
 	else if (strcmp(how, "far") == 0)
