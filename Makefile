@@ -15,15 +15,28 @@ PROVE_TESTS = test/t/*.pl
 # libbacktrace comes with gcc.
 SHLIB_LINK = -lbacktrace
 
+PG_CONFIG ?= pg_config
+PG_MAJOR := $(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+TESTED_MAJORS = 15 17 18 19
+
+ifeq ($(filter $(PG_MAJOR),$(TESTED_MAJORS)),)
+ifndef GOARENA_UNTESTED_MAJOR
+$(error goarena is tested with PostgreSQL $(TESTED_MAJORS), not $(PG_MAJOR); GOARENA_UNTESTED_MAJOR=1 builds it all the same)
+endif
+PG_CPPFLAGS += -DGOARENA_UNTESTED_MAJOR
+endif
+
+# The server's chunk headers, see src/engine/config.h
+PG_CPPFLAGS += -DGA_OWNER_WORD=$(if $(filter-out 10 11 12 13 14 15,$(PG_MAJOR)),0,1)
+
 # Only what PostgreSQL looks up is exported.
-PG_CPPFLAGS = -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
+PG_CPPFLAGS += -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
 
 # No bitcode: there is nothing here that the JIT compiler should inline.
 override with_llvm = no
 
-PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bugs.sh [BUG...] - which planted bugs goarena reports
+# bugs.sh [--readme] [BUG...] - which planted bugs goarena reports
 #
 # Builds and installs goarena and test/modules/goarena_bugs, and runs each bug, or
 # those named, in sessions of their own: on a plain server, and with goarena in
@@ -12,13 +12,19 @@
 #   on-0.1      the same two with one arena in ten quarantined
 #   strict-0.1
 #
+# From 16 on the server itself refuses some of what is no pointer to an object, before
+# goarena gets to see it: such a run is told as refused.
+#
 # A run counts as reported if goarena_faults() gained a report or goarena sent an
 # error or a warning, and as right if what was said names the context that the
 # memory belonged to, the access, and in the stack of the free the function that
 # freed it.
 #
-# The exit status is 1 if, in strict, a use of memory of a freed context or of a
-# freed large object was not reported rightly in every run.
+# With --readme the table also takes the place of the one in README.md, between
+# the two lines that say so.
+#
+# The exit status is 1 if, in strict, a bug that goarena is to find (all but the kinds
+# small and overrun) was not reported rightly or refused in every run.
 #
 #   BUGS_RUNS       runs of each bug in on-0.1 and strict-0.1 (default 100)
 #   BUGS_FULL_RUNS  runs of each bug in on and strict (default 20)
@@ -32,6 +38,14 @@ source "$(dirname "$0")/common.sh"
 sampled_runs=${BUGS_RUNS:-100}
 full_runs=${BUGS_FULL_RUNS:-20}
 read -r -a configs <<<"${BUGS_CONFIGS:-plain on strict on-0.1 strict-0.1}"
+readme=$TOP/README.md
+readme_begin='<!-- written by scripts/bugs.sh --readme -->'
+readme_end='<!-- end of what scripts/bugs.sh wrote -->'
+write_readme=false
+if [ "${1:-}" = --readme ]; then
+	write_readme=true
+	shift
+fi
 chosen=("$@")
 crashes=0
 last_report=0
@@ -39,16 +53,6 @@ last_report=0
 progress()
 {
 	printf 'bugs: %s\n' "$*" >&2
-}
-
-# Run a command of which only failure is of interest.
-quietly()
-{
-	run_job "$@" >"$SCRATCH/command.log" 2>&1
-	if [ "$JOB_STATUS" -ne 0 ]; then
-		tail -n 40 "$SCRATCH/command.log" >&2
-		die "failed: $*"
-	fi
 }
 
 # Print the settings of configuration $1, a line each.
@@ -168,7 +172,7 @@ new_reports()
 }
 
 # Run a bug once and set outcome: right, wrong (a report, but not with what it should
-# say), crash or silent, then | and what else there is to say.
+# say), refused (by the server), crash or silent, then | and what else there is to say.
 run_once()
 {
 	local config=$1 name=$2 context=$3 freed_in=$4 access=$5
@@ -202,6 +206,8 @@ run_once()
 		outcome="wrong|$details"
 	elif "$crashed"; then
 		outcome="crash|"
+	elif grep -q 'ERROR:  pfree called with invalid pointer' "$SCRATCH/session.err"; then
+		outcome="refused|the server refuses it"
 	elif [ -s "$SCRATCH/session.err" ]; then
 		outcome="silent|$(head -n 1 "$SCRATCH/session.err" | tr '|' ' ')"
 	else
@@ -311,10 +317,24 @@ print_table()
 		}' "$SCRATCH/bugs" "$results"
 }
 
+# Put the table that is in file $1 into the README.
+put_into_readme()
+{
+	awk -v table="$1" -v begin="$readme_begin" -v end="$readme_end" '
+		$0 == end { inside = 0 }
+		!inside { print }
+		$0 == begin {
+			inside = 1
+			while ((getline line < table) > 0)
+				print line
+		}' "$readme" >"$SCRATCH/README.md"
+	cat "$SCRATCH/README.md" >"$readme"
+}
+
 # Print the runs in strict that should have been right and were not.
 missed()
 {
-	awk -F '|' '$1 == "strict" && ($3 == "context" || $3 == "large") && $4 != "right" {
+	awk -F '|' '$1 == "strict" && $3 != "small" && $3 != "overrun" && $4 !~ /^(right|refused)$/ {
 		print $2 ": " $4 ($5 == "" ? "" : ": " $5)
 	}' "$results" | sort | uniq -c
 }
@@ -322,6 +342,12 @@ missed()
 for config in "${configs[@]}"; do
 	[[ $config =~ ^(plain|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
+
+if "$write_readme"; then
+	for line in "$readme_begin" "$readme_end"; do
+		grep -qxF -- "$line" "$readme" || die "README.md has no place for the table: no $line"
+	done
+fi
 
 "$TOP/scripts/setup.sh" run >&2
 find_postgres
@@ -339,7 +365,8 @@ for config in "${configs[@]}"; do
 	[ -z "${BUGS_LOG:-}" ] || cp "$results" "$BUGS_LOG"
 done
 
-print_table
+print_table | tee "$SCRATCH/table"
+! "$write_readme" || put_into_readme "$SCRATCH/table"
 failures=$(missed)
 if [ -n "$failures" ]; then
 	printf 'not reported rightly in strict:\n%s\n' "$failures" >&2

@@ -11,10 +11,20 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# One major so far.  Another one also needs its suite in test/core/run.sh.
-PG_MAJOR=${PG_MAJOR:-15}
-PACKAGED_PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
-PG_CONFIG=${PG_CONFIG:-$PACKAGED_PG_CONFIG}
+# The majors that goarena supports, the one that this Debian has packages of, and
+# the one of the others that is built with LLVM.
+ALL_MAJORS=(15 17 18 19)
+PACKAGED_MAJOR=15
+LLVM_MAJOR=17
+
+# Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR, from
+# a package or built by us as PG_KIND says, plain or cassert.
+if [ -n "${PG_CONFIG:-}" ]; then
+	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+fi
+PG_MAJOR=${PG_MAJOR:-$PACKAGED_MAJOR}
+PG_KIND=${PG_KIND:-plain}
+export PG_MAJOR PG_KIND
 
 # The server refuses to run as root.
 if [ "$EUID" -eq 0 ]; then
@@ -23,6 +33,7 @@ else
 	TEST_USER=$(id -un)
 fi
 
+ARGUMENTS=("$@")				# of the script
 SCRATCH=
 JOB=
 JOB_STATUS=0
@@ -38,16 +49,85 @@ die()
 	exit 1
 }
 
-# Set BINDIR, PKGLIBDIR, PG_VERSION (15.20) and PG_REGRESS from pg_config.
+# Set GOARENA_CACHE, the directory that keeps what takes long to get or to build.
+# Servers run from it as an unprivileged user; a directory that cannot be used is
+# replaced by one in /tmp.
+find_cache()
+{
+	local default=${XDG_CACHE_HOME:-/var/cache}
+
+	[ "$EUID" -eq 0 ] || default=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}
+	GOARENA_CACHE=${GOARENA_CACHE:-$default/goarena}
+	if ! mkdir -p -- "$GOARENA_CACHE" 2>/dev/null || ! [ -w "$GOARENA_CACHE" ] ||
+		! as_nobody test -x "$GOARENA_CACHE"; then
+		GOARENA_CACHE=/tmp/goarena-cache-$EUID
+		make_output_dir "$GOARENA_CACHE"
+	fi
+}
+
+as_nobody()
+{
+	if [ "$EUID" -eq 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# Is the server one that scripts/build-postgres.sh makes?
+is_built()
+{
+	[ -z "${PG_CONFIG:-}" ] && { [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ] || [ "$PG_KIND" != plain ]; }
+}
+
+# Print where the PostgreSQL that we build is or will be.
+build_prefix()
+{
+	local suffix=
+
+	[ "$PG_KIND" = plain ] || suffix=-$PG_KIND
+	say "$GOARENA_CACHE/postgresql-$PG_MAJOR$suffix"
+}
+
+# Print where Debian's packages of that major are instead, with the system they are
+# for, if it cannot be built.
+root_of_server()
+{
+	say "$GOARENA_CACHE/debian-$PG_MAJOR"
+}
+
+# Run this script again, in the root directory of the server, and end as it does.
+run_in_root()
+{
+	local directories=("$TOP" /tmp) directory
+
+	for directory in "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}"; do
+		[[ -z $directory || $directory = /tmp/* ]] || directories+=("$directory")
+	done
+	run_job "$TOP/scripts/in_root.sh" "$(root_of_server)" "${directories[@]}" -- \
+		env PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" \
+		"$(realpath "$0")" "${ARGUMENTS[@]}"
+	exit "$JOB_STATUS"
+}
+
+# Set PG_CONFIG unless it is, and from it BINDIR, PKGLIBDIR, PG_VERSION (15.20,
+# 19rc1) and PG_REGRESS.
 find_postgres()
 {
+	if is_built; then
+		find_cache
+		PG_CONFIG=$(build_prefix)/bin/pg_config
+		if [ ! -e "$PG_CONFIG" ] && [ "$PG_KIND" = plain ] && [ -e "$(root_of_server)" ]; then
+			run_in_root
+		fi
+		[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh"
+	fi
+	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}
 	[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh, or set PG_CONFIG"
 	BINDIR=$("$PG_CONFIG" --bindir)
 	PKGLIBDIR=$("$PG_CONFIG" --pkglibdir)
 	PG_VERSION=$("$PG_CONFIG" --version | awk '{ print $2 }')
 	PG_REGRESS=$PKGLIBDIR/pgxs/src/test/regress/pg_regress
-	[ "${PG_VERSION%%.*}" = "$PG_MAJOR" ] ||
-		die "$PG_CONFIG is of PostgreSQL $PG_VERSION, not $PG_MAJOR"
 	[ -x "$BINDIR/postgres" ] || die "no server in $BINDIR"
 }
 
@@ -120,6 +200,16 @@ run_job()
 	set +m
 	wait "$JOB" || JOB_STATUS=$?
 	JOB=
+}
+
+# Run a command of which only failure is of interest, as a job.
+quietly()
+{
+	run_job "$@" >"$SCRATCH/command.log" 2>&1
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		tail -n 40 "$SCRATCH/command.log" >&2
+		die "failed: $*"
+	fi
 }
 
 # Run a command as the unprivileged user in the scratch directory, in a clean

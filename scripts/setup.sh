@@ -1,28 +1,37 @@
 #!/bin/bash
-# setup.sh [run|test] - install what is missing on Debian
+# setup.sh [run|server|test] - get what is missing on Debian
 #
-#   run   what it takes to build and run goarena
-#   test  what all tests take as well (default)
+#   run     what it takes to build and run goarena
+#   server  what the tests with a server take as well
+#   test    what all tests take (default)
 #
-# PG_CONFIG may name a server that does not come from a package; then only the
-# tools are seen to.
+# The server comes from the package of PG_MAJOR (default 15), else
+# scripts/build-postgres.sh makes it.  With PG_CONFIG set, it is there.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-server=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
+what=${1:-test}
+packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 tools=(gcc make libc6-dev)
-case "${1:-test}" in
+# PostgreSQL's source, for a build or for the regression tests
+source=(bison flex perl bzip2 xz-utils)
+if is_built; then
+	tools+=("${source[@]}" pkg-config libicu-dev liblz4-dev libipc-run-perl mmdebstrap)
+	[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
+fi
+case "$what" in
 	run) ;;
-	test)
-		# bison and flex: PostgreSQL's source, for its regression tests, may ask for them
-		tools+=(libcmocka-dev libipc-run-perl clang-format-14 bison flex perl
-			bzip2 xz-utils patch git procps) ;;
-	*) die "usage: setup.sh [run|test]" ;;
+	server|test)
+		tools+=(libipc-run-perl perl patch procps)
+		[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
+	test) tools+=(libcmocka-dev clang-format-14) ;;
+	server) ;;
+	*) die "usage: setup.sh [run|server|test]" ;;
 esac
 
 command -v dpkg-query >/dev/null ||
-	die "this script knows Debian only; wanted are: ${server[*]} ${tools[*]}"
+	die "this script knows Debian only; wanted are: ${packages[*]} ${tools[*]}"
 
 # The version of an installed package, else nothing
 version()
@@ -31,30 +40,53 @@ version()
 		sed -n 's/^installed //p'
 }
 
-missing=()
-if [ "$PG_CONFIG" = "$PACKAGED_PG_CONFIG" ]; then
-	# The headers must be those of the server: update both when they differ.
-	headers=$(version "${server[1]}")
-	if [ -z "$headers" ] || [ "$(version "${server[0]}")" != "$headers" ]; then
-		missing=("${server[@]}")
+# Set missing, the packages that are not installed.
+find_missing()
+{
+	local package headers
+
+	missing=()
+	if [ -z "${PG_CONFIG:-}" ] && ! is_built; then
+		# The headers must be those of the server: update both when they differ.
+		headers=$(version "${packages[1]}")
+		if [ -z "$headers" ] || [ "$(version "${packages[0]}")" != "$headers" ]; then
+			missing=("${packages[@]}")
+		fi
 	fi
+	for package in "${tools[@]}"; do
+		[ -n "$(version "$package")" ] || missing+=("$package")
+	done
+}
+
+install_missing()
+{
+	local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
+	local output createcluster=/etc/postgresql-common/createcluster.conf
+
+	[ "$EUID" -eq 0 ] ||
+		die "packages are missing; as root run: apt-get update && ${install[*]}"
+	# Without this the package starts a cluster of its own.
+	if [ -z "$(version postgresql-common)" ] && [ ! -e "$createcluster" ]; then
+		mkdir -p "$(dirname "$createcluster")"
+		say 'create_main_cluster = false' >"$createcluster"
+	fi
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	output=$(apt-get update -q 2>&1) || say "$output"	# some other repository may be out of order
+	output=$("${install[@]}" 2>&1) || die "$output"
+}
+
+# Tests of several servers may get here at a time.
+if [ "$EUID" -eq 0 ]; then
+	exec 9>/run/lock/goarena-setup
+	flock 9
 fi
-for package in "${tools[@]}"; do
-	[ -n "$(version "$package")" ] || missing+=("$package")
-done
-[ "${#missing[@]}" -gt 0 ] || exit 0
-
-install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
-[ "$EUID" -eq 0 ] || die "packages are missing; as root run: apt-get update && ${install[*]}"
-
-# Without this the package starts a cluster of its own.
-createcluster=/etc/postgresql-common/createcluster.conf
-if [ -z "$(version postgresql-common)" ] && [ ! -e "$createcluster" ]; then
-	mkdir -p "$(dirname "$createcluster")"
-	say 'create_main_cluster = false' >"$createcluster"
+find_missing
+if [ "${#missing[@]}" -gt 0 ]; then
+	install_missing
 fi
+exec 9>&-
 
-say "installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-output=$(apt-get update -q 2>&1) || say "$output"	# some other repository may be out of order
-output=$("${install[@]}" 2>&1) || die "$output"
+if is_built; then
+	exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
+fi

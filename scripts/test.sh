@@ -1,262 +1,228 @@
 #!/bin/bash
-# test.sh [LEVEL...] - run the tests, all levels or those named
+# test.sh [LEVEL[:SERVER]...] - run the tests: all of them, or those named
 #
+# Once:
 #   format    clang-format has nothing to change
-#   build     from clean, warnings are errors
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
+# With each server:
+#   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
 #   core      PostgreSQL's own regression tests with goarena on and strict
+#   bugs      every planted bug is reported rightly in strict
+# With servers that have LLVM:
+#   jit       core with goarena on, every expression compiled and inlined
 #
-# sql, tap and core run against the installed extension, so it is installed first.
-# A level that fails does not stop the ones after it.  The last line is
-# "N passed, N failed"; the exit status is 1 if anything failed.
+# Servers are 15, 17, 18, 19 and 18-cassert, or those of PG_MAJORS; a level without
+# one runs with each.  With PG_CONFIG or PG_MAJOR set there is this one only, and
+# what it does is seen as it happens.  With several, as many as there are processors
+# run at a time, each on a copy of the checkout, and what they print is in the logs.
 #
+# At the end comes a table of the results; the last line is "N passed, N failed", and
+# the exit status is 1 if anything failed.
+#
+#   PG_MAJORS  the servers (default "17 15 18 19 18-cassert", longest first)
+#   LANES      how many run at a time (default: processors)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
 #   GOARENA_*  passed on to the tests of level tap
 
+one_server=${PG_CONFIG:-}${PG_MAJOR:-}
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-ALL_LEVELS=(format build unit sanitize sql tap core)
+ONCE=(format unit sanitize)
+EACH=(build sql tap core bugs)
+read -r -a servers <<<"${PG_MAJORS:-17 15 18 19 18-cassert}"
+LANES=${LANES:-$(nproc)}
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
-SKIPPED=77						# exit status of a level that has nothing to do
+declare -A plan=()						# server -> levels; "once" is a server here
 
-total_passed=0
-total_failed=0
-table=
-
-# ---- levels: each runs as a job of its own, and fails by its exit status ----
-
-level_setup()
+# Add level $1 to the plan of server $2.
+plan_level()
 {
-	"$TOP/scripts/setup.sh" test
+	[[ " ${plan[$2]:-} " = *" $1 "* ]] || plan[$2]+="${plan[$2]:+ }$1"
 }
 
-level_format()
+# Does server $1 have LLVM?
+has_llvm()
 {
-	if [ ! -e "$TOP/.clang-format" ]; then
-		say "no .clang-format"
-		exit "$SKIPPED"
-	fi
-	cd "$TOP"
-	find src test -name '*.[ch]' -print0 |
-		xargs -0 -r "${CLANG_FORMAT:-clang-format-14}" --dry-run -Werror
+	[ "$1" = "$PACKAGED_MAJOR" ] || [ "$1" = "$LLVM_MAJOR" ]
 }
 
-level_build()
+plan_all()
 {
-	pgxs_make -s -C "$TOP" clean
-	pgxs_make -s -C "$TOP" -j "$(nproc)" COPT=-Werror
-}
+	local level server
 
-level_unit()
-{
-	pgxs_make -s -C "$TOP/test/unit" check
-}
-
-level_sanitize()
-{
-	pgxs_make -s -C "$TOP/test/unit" check-sanitize
-}
-
-# The test modules come after goarena: one of them uses its installed header.
-level_install()
-{
-	local module
-
-	pgxs_make -s -C "$TOP" COPT=-Werror install
-	for module in "$TOP"/test/modules/*/Makefile; do
-		[ -e "$module" ] || continue
-		pgxs_make -s -C "$(dirname "$module")" clean
-		pgxs_make -s -C "$(dirname "$module")" COPT=-Werror install
+	for level in "${ONCE[@]}"; do
+		plan_level "$level" once
+	done
+	for server in "${servers[@]}"; do
+		for level in "${EACH[@]}"; do
+			plan_level "$level" "$server"
+		done
+		! has_llvm "$server" || plan_level jit "$server"
 	done
 }
 
-# What make installcheck would do, but as the unprivileged user, who may be unable
-# to write to the checkout or even to read it.
-level_sql()
+# Add what an argument names to the plan.
+plan_argument()
 {
-	local dir=$SCRATCH/sql tests options problems status=0
+	local level=${1%%:*} server
 
-	read -r -a tests < <(make_variable REGRESS)
-	read -r -a options < <(make_variable REGRESS_OPTS)
-	mkdir "$dir"
-	cp -R "$TOP/sql" "$TOP/expected" "$dir"
-	give_to_user "$dir"
-
-	start_server "shared_preload_libraries = 'goarena'"
-	run_as "$PG_REGRESS" "${options[@]}" --inputdir="$dir" --outputdir="$dir" \
-		--bindir="$BINDIR" --host="$SCRATCH" --port=5432 "${tests[@]}" || status=$?
-	stop_server || true					# its log tells
-	cp "$SCRATCH/server.log" "$LOGDIR/sql-server.log"
-	if [ -e "$dir/regression.diffs" ]; then
-		cp -R "$dir/regression.diffs" "$dir/results" "$LOGDIR"
-		head -n 300 "$dir/regression.diffs"
-	fi
-	problems=$(server_log_problems "$SCRATCH/server.log")
-	if [ -n "$problems" ]; then
-		say "$problems"
-		status=1
-	fi
-	return "$status"
-}
-
-# What prove_installcheck of PGXS does, in the same way.
-level_tap()
-{
-	local dir=$SCRATCH/tap settings
-
-	# what the tests themselves may be told, such as how long to run
-	mapfile -t settings < <(env | grep '^GOARENA_' || true)
-	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
-	cp -R "$TOP/test/t" "$dir"
-	give_to_user "$dir" "$SCRATCH/tmp"
-	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
-	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
-		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
-		"${settings[@]}" \
-		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
-		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
-		return 1
-	}
-}
-
-level_core()
-{
-	OUTDIR=$LOGDIR/core "$TOP/test/core/run.sh" plain on strict
-}
-
-# ---- counting: print 'PASSED FAILED' from the log of a level ----
-
-# One test: the level itself.
-count_status()
-{
-	if [ "$JOB_STATUS" -eq 0 ]; then
-		say "1 0"
+	if [[ " ${ONCE[*]} " = *" $1 "* ]]; then
+		plan_level "$1" once
+	elif [[ " ${EACH[*]} jit " != *" $level "* ]]; then
+		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit)"
+	elif [ "$level" != "$1" ]; then
+		plan_level "$level" "${1#*:}"
 	else
-		say "0 1"
+		for server in "${servers[@]}"; do
+			[ "$level" != jit ] || has_llvm "$server" || continue
+			plan_level "$level" "$server"
+		done
 	fi
 }
 
-# setup and install only count when they fail.
-count_failure()
+# Run the planned levels of server $1 on a copy of the checkout, and say how each
+# went.
+run_server()
 {
-	if [ "$JOB_STATUS" -eq 0 ]; then
-		say "0 0"
-	else
-		say "0 1"
+	local server=$1 major=$1 kind=plain copy=$SCRATCH/$1 levels
+
+	if [ "$server" = once ]; then
+		major=$PACKAGED_MAJOR
+	elif [[ $server = *-* ]]; then
+		major=${server%-*} kind=${server##*-}
 	fi
+	read -r -a levels <<<"${plan[$server]}"
+	mkdir "$copy"
+	tar -C "$TOP" --exclude=.git --exclude='*.o' --exclude='*.so' --exclude=./test/unit/build -cf - . |
+		tar -C "$copy" -xf -
+	PG_MAJOR=$major PG_KIND=$kind LOGDIR=$LOGDIR/$server \
+		"$copy/scripts/test_server.sh" "${levels[@]}" 2>&1 </dev/null |
+		tee "$LOGDIR/$server.log" |
+		sed -u -n "s/^== \([a-z]*: .*\)/== $server \1/p"
+	rm -rf -- "$copy"
 }
 
-count_cmocka()
+# Run the planned levels of all servers, LANES at a time.
+run_servers()
 {
-	awk '
-		/^\[  PASSED  \].* [0-9]+ test\(s\)/ { passed += number() }
-		/^\[  FAILED  \].* [0-9]+ test\(s\)/ { failed += number() }
-		function number() {
-			match($0, / [0-9]+ test\(s\)/)
-			return substr($0, RSTART + 1) + 0
-		}
-		END { print passed + 0, failed + 0 }' "$1"
+	local server
+
+	set +e								# a server that fails does not stop others
+	for server; do
+		while [ "$(jobs -pr | wc -l)" -ge "$LANES" ]; do
+			wait -n
+		done
+		run_server "$server" &
+	done
+	wait
 }
 
-count_regress()
+# Print what is in the logs of levels that failed.
+print_failures()
 {
-	regress_results "$1" | awk '
-		{ count[$1]++ }
-		END { print count["ok"] + 0, count["failed"] + 0 }'
-}
+	local server level failed
 
-# The tests of prove -v, without subtests, which are indented, and the files that
-# fail although none of their tests does.
-count_tap()
-{
-	awk '
-		/^ok [0-9]+/ && tolower($0) !~ /# skip/ { passed++ }
-		/^not ok [0-9]+/ && tolower($0) !~ /# todo/ { failed++ }
-		/^(All [0-9]+ subtests passed|No subtests run)/ { failed++ }
-		END { print passed + 0, failed + 0 }' "$1"
-}
-
-count_core()
-{
-	[ -e "$LOGDIR/core/summary" ] || return 0
-	awk '
-		{ passed += $2; failed += $4 }
-		END { print passed + 0, failed + 0 }' "$LOGDIR/core/summary"
-}
-
-# ---- running ----
-
-# Print a variable of the Makefile.
-make_variable()
-{
-	pgxs_make -s -C "$TOP" --no-print-directory -f Makefile -f - print-variable \
-		<<<"print-variable: ; @echo \$($1)"
-}
-
-logged()
-{
-	(set -e; "$1") 2>&1 | tee "$2"
-}
-
-# Run level $1 and count with function $2.
-run_level()
-{
-	local level=$1 count=$2 log=$LOGDIR/$1.log start=$SECONDS
-	local passed failed note=
-
-	printf '\n== %s\n' "$level"
-	run_job logged "level_$level" "$log"
-	if [ "$JOB_STATUS" -eq "$SKIPPED" ]; then
-		passed=0 failed=0 note="skipped: $(tail -n 1 "$log")"
-	else
-		read -r passed failed < <("$count" "$log") || true
-		passed=${passed:-0} failed=${failed:-0}
-		if [ "$failed" -eq 0 ] && [ "$JOB_STATUS" -ne 0 ]; then
-			failed=1 note="exit status $JOB_STATUS"
-		elif [ $((passed + failed)) -eq 0 ] && [ "$count" != count_failure ]; then
-			failed=1 note="no test ran"
+	for server; do
+		if [ ! -e "$LOGDIR/$server/results" ]; then
+			printf '\n== %s ended early\n' "$server"
+			tail -n 60 "$LOGDIR/$server.log" || true
+			continue
 		fi
-	fi
-	total_passed=$((total_passed + passed))
-	total_failed=$((total_failed + failed))
-	table+=$(printf '%-10s %7d %7d %7d  %s' \
-		"$level" $((SECONDS - start)) "$passed" "$failed" "$note")$'\n'
-	say "== $level: $passed passed, $failed failed, $((SECONDS - start)) s${note:+ ($note)}"
-	stop_server || true					# a level that failed may have left it
+		while read -r level _ _ failed _; do
+			[ "$failed" -gt 0 ] || continue
+			printf '\n== %s %s failed\n' "$server" "$level"
+			tail -n 60 "$LOGDIR/$server/$level.log"
+		done <"$LOGDIR/$server/results"
+	done
 }
 
-levels=("$@")
-[ $# -gt 0 ] || levels=("${ALL_LEVELS[@]}")
-for level in "${levels[@]}"; do
-	[[ " ${ALL_LEVELS[*]} " = *" $level "* ]] || die "no such level: $level (${ALL_LEVELS[*]})"
+# Print server x level, and the sum.
+print_table()
+{
+	local server dir
+
+	for server; do
+		dir=$LOGDIR/$server
+		if [ -e "$dir/results" ]; then
+			sed "s/^/$server /" "$dir/results"
+			for level in core jit; do
+				[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
+			done
+		else
+			say "$server setup 0 0 1 ended early"
+		fi
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-plain jit-on bugs" '
+		function cell(passed, failed) {
+			return failed > 0 ? failed " FAILED" : passed " ok"
+		}
+		!($1 in seen) {
+			seen[$1]
+			server[++n] = $1
+		}
+		# core and jit have a line for each mode as well
+		$2 == "mode" {
+			key = $3 ~ /-jit$/ ? "jit-" $3 : "core-" $3
+			sub(/-jit$/, "", key)
+			result[$1, key] = $6 > 0 ? $6 " FAILED" : $4 " ok"
+			if ($5 > 0 && $6 == 0)
+				result[$1, key] = $4 " of " $4 + $5
+			next
+		}
+		{
+			result[$1, $2] = cell($4, $5)
+			seconds[$1] += $3
+			passed += $4; failed += $5
+			if ($1 == "once" || $5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs)$/)
+				notes = notes sprintf("%-10s %-8s %s\n", $1, $2, cell($4, $5))
+		}
+		END {
+			m = split(columns, column, " ")
+			printf "%-10s", "server"
+			for (j = 2; j <= m; j++)
+				printf " %11s", column[j]
+			printf " %8s\n", "seconds"
+			for (i = 1; i <= n; i++) {
+				if (server[i] == "once")
+					continue
+				printf "%-10s", server[i]
+				for (j = 2; j <= m; j++)
+					printf " %11s", (server[i], column[j]) in result ? result[server[i], column[j]] : "-"
+				printf " %8d\n", seconds[server[i]]
+			}
+			printf "\n%s\n", notes
+			print passed + 0 " passed, " failed + 0 " failed"
+			exit failed > 0
+		}'
+}
+
+if [ -n "$one_server" ]; then
+	servers=("$PG_MAJOR${PG_KIND:+$([ "$PG_KIND" = plain ] || say "-$PG_KIND")}")
+fi
+if [ $# -eq 0 ]; then
+	plan_all
+fi
+for argument; do
+	plan_argument "$argument"
 done
+
+if [ -n "$one_server" ]; then
+	read -r -a levels <<<"${plan[once]:-} ${plan[${servers[0]}]:-}"
+	exec "$TOP/scripts/test_server.sh" "${levels[@]}"
+fi
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{regression.diffs,results,tap-log,core}
 make_scratch
-run_level setup count_failure
-find_postgres
-
-installed=false
-for level in "${levels[@]}"; do
-	case "$level" in
-		sql|tap|core)
-			"$installed" || run_level install count_failure
-			installed=true ;;
-	esac
-	case "$level" in
-		format|build) run_level "$level" count_status ;;
-		unit|sanitize) run_level "$level" count_cmocka ;;
-		sql) run_level "$level" count_regress ;;
-		tap|core) run_level "$level" "count_$level" ;;
-	esac
+order=()
+for server in "${servers[@]}" once; do
+	[ -z "${plan[$server]:-}" ] || order+=("$server")
+	rm -rf -- "${LOGDIR:?}/$server" "$LOGDIR/$server.log"
 done
-
-printf '\n%-10s %7s %7s %7s\n%s\nlogs: %s\n' level seconds passed failed "$table" "$LOGDIR"
-say "$total_passed passed, $total_failed failed"
-[ "$total_failed" -eq 0 ]
+run_job run_servers "${order[@]}"
+print_failures "${order[@]}"
+printf '\nlogs: %s\n\n' "$LOGDIR"
+print_table "${order[@]}"

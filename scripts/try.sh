@@ -19,16 +19,6 @@ announce()
 	printf '\n[%d/7] %s\n' "$step" "$*"
 }
 
-# Run a command of which only failure is of interest.
-quietly()
-{
-	run_job "$@" >"$SCRATCH/command.log" 2>&1
-	if [ "$JOB_STATUS" -ne 0 ]; then
-		tail -n 40 "$SCRATCH/command.log" >&2
-		die "failed: $*"
-	fi
-}
-
 # Run a client of the scratch server.
 client()
 {

@@ -40,9 +40,9 @@ BEGIN
 	after := mb(total_of(context));
 END $$;
 
--- a sort of 100,000 tuples
+-- a sort of 100,000 tuples, which AllocSet rounds up to powers of two (without LIMIT they are in a context of another type)
 SET work_mem = '1GB';
-\set sort 'SELECT * FROM measure(''SELECT md5(i::text) FROM generate_series(1, 100000) i ORDER BY 1'', ''Caller tuples'', 7.5, 8.5);'
+\set sort 'SELECT * FROM measure(''SELECT md5(i::text) FROM generate_series(1, 100000) i ORDER BY 1 LIMIT 99999'', ''Caller tuples'', 4.5, 8.5);'
 SET goarena.enabled = off;
 :sort
 SET goarena.enabled = on;
@@ -106,6 +106,7 @@ BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
 		line := regexp_replace(line, '(Planned Partitions|Batches|Memory Usage|Disk Usage|Memory|Disk): \d+(kB)?',
 			'\1: N\2', 'g');
+		line := regexp_replace(line, '(rows=\d+)\.00', '\1');	-- 18 and later
 		IF line ~ 'Batches|Disk|Sort Method|Partitions|Aggregate|Sort' THEN
 			RETURN NEXT trim(line);
 		END IF;

@@ -96,9 +96,21 @@ FROM goarena_arenas() a JOIN goarena_chunks() c ON c.arena_id = a.id AND c.state
 WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext')
 GROUP BY a.id, a.name, a.used_bytes, a.free_bytes, a.dead_bytes, a.chunks
 ORDER BY 1;
+-- 18 and later have a path of ids in place of parent, and count levels from 1
+CREATE FUNCTION server_contexts() RETURNS TABLE (name text, parent text, level int, total_bytes bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE CASE WHEN current_setting('server_version_num')::int < 180000 THEN
+		'SELECT name, parent, level, total_bytes FROM pg_backend_memory_contexts'
+	ELSE '
+		WITH all_contexts AS MATERIALIZED (SELECT * FROM pg_backend_memory_contexts)
+		SELECT c.name, p.name, c.level - 1, c.total_bytes
+		FROM all_contexts c LEFT JOIN all_contexts p ON p.path = c.path[:c.level - 1]'
+	END;
+END $$;
 SELECT a.name, a.parent = b.parent AS parent, a.level = b.level AS level,
 	a.used_bytes <= b.total_bytes AS used
-FROM goarena_arenas() a JOIN pg_backend_memory_contexts b USING (name)
+FROM goarena_arenas() a JOIN server_contexts() b USING (name)
 WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext') ORDER BY 1;
 -- identifiers, cut as in pg_backend_memory_contexts
 SELECT a.name, a.ident = b.ident AS ident FROM goarena_arenas() a

@@ -39,7 +39,9 @@ WHERE f.proallargtypes IS NOT NULL AND f.comment !~ ('\m' || a.name || '\M[^;]*:
 --
 DROP VIEW functions;
 DROP EXTENSION goarena;
+\set VERBOSITY sqlstate
 SELECT goarena_version();
+\set VERBOSITY default
 SELECT count(*) FROM pg_proc WHERE proname LIKE 'goarena%';
 -- the library is still at work
 SELECT current_setting('goarena.enabled');

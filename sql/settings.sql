@@ -55,10 +55,13 @@ SHOW goarena.chunk_size;
 SET goarena.chunk_size = '64MB';
 SET goarena.chunk_size = '100kB';
 SET goarena.chunk_size = '3MB';
+-- 17 and later name the unit of the limits
+\set VERBOSITY sqlstate
 SET goarena.chunk_size = '32kB';
 SET goarena.chunk_size = '128MB';
 SET goarena.chunk_size = 0;
 SET goarena.chunk_size = -1;
+\set VERBOSITY default
 SET goarena.chunk_size = 'large';
 SHOW goarena.chunk_size;
 RESET goarena.chunk_size;
@@ -85,10 +88,14 @@ SET goarena.sweep_percent = -2;
 SET goarena.sweep_percent = 10001;
 SET goarena.sweep_min = '64kB';
 SET goarena.sweep_min = '1GB';
+\set VERBOSITY sqlstate
 SET goarena.sweep_min = '63kB';
+\set VERBOSITY default
 SET goarena.retain = 0;
 SET goarena.retain = '1GB';
+\set VERBOSITY sqlstate
 SET goarena.retain = -1;
+\set VERBOSITY default
 SET goarena.huge_pages = try;
 SET goarena.huge_pages = on;
 SET goarena.trace = sweeps;

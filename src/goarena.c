@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 #include "tcop/pquery.h"
 #include "utils/guc.h"
@@ -23,6 +25,7 @@
 #include "backend/sweeps.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
 #include "mcxt/free_history.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
@@ -42,6 +45,19 @@ static const struct config_enum_entry quarantine_options[] = {
 static const struct config_enum_entry huge_pages_options[] = {
 	{"off", 0, false},
 	{"try", 1, false},
+	{NULL, 0, false},
+};
+
+/* Without those that stand for memory that is not a chunk. */
+static const struct config_enum_entry method_id_options[] = {
+	{"auto", METHOD_ID_AUTO, false},
+	{"8", 8, false},
+	{"9", 9, false},
+	{"10", 10, false},
+	{"11", 11, false},
+	{"12", 12, false},
+	{"13", 13, false},
+	{"14", 14, false},
 	{NULL, 0, false},
 };
 
@@ -145,6 +161,13 @@ DefineSettings(void)
 	DefineCustomBoolVariable("goarena.free_stacks",
 							 "Keeps the stack of each free in a quarantined arena.", NULL,
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+	DefineCustomEnumVariable(
+		"goarena.method_id",
+		"Sets which entry of the server's table of memory contexts arenas take.",
+		"auto takes the highest one that is unused.  PostgreSQL 15 has no such table.",
+		&goarena_method_id, METHOD_ID_AUTO, method_id_options,
+		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
+		NULL);
 	MarkGUCPrefixReserved("goarena");
 }
 

@@ -4,11 +4,11 @@
  *	  Accesses to freed memory: reporting them, and what happens then.
  *
  * The handler of SIGSEGV and SIGBUS runs on a stack of its own.  If the address
- * lies in a chunk that is not in use, it writes a report to the server log and
- * to a file, and then does what goarena.on_fault says.  Any other fault is left
- * to whoever handled it before: the earlier handler is put back, and the
- * instruction faults again.  That is also how "crash" works, so that the core
- * dump shows the very instruction.
+ * lies in a chunk that is not in use, or is one that poison leads to, it writes
+ * a report to the server log and to a file, and then does what goarena.on_fault
+ * says.  Any other fault is left to whoever handled it before: the earlier
+ * handler is put back, and the instruction faults again.  That is also how
+ * "crash" works, so that the core dump shows the very instruction.
  *
  * For "terminate" the handler does not return to the instruction but to a
  * function that raises FATAL, on the ordinary stack, as if the instruction had
@@ -25,8 +25,8 @@
 #include "postgres.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -38,7 +38,9 @@
 #include "backend/fault.h"
 #include "backend/fault_files.h"
 #include "backend/fault_report.h"
+#include "backend/processor.h"
 #include "backend/symbols.h"
+#include "engine/delay.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
 
@@ -51,8 +53,8 @@ extern bool redirection_done;
 /* Seconds that a report may take. */
 #define REPORT_TIMEOUT 20
 
-/* What the instruction may still use below the stack pointer (x86-64). */
-#define RED_ZONE 128
+/* So much of the stack is searched for the address of a freed object, in words. */
+#define STACK_WORDS 512
 
 int goarena_on_fault = FAULT_CRASH;
 
@@ -62,64 +64,6 @@ static struct sigaction previous_bus;
 static char report[FAULT_REPORT_SIZE];
 static char summary[512];
 static bool terminating = false; /* a fault of this process led to FATAL before */
-
-/*
- * AccessKind
- *		What the processor says about the access.
- */
-static const char *
-AccessKind(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (context->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? "write" : "read";
-#else
-	/* The exception syndrome is one of the records behind the registers. */
-	const struct _aarch64_ctx *record =
-		(const struct _aarch64_ctx *) context->uc_mcontext.__reserved;
-
-	while (record->magic != 0 && record->size != 0)
-	{
-		if (record->magic == ESR_MAGIC)
-		{
-			const struct esr_context *esr = (const struct esr_context *) record;
-
-			return (esr->esr & (1 << 6)) != 0 ? "write" : "read";
-		}
-		record = (const struct _aarch64_ctx *) ((const char *) record + record->size);
-	}
-	return NULL;
-#endif
-}
-
-static uintptr_t
-ProgramCounter(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (uintptr_t) context->uc_mcontext.gregs[REG_RIP];
-#else
-	return (uintptr_t) context->uc_mcontext.pc;
-#endif
-}
-
-/*
- * ContinueAt
- *		Let the interrupted code go on in a function that does not return.
- */
-static void
-ContinueAt(ucontext_t *context, void (*function)(void))
-{
-#if defined(__x86_64__)
-	greg_t *registers = context->uc_mcontext.gregs;
-
-	/* On entry the stack is 8 bytes off 16: the return address has been pushed. */
-	registers[REG_RSP] = ((registers[REG_RSP] - RED_ZONE) & ~(greg_t) 15) - 8;
-	*(greg_t *) registers[REG_RSP] = registers[REG_RIP];
-	registers[REG_RIP] = (greg_t) (uintptr_t) function;
-#else
-	context->uc_mcontext.regs[30] = context->uc_mcontext.pc;
-	context->uc_mcontext.pc = (uintptr_t) function;
-#endif
-}
 
 /*
  * FreedChunkOf
@@ -134,6 +78,54 @@ FreedChunkOf(uintptr_t address)
 		return NULL;
 	chunk = ga_heap_lookup(&process_heap, address);
 	return chunk != NULL && ga_state_is_idle(chunk->state) ? chunk : NULL;
+}
+
+/*
+ * LeadsFromFreed
+ *		Has a pointer been followed that was read from freed memory?  Then set the
+ *		address that it led to.
+ */
+static bool
+LeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
+{
+	*address = (uintptr_t) info->si_addr;
+	if (info->si_code > 0 && ga_is_poison(*address))
+		return true;
+	if (!ProcessorHidesAddress(info))
+		return false;
+	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
+	{
+		*address = ProcessorRegister(context, i);
+		if (ga_is_covered_link(*address) || ga_is_poison(*address))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * FindSource
+ *		Nothing tells from which object a pointer was read, but the code that did
+ *		so often still knows where that is.  Says where the address of a freed
+ *		object was found, or NULL.
+ */
+static const char *
+FindSource(const ucontext_t *context, ga_event *object)
+{
+	static uintptr_t words[STACK_WORDS];
+	size_t count;
+
+	if (!process_heap_ready)
+		return NULL;
+	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
+		if (ga_delay_find(&process_heap, ProcessorRegister(context, i), object))
+			return "register";
+	count =
+		process_heap.os->peek(words, (const void *) ProcessorStackPointer(context), sizeof(words)) /
+		sizeof(words[0]);
+	for (size_t i = 0; i < count; i++)
+		if (ga_delay_find(&process_heap, words[i], object))
+			return "stack";
+	return NULL;
 }
 
 /*
@@ -288,18 +280,52 @@ PassOn(int signal_number, siginfo_t *info, void *data)
 	}
 }
 
+/*
+ * ReportFollowed
+ *		Report that a pointer read from freed memory was followed, and prepare
+ *		what is said to the client.
+ */
+static void
+ReportFollowed(ReportText *text, const FaultAccess *access, const ucontext_t *context)
+{
+	ga_event object;
+	const char *found_in = FindSource(context, &object);
+
+	BeginEntry(text, "use of a pointer from freed memory");
+	FaultReportFollowed(text, access, found_in == NULL ? NULL : &object, found_in);
+	Publish(text);
+	ReportInit(text, summary, sizeof(summary));
+	FaultFollowedSummary(text, found_in == NULL ? NULL : &object);
+}
+
+/*
+ * ReportAccess
+ *		The same for an access to a chunk that is not in use.
+ */
+static void
+ReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk)
+{
+	BeginEntry(text, "access to freed memory");
+	FaultReportAccess(text, access, chunk);
+	Publish(text);
+	ReportInit(text, summary, sizeof(summary));
+	FaultSummary(text, chunk);
+}
+
 static void
 HandleFault(int signal_number, siginfo_t *info, void *data)
 {
 	ucontext_t *context = data;
+	mcontext_t interrupted;
 	int saved_errno = errno;
 	uintptr_t address = (uintptr_t) info->si_addr;
 	const ga_chunk *chunk = info->si_code > 0 ? FreedChunkOf(address) : NULL;
 	struct sigaction previous_alarm;
+	FaultAccess access;
 	bool terminate;
 	ReportText text;
 
-	if (chunk == NULL)
+	if (chunk == NULL && !LeadsFromFreed(info, context, &address))
 	{
 		PassOn(signal_number, info, data);
 		return;
@@ -307,27 +333,31 @@ HandleFault(int signal_number, siginfo_t *info, void *data)
 
 	GuardReport(&previous_alarm);
 	terminate = goarena_on_fault == FAULT_TERMINATE && MayTerminate();
-	BeginEntry(&text, "access to freed memory");
-	FaultReportAccess(&text,
-					  &(FaultAccess){
-						  .address = address,
-						  .pc = ProgramCounter(context),
-						  .kind = AccessKind(context),
-						  .outcome = terminate ? "terminate" : "crash",
-					  },
-					  chunk);
-	Publish(&text);
+	access.address = address;
+	access.kind = ProcessorAccess(context);
+	access.outcome = terminate ? "terminate" : "crash";
+
+	/* What was jumped to has no frame, so that the caller's would not be found. */
+	interrupted = context->uc_mcontext;
+	if (ProcessorProgramCounter(context) == address && process_heap_ready)
+		(void) ProcessorUndoCall(context);
+	access.pc = ProcessorProgramCounter(context);
+	if (chunk != NULL)
+		ReportAccess(&text, &access, chunk);
+	else
+		ReportFollowed(&text, &access, context);
 	EndGuard(&previous_alarm);
 
 	if (terminate)
 	{
 		terminating = true;
-		ReportInit(&text, summary, sizeof(summary));
-		FaultSummary(&text, chunk);
-		ContinueAt(context, TerminateBackend);
+		ProcessorContinueAt(context, TerminateBackend);
 	}
 	else
+	{
+		context->uc_mcontext = interrupted;
 		PassOn(signal_number, info, data);
+	}
 	errno = saved_errno;
 }
 
@@ -339,6 +369,33 @@ FaultReportWrite(const ga_event *event)
 	BeginEntry(&text, "write to freed memory");
 	FaultReportEvent(&text, event);
 	Publish(&text);
+}
+
+/*
+ * ReservePoison
+ *		See to it that nobody else is given the addresses that poison leads to.
+ *		The postmaster's children inherit them.
+ */
+static void
+ReservePoison(void)
+{
+	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
+	uintptr_t from = ga_align_down(GA_POISON - GA_POISON_REACH, page_size);
+	size_t size = ga_align_up(GA_POISON + GA_POISON_REACH, page_size) - from;
+	void *got = mmap((void *) from, size, PROT_NONE,
+					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (got == (void *) from)
+		return;
+
+	/* Before Linux 4.17 the flag is not known, and they may lie elsewhere. */
+	if (got != MAP_FAILED)
+	{
+		(void) munmap(got, size);
+		errno = EEXIST;
+	}
+	ereport(LOG, (errmsg("goarena could not reserve the addresses that freed memory points to: %m"),
+				  errdetail("Memory of others there would not be told from them.")));
 }
 
 void
@@ -353,6 +410,7 @@ FaultInit(void)
 
 	StackTraceInit();
 	SymbolsInit();
+	ReservePoison();
 	sigemptyset(&action.sa_mask);
 	if (sigaltstack(NULL, &existing) == 0 && (existing.ss_flags & SS_DISABLE) != 0)
 		(void) sigaltstack(&stack, NULL);

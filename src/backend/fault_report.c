@@ -16,11 +16,11 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "backend/fault_report.h"
 #include "backend/symbols.h"
-#include "engine/free_list.h"
 #include "mcxt/process_heap.h"
 
 /* Queries are cut off here. */
@@ -127,27 +127,19 @@ ReportObject(ReportText *text, uintptr_t address, const ga_chunk *chunk)
 	const ga_os *os = process_heap.os;
 	bool opened = chunk->accessible == 0;
 	size_t size = ga_align_up(chunk->used - chunk->base, os->page_size);
-	uintptr_t at = chunk->start;
+	const void *object;
 
 	if (chunk->touched < size || address < chunk->start || address >= chunk->used ||
 		(opened && os->use((void *) chunk->base, size) != 0))
 		return;
-	while (at < chunk->used)
+	object = ga_object_at(chunk->start, chunk->used, address);
+	if (object != NULL)
 	{
-		const void *object = (void *) (at + GA_HEADER_SIZE);
-		uint64_t state = *ga_object_header(object) & GA_HDR_STATE_MASK;
-		size_t bytes = state == GA_HDR_FREE ? ga_free_object_size(object) : ga_object_size(object);
+		bool free = (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE;
 
-		if (bytes == 0 || bytes > chunk->used - (uintptr_t) object)
-			break;
-		if (address < (uintptr_t) object + bytes)
-		{
-			ReportKeyNumber(text, "object size",
-							(int64) (state == GA_HDR_FREE ? bytes : ga_object_requested(object)));
-			ReportKeyNumber(text, "object offset", (int64) (address - (uintptr_t) object));
-			break;
-		}
-		at = (uintptr_t) object + bytes;
+		ReportKeyNumber(text, "object size",
+						(int64) (free ? ga_object_size_any(object) : ga_object_requested(object)));
+		ReportKeyNumber(text, "object offset", (int64) (address - (uintptr_t) object));
 	}
 	if (opened)
 		(void) os->fault((void *) chunk->base, size);
@@ -255,22 +247,80 @@ FaultSummary(ReportText *text, const ga_chunk *chunk)
 	ReportString(text, ".");
 }
 
+/*
+ * ReportFreedObject
+ *		An object that was freed in a context that lives on.
+ */
+static void
+ReportFreedObject(ReportText *text, const ga_event *object)
+{
+	const char *name = FreeHistoryContextName(object->arena_id);
+
+	ReportKeyNumber(text, "arena", (int64) object->arena_id);
+	ReportKeyString(text, "context", name != NULL ? name : "unknown");
+	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
+	ReportKeyNumber(text, "object size", (int64) object->size);
+}
+
+static void
+ReportFreedObjectStack(ReportText *text, const ga_event *object)
+{
+	ReportString(text, "free stack:\n");
+	if (object == NULL || object->depth == 0)
+		ReportString(text, "  unknown\n");
+	else
+		SymbolsReport(text, object->stack, object->depth);
+}
+
+void
+FaultReportFollowed(ReportText *text, const FaultAccess *access, const ga_event *object,
+					const char *found_in)
+{
+	ReportHead(text, "pointer from freed memory", access->outcome);
+	ReportKeyString(text, "access", access->kind);
+	ReportKey(text, "address");
+	ReportHex(text, access->address);
+	ReportString(text, "\n");
+	if (ga_is_poison(access->address))
+		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
+	if (object != NULL)
+	{
+		ReportFreedObject(text, object);
+		ReportKeyString(text, "object known from", found_in);
+	}
+	else
+		ReportKeyString(text, "context", "unknown");
+	ReportQuery(text);
+	ReportString(text, "access stack:\n");
+	SymbolsReportCaller(text, access->pc);
+	ReportFreedObjectStack(text, object);
+}
+
+void
+FaultFollowedSummary(ReportText *text, const ga_event *object)
+{
+	const char *name = object == NULL ? NULL : FreeHistoryContextName(object->arena_id);
+
+	ReportString(text, "A pointer was followed that had been read from an object freed by pfree");
+	if (name != NULL)
+	{
+		ReportString(text, ", probably in memory context \"");
+		ReportLine(text, name);
+		ReportString(text, "\"");
+	}
+	ReportString(text, ".");
+}
+
 void
 FaultReportEvent(ReportText *text, const ga_event *event)
 {
-	const char *name = FreeHistoryContextName(event->arena_id);
-
 	ReportHead(text, "write after free", "warning");
 	ReportKeyString(text, "access", "write");
 	ReportKey(text, "address");
 	ReportHex(text, event->object + event->offset);
 	ReportString(text, "\n");
-	ReportKeyNumber(text, "arena", (int64) event->arena_id);
-	ReportKeyString(text, "context", name != NULL ? name : "unknown");
-	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
-	ReportKeyNumber(text, "object size", (int64) event->size);
+	ReportFreedObject(text, event);
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
 	ReportQuery(text);
-	ReportString(text, "free stack:\n");
-	SymbolsReport(text, event->stack, event->depth);
+	ReportFreedObjectStack(text, event);
 }

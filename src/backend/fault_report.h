@@ -23,7 +23,7 @@ typedef struct FaultAccess
 {
 	uintptr_t address;
 	uintptr_t pc;		 /* of the instruction */
-	const char *kind;	 /* "read", "write", or NULL if unknown */
+	const char *kind;	 /* "read", "write", "execute", or NULL if unknown */
 	const char *outcome; /* what happens to the process */
 } FaultAccess;
 
@@ -36,6 +36,14 @@ extern TimestampTz FaultReportNow(void);
 /* Report an access to a chunk that is not in use.  Async-signal-safe. */
 extern void FaultReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk);
 
+/*
+ * Report that a pointer read from freed memory was followed.  object is what may
+ * have been read, and found_in where its address was found ("register" or
+ * "stack"), or NULL.  Async-signal-safe.
+ */
+extern void FaultReportFollowed(ReportText *text, const FaultAccess *access, const ga_event *object,
+								const char *found_in);
+
 /* Report a changed poison. */
 extern void FaultReportEvent(ReportText *text, const ga_event *event);
 
@@ -44,5 +52,6 @@ extern void FaultReportEvent(ReportText *text, const ga_event *event);
  * freed.
  */
 extern void FaultSummary(ReportText *text, const ga_chunk *chunk);
+extern void FaultFollowedSummary(ReportText *text, const ga_event *object);
 
 #endif /* GOARENA_FAULT_REPORT_H */

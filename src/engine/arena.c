@@ -515,8 +515,6 @@ release_object(ga_arena *arena, ga_chunk *chunk, void *object, int size_class)
 
 	*ga_object_header(object) |= GA_HDR_DELAYED;
 	chunk->freed += bytes;
-	if (size > GA_SMALL_MAX)
-		ga_charge(arena, chunk, -(ptrdiff_t) bytes);
 	if (chunk != arena->active && chunk->freed == chunk->used - chunk->start)
 		leave_chunk(arena, chunk);
 	else
@@ -585,10 +583,16 @@ ga_arena_free(ga_arena *arena, void *object)
 		if (size > GA_SMALL_MAX)
 			ga_charge_back(arena);
 	}
-	else if (arena->mode == GA_QUARANTINE_OFF)
-		release_object(arena, chunk, object, size_class);
 	else
-		delay_object(arena, chunk, object, size_class);
+	{
+		/* Not only when it leaves the delay queue: its owner counts on it. */
+		if (size > GA_SMALL_MAX)
+			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
+		if (arena->mode == GA_QUARANTINE_OFF)
+			release_object(arena, chunk, object, size_class);
+		else
+			delay_object(arena, chunk, object, size_class);
+	}
 	return GA_FREE_OK;
 }
 
@@ -683,6 +687,31 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 			usage->free_objects += arena->free_lists->counts[i];
 }
 
+size_t
+ga_object_size_any(const void *object)
+{
+	return (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE
+			   ? ga_free_object_size(object)
+			   : ga_object_size(object);
+}
+
+void *
+ga_object_at(uintptr_t start, uintptr_t end, uintptr_t address)
+{
+	while (end - start > GA_HEADER_SIZE && address - start < end - start)
+	{
+		void *object = (void *) (start + GA_HEADER_SIZE);
+		size_t size = ga_object_size_any(object);
+
+		if (size == 0 || size > end - (uintptr_t) object)
+			return NULL;
+		if (address - (uintptr_t) object < size)
+			return object;
+		start = (uintptr_t) object + size;
+	}
+	return NULL;
+}
+
 /*
  * walk_chunk
  */
@@ -695,12 +724,10 @@ walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, v
 	for (uintptr_t at = chunk->start; at < end;)
 	{
 		void *object = (void *) (at + GA_HEADER_SIZE);
-		uint64_t state = *ga_object_header(object) & GA_HDR_STATE_MASK;
-		size_t size = state == GA_HDR_FREE ? ga_free_object_size(object) : ga_object_size(object);
 
-		if (state == GA_HDR_LIVE)
+		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_LIVE)
 			visit(object, context);
-		at = (uintptr_t) object + size;
+		at = (uintptr_t) object + ga_object_size_any(object);
 	}
 }
 

@@ -280,6 +280,15 @@ typedef struct ga_arena_usage
 extern void ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage);
 
 /*
+ * The object, live or not, that an address lies in, of those between start and
+ * end; NULL if it lies in none, or headers are not as they should be.
+ */
+extern void *ga_object_at(uintptr_t start, uintptr_t end, uintptr_t address);
+
+/* Bytes of payload of an object in any state. */
+extern size_t ga_object_size_any(const void *object);
+
+/*
  * Call a function for each LIVE object of the arena, in no particular order.
  * The function must not allocate from or free in the arena.
  */

@@ -67,10 +67,27 @@
 #define GA_SMALL_MAX ((size_t) 8192)
 
 /*
- * What freed objects are filled with while they wait.  Not a canonical
- * address, so that following a pointer read from freed memory faults.
+ * What freed objects of quarantined arenas are filled with.  A pointer read from
+ * there and followed must fault, and the fault must tell that this is what
+ * happened.  So the word is an address that user space could have, which the
+ * processor reports exactly, also when it is jumped to; a non-canonical one
+ * would not be told on x86-64.  Linux places nothing near it unless asked to:
+ * programs, libraries and stacks are above 0x2aaa_0000_0000 in every layout of
+ * x86-64 and above 0x4000_0000_0000 in every one of aarch64.  Read one to seven
+ * bytes off, it is no canonical address.  Read as a varlena, it is a short
+ * one, so that a copy of it does not run away.
  */
-#define GA_POISON UINT64_C(0xa5deada5a5deada5)
+#define GA_POISON UINT64_C(0x000025a5deadf00d)
+
+/* A pointer counts as read from poison up to this distance, in bytes. */
+#define GA_POISON_REACH (UINT64_C(16) << 20)
+
+/*
+ * What the links in the payload of freed objects of such arenas are combined
+ * with.  They need all bits of an address, so the result is none: bits 48 to 63
+ * are as here.
+ */
+#define GA_LINK_COVER UINT64_C(0x5a5a5a5a5a5a5a0d)
 
 #define GA_LIKELY(x)   __builtin_expect((x) != 0, 1)
 #define GA_UNLIKELY(x) __builtin_expect((x) != 0, 0)
@@ -94,6 +111,20 @@ GA_INLINE int
 ga_order_of(size_t bytes)
 {
 	return bytes <= 1 ? 0 : 64 - __builtin_clzl(bytes - 1);
+}
+
+/* Is this what following a pointer read from freed memory leads to? */
+GA_INLINE bool
+ga_is_poison(uintptr_t address)
+{
+	return address - (GA_POISON - GA_POISON_REACH) < 2 * GA_POISON_REACH;
+}
+
+/* Is this a covered link, or near to where one would lead? */
+GA_INLINE bool
+ga_is_covered_link(uintptr_t word)
+{
+	return word >> 48 == GA_LINK_COVER >> 48;
 }
 
 GA_INLINE size_t

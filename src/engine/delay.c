@@ -22,6 +22,25 @@ poison(void *object, size_t size)
 }
 
 /*
+ * describe
+ *		Say what is known of an object, at a position of the queue or in none (-1).
+ */
+static void
+describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event *event)
+{
+	const ga_delay_stacks *stacks = arena->delay == NULL ? NULL : arena->delay->stacks;
+
+	event->arena_id = arena->id;
+	event->object = (uintptr_t) object;
+	event->size = position >= 0 ? ga_object_requested(object) : ga_object_size_any(object);
+	if (position >= 0 && stacks != NULL)
+	{
+		event->depth = stacks->depths[position];
+		memcpy(event->stack, stacks->frames[position], sizeof(event->stack));
+	}
+}
+
+/*
  * check_poison
  *		Leave an event if a word of the object is not as poison() left it, and
  *		poison it again, so that it is not told twice.
@@ -29,7 +48,6 @@ poison(void *object, size_t size)
 static void
 check_poison(const ga_arena *arena, size_t position)
 {
-	const ga_delay_stacks *stacks = arena->delay->stacks;
 	void *object = arena->delay->objects[position];
 	size_t size = ga_object_size(object);
 	const uint64_t *words = object;
@@ -41,18 +59,11 @@ check_poison(const ga_arena *arena, size_t position)
 		{
 			ga_event event = {
 				.kind = GA_EVENT_WRITE_AFTER_FREE,
-				.arena_id = arena->id,
-				.object = (uintptr_t) object,
-				.size = ga_object_requested(object),
 				.offset = i * sizeof(uint64_t),
 				.value = words[i],
 			};
 
-			if (stacks != NULL)
-			{
-				event.depth = stacks->depths[position];
-				memcpy(event.stack, stacks->frames[position], sizeof(event.stack));
-			}
+			describe(arena, object, (ptrdiff_t) position, &event);
 			ga_heap_add_event(arena->heap, &event);
 			poison(object, size);
 			break;
@@ -121,6 +132,43 @@ ga_delay_pop(ga_arena *arena)
 		(delay->count > 1 && arena->delayed_bytes > GA_DELAY_BYTES))
 		return take_oldest(arena);
 	return NULL;
+}
+
+/*
+ * position_of
+ *		The position of an object in the queue, or -1.
+ */
+static ptrdiff_t
+position_of(const ga_delay *delay, const void *object)
+{
+	for (size_t i = 0; delay != NULL && i < delay->count; i++)
+	{
+		size_t position = (delay->first + i) % GA_DELAY_OBJECTS;
+
+		if (delay->objects[position] == object)
+			return (ptrdiff_t) position;
+	}
+	return -1;
+}
+
+bool
+ga_delay_find(const ga_heap *heap, uintptr_t address, ga_event *found)
+{
+	const ga_chunk *chunk = ga_heap_lookup(heap, address);
+	const ga_arena *arena;
+	const void *object;
+
+	if (chunk == NULL || (chunk->state != GA_ACTIVE && chunk->state != GA_FULL) || chunk->large)
+		return false;
+	arena = chunk->arena;
+	if (arena->mode == GA_QUARANTINE_OFF)
+		return false;
+	object = ga_object_at(chunk->start, chunk == arena->active ? arena->ptr : chunk->used, address);
+	if (object == NULL || (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_LIVE)
+		return false;
+	*found = (ga_event){.offset = address - (uintptr_t) object};
+	describe(arena, object, position_of(arena->delay, object), found);
+	return true;
 }
 
 void

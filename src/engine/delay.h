@@ -49,6 +49,13 @@ extern bool ga_delay_push(ga_arena *arena, void *object);
 /* The object whose turn it is to come out, checked; NULL if all may stay. */
 extern void *ga_delay_pop(ga_arena *arena);
 
+/*
+ * Is this an address in a small object of a live arena that was freed and is
+ * poisoned?  If so, say what is known of the object and its free: arena, object,
+ * size, offset of the address, and the stack.
+ */
+extern bool ga_delay_find(const ga_heap *heap, uintptr_t address, ga_event *found);
+
 /* Check all objects in the queue. */
 extern void ga_delay_check(ga_arena *arena);
 

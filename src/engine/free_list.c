@@ -32,23 +32,34 @@ set_free_header(const ga_arena *arena, void *object, int size_class, const void 
 								arena->tag;
 }
 
-GA_INLINE void
-set_previous(void *object, void *previous)
+/*
+ * cover_of
+ *		What the links in payloads are combined with.  In quarantined arenas they
+ *		must not lead anywhere, like the poison around them.
+ */
+GA_INLINE uint64_t
+cover_of(const ga_arena *arena)
 {
-	GA_MAKE_DEFINED(object, sizeof(void *));
-	*(void **) object = previous;
-	GA_MAKE_NOACCESS(object, sizeof(void *));
+	return arena->mode == GA_QUARANTINE_OFF ? 0 : GA_LINK_COVER;
+}
+
+GA_INLINE void
+set_previous(const ga_arena *arena, void *object, const void *previous)
+{
+	GA_MAKE_DEFINED(object, sizeof(uint64_t));
+	*(uint64_t *) object = (uint64_t) (uintptr_t) previous ^ cover_of(arena);
+	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
 }
 
 GA_INLINE void *
-previous_of(void *object)
+previous_of(const ga_arena *arena, void *object)
 {
-	void *previous;
+	uint64_t link;
 
-	GA_MAKE_DEFINED(object, sizeof(void *));
-	previous = *(void **) object;
-	GA_MAKE_NOACCESS(object, sizeof(void *));
-	return previous;
+	GA_MAKE_DEFINED(object, sizeof(uint64_t));
+	link = *(uint64_t *) object;
+	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
+	return (void *) (uintptr_t) (link ^ cover_of(arena));
 }
 
 static void
@@ -96,12 +107,12 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 	if (is_nonempty(arena, size_class))
 	{
 		next = lists->heads[size_class];
-		set_previous(next, object);
+		set_previous(arena, next, object);
 	}
 	else
 		set_nonempty(arena, size_class, true);
 	set_free_header(arena, object, size_class, next);
-	set_previous(object, NULL);
+	set_previous(arena, object, NULL);
 	lists->heads[size_class] = object;
 	lists->counts[size_class]++;
 	arena->free_bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
@@ -114,10 +125,10 @@ ga_free_list_unlink(ga_arena *arena, void *object)
 	ga_free_lists *lists = arena->free_lists;
 	int size_class = free_object_class(object);
 	void *next = free_object_next(object);
-	void *previous = previous_of(object);
+	void *previous = previous_of(arena, object);
 
 	if (next != NULL)
-		set_previous(next, previous);
+		set_previous(arena, next, previous);
 	if (previous != NULL)
 		set_free_header(arena, previous, size_class, next);
 	else
@@ -174,7 +185,7 @@ ga_free_list_is_valid(const ga_arena *arena)
 
 			if (chunk == NULL || chunk->arena != arena ||
 				(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
-				free_object_class(object) != size_class || previous_of(object) != previous)
+				free_object_class(object) != size_class || previous_of(arena, object) != previous)
 				return false;
 			previous = object;
 			count++;

@@ -6,7 +6,9 @@
  * The lists are doubly linked through the objects themselves, so that all
  * objects of a chunk can be taken out when the chunk leaves its arena: the
  * header word of a free object holds its class and the next object, the
- * first word of the payload the previous one.
+ * first word of the payload the previous one.  The owner word stays: a server
+ * that has one finds by it whose object this is when it is freed once more.  In
+ * quarantined arenas the word in the payload is combined with GA_LINK_COVER.
  *
  * Copyright (c) 2026, goarena contributors
  *

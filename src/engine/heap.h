@@ -349,6 +349,12 @@ extern void ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk);
 /* The chunk goes to quarantine with the next batch. */
 extern void ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk);
 
+/*
+ * Let a chunk on the fault list fault before the others of its batch, unless a
+ * sweep is under way, there are too many mappings, or the system refuses.
+ */
+extern void ga_chunk_close(ga_heap *heap, ga_chunk *chunk);
+
 /* Set what is on the fault list to fault, as far as possible. */
 extern void ga_heap_flush_faults(ga_heap *heap);
 

@@ -117,9 +117,8 @@ fault_run(ga_heap *heap, ga_link *first)
 	ga_link *end = first->next;
 	ga_link *link = first;
 
-	/* Only the last chunk of a run may be accessible in part. */
-	while (end != &heap->fault.head && chunk->accessible == chunk->size &&
-		   chunk_of(end)->base == to)
+	/* What is accessible in part ends a run: the next chunk begins further on. */
+	while (end != &heap->fault.head && chunk_of(end)->base == to)
 	{
 		chunk = chunk_of(end);
 		to += chunk->accessible;
@@ -178,6 +177,16 @@ may_isolate(ga_heap *heap)
 		heap->isolation_stopped = true;
 	}
 	return false;
+}
+
+void
+ga_chunk_close(ga_heap *heap, ga_chunk *chunk)
+{
+	if (heap->sweeping || chunk->accessible == 0 || !may_isolate(heap) ||
+		heap->os->fault((void *) chunk->base, chunk->accessible) != 0)
+		return;
+	heap->counters.fault_calls++;
+	ga_chunk_note_access(heap, chunk, 0);
 }
 
 void

@@ -154,6 +154,10 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 	copy = adopt(arena, target, bytes);
 	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	give_up(arena, chunk, GA_FREED_BY_REPALLOC);
+
+	/* Without its pages it does not fill a batch, and would long read as zeros. */
+	if (arena->mode == GA_QUARANTINE_ON)
+		ga_chunk_close(heap, chunk);
 	return copy;
 }
 

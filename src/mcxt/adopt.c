@@ -25,18 +25,17 @@
  */
 #include "postgres.h"
 
-#include <dlfcn.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/server_table.h"
+
+int goarena_method_id = METHOD_ID_AUTO;
 
 static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
 static MemoryContextMethods plain_methods;	  /* its contents as they were */
@@ -70,16 +69,11 @@ MayAdopt(MemoryContext context)
 	return ContextMatchesPatterns(context);
 }
 
-/*
- * DecidingAlloc
- *		Stands in for AllocSet's alloc in the shared table.
- */
-static void *
-DecidingAlloc(MemoryContext context, Size size)
+void
+AdoptDecide(MemoryContext context)
 {
 	if (!MayAdopt(context) || !ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory))
 		context->methods = &plain_methods;
-	return context->methods->alloc(context, size);
 }
 
 /*
@@ -107,20 +101,6 @@ SetAside(MemoryContext context)
 }
 
 /*
- * InServer
- *		Does the address belong to the program that palloc belongs to?
- */
-static bool
-InServer(const void *address)
-{
-	Dl_info server;
-	Dl_info other;
-
-	return dladdr((const void *) palloc, &server) != 0 && dladdr(address, &other) != 0 &&
-		   server.dli_fbase == other.dli_fbase;
-}
-
-/*
  * VerifyTable
  *		Is this the method table of AllocSet, and does it behave so?
  */
@@ -133,13 +113,13 @@ VerifyTable(const MemoryContextMethods *table)
 
 	if (!IsA(TopMemoryContext, AllocSetContext))
 		return "TopMemoryContext is not an AllocSet context.";
-	if (!InServer(table))
+	if (!ServerOwns(table))
 		return "The method table of AllocSet is not part of the server program.";
-	if (!InServer(table->alloc))
+	if (!ServerOwns(table->alloc))
 		return "Another library has replaced methods of AllocSet.";
-	if (!InServer(table->free_p) || !InServer(table->realloc) || !InServer(table->reset) ||
-		!InServer(table->delete_context) || !InServer(table->get_chunk_space) ||
-		!InServer(table->is_empty) || !InServer(table->stats))
+	if (!ServerOwns(table->free_p) || !ServerOwns(table->realloc) || !ServerOwns(table->reset) ||
+		!ServerOwns(table->delete_context) || !ServerOwns(table->get_chunk_space) ||
+		!ServerOwns(table->is_empty) || !ServerOwns(table->stats))
 		return "The method table of AllocSet does not hold functions of the server program.";
 
 	probe = AllocSetContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES);
@@ -152,61 +132,11 @@ VerifyTable(const MemoryContextMethods *table)
 		object = MemoryContextAlloc(probe, 100);
 		if (GetMemoryChunkContext(object) != probe)
 			wrong = "The header of a chunk does not name its context.";
-		else if (table->get_chunk_space(probe, object) < 100 ||
-				 table->get_chunk_space(probe, object) > 1000)
+		else if (GetMemoryChunkSpace(object) < 100 || GetMemoryChunkSpace(object) > 1000)
 			wrong = "The space of a chunk is not what was allocated.";
 	}
 	MemoryContextDelete(probe);
 	return wrong;
-}
-
-/*
- * ProtectionOf
- *		The protection of the page at an address; -1 if it cannot be found out.
- */
-static int
-ProtectionOf(const void *address)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int result = -1;
-
-	if (maps == NULL)
-		return -1;
-	while (result < 0 && fgets(line, sizeof(line), maps) != NULL)
-	{
-		unsigned long from;
-		unsigned long to;
-		char access[5];
-
-		if (sscanf(line, "%lx-%lx %4s", &from, &to, access) == 3 && (uintptr_t) address >= from &&
-			(uintptr_t) address < to)
-			result = (access[0] == 'r' ? PROT_READ : 0) | (access[1] == 'w' ? PROT_WRITE : 0) |
-					 (access[2] == 'x' ? PROT_EXEC : 0);
-	}
-	fclose(maps);
-	return result;
-}
-
-/*
- * ReplaceAlloc
- *		Store one pointer into read-only data of the server.
- */
-static const char *
-ReplaceAlloc(MemoryContextMethods *table)
-{
-	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
-	void *page = (void *) ((uintptr_t) &table->alloc & ~(uintptr_t) (page_size - 1));
-	int protection = ProtectionOf(&table->alloc);
-
-	if (protection < 0)
-		return "The protection of the method table cannot be read from /proc/self/maps.";
-	if ((protection & PROT_WRITE) == 0 && mprotect(page, page_size, protection | PROT_WRITE) != 0)
-		return "The method table cannot be made writable.";
-	table->alloc = DecidingAlloc;
-	if ((protection & PROT_WRITE) == 0 && mprotect(page, page_size, protection) != 0)
-		elog(WARNING, "could not restore the protection of a method table: %m");
-	return NULL;
 }
 
 const char *
@@ -216,12 +146,17 @@ AdoptStart(bool preloaded)
 	const char *wrong = VerifyTable(table);
 
 	if (wrong == NULL)
-	{
-		plain_methods = *table;
-		wrong = ReplaceAlloc(table);
-	}
+		wrong = ChunkFormatStart();
 	if (wrong != NULL)
 		return wrong;
+
+	plain_methods = *table;
+	wrong = ServerTableStore(&table->alloc, &DecidingMethods.alloc, sizeof(table->alloc));
+	if (wrong != NULL)
+	{
+		ChunkFormatStop();
+		return wrong;
+	}
 
 	shared_table = table;
 	contexts_may_hold_memory = !preloaded;

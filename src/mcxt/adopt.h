@@ -24,6 +24,12 @@ extern const char *AdoptStart(bool preloaded);
 /* Are contexts being adopted in this process or its children? */
 extern bool AdoptActive(void);
 
+/*
+ * Decide what becomes of an AllocSet context in its present life: context->methods
+ * is then an arena's, or a private copy of the server's.
+ */
+extern void AdoptDecide(MemoryContext context);
+
 /* The methods that an AllocSet context has when it is not an arena. */
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
 

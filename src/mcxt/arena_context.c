@@ -21,54 +21,36 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/memdebug.h"
 #include "utils/memutils.h"
 
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
 #include "mcxt/process_heap.h"
 
-static void *ArenaAlloc(MemoryContext context, Size size);
-static void ArenaFree(MemoryContext context, void *pointer);
-static void *ArenaRealloc(MemoryContext context, void *pointer, Size size);
-static void ArenaReset(MemoryContext context);
-static void ArenaDelete(MemoryContext context);
-static Size ArenaGetChunkSpace(MemoryContext context, void *pointer);
-static bool ArenaIsEmpty(MemoryContext context);
-static void ArenaStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
-					   MemoryContextCounters *totals, bool print_to_stderr);
-#ifdef MEMORY_CONTEXT_CHECKING
-static void ArenaCheck(MemoryContext context);
+#if !GA_OWNER_WORD
+#include "utils/memutils_memorychunk.h"
 #endif
 
-static const MemoryContextMethods ArenaMethods = {
-	.alloc = ArenaAlloc,
-	.free_p = ArenaFree,
-	.realloc = ArenaRealloc,
-	.reset = ArenaReset,
-	.delete_context = ArenaDelete,
-	.get_chunk_space = ArenaGetChunkSpace,
-	.is_empty = ArenaIsEmpty,
-	.stats = ArenaStats,
-#ifdef MEMORY_CONTEXT_CHECKING
-	.check = ArenaCheck,
+/*
+ * What an object takes beyond its size.  alignedalloc.c subtracts the size of
+ * the server's own chunk header, so it is not less.
+ */
+#if GA_OWNER_WORD
+#define CHUNK_OVERHEAD GA_HEADER_SIZE
+#else
+#define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
-};
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
-
-static inline ArenaSet *
-ArenaSetOfContext(MemoryContext context)
-{
-	return (ArenaSet *) context->methods;
-}
 
 bool
 MemoryContextIsArena(MemoryContext context)
 {
-	return context->methods->alloc == ArenaAlloc;
+	return context->methods->alloc == ArenaMethods.alloc;
 }
 
 void
@@ -103,7 +85,7 @@ ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, boo
 		if (set == NULL)
 			return false;
 		set->methods = ArenaMethods;
-		ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, 0,
+		ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
 					  &context->mem_allocated, context->mem_allocated);
 	}
 	set->context = context;
@@ -132,21 +114,6 @@ ArenaContextCreate(MemoryContext parent, const char *name)
 }
 
 /*
- * MarkRequested
- *		After an object was allocated or changed its size: with memory checking,
- *		leave a mark behind what was asked for.
- */
-static inline void *
-MarkRequested(void *object, Size size)
-{
-#ifdef MEMORY_CONTEXT_CHECKING
-	if (size < ga_object_size(object) && ga_object_requested_known(object))
-		set_sentinel(object, size);
-#endif
-	return object;
-}
-
-/*
  * CheckRequested
  *		With memory checking, complain if that mark was overwritten.
  */
@@ -163,12 +130,12 @@ CheckRequested(MemoryContext context, void *object)
 }
 
 /*
- * ArenaAllocSlow
+ * ArenaContextAllocSlow
  *		Where the bump pointer is stuck is also where housekeeping is done, and
  *		where memory can be used up.
  */
-static pg_noinline void *
-ArenaAllocSlow(ArenaSet *set, Size size)
+pg_noinline void *
+ArenaContextAllocSlow(ArenaSet *set, Size size)
 {
 	ga_arena *arena = &set->arena;
 	void *object;
@@ -184,36 +151,32 @@ ArenaAllocSlow(ArenaSet *set, Size size)
 }
 
 /*
- * ArenaAlloc
- *		Returns NULL if memory is used up; mcxt.c raises the error, or not.
+ * BadPointerDetail
+ *		What the pointer does point at.
  */
-static void *
-ArenaAlloc(MemoryContext context, Size size)
-{
-	ArenaSet *set = ArenaSetOfContext(context);
-	void *object = ga_arena_alloc_fast(&set->arena, size);
-
-	if (unlikely(object == NULL))
-	{
-		object = ArenaAllocSlow(set, size);
-		if (object == NULL)
-			return NULL;
-	}
-#ifdef RANDOMIZE_ALLOCATED_MEMORY
-	randomize_mem(object, size);
-#endif
-	return MarkRequested(object, size);
-}
-
-/*
- * ReportBadPointer
- *		Somebody frees or reallocates what is no object of the context.  That
- *		is an error as in aset.c, unless an error would only make it worse.
- */
-static pg_noinline void
-ReportBadPointer(MemoryContext context, void *pointer, ga_free_result result)
+static int
+BadPointerDetail(MemoryContext context, const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+	StringInfoData text;
+
+	if (chunk == NULL)
+		return errdetail("It does not point into memory of any arena.");
+	initStringInfo(&text);
+	appendStringInfo(&text,
+					 "It points %zu bytes into a chunk of %zu bytes that is %s and was last used "
+					 "by arena " UINT64_FORMAT,
+					 (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
+					 ga_state_name(chunk->state), chunk->arena_id);
+	if (context != NULL)
+		appendStringInfo(&text, "; the context is arena " UINT64_FORMAT,
+						 ArenaSetOfContext(context)->arena.id);
+	return errdetail("%s.", text.data);
+}
+
+void
+ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free_result result)
+{
 	int level = CritSectionCount > 0 || proc_exit_inprogress ? WARNING : ERROR;
 
 	if (result == GA_FREE_DOUBLE)
@@ -226,33 +189,26 @@ ReportBadPointer(MemoryContext context, void *pointer, ga_free_result result)
 			 errmsg("object %p in memory context \"%s\" is freed twice", pointer, context->name),
 			 delayed ? errdetail("The object has %zu bytes.", ga_object_size(pointer)) : 0));
 	}
-	else if (chunk != NULL)
+	else if (context != NULL)
 		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
 						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
 							   context->name),
-						errdetail("It points %zu bytes into a chunk of %zu bytes that is %s and "
-								  "was last used by arena " UINT64_FORMAT
-								  "; the context is arena " UINT64_FORMAT ".",
-								  (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
-								  ga_state_name(chunk->state), chunk->arena_id,
-								  ArenaSetOfContext(context)->arena.id)));
+						BadPointerDetail(context, pointer)));
 	else
 		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
-							   context->name),
-						errdetail("It does not point into memory of any arena.")));
+						errmsg("pointer %p is not an object of any memory context", pointer),
+						BadPointerDetail(context, pointer)));
 }
 
-static void
-ArenaFree(MemoryContext context, void *pointer)
+void
+ArenaContextFree(ArenaSet *set, void *pointer)
 {
-	ArenaSet *set = ArenaSetOfContext(context);
 	ga_free_result result;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
-		CheckRequested(context, pointer);
+		CheckRequested(set->context, pointer);
 #ifdef CLOBBER_FREED_MEMORY
 		wipe_mem(pointer, ga_object_size(pointer));
 		GA_MAKE_UNDEFINED(pointer, ga_object_size(pointer));
@@ -260,45 +216,38 @@ ArenaFree(MemoryContext context, void *pointer)
 	}
 #endif
 	result = ga_arena_free(&set->arena, pointer);
-	if (likely(result == GA_FREE_OK))
-		return;
-	if (result == GA_FREE_FOREIGN && set->foreign)
-		set->origin->free_p(context, pointer);
-	else
-		ReportBadPointer(context, pointer, result);
+	if (unlikely(result != GA_FREE_OK))
+		ArenaContextReportBadPointer(set->context, pointer, result);
 }
 
-static void *
-ArenaRealloc(MemoryContext context, void *pointer, Size size)
+void *
+ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 {
-	ArenaSet *set = ArenaSetOfContext(context);
 	ga_free_result result = ga_arena_check_object(&set->arena, pointer);
 	void *object;
 
 	if (unlikely(result != GA_FREE_OK))
 	{
-		if (result == GA_FREE_FOREIGN && set->foreign)
-			return set->origin->realloc(context, pointer, size);
-		ReportBadPointer(context, pointer, result);
+		ArenaContextReportBadPointer(set->context, pointer, result);
 		return NULL;
 	}
-	CheckRequested(context, pointer);
+	CheckRequested(set->context, pointer);
 
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_maintenance();
 	object = ga_arena_realloc(&set->arena, pointer, size);
 	if (unlikely(object == NULL) && process_heap_emergency())
 		object = ga_arena_realloc(&set->arena, pointer, size);
-	return object == NULL ? NULL : MarkRequested(object, size);
+	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
-static void
-ArenaReset(MemoryContext context)
+void
+ArenaContextReset(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 
 #ifdef MEMORY_CONTEXT_CHECKING
-	ArenaCheck(context);
+	ArenaContextCheck(context);
 #endif
 	ga_arena_reset(&set->arena);
 	if (unlikely(set->foreign))
@@ -306,17 +255,17 @@ ArenaReset(MemoryContext context)
 }
 
 /*
- * ArenaDelete
+ * ArenaContextDelete
  *		The arena ends, and AllocSet deletes what it believes is its own.
  */
-static void
-ArenaDelete(MemoryContext context)
+void
+ArenaContextDelete(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 	const MemoryContextMethods *origin = set->origin;
 
 #ifdef MEMORY_CONTEXT_CHECKING
-	ArenaCheck(context);
+	ArenaContextCheck(context);
 #endif
 	context->methods = origin;
 	if (!set->foreign)
@@ -339,38 +288,34 @@ ArenaContextsUnpark(void)
 }
 
 /*
- * ArenaGetChunkSpace
+ * ArenaContextSpaceOf
  *		tuplesort.c relies on large objects having the same overhead whatever
  *		their size, so for them the rounding up is not counted.
  */
-static Size
-ArenaGetChunkSpace(MemoryContext context, void *pointer)
+Size
+ArenaContextSpaceOf(const void *pointer)
 {
-	ArenaSet *set = ArenaSetOfContext(context);
-	Size size;
+	Size size = ga_object_size(pointer);
 
-	if (unlikely(set->foreign) && ga_heap_arena_of(&process_heap, (uintptr_t) pointer) == NULL)
-		return set->origin->get_chunk_space(context, pointer);
-	size = ga_object_size(pointer);
 	if (size > GA_SMALL_MAX)
 		size = MAXALIGN(ga_object_requested(pointer));
-	return size + GA_HEADER_SIZE;
+	return size + CHUNK_OVERHEAD;
 }
 
-static bool
-ArenaIsEmpty(MemoryContext context)
+bool
+ArenaContextIsEmpty(MemoryContext context)
 {
 	return context->isReset;
 }
 
 /*
- * ArenaStats
+ * ArenaContextStats
  *		What is not in use of what the context is charged for is free; blocks
  *		are AllocSet's first one, and the arena's chunks and spans.
  */
-static void
-ArenaStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
-		   MemoryContextCounters *totals, bool print_to_stderr)
+void
+ArenaContextStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+				  MemoryContextCounters *totals, bool print_to_stderr)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 	MemoryContextCounters counters = {0};
@@ -415,12 +360,12 @@ CheckVisited(void *object, void *context)
 }
 
 /*
- * ArenaCheck
+ * ArenaContextCheck
  *		Problems are warnings, as in AllocSetCheck: an error would call this
  *		again when its memory is released.
  */
-static void
-ArenaCheck(MemoryContext context)
+void
+ArenaContextCheck(MemoryContext context)
 {
 	ga_arena_walk(&ArenaSetOfContext(context)->arena, CheckVisited, context);
 }

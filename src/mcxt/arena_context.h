@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include "nodes/memnodes.h"
+#include "utils/memdebug.h"
 
 #include "engine/arena.h"
 
@@ -60,6 +61,37 @@ extern bool MemoryContextIsArena(MemoryContext context);
 /* Give up what ended arenas keep for others to come. */
 extern void ArenaContextsUnpark(void);
 
+/*
+ * The methods of arenas, apart from how the server finds them: see
+ * chunk_format.h.
+ */
+
+/* Alloc when the fast way does not do.  NULL if memory is used up. */
+extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
+
+extern void ArenaContextFree(ArenaSet *set, void *pointer);
+
+/* NULL if memory is used up; the object is then as it was. */
+extern void *ArenaContextRealloc(ArenaSet *set, void *pointer, Size size);
+
+extern Size ArenaContextSpaceOf(const void *pointer);
+extern void ArenaContextReset(MemoryContext context);
+extern void ArenaContextDelete(MemoryContext context);
+extern bool ArenaContextIsEmpty(MemoryContext context);
+extern void ArenaContextStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+							  MemoryContextCounters *totals, bool print_to_stderr);
+#ifdef MEMORY_CONTEXT_CHECKING
+extern void ArenaContextCheck(MemoryContext context);
+#endif
+
+/*
+ * Somebody frees or reallocates what is no object of the context (NULL: of any
+ * context).  That is an error as in aset.c, unless an error would only make it
+ * worse.
+ */
+extern void ArenaContextReportBadPointer(MemoryContext context, const void *pointer,
+										 ga_free_result result);
+
 /* Remember the names of the context's parents. */
 extern void ArenaSetNoteParents(ArenaSet *set);
 
@@ -68,6 +100,45 @@ static inline ArenaSet *
 ArenaSetOf(const ga_arena *arena)
 {
 	return (ArenaSet *) ((char *) arena - offsetof(ArenaSet, arena));
+}
+
+/* The set of a context that is an arena. */
+static inline ArenaSet *
+ArenaSetOfContext(MemoryContext context)
+{
+	return (ArenaSet *) context->methods;
+}
+
+/*
+ * After an object was allocated or changed its size: with memory checking,
+ * leave a mark behind what was asked for.
+ */
+static inline void *
+ArenaContextMark(void *object, Size size)
+{
+#ifdef MEMORY_CONTEXT_CHECKING
+	if (size < ga_object_size(object) && ga_object_requested_known(object))
+		set_sentinel(object, size);
+#endif
+	return object;
+}
+
+/* NULL if memory is used up. */
+static inline void *
+ArenaContextAlloc(ArenaSet *set, Size size)
+{
+	void *object = ga_arena_alloc_fast(&set->arena, size);
+
+	if (unlikely(object == NULL))
+	{
+		object = ArenaContextAllocSlow(set, size);
+		if (object == NULL)
+			return NULL;
+	}
+#ifdef RANDOMIZE_ALLOCATED_MEMORY
+	randomize_mem(object, size);
+#endif
+	return ArenaContextMark(object, size);
 }
 
 #endif /* GOARENA_ARENA_CONTEXT_H */

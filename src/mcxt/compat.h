@@ -12,11 +12,36 @@
 
 #include "postgres.h"
 
-#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 160000
-#error "goarena is tested with PostgreSQL 15 only"
+#ifndef GOARENA_UNTESTED_MAJOR
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000 || PG_VERSION_NUM / 10000 == 16
+#error "goarena is tested with PostgreSQL 15, 17, 18 and 19 only"
+#endif
 #endif
 
-/* The owner's address stands before each chunk (16 and later: a method id). */
-#define GA_OWNER_WORD 1
+/*
+ * 16 has the chunk headers of its successors but only three bits for the
+ * method id, and no id that ordinary memory does not resemble.
+ */
+#if PG_VERSION_NUM / 10000 == 16
+#error "PostgreSQL 16 has no method id to spare for goarena"
+#endif
+
+/*
+ * Up to 15 the context's address stands before each chunk; since then a method
+ * id is in the low bits of the header.  See chunk_format.h.  The engine has
+ * this from the Makefile, since it includes no header of the server.
+ */
+#if GA_OWNER_WORD != (PG_VERSION_NUM < 160000)
+#error "GA_OWNER_WORD is not what the server wants"
+#endif
+
+/* Memory for what a check hook hands on; NULL if there is none. */
+#if PG_VERSION_NUM < 160000
+#define GucAlloc(size) malloc(size)
+#define GucFree(ptr)   free(ptr)
+#else
+#define GucAlloc(size) guc_malloc(LOG, size)
+#define GucFree(ptr)   guc_free(ptr)
+#endif
 
 #endif /* GOARENA_COMPAT_H */

@@ -21,6 +21,7 @@
 
 #include "nodes/memnodes.h"
 
+#include "mcxt/compat.h"
 #include "mcxt/patterns.h"
 
 #define MAX_PATTERNS 64
@@ -133,7 +134,7 @@ bool
 CheckContextPatterns(char **newval, void **extra, GucSource source)
 {
 	size_t length = strlen(*newval);
-	PatternList *list = malloc(offsetof(PatternList, text) + length + 1);
+	PatternList *list = GucAlloc(offsetof(PatternList, text) + length + 1);
 	const char *wrong = NULL;
 	char *element;
 
@@ -157,7 +158,7 @@ CheckContextPatterns(char **newval, void **extra, GucSource source)
 	}
 	if (wrong != NULL)
 	{
-		free(list);
+		GucFree(list);
 		GUC_check_errdetail("%s", wrong);
 		GUC_check_errhint("Give a comma-separated list of context names; \"*\" and \"?\" are "
 						  "wildcards, a leading \"!\" excludes, a trailing \"/\" takes in "

@@ -73,5 +73,9 @@ StackTraceTake(uintptr_t *frames, int room)
 		if (count > 0)
 			memmove(frames, frames + 1, sizeof(*frames) * (size_t) --count);
 	}
+
+	/* The outermost function of a process or thread may seem to return to 0. */
+	while (count > 0 && frames[count - 1] == 0)
+		count--;
 	return count;
 }

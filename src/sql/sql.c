@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "miscadmin.h"
+#include "utils/tuplestore.h"
 
 #include "mcxt/adopt.h"
 #include "sql/sql.h"

@@ -5,6 +5,9 @@
 #   on      every context in an arena, every arena quarantined as Go does it
 #   strict  the same, all chunks set to fault at once
 #
+# A mode with -jit appended (plain-jit) has every expression compiled, optimised, and
+# functions of the server inlined into it.
+#
 # goarena must be installed.  With plain among the modes it runs first, and a test
 # that fails there is not held against goarena: what counts is a test that fails
 # only with it, does not run, a server that crashes or does not stop in order, or
@@ -14,66 +17,25 @@
 #   OUTDIR         where logs and 'summary' are kept (default $TMPDIR/goarena-core);
 #                  summary has a line for each mode: mode, passed, failed, counted
 #                  as failures of goarena
-#   GOARENA_CACHE  where the tests of the server's version are kept once fetched
+#   GOARENA_CACHE  where the tests of a packaged server are kept once fetched
 #   TIMEOUT        seconds for one mode (default 3600)
 #
-# The tests are those of PostgreSQL's Debian source package of the same version as
-# the server.  A mirror that lags behind may only have an older one: then psql is
-# built from that source, since the tests show its behaviour too, and known
-# changes in the output between two versions are applied to the expected files.
+# A server that scripts/build-postgres.sh built has its tests with it.  One of
+# scripts/debian-root.sh has those of the major before: then what the plain server
+# makes of them is recorded first, and is what counts as expected.  For others
+# the tests are those of PostgreSQL's Debian source package of the same version.  A
+# mirror that lags behind may only have an older one: then psql is built from that
+# source, since the tests show its behaviour too, and known changes in the output
+# between two versions are applied to the expected files.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/../../scripts/common.sh"
+# shellcheck source=scripts/source.sh
+source "$TOP/scripts/source.sh"
 
-usage="usage: run.sh plain|on|strict..."
+usage="usage: run.sh (plain|on|strict)[-jit]..."
 OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-core}
 TIMEOUT=${TIMEOUT:-3600}
-if [ "$EUID" -eq 0 ]; then
-	GOARENA_CACHE=${GOARENA_CACHE:-${XDG_CACHE_HOME:-/var/cache}/goarena}
-else
-	GOARENA_CACHE=${GOARENA_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/goarena}
-fi
-
-# Unpack the source package of the server into $1, else the newest that can be
-# had.  apt gets lists and sources of its own; the system's are left alone.
-fetch_source()
-{
-	local source=$1 work=$SCRATCH/apt package=postgresql-$PG_MAJOR
-	local suite options version archive=
-
-	case "$PG_MAJOR" in
-		15) suite=bookworm ;;
-		*) die "which suite has the source of PostgreSQL $PG_MAJOR?" ;;
-	esac
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$source"
-	# shellcheck disable=SC2016		# apt expands these
-	apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v suite="$suite" '
-			$1 == "main" && ($2 == suite || $2 == suite "-security") {
-				print "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]", $3, $2, $1
-			}' | sort -u >"$work/sources.list"
-	[ -s "$work/sources.list" ] || die "apt knows no mirror of $suite"
-	options=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
-		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
-		-o APT::Sandbox::User= -o Acquire::Languages=none)
-	apt-get "${options[@]}" update >>"$work/log" 2>&1 || true	# one suite is enough
-
-	# A mirror may list a version that it does not have.
-	while read -r version && [ -z "$archive" ]; do
-		if (cd "$work" && apt-get "${options[@]}" source --download-only --only-source \
-				"$package=$version") >>"$work/log" 2>&1; then
-			archive=$(find "$work" -maxdepth 1 -name "${package}_*.orig.tar.*" ! -name '*.asc')
-		fi
-	done < <(
-		dpkg-query -W -f='${source:Version}\n' "$package" || true
-		apt-cache "${options[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -Vru
-	)
-	[ -n "$archive" ] || {
-		tail -n 10 "$work/log" >&2
-		die "cannot fetch the source of $package"
-	}
-	tar -xf "$archive" -C "$source" --strip-components=1 --no-same-owner
-}
 
 # Build psql from source tree $1, to be used with the libpq that is installed.
 build_psql()
@@ -89,36 +51,30 @@ build_psql()
 	}
 }
 
-# Set TESTS to a directory with the tests for this server, from the cache if it is
-# there: regress/ and spi/ of the source, its version, and psql if that differs.
-find_tests()
+# Get the tests of a server that came without them into the cache, as TESTS:
+# regress/ and spi/ of the source, its version, and psql if that differs.
+fetch_tests()
 {
-	local source=$SCRATCH/source version new
+	local source=$SCRATCH/source version
 
+	find_cache
 	TESTS=$GOARENA_CACHE/core-tests-$PG_VERSION
 	[ ! -e "$TESTS/version" ] || return 0
 
 	say "core: fetching the tests for PostgreSQL $PG_VERSION"
-	fetch_source "$source"
-	version=$(sed -n "s/^PACKAGE_VERSION='\(.*\)'/\1/p" "$source/configure")
-	new=$SCRATCH/tests
-	mkdir "$new"
-	cp -R "$source/src/test/regress" "$source/contrib/spi" "$new"
+	fetch_source "$PG_MAJOR" "$source" || exit 1
+	version=$(source_version "$source")
+	rm -rf -- "$TESTS.new"
+	mkdir "$TESTS.new"
+	cp -R "$source/src/test/regress" "$source/contrib/spi" "$TESTS.new"
 	if [ "$version" != "$PG_VERSION" ]; then
 		say "core: only $version is to be had, building its psql"
 		build_psql "$source"
-		cp "$source/src/bin/psql/psql" "$new"
+		cp "$source/src/bin/psql/psql" "$TESTS.new"
 	fi
-	say "$version" >"$new/version"
-	rm -rf -- "$source" "$SCRATCH/apt"
-
-	# A cache that cannot be written is none, not an error.
-	if mkdir -p "$GOARENA_CACHE" 2>/dev/null && [ -w "$GOARENA_CACHE" ]; then
-		rm -rf -- "$TESTS"
-		cp -R "$new" "$TESTS.new.$$"
-		mv -T "$TESTS.new.$$" "$TESTS"
-	fi
-	TESTS=$new
+	say "$version" >"$TESTS.new/version"
+	rm -rf -- "$source" "$TESTS"
+	mv -T "$TESTS.new" "$TESTS"
 }
 
 # Compile the libraries that the tests load into $1.
@@ -136,26 +92,53 @@ build_libraries()
 	done
 }
 
-# Put the tests where the unprivileged user can read them: $SCRATCH/regress, lib
-# and bin.
+# Make what the plain server makes of borrowed tests the expected output.
+record_expected()
+{
+	cp -R "$REGRESS" "$SCRATCH/regress"
+	run_mode record
+	rm -f -- "$SCRATCH"/regress/expected/*
+	cp "$SCRATCH"/out/results/*.out "$SCRATCH/regress/expected"
+	REGRESS=$SCRATCH/regress
+}
+
+# Set REGRESS, LIBRARIES and PSQL_DIR to directories that the unprivileged user can
+# read, with the tests, the libraries that they load, and their psql.
 prepare_tests()
 {
 	local version drift
 
-	find_tests
+	# a server of scripts/build-postgres.sh brings its tests
+	if [ -e "$PKGLIBDIR/regress/parallel_schedule" ]; then
+		REGRESS=$PKGLIBDIR/regress
+		LIBRARIES=$PKGLIBDIR
+		PSQL_DIR=$BINDIR
+		if [ -e "$REGRESS/borrowed" ]; then
+			say "core: server $PG_VERSION, tests of $(cat "$REGRESS/borrowed")"
+			record_expected
+		else
+			say "core: server and tests $PG_VERSION"
+		fi
+		return
+	fi
+
+	fetch_tests
 	version=$(cat "$TESTS/version")
-	mkdir "$SCRATCH/lib" "$SCRATCH/bin"
-	cp -R "$TESTS/regress" "$SCRATCH/regress"
-	chmod -R a+rX "$SCRATCH/regress"
-	build_libraries "$SCRATCH/lib"
+	REGRESS=$SCRATCH/regress
+	LIBRARIES=$SCRATCH/lib
+	PSQL_DIR=$SCRATCH/bin
+	mkdir "$LIBRARIES" "$PSQL_DIR"
+	cp -R "$TESTS/regress" "$REGRESS"
+	chmod -R a+rX "$REGRESS"
+	build_libraries "$LIBRARIES"
 	if [ -e "$TESTS/psql" ]; then
-		install -m 755 "$TESTS/psql" "$SCRATCH/bin/psql"
+		install -m 755 "$TESTS/psql" "$PSQL_DIR/psql"
 	else
-		ln -s "$BINDIR/psql" "$SCRATCH/bin/psql"
+		ln -s "$BINDIR/psql" "$PSQL_DIR/psql"
 	fi
 	drift=$TOP/test/core/drift-$version-$PG_VERSION.patch
 	if [ -e "$drift" ]; then
-		patch -s -d "$SCRATCH/regress" -p1 <"$drift"
+		patch -s -d "$REGRESS" -p1 <"$drift"
 	fi
 	say "core: server $PG_VERSION, tests of $version"
 }
@@ -163,7 +146,7 @@ prepare_tests()
 # Run the tests in mode $1, with their results in $OUTDIR/$1.
 run_mode()
 {
-	local mode=$1 dir=$OUTDIR/$1 settings start=$SECONDS
+	local mode=${1%-jit} jit=${1#"${1%-jit}"} dir=$OUTDIR/$1 plain settings start=$SECONDS
 	local passed failed counted new
 
 	rm -rf -- "$dir"
@@ -172,9 +155,14 @@ run_mode()
 	settings=('max_prepared_transactions = 2' 'log_autovacuum_min_duration = 0'
 		'log_checkpoints = on' "log_line_prefix = '%m %b[%p] %q%a '"
 		'log_lock_waits = on' 'log_temp_files = 128kB')
-	if [ "$mode" != plain ]; then
+	if [ "$mode" != plain ] && [ "$mode" != record ]; then
 		settings+=("shared_preload_libraries = 'goarena'" "goarena.contexts = '*'"
 			"goarena.quarantine = $mode" 'goarena.quarantine_sample_rate = 1.0')
+	fi
+	plain=$OUTDIR/plain$jit
+	if [ -n "$jit" ]; then
+		settings+=('jit = on' 'jit_above_cost = 0' 'jit_inline_above_cost = 0'
+			'jit_optimize_above_cost = -1')
 	fi
 	rm -rf -- "$SCRATCH/out"
 	mkdir "$SCRATCH/out"
@@ -182,9 +170,9 @@ run_mode()
 
 	start_server "${settings[@]}"
 	run_job run_as timeout --foreground "$TIMEOUT" "$PG_REGRESS" \
-		--inputdir="$SCRATCH/regress" --outputdir="$SCRATCH/out" --bindir="$SCRATCH/bin" \
-		--dlpath="$SCRATCH/lib" --host="$SCRATCH" --port=5432 --user="$TEST_USER" \
-		--max-concurrent-tests=20 --schedule="$SCRATCH/regress/parallel_schedule" \
+		--inputdir="$REGRESS" --outputdir="$SCRATCH/out" --bindir="$PSQL_DIR" \
+		--dlpath="$LIBRARIES" --host="$SCRATCH" --port=5432 --user="$TEST_USER" \
+		--max-concurrent-tests=20 --schedule="$REGRESS/parallel_schedule" \
 		>"$dir/pg_regress.log" 2>&1
 	stop_server || true					# its log tells
 	cp "$SCRATCH/server.log" "$dir"
@@ -192,7 +180,7 @@ run_mode()
 
 	regress_results "$dir/pg_regress.log" | sort -u >"$dir/results"
 	sed -n 's/^failed //p' "$dir/results" | sort >"$dir/failed"
-	sed -n 's/^test: *//p' "$SCRATCH/regress/parallel_schedule" | tr -s ' ' '\n' | sort -u |
+	sed -n 's/^test: *//p' "$REGRESS/parallel_schedule" | tr -s ' ' '\n' | sort -u |
 		comm -23 - <(sed 's/^[a-z]* //' "$dir/results" | sort -u) >"$dir/not-run"
 	server_log_problems "$dir/server.log" >"$dir/problems"
 	# A report is a false alarm, or a bug of PostgreSQL's.
@@ -201,11 +189,16 @@ run_mode()
 		say "stopped after $TIMEOUT s" >>"$dir/problems"
 	fi
 
+	if [ "$mode" = record ]; then
+		say "core: outputs recorded ($((SECONDS - start)) s)"
+		return
+	fi
+
 	# What fails on the plain server too is not for goarena to answer.
 	if [ "$mode" = plain ]; then
 		: >"$dir/only-here"
-	elif [ -e "$OUTDIR/plain/failed" ]; then
-		comm -23 "$dir/failed" "$OUTDIR/plain/failed" >"$dir/only-here"
+	elif [ -e "$plain/failed" ]; then
+		comm -23 "$dir/failed" "$plain/failed" >"$dir/only-here"
 	else
 		cp "$dir/failed" "$dir/only-here"
 	fi
@@ -213,14 +206,14 @@ run_mode()
 	passed=$(grep -c '^ok ' "$dir/results" || true)
 	failed=$(wc -l <"$dir/failed")
 	counted=$(cat "$dir/only-here" "$dir/not-run" "$dir/problems" | wc -l)
-	say "$mode $passed $failed $counted" >>"$OUTDIR/summary"
+	say "$mode$jit $passed $failed $counted" >>"$OUTDIR/summary"
 
-	say "core $mode: $passed passed, $failed failed ($((SECONDS - start)) s)"
+	say "core $mode$jit: $passed passed, $failed failed ($((SECONDS - start)) s)"
 	if [ "$failed" -gt 0 ]; then
 		say "  failed: $(paste -s -d ' ' "$dir/failed")"
-		if [ "$mode" != plain ] && [ -e "$OUTDIR/plain/failed" ]; then
+		if [ "$mode" != plain ] && [ -e "$plain/failed" ]; then
 			new=$(paste -s -d ' ' "$dir/only-here")
-			say "  but not in plain: ${new:-none}"
+			say "  but not in plain$jit: ${new:-none}"
 		fi
 	fi
 	[ ! -s "$dir/not-run" ] || say "  did not run: $(paste -s -d ' ' "$dir/not-run")"
@@ -234,8 +227,8 @@ run_mode()
 modes=()
 for mode; do
 	case "$mode" in
-		plain) modes=(plain "${modes[@]}") ;;
-		on|strict) modes+=("$mode") ;;
+		plain|plain-jit) modes=("$mode" "${modes[@]}") ;;
+		on|strict|on-jit|strict-jit) modes+=("$mode") ;;
 		*) die "$usage" ;;
 	esac
 done
@@ -243,7 +236,7 @@ done
 find_postgres
 make_scratch
 make_output_dir "$OUTDIR"
-rm -rf -- "$OUTDIR"/{summary,plain,on,strict}
+rm -rf -- "$OUTDIR"/{summary,record,{plain,on,strict}{,-jit}}
 prepare_tests
 for mode in "${modes[@]}"; do
 	run_mode "$mode"

@@ -33,7 +33,7 @@ sub tells_at_exit
 	ok( wait_until(
 			sub {
 				log_of($server, $offset) =~
-				  /\] \Q$kind\E LOG:  goarena: exit after [1-9]\d* resets and \d+ sweeps of [0-9.]+ ms in all, [1-9]\d* kB reserved/;
+				  /\] $kind LOG:  goarena: exit after [1-9]\d* resets and \d+ sweeps of [0-9.]+ ms in all, [1-9]\d* kB reserved/;
 			}),
 		$name);
 }
@@ -246,7 +246,7 @@ my $decoded = q{SELECT count(*), md5(string_agg(i || m, ',' ORDER BY i)) FROM de
 is($standby->safe_psql('postgres', $decoded),
 	$node->safe_psql('postgres', $decoded), 'logical replication: tables agree');
 $standby->safe_psql('postgres', 'DROP SUBSCRIPTION s');
-tells_at_exit($standby, $offset, 'logical replication worker',
+tells_at_exit($standby, $offset, qr{logical replication (?:apply )?worker},
 	'logical replication: workers end in order');
 end_session($session);
 

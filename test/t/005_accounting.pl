@@ -14,15 +14,17 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# How far a figure may be from the plain server's: a factor in either direction.
-# The batches of a hash aggregate that recurses vary by a factor of four on a
-# plain server already if work_mem is raised from 64kB to 80kB.
+# How far a figure may be from the plain server's: factors down and up.
+# AllocSet rounds sizes up to powers of two, so hash tables and sorts may take less in
+# arenas, or spill less when the limit is near.  The batches of a hash aggregate
+# that recurses vary by a factor of four on a plain server already if work_mem is
+# raised from 64kB to 80kB.
 my %tolerance = (
-	'Batches' => 5,
-	'Disk Usage' => 1.1,
-	'Disk' => 1.02,
-	'Memory Usage' => 1.3,
-	'Memory' => 1.1);
+	'Batches' => [ 5, 5 ],
+	'Disk Usage' => [ 4, 1.1 ],
+	'Disk' => [ 1.02, 1.02 ],
+	'Memory Usage' => [ 1.5, 1.3 ],
+	'Memory' => [ 1.2, 1.1 ]);
 
 my @conf = ('max_parallel_workers_per_gather = 0', 'shared_buffers = 16MB', 'jit = off');
 my $plain = new_server('plain', @conf);
@@ -44,7 +46,7 @@ my @queries = (
 		'SELECT left(m, 4), min(m), sum(i) FROM t GROUP BY 1', qr/Batches: \d\d+ .*Disk Usage/ ],
 	[ 'hash aggregate with growing states', '1MB', 'SET enable_sort = off',
 		'SELECT k % 1000, array_agg(i), string_agg(m, \',\') FROM t GROUP BY 1', qr/Batches: \d+ .*Disk Usage/ ],
-	[ 'hash aggregate of more memory', '4MB', 'SET enable_sort = off',
+	[ 'hash aggregate of more memory', '2MB', 'SET enable_sort = off',
 		'SELECT m, count(*) FROM t GROUP BY m', qr/Batches: \d+ .*Disk Usage/ ],
 	[ 'hash aggregate in memory', '64MB', 'SET enable_sort = off',
 		'SELECT m, count(*) FROM t GROUP BY m', qr/Batches: 1 (?!.*Disk)/ ],
@@ -65,7 +67,7 @@ my @queries = (
 	[ 'sort in memory', '64MB', '',
 		'SELECT m FROM t ORDER BY m', qr/quicksort  Memory/ ],
 	[ 'top-N sort', '64kB', '',
-		'SELECT m FROM t ORDER BY m LIMIT 100', qr/top-N heapsort  Memory/ ],
+		'SELECT m FROM t ORDER BY m LIMIT 100', qr/top-N heapsort  Memory|still in progress/ ],
 	[ 'window', '64kB', '',
 		'SELECT i, rank() OVER (PARTITION BY k ORDER BY m) FROM t', qr/external merge  Disk/ ]);
 
@@ -77,7 +79,7 @@ sub explained
 	my ($name, $work_mem, $settings, $sql) = @$query;
 
 	ask($session, "RESET ALL; SET work_mem = '$work_mem'; $settings");
-	my $plan = ask($session, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
+	my $plan = ask($session, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) $sql");
 	my @figures;
 	(my $shape = $plan) =~ s{(Batches|Memory Usage|Disk Usage|Memory|Disk): (\d+)(kB)?}{
 		push @figures, [ $1, $2 ];
@@ -114,12 +116,12 @@ foreach my $mode ('off', 'on', 'strict')
 		{
 			my ($what, $value) = @{ $figures->[$i] // [ 'nothing', 0 ] };
 			my $usual = $plain_figures->[$i][1];
-			my $factor = $query->[0] =~ /join/ ? 1 : $tolerance{$what} // 1;
+			my ($down, $up) = $query->[0] =~ /join/ ? (1, 1) : @{ $tolerance{$what} // [ 1, 1 ] };
 
 			push @rows, sprintf('%-36s %-13s %9d %9d', $query->[0], $what, $usual, $value)
 			  if $value != $usual;
 			push @far, "$what: $value instead of $usual"
-			  if $value > $usual * $factor || $value < $usual / $factor;
+			  if $value > $usual * $up || $value < $usual / $down;
 		}
 		is(join(', ', @far), '', "$mode: $query->[0] has about the same figures");
 	}

@@ -161,7 +161,7 @@ SKIP:
 end_session($session);
 
 #
-# What the server says of contexts
+# What the server says of contexts.  18 and later count levels from 1.
 #
 $session = session($node);
 $pid = backend_pid($session);
@@ -175,9 +175,9 @@ is("@relations", 't 0 t t', 'stats of an arena: what is used is counted');
 my $offset = -s $node->logfile;
 $node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
 ok( wait_until(
-		sub { log_of($node, $offset) =~ /LOG:  level: 1; goarena test: \Q$told\E \(\d+ chunks\); \d+ used\n/ }),
+		sub { log_of($node, $offset) =~ /LOG:  level: [12]; goarena test: \Q$told\E \(\d+ chunks\); \d+ used\n/ }),
 	'pg_log_backend_memory_contexts: the same figures');
-like(log_of($node, $offset), qr/LOG:  level: 1; MessageContext: \d+ total in \d+ blocks;/,
+like(log_of($node, $offset), qr/LOG:  level: [12]; MessageContext: \d+ total in \d+ blocks;/,
 	'pg_log_backend_memory_contexts: the server\'s contexts');
 my ($total) = log_of($node, $offset) =~ /LOG:  Grand total: (\d+) bytes in \d+ blocks/;
 cmp_ok($total, '>', 20000000, 'pg_log_backend_memory_contexts: the grand total');

@@ -111,6 +111,7 @@ sub reported
 	my ($node, $name, $script, %params) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
+	my $entry = delete $params{entry} // 'access to freed memory';
 	forget_reports();
 	my $crash = crash($node, $script, %params);
 	my @reports = reports($node);
@@ -118,7 +119,7 @@ sub reported
 	return ({}, '', $crash) unless @reports;
 
 	my $text = text_of($node, $reports[0]);
-	like($crash->{log}, qr/\[$reports[0]{pid}\] LOG:  goarena: access to freed memory\n\Q$text\E/,
+	like($crash->{log}, qr/\[$reports[0]{pid}\] LOG:  goarena: $entry\n\Q$text\E/,
 		"$name: it is one entry of the log");
 	is($crash->{pid} . ' ' . $crash->{signal}, "$reports[0]{pid} 11",
 		"$name: its process ended by signal 11");
@@ -326,8 +327,8 @@ is_deeply([ map { $report->{$_} } qw(context freed_by sweeps_since object_size) 
 is($report->{transactions_since}, 0, 'subtransaction: none ended');
 
 ($report, $text, $crash) = reported($node, 'parallel worker', q{
-	CREATE TABLE parallel AS SELECT 1 AS i;
-	SET force_parallel_mode = on; SELECT fault_in_worker() FROM parallel});
+	CREATE TABLE parallel AS SELECT 1 AS i; } . parallel_mode('on') . q{;
+	SELECT fault_in_worker() FROM parallel});
 like($report->{backend_type}, qr/^(parallel|background) worker$/,
 	'parallel worker: the type of process');
 is_deeply(
@@ -346,6 +347,7 @@ like($report->{backend_type}, qr/^(goarena test|background) worker$/,
 	'background worker: the type of process');
 is_deeply([ @$report{qw(database context)} ], [ 'postgres', 'fault victim' ],
 	'background worker: what is reported');
+unlike($text, qr/ 0x0 /, 'background worker: its stacks end where it began');
 
 #
 # Files that cannot be written
@@ -441,7 +443,7 @@ like((parts_of($text))[2], qr/ 0xa5deada5a5deada5 unknown$/m,
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION fault_endlessly() RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN
-		EXECUTE format($f$COPY (SELECT 1) TO PROGRAM 'mkfifo goarena_faults/new.%s'$f$, pg_backend_pid());
+		EXECUTE format($f$COPY (SELECT 1) TO PROGRAM 'cat >/dev/null && mkfifo goarena_faults/new.%s'$f$, pg_backend_pid());
 		PERFORM fault_in('plainly');
 	END $$});
 {
@@ -500,10 +502,70 @@ is(refused($session, 'SELECT fault_create(); SELECT fault_keep(1000); SELECT fau
 ask($session, 'SELECT fault_create(); SELECT fault_keep(1000)');
 is(ask($session, 'SELECT fault_read(0)'), '6b' x 8, 'read before free: what was written');
 ask($session, 'SELECT fault_pfree()');
-is(ask($session, 'SELECT fault_read(0)'), 'a5deada5a5deada5', 'read after free: poison');
+is(ask($session, 'SELECT fault_read(0)'), '000025a5deadf00d', 'read after free: poison');
+ask($session, 'SELECT fault_churn(0, 600)');
+like(ask($session, 'SELECT fault_read(0)'), qr/^5a5a/, 'read after free, later: a link, but no address');
+is(ask($session, 'SELECT fault_read(8)'), '000025a5deadf00d', 'read after free, later: poison');
+like(slurp_file('/proc/' . backend_pid($session) . '/maps'),
+	qr/^25a5ddadf000-25a5dfae0000 ---p /m, 'no other memory can be where poison leads to');
 end_session($session);
-unreported($node, 'pointer read from freed memory', q{
-	SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree(); SELECT fault_follow()});
+
+# and what is read there and followed is reported
+my $freed = q{SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree()};
+my $late = "$freed; SELECT fault_churn(0, 600)";
+
+# statements, the use, what the processor calls it, where from the pointer, where
+# the object is known from
+my @uses = (
+	[ $freed, 'register', 'read', 0, qr/^register$/ ],
+	[ $freed, 'stack', 'read', 0, qr/^stack$/ ],
+	[ "$freed; SELECT fault_take()", 'read', 'read', 16, undef ],
+	[ "$freed; SELECT fault_take()", 'write', 'write', 24, undef ],
+	[ "$freed; SELECT fault_take()", 'call', 'execute', 0, undef ],
+	[ "$freed; SELECT fault_take()", 'pfree', 'read', -8, undef ],
+	[ $late, 'register', undef, undef, qr/^register$/ ],
+	[ $late, 'stack', undef, undef, qr/^stack$/ ],
+	[ "$late; SELECT fault_take()", 'read', undef, undef, undef ],
+	[ "$late; SELECT fault_take()", 'write', undef, undef, undef ],
+	[ "$late; SELECT fault_take()", 'call', undef, undef, undef ]);
+foreach my $use (@uses)
+{
+	my ($script, $how, $access, $offset, $known_from) = @$use;
+	my $in_queue = $script !~ /churn/;
+	my $name = 'pointer from '
+	  . ($known_from ? '' : 'an unknown object, ')
+	  . ($in_queue ? 'poison' : 'a link')
+	  . ", $how";
+
+	($report, $text, $crash) =
+	  reported($node, $name, "$script; SELECT fault_follow('$how') /* the use */",
+		entry => 'use of a pointer from freed memory');
+	is_deeply(
+		{ map { $_ => $report->{$_} } qw(kind access outcome query context freed_by object_size) },
+		{
+			kind => 'pointer from freed memory',
+			access => $access,
+			outcome => 'crash',
+			query => "SELECT fault_follow('$how') /* the use */",
+			context => $known_from ? 'fault test' : 'unknown',
+			freed_by => $known_from ? 'pfree' : undef,
+			# what is free keeps the size of its class only
+			object_size => !$known_from ? undef : $in_queue ? 1000 : 1024,
+		},
+		"$name: what is reported");
+	my ($head, $access_stack, $free_stack) = parts_of($text);
+	is($head =~ /^offset from pointer: (-?\d+)$/m ? $1 : undef,
+		$offset, "$name: where it led to");
+	my ($from) = $head =~ /^object known from: (.*)$/m;
+	like($from // 'nowhere', $known_from // qr/^nowhere$/, "$name: how the object is known");
+	my ($first) = split(/\n/, $access_stack);
+	like($first, $how eq 'pfree' ? qr/ pfree\b/ : qr/ Follow(Alone)?\b/,
+		"$name: the access stack begins with the function that did it");
+	like($access_stack, qr/ fault_follow\b.*PostgresMain/s, "$name: and goes on to its callers");
+	like($free_stack, $known_from && $in_queue ? qr/ fault_pfree\b/ : qr/^  unknown\n$/,
+		"$name: the free stack, where it is known");
+}
+unreported($node, 'far from poison', "$freed; SELECT fault_follow('far')");
 $node->stop;
 
 #

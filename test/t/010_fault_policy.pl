@@ -48,12 +48,12 @@ $node->safe_psql('postgres', q{
 	INSERT INTO rows SELECT i, 'old' FROM generate_series(1, 1000) i;
 	CREATE FUNCTION touch(v text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
 	BEGIN
-		PERFORM fault_in('plainly');
+		PERFORM public.fault_in('plainly');
 		RETURN v;
 	END $$;
 	CREATE FUNCTION touch_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		PERFORM fault_in('plainly');
+		PERFORM public.fault_in('plainly');
 		RETURN NEW;
 	END $$;
 	CREATE TABLE triggered (i int);
@@ -248,7 +248,8 @@ like($holder_err, $fatal, 'waiter: the other was terminated');
 my $pid = backend_pid($session);
 $offset = -s $node->logfile;
 forget_reports();
-ask($session, 'CREATE TABLE scanned AS SELECT generate_series(1, 10) AS i; SET force_parallel_mode = on');
+ask($session, 'CREATE TABLE scanned AS SELECT generate_series(1, 10) AS i');
+ask($session, parallel_mode('on'));
 for my $round (1 .. 3)
 {
 	like(refused($session, 'SELECT count(fault_in_worker()) FROM scanned'),
@@ -259,7 +260,7 @@ for my $round (1 .. 3)
 }
 is(backend_pid($session), $pid, 'parallel worker: the leader goes on');
 like(reported('outcome'), qr/^terminate(, terminate){2,}$/, 'parallel worker: it ended alone');
-ask($session, 'SET force_parallel_mode = off');
+ask($session, parallel_mode('off'));
 
 forget_reports();
 ask($session, q{SELECT test_launch_worker($$SELECT fault_in('plainly')$$)});
@@ -293,6 +294,29 @@ forget_reports();
 	is(reported('outcome'), 'terminate', 'between transactions: by the policy');
 }
 is(backend_pid($session), $pid, 'other processes: the first session is still there');
+
+# pointers read from freed memory, while it waits and later
+my $freed = q{SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree()};
+my $probably = 'A pointer was followed that had been read from an object freed by pfree';
+foreach my $use (
+	[ 'poison', "$freed; SELECT fault_follow('register')", ', probably in memory context "fault test"' ],
+	[ 'poison, unknown object', "$freed; SELECT fault_take(); SELECT fault_follow('read')", '' ],
+	[ 'poison, call', "$freed; SELECT fault_take(); SELECT fault_follow('call')", '' ],
+	[ 'link', "$freed; SELECT fault_churn(0, 600); SELECT fault_take(); SELECT fault_follow('write')", '' ])
+{
+	my ($name, $script, $context) = @$use;
+
+	forget_reports();
+	($ret, $out, $err) = $node->psql('postgres',
+		"BEGIN; LOCK TABLE locked; $script; SELECT 'alive'", on_error_stop => 0, timeout => LIMIT);
+	like($err, qr/$fatal\nDETAIL:  \Q$probably$context.\E\nHINT:  The server log/,
+		"pointer from freed memory, $name: the client gets FATAL");
+	unlike($out, qr/alive/, "pointer from freed memory, $name: the session ends");
+	is(reported(q{kind || ' ' || outcome}), 'pointer from freed memory terminate',
+		"pointer from freed memory, $name: by the policy");
+	is(ask($session, 'BEGIN; LOCK TABLE locked NOWAIT; COMMIT'), '',
+		"pointer from freed memory, $name: its lock is free");
+}
 end_session($session);
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid");
 is(join(' ', sort(slurp_dir($node->data_dir . '/pg_dynshmem'))), $shared_before,
@@ -383,6 +407,8 @@ foreach my $situation ('critical section', 'lock', 'interrupts held')
 {
 	crashed($situation, "BEGIN; $unsafe; SELECT fault_in('$situation')", 'crash');
 }
+crashed('pointer from freed memory, interrupts held',
+	"$freed; SELECT fault_take(); SELECT fault_in('hold interrupts for good'), fault_follow()", 'crash');
 crashed('commit', "BEGIN; SELECT fault_in('commit'); COMMIT", 'crash');
 crashed('abort', "BEGIN; SELECT fault_in('abort'); ROLLBACK", 'crash');
 crashed('exit callback', "SELECT fault_in('exit callback')", 'crash');

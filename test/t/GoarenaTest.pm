@@ -40,8 +40,10 @@ our @EXPORT = qw(
   crashes
   end_session
   in_order
+  is_up_again
   log_of
   new_server
+  parallel_mode
   process_kb
   refused
   session
@@ -89,6 +91,16 @@ sub session
 
 	$session->set_query_timer_restart;
 	return $session;
+}
+
+# SQL to have queries run in parallel workers, or not: 'on' or 'off'.  The setting has
+# another name from 16 on.
+sub parallel_mode
+{
+	my ($mode) = @_;
+
+	return qq{SELECT set_config(name, '$mode', false) FROM pg_settings
+		WHERE name IN ('force_parallel_mode', 'debug_parallel_query')};
 }
 
 sub end_session
@@ -196,6 +208,16 @@ sub crashes
 	return join("\n",
 		grep { /was terminated by signal|PANIC:|TRAP:/ }
 		  split(/\n/, log_of($node, $offset)));
+}
+
+# Is the server that crashed since then ready again?  Asking it would not do: psql
+# ends before it reads the query as long as it is not, and the test with it.
+sub is_up_again
+{
+	my ($node, $offset) = @_;
+
+	return log_of($node, $offset) =~
+	  /all server processes terminated; reinitializing.*ready to accept connections/s;
 }
 
 # Stop a server, which must not have crashed before.

@@ -107,7 +107,7 @@ large_freed_objects_are_not_charged(void **state)
 	ga_heap *heap = *state;
 
 	set_chunk_size(heap, 8 * MB);
-	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_ON; mode++)
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
 		for (int in_place = 0; in_place < 2; in_place++)
 		{
 			size_t meter = 0;
@@ -124,11 +124,8 @@ large_freed_objects_are_not_charged(void **state)
 				array = ga_arena_realloc(&arena, array, size);
 				assert_non_null(array);
 
-				/* In quarantine, the last one waits. */
-				if (mode == GA_QUARANTINE_OFF)
-					assert_in_range(meter, size, size + 3 * GA_SMALL_MAX + 40 * KB);
-				else
-					assert_in_range(meter, size, size + size / 2 + 150 * KB);
+				/* Also while the last one waits in the delay queue. */
+				assert_in_range(meter, size, size + 3 * GA_SMALL_MAX + 40 * KB);
 			}
 			free_object(&arena, array);
 			assert_true(meter < 2 * MB + 128 * KB);

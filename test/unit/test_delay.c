@@ -95,13 +95,128 @@ objects_wait_in_poison(void **state)
 	assert_int_equal(f->heap->num_events, 0);
 }
 
-/* A word of poison is not an address that could be followed. */
-static void
-poison_is_no_address(void **state)
+static bool
+is_canonical(uint64_t word)
 {
+	return word >> 47 == 0 || word >> 47 == 0x1ffff;
+}
+
+/*
+ * A word of poison is an address where nothing is, and known as such from near.
+ * Read across two words it is none that a program could have.
+ */
+static void
+poison_leads_nowhere(void **state)
+{
+	const uint64_t reach = GA_POISON_REACH;
+
 	(void) state;
-	assert_true(GA_POISON >> 47 != 0 && GA_POISON >> 47 != 0x1ffff);
-	assert_true(read_faults((void *) (uintptr_t) GA_POISON));
+	assert_true(is_canonical(GA_POISON) && GA_POISON >> 47 == 0);
+	for (uint64_t at = GA_POISON - reach; at < GA_POISON + reach; at += MB)
+	{
+		assert_true(ga_is_poison(at));
+		assert_true(read_faults((void *) (uintptr_t) at));
+	}
+	assert_false(ga_is_poison(GA_POISON - reach - 1));
+	assert_false(ga_is_poison(GA_POISON + reach));
+	assert_false(ga_is_poison(0));
+	assert_false(ga_is_poison(GA_LINK_COVER));
+	for (int shift = 8; shift < 64; shift += 8)
+		assert_false(is_canonical(GA_POISON >> shift | GA_POISON << (64 - shift)));
+}
+
+/* However the heap was seeded, its addresses are not taken for poison. */
+static void
+heaps_are_far_from_poison(void **state)
+{
+	ga_config config = usual_config();
+
+	(void) state;
+	for (uint64_t seed = 0; seed < 256; seed++)
+	{
+		static ga_heap heap;
+		const uint64_t terabyte = UINT64_C(1) << 40;
+
+		ga_heap_init(&heap, fake_os(), &config, seed);
+		assert_true(GA_POISON < heap.hint || GA_POISON - heap.hint > terabyte / 2);
+		assert_true(heap.hint < GA_POISON || heap.hint - GA_POISON > terabyte / 16);
+	}
+}
+
+static void
+assert_found(const fixture *f, const char *object, size_t size, size_t offset)
+{
+	ga_event event;
+
+	assert_true(ga_delay_find(f->heap, (uintptr_t) object + offset, &event));
+	assert_int_equal(event.arena_id, f->arena.id);
+	assert_int_equal(event.object, object);
+	assert_int_equal(event.size, size);
+	assert_int_equal(event.offset, offset);
+}
+
+static void
+assert_not_found(const fixture *f, const void *address)
+{
+	ga_event event;
+
+	assert_false(ga_delay_find(f->heap, (uintptr_t) address, &event));
+}
+
+/* An address leads to the freed object that it lies in, and to no other. */
+static void
+freed_objects_are_found(void **state)
+{
+	fixture *f = *state;
+	char *before = alloc(&f->arena, 100);
+	char *object = alloc(&f->arena, 100);
+	char *after = alloc(&f->arena, 100);
+	char *large = alloc(&f->arena, 3 * MB);
+
+	assert_not_found(f, object);
+	assert_not_found(f, NULL);
+	assert_not_found(f, &f->arena);
+	free_object(&f->arena, object);
+	for (size_t offset = 0; offset < 104; offset++)
+		assert_found(f, object, 100, offset);
+	for (size_t i = 1; i <= GA_HEADER_SIZE; i++)
+		assert_not_found(f, object - i);
+	assert_not_found(f, object + 104);
+	assert_not_found(f, before);
+	assert_not_found(f, before + 103);
+	assert_not_found(f, after);
+	assert_not_found(f, large);
+	assert_not_found(f, large + 8);
+	assert_not_found(f, (void *) f->arena.ptr);
+	assert_not_found(f, (void *) (f->arena.end - 1));
+
+	/* Also in a full chunk, and when the object has come out of the queue. */
+	while (is_delayed(object))
+		free_object(&f->arena, alloc_inner(&f->arena, 1000));
+	assert_ptr_not_equal(chunk_at(f->heap, object), f->arena.active);
+	assert_found(f, object, 104, 0);
+	assert_found(f, object, 104, 103);
+	assert_not_found(f, after);
+
+	/* Not if it was given out again. */
+	while (alloc(&f->arena, 100) != object)
+		;
+	assert_not_found(f, object);
+}
+
+static void
+objects_of_other_arenas_are_not_found(void **state)
+{
+	fixture *f = *state;
+	static ga_arena off;
+	char *object;
+
+	begin(&off, f->heap, GA_QUARANTINE_OFF);
+	object = alloc_inner(&off, 100);
+	free_object(&off, object);
+	assert_not_found(f, object);
+	ga_arena_destroy(&off);
+	assert_not_found(f, object);
 }
 
 static void
@@ -315,6 +430,7 @@ stacks_of_frees_are_told(void **state)
 	for (size_t i = lengthof(objects) - 300; i < lengthof(objects); i += 70)
 	{
 		const ga_event *event = f->heap->events;
+		ga_event found;
 
 		poke_word(objects[i], 1);
 		(void) sweep_nothing(f->heap);
@@ -323,7 +439,19 @@ stacks_of_frees_are_told(void **state)
 		assert_int_equal(event->depth, (i + 1) % GA_DELAY_STACK + 1);
 		for (int j = 0; j < event->depth; j++)
 			assert_int_equal(event->stack[j], 1000 * (i + 1) + (size_t) j);
+		assert_true(ga_delay_find(f->heap, (uintptr_t) objects[i] + 8, &found));
+		assert_int_equal(found.depth, event->depth);
+		assert_memory_equal(found.stack, event->stack, sizeof(found.stack));
 		f->heap->num_events = 0;
+	}
+
+	/* What came out of the queue has none. */
+	{
+		ga_event found;
+
+		assert_false(is_delayed(objects[0]));
+		assert_true(ga_delay_find(f->heap, (uintptr_t) objects[0], &found));
+		assert_int_equal(found.depth, 0);
 	}
 
 	/* None is taken any more, and those of the queue go with it. */
@@ -401,7 +529,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(objects_wait_in_poison),
-		TEST(poison_is_no_address),
+		TEST(poison_leads_nowhere),
+		TEST(heaps_are_far_from_poison),
+		TEST(freed_objects_are_found),
+		TEST(objects_of_other_arenas_are_not_found),
 		TEST(first_in_first_out),
 		TEST(bytes_are_bounded),
 		TEST(one_object_always_waits),

@@ -162,6 +162,49 @@ unlink_from_anywhere(void **state)
 	}
 }
 
+/*
+ * In quarantined arenas a link in a payload is none that could be followed, and
+ * not null either; the lists are as good as elsewhere.
+ */
+static void
+covered_links_lead_nowhere(void **state)
+{
+	ga_heap *heap = ((fixture *) *state)->heap;
+	static ga_arena arena;
+	void *objects[7];
+
+	begin(&arena, heap, GA_QUARANTINE_STRICT);
+	for (int i = 0; i < 7; i++)
+		objects[i] = alloc(&arena, 100);
+	for (int i = 0; i < 7; i++)
+		put(&arena, objects[i]);
+	for (int i = 0; i < 7; i++)
+	{
+		uint64_t link = peek_word(objects[i]);
+
+		assert_true(ga_is_covered_link(link));
+		assert_true(ga_is_covered_link(link - 64 * KB));
+		assert_true(ga_is_covered_link(link + 64 * KB));
+		assert_true(link >> 47 != 0 && link >> 47 != 0x1ffff);
+		assert_int_equal(link & 7, GA_LINK_COVER & 7);
+	}
+	assert_false(ga_is_covered_link((uintptr_t) objects[0]));
+	assert_false(ga_is_covered_link(GA_POISON));
+	assert_false(ga_is_covered_link(0));
+
+	for (int i = 1; i < 7; i += 2)
+	{
+		ga_free_list_unlink(&arena, objects[i]);
+		chunk_at(heap, objects[i])->freed -= 104 + GA_HEADER_SIZE;
+		ga_object_set_header(&arena, objects[i], GA_HDR_LIVE, 104, 100);
+		assert_heap(heap);
+	}
+	for (int i = 6; i >= 0; i -= 2)
+		assert_ptr_equal(take(&arena, 100), objects[i]);
+	assert_null(take(&arena, 100));
+	ga_arena_destroy(&arena);
+}
+
 static void
 clearing_forgets_all(void **state)
 {
@@ -255,8 +298,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(last_in_first_out),	TEST(each_class_has_its_list), TEST(unlink_from_anywhere),
-		TEST(clearing_forgets_all), TEST(no_memory_for_the_lists), TEST(random_objects),
+		TEST(last_in_first_out),	TEST(each_class_has_its_list),
+		TEST(unlink_from_anywhere), TEST(covered_links_lead_nowhere),
+		TEST(clearing_forgets_all), TEST(no_memory_for_the_lists),
+		TEST(random_objects),
 	};
 
 	return cmocka_run_group_tests_name("free_list", tests, NULL, NULL);

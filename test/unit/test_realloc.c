@@ -428,6 +428,8 @@ a_moved_span_leaves_its_addresses_behind(void **state)
 									   : mode == GA_QUARANTINE_ON ? GA_FAULT
 																  : GA_QUARANTINED);
 		assert_int_equal(ga_arena_free(&arena, object), GA_FREE_WILD);
+		assert_int_equal(read_faults(object), mode != GA_QUARANTINE_OFF);
+		assert_heap(heap);
 
 		/* Its pages are gone, but addresses are what a sweep gets back. */
 		assert_int_equal(heap->fresh_quarantine - quarantined,
@@ -436,6 +438,41 @@ a_moved_span_leaves_its_addresses_behind(void **state)
 		ga_arena_destroy(&arena);
 		sweep_nothing(heap);
 	}
+}
+
+/* What cannot be set to fault alone waits for the next batch. */
+static void
+addresses_left_behind_may_stay_open(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = heap->config;
+	static ga_arena arena;
+
+	begin(&arena, heap, GA_QUARANTINE_ON);
+	for (int i = 0; i < 3; i++)
+	{
+		char *object = alloc(&arena, 500 * KB);
+		const ga_chunk *chunk = chunk_at(heap, object);
+
+		fill(object, 500 * KB, 8);
+		if (i == 0)
+			fake_fail(OS_FAULT, 1, ENOMEM);
+		if (i == 1)
+			config.max_mappings = 0;
+		if (i == 2)
+			config.max_mappings = 10000;
+		config.quarantine = GA_QUARANTINE_ON;
+		ga_heap_configure(heap, &config);
+		assert_true(is_filled(resize(&arena, object, 2 * MB), 500 * KB, 8));
+		assert_int_equal(chunk->state, GA_FAULT);
+		assert_int_equal(chunk->accessible == 0, i == 2);
+		assert_int_equal(read_faults(object), i == 2);
+		assert_heap(heap);
+	}
+	ga_heap_flush_faults(heap);
+	assert_int_equal(heap->fault.count, 0);
+	assert_access(heap);
+	ga_arena_destroy(&arena);
 }
 
 static void
@@ -529,6 +566,7 @@ main(void)
 		TEST(shrinking_spans_give_pages_back),
 		TEST(shrinking_that_fails_leaves_a_span_usable),
 		TEST(a_moved_span_leaves_its_addresses_behind),
+		TEST(addresses_left_behind_may_stay_open),
 		TEST(pages_that_cannot_be_moved_are_copied),
 		TEST(a_span_that_cannot_grow_is_as_it_was),
 		TEST(spans_move_again_and_again),

@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "executor/instrument.h"
 #include "executor/spi.h"
 #include "tcop/tcopprot.h"
 #include "utils/array.h"
@@ -78,12 +77,26 @@ StartQuery(const char *sql)
 {
 	RawStmt *raw = linitial_node(RawStmt, pg_parse_query(sql));
 	List *queries = pg_analyze_and_rewrite_fixedparams(raw, sql, NULL, 0, NULL);
+#if PG_VERSION_NUM >= 190000
+	PlannedStmt *statement = pg_plan_query(linitial_node(Query, queries), sql, 0, NULL, NULL);
+#else
 	PlannedStmt *statement = pg_plan_query(linitial_node(Query, queries), sql, 0, NULL);
+#endif
 	QueryDesc *query = CreateQueryDesc(statement, sql, GetActiveSnapshot(), InvalidSnapshot,
 									   None_Receiver, NULL, NULL, 0);
 
 	ExecutorStart(query, 0);
 	return query;
+}
+
+static void
+RunQuery(QueryDesc *query)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(query, ForwardScanDirection, 0);
+#else
+	ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
 }
 
 static pg_noinline void
@@ -96,7 +109,7 @@ EndQuery(QueryDesc *query)
 
 /*
  * bug_executor_end() returns text
- *		The measurements of a query are read after the end of its execution.
+ *		What a query has counted is read after the end of its execution.
  *
  * As in percona/pg_stat_monitor#651.
  */
@@ -104,17 +117,13 @@ Datum
 bug_executor_end(PG_FUNCTION_ARGS)
 {
 	QueryDesc *query = StartQuery(three_rows);
-	MemoryContext caller = MemoryContextSwitchTo(query->estate->es_query_cxt);
-	Instrumentation *measured;
+	const volatile EState *state = query->estate;
 	volatile int rows;
 
-	query->totaltime = InstrAlloc(1, INSTRUMENT_ROWS, false);
-	measured = query->totaltime;
-	MemoryContextSwitchTo(caller);
-	ExecutorRun(query, ForwardScanDirection, 0, true);
+	RunQuery(query);
 	EndQuery(query);
 	GoOn();
-	rows = (int) ((volatile Instrumentation *) measured)->tuplecount;
+	rows = (int) state->es_processed;
 	PG_RETURN_TEXT_P(cstring_to_text(LookAtInt(&rows, 3)));
 }
 

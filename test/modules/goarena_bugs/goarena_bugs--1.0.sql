@@ -56,6 +56,9 @@ CREATE FUNCTION bug_large_stringinfo() RETURNS text AS 'MODULE_PATHNAME' LANGUAG
 CREATE FUNCTION bug_large_double_pfree() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_small_stringinfo() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_small_follow() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION bug_small_follow_late() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION bug_small_callback() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION bug_small_list() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_small_write() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_list_cell() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_overrun() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
@@ -175,7 +178,8 @@ VALUES
 
     -- the same, in another process
     ('parallel_worker', 'context-worker', 'value kept in a static variable of a parallel worker',
-     'SET force_parallel_mode = on;
+     'SELECT set_config(name, ''on'', false) FROM pg_settings
+      WHERE name IN (''force_parallel_mode'', ''debug_parallel_query'');
       SELECT bug_parallel_worker(i) FROM generate_series(1, 2) AS i;',
      'ExprContext', 'ExecScan', 'read'),
     ('background_worker', 'context-worker', 'list across transactions of a background worker',
@@ -213,6 +217,15 @@ VALUES
     ('small_follow', 'small', 'pointer in a freed struct followed',
      'SELECT bug_small_follow();',
      'goarena_bugs entries', 'FreeEntry', 'read'),
+    ('small_follow_late', 'small', 'the same after a thousand other frees',
+     'SELECT bug_small_follow_late();',
+     'goarena_bugs entries', NULL, 'read'),
+    ('small_callback', 'small', 'function pointer in a freed struct called',
+     'SELECT bug_small_callback();',
+     'goarena_bugs listeners', 'RemoveListener', 'execute'),
+    ('small_list', 'small', 'list walked after list_free_deep',
+     'SELECT bug_small_list();',
+     'goarena_bugs list', 'Forget', 'read'),
     ('small_write', 'small', 'write to a freed struct',
      'SELECT bug_small_write();',
      'goarena_bugs entries', 'FreeEntry', 'write'),

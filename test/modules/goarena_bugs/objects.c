@@ -22,6 +22,9 @@ PG_FUNCTION_INFO_V1(bug_large_stringinfo);
 PG_FUNCTION_INFO_V1(bug_large_double_pfree);
 PG_FUNCTION_INFO_V1(bug_small_stringinfo);
 PG_FUNCTION_INFO_V1(bug_small_follow);
+PG_FUNCTION_INFO_V1(bug_small_follow_late);
+PG_FUNCTION_INFO_V1(bug_small_callback);
+PG_FUNCTION_INFO_V1(bug_small_list);
 PG_FUNCTION_INFO_V1(bug_small_write);
 PG_FUNCTION_INFO_V1(bug_list_cell);
 PG_FUNCTION_INFO_V1(bug_overrun);
@@ -189,6 +192,80 @@ bug_small_follow(PG_FUNCTION_ARGS)
 
 	FreeEntry(entry);
 	PG_RETURN_TEXT_P(cstring_to_text(Look(((volatile Entry *) entry)->name)));
+}
+
+/*
+ * bug_small_follow_late() returns text
+ *		The same when many other objects were freed after the struct.
+ */
+Datum
+bug_small_follow_late(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = MakeContext("goarena_bugs entries");
+	Entry *entry = MakeEntry(context);
+
+	FreeEntry(entry);
+	for (int i = 0; i < 1000; i++)
+		pfree(MakeObject(context, 300));
+	PG_RETURN_TEXT_P(cstring_to_text(Look(((volatile Entry *) entry)->name)));
+}
+
+/* Something that others may want to hear of. */
+typedef struct Listener
+{
+	const char *(*notify)(const volatile void *);
+	const char *topic;
+} Listener;
+
+static pg_noinline void
+RemoveListener(Listener *listener)
+{
+	pfree(listener);
+}
+
+/*
+ * bug_small_callback() returns text
+ *		The function in a struct is called after the struct was freed.
+ */
+Datum
+bug_small_callback(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = MakeContext("goarena_bugs listeners");
+	volatile Listener *listener = MemoryContextAllocZero(context, sizeof(Listener));
+
+	listener->notify = Look;
+	listener->topic = MakeString(context, 100);
+	RemoveListener((Listener *) listener);
+	PG_RETURN_TEXT_P(cstring_to_text(listener->notify(listener->topic)));
+}
+
+/*
+ * Forget
+ *		A list is freed with what is in it.
+ */
+static pg_noinline void
+Forget(List *list)
+{
+	list_free_deep(list);
+}
+
+/*
+ * bug_small_list() returns text
+ *		A list is walked after list_free_deep().
+ */
+Datum
+bug_small_list(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = MakeContext("goarena_bugs list");
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	List *list = list_make1(MakeString(context, 100));
+
+	/* Cells in memory of their own, as when a list grows. */
+	for (int i = 0; i < 10; i++)
+		list = lappend(list, MakeString(context, 100));
+	Forget(list);
+	MemoryContextSwitchTo(caller);
+	PG_RETURN_TEXT_P(cstring_to_text(Look(linitial(list))));
 }
 
 /*

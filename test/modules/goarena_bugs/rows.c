@@ -15,6 +15,9 @@
 #include "access/parallel.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #include "goarena_bugs.h"
 

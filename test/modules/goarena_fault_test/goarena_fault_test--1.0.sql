@@ -45,9 +45,15 @@ CREATE FUNCTION fault_write("offset" bigint DEFAULT 0) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_write(bigint) IS 'writes a word of the object';
 
-CREATE FUNCTION fault_follow() RETURNS text
+CREATE FUNCTION fault_take() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
-COMMENT ON FUNCTION fault_follow() IS 'reads through the pointer that the object begins with';
+COMMENT ON FUNCTION fault_take() IS 'keeps the pointer that the object begins with';
+
+CREATE FUNCTION fault_follow(how text DEFAULT 'read') RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_follow(text) IS
+'uses the pointer that was kept, or that the object begins with: read, write, call, pfree, far; '
+'register, stack: reads while only that holds the address of the object';
 
 CREATE FUNCTION fault_churn(contexts integer, objects integer) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
@@ -95,7 +101,7 @@ COMMENT ON FUNCTION fault_read_on_bad_stack() IS
 CREATE FUNCTION fault_in(situation text) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_in(text) IS
-'reads freed memory: plainly, critical section, lock, interrupts held, exit callback, late exit callback, twice, pre-commit, commit, abort';
+'reads freed memory: plainly, critical section, lock, interrupts held, hold interrupts for good (no fault), exit callback, late exit callback, twice, pre-commit, commit, abort';
 
 CREATE FUNCTION fault_in_worker() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL SAFE;

@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(fault_repalloc);
 PG_FUNCTION_INFO_V1(fault_reset_with_odd_frames);
 PG_FUNCTION_INFO_V1(fault_read);
 PG_FUNCTION_INFO_V1(fault_write);
+PG_FUNCTION_INFO_V1(fault_take);
 PG_FUNCTION_INFO_V1(fault_follow);
 PG_FUNCTION_INFO_V1(fault_churn);
 PG_FUNCTION_INFO_V1(fault_vanishing_name);
@@ -48,6 +49,7 @@ static MemoryContext parent = NULL;
 static MemoryContext context = NULL;
 static volatile uintptr_t kept = 0; /* the address, or its complement */
 static bool hidden = false;
+static uint64 *volatile taken = NULL; /* a pointer read from the object */
 
 /*
  * ScrubStack
@@ -87,6 +89,7 @@ fault_create(PG_FUNCTION_ARGS)
 	if (parent != NULL)
 		MemoryContextDelete(parent);
 	kept = 0;
+	taken = NULL;
 	parent = AllocSetContextCreate(TopMemoryContext, "fault parent", ALLOCSET_SMALL_SIZES);
 	context = GoarenaContextCreate(parent, "fault test");
 	if (!PG_ARGISNULL(0))
@@ -229,12 +232,144 @@ fault_write(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/*
+ * FollowAlone
+ *		Read through a pointer while all general registers but one are zero; that
+ *		one is what is given.
+ */
+extern void FollowAlone(const volatile void *in_register, volatile uint64 *pointer);
+
+#if defined(__x86_64__)
+__asm__(".text\n"
+		".local FollowAlone\n"
+		".type FollowAlone, @function\n"
+		"FollowAlone:\n"
+		"	.cfi_startproc\n"
+		"	push %rbx\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %rbx, 0\n"
+		"	push %rbp\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %rbp, 0\n"
+		"	push %r12\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %r12, 0\n"
+		"	push %r13\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %r13, 0\n"
+		"	push %r14\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %r14, 0\n"
+		"	push %r15\n"
+		"	.cfi_adjust_cfa_offset 8\n"
+		"	.cfi_rel_offset %r15, 0\n"
+		"	xor %eax, %eax\n"
+		"	xor %ebx, %ebx\n"
+		"	xor %ecx, %ecx\n"
+		"	xor %edx, %edx\n"
+		"	xor %ebp, %ebp\n"
+		"	xor %r8d, %r8d\n"
+		"	xor %r9d, %r9d\n"
+		"	xor %r10d, %r10d\n"
+		"	xor %r11d, %r11d\n"
+		"	xor %r12d, %r12d\n"
+		"	xor %r13d, %r13d\n"
+		"	xor %r14d, %r14d\n"
+		"	xor %r15d, %r15d\n"
+		"	mov (%rsi), %rax\n"
+		"	ud2\n"
+		"	.cfi_endproc\n"
+		".size FollowAlone, . - FollowAlone\n");
+#else
+__asm__(".text\n"
+		".local FollowAlone\n"
+		".type FollowAlone, %function\n"
+		"FollowAlone:\n"
+		"	.cfi_startproc\n"
+		"	stp x29, x30, [sp, #-96]!\n"
+		"	.cfi_def_cfa_offset 96\n"
+		"	.cfi_offset x29, -96\n"
+		"	.cfi_offset x30, -88\n"
+		"	stp x19, x20, [sp, #16]\n"
+		"	.cfi_offset x19, -80\n"
+		"	.cfi_offset x20, -72\n"
+		"	stp x21, x22, [sp, #32]\n"
+		"	.cfi_offset x21, -64\n"
+		"	.cfi_offset x22, -56\n"
+		"	stp x23, x24, [sp, #48]\n"
+		"	.cfi_offset x23, -48\n"
+		"	.cfi_offset x24, -40\n"
+		"	stp x25, x26, [sp, #64]\n"
+		"	.cfi_offset x25, -32\n"
+		"	.cfi_offset x26, -24\n"
+		"	stp x27, x28, [sp, #80]\n"
+		"	.cfi_offset x27, -16\n"
+		"	.cfi_offset x28, -8\n"
+		"	.irp n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17\n"
+		"	mov x\\n, xzr\n"
+		"	.endr\n"
+		"	.irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28\n"
+		"	mov x\\n, xzr\n"
+		"	.endr\n"
+		"	ldr x1, [x1]\n"
+		"	brk #0\n"
+		"	.cfi_endproc\n"
+		".size FollowAlone, . - FollowAlone\n");
+#endif
+
+/*
+ * Follow
+ *		Use a pointer in one of several ways.
+ */
+static pg_noinline void
+Follow(uint64 *pointer, const char *how)
+{
+	volatile uint64 *words = pointer;
+	const volatile void *volatile on_stack = NULL;
+
+	if (strcmp(how, "read") == 0)
+		(void) words[2];
+	else if (strcmp(how, "write") == 0)
+		words[3] = 0;
+	else if (strcmp(how, "call") == 0)
+		(*(void (*volatile *)(void)) & pointer)();
+	else if (strcmp(how, "pfree") == 0)
+		pfree(pointer);
+	else if (strcmp(how, "far") == 0)
+		(void) words[INT64CONST(17) * 1024 * 1024 / sizeof(*words)];
+	else if (strcmp(how, "register") == 0)
+		FollowAlone(FaultObject() + 1, words);
+	else if (strcmp(how, "stack") == 0)
+	{
+		on_stack = FaultObject() + 2;
+		FollowAlone(NULL, words);
+	}
+	else
+		elog(ERROR, "no such use: \"%s\"", how);
+
+	/* No tail calls: this frame must still be there. */
+	(void) on_stack;
+}
+
+/*
+ * fault_take() returns void
+ *		What knows of the object is gone when the pointer is followed in a later
+ *		statement.
+ */
+Datum
+fault_take(PG_FUNCTION_ARGS)
+{
+	taken = *(uint64 *volatile *) FaultObject();
+	PG_RETURN_VOID();
+}
+
 Datum
 fault_follow(PG_FUNCTION_ARGS)
 {
-	volatile uint64 *pointer = *(volatile uint64 *volatile *) FaultObject();
+	const char *how = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_TEXT_P(cstring_to_text(*pointer == 0 ? "zero" : "not zero"));
+	Follow(taken != NULL ? taken : *(uint64 *volatile *) FaultObject(), how);
+	PG_RETURN_VOID();
 }
 
 Datum

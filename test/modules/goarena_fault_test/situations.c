@@ -99,6 +99,8 @@ fault_in(PG_FUNCTION_ARGS)
 		FaultTouch();
 		RESUME_INTERRUPTS();
 	}
+	else if (strcmp(situation, "hold interrupts for good") == 0)
+		HOLD_INTERRUPTS();
 	else if (strcmp(situation, "exit callback") == 0)
 		before_shmem_exit(TouchAtExit, (Datum) 0);
 	else if (strcmp(situation, "late exit callback") == 0)

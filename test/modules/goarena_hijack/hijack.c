@@ -20,13 +20,21 @@ PG_MODULE_MAGIC;
 
 void _PG_init(void);
 
-static void *(*original_alloc)(MemoryContext context, Size size);
+static MemoryContextMethods original;
 
+#if PG_VERSION_NUM >= 170000
+static void *
+PassingAlloc(MemoryContext context, Size size, int flags)
+{
+	return original.alloc(context, size, flags);
+}
+#else
 static void *
 PassingAlloc(MemoryContext context, Size size)
 {
-	return original_alloc(context, size);
+	return original.alloc(context, size);
 }
+#endif
 
 void
 _PG_init(void)
@@ -37,7 +45,7 @@ _PG_init(void)
 
 	if (mprotect(page, page_size, PROT_READ | PROT_WRITE) != 0)
 		elog(ERROR, "could not make the method table writable: %m");
-	original_alloc = table->alloc;
+	original = *table;
 	table->alloc = PassingAlloc;
 	if (mprotect(page, page_size, PROT_READ) != 0)
 		elog(ERROR, "could not protect the method table again: %m");

@@ -137,16 +137,20 @@ test_grow_kept(PG_FUNCTION_ARGS)
 
 /*
  * Disguise
- *		Let memory look as if it were an object of the context: pfree() finds
- *		the context through the word before it.
+ *		Let memory look as if it were an object of the context that a true object
+ *		belongs to: pfree() looks at the word before it.
  */
 static void *
-Disguise(void *memory, MemoryContext context)
+Disguise(void *memory, const void *object)
 {
 	uint64 *words = memory;
 
 	words[0] = 0;
-	words[1] = (uint64) (uintptr_t) context;
+#if PG_VERSION_NUM >= 160000
+	words[1] = ((const uint64 *) object)[-1] & 0xf; /* the method id */
+#else
+	words[1] = ((const uint64 *) object)[-1]; /* the context */
+#endif
 	return &words[2];
 }
 
@@ -167,14 +171,14 @@ WrongPointer(const char *what)
 	if (strcmp(what, "twice") == 0)
 		pfree(object);
 	else if (strcmp(what, "interior") == 0)
-		return Disguise(object + 64, context);
+		return Disguise(object + 64, object);
 	else if (strcmp(what, "foreign") == 0)
-		return Disguise(elsewhere, context);
+		return Disguise(elsewhere, object);
 	else if (strcmp(what, "other") == 0)
 	{
 		MemoryContext other = GoarenaContextCreate(CurrentMemoryContext, "goarena other");
 
-		return Disguise(MemoryContextAllocZero(other, 200), context);
+		return Disguise(MemoryContextAllocZero(other, 200), object);
 	}
 	else
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

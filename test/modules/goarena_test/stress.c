@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "common/pg_prng.h"
 #include "funcapi.h"
 #include "miscadmin.h"

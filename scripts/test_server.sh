@@ -1,0 +1,300 @@
+#!/bin/bash
+# test_server.sh LEVEL... - run levels of tests with one server
+#
+#   format    clang-format has nothing to change
+#   unit      the engine alone, with cmocka
+#   sanitize  the same under AddressSanitizer and UBSan
+#   build     from clean, warnings are errors
+#   sql       pg_regress, in a server with goarena preloaded
+#   tap       test/t: crashes, restarts, several backends
+#   core      PostgreSQL's own regression tests with goarena on and strict
+#   jit       the same with on, and every expression compiled and inlined
+#   bugs      every planted bug is reported rightly in strict
+#
+# The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
+# run against the installed extension, so it is installed first.  A level that fails
+# does not stop the ones after it.  The last line is "N passed, N failed"; the exit
+# status is 1 if anything failed.
+#
+#   LOGDIR     where logs are kept, and 'results' with a line for each level: its
+#              name, seconds, passed, failed, a note (default $TMPDIR/goarena-test)
+#   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
+#   GOARENA_*  passed on to the tests of level tap
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+LEVELS=" format unit sanitize build sql tap core jit bugs "
+LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
+SKIPPED=77						# exit status of a level that has nothing to do
+
+
+# ---- levels: each runs as a job of its own, and fails by its exit status ----
+
+level_setup()
+{
+	local what=server
+
+	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what="test"
+	"$TOP/scripts/setup.sh" "$what"
+}
+
+level_format()
+{
+	if [ ! -e "$TOP/.clang-format" ]; then
+		say "no .clang-format"
+		exit "$SKIPPED"
+	fi
+	cd "$TOP"
+	find src test -name '*.[ch]' -print0 |
+		xargs -0 -r "${CLANG_FORMAT:-clang-format-14}" --dry-run -Werror
+}
+
+level_build()
+{
+	pgxs_make -s -C "$TOP" clean
+	pgxs_make -s -C "$TOP" -j "$(nproc)" COPT=-Werror
+}
+
+level_unit()
+{
+	pgxs_make -s -C "$TOP/test/unit" check
+}
+
+level_sanitize()
+{
+	pgxs_make -s -C "$TOP/test/unit" check-sanitize
+}
+
+# The test modules come after goarena: one of them uses its installed header.
+level_install()
+{
+	local module
+
+	pgxs_make -s -C "$TOP" COPT=-Werror install
+	for module in "$TOP"/test/modules/*/Makefile; do
+		[ -e "$module" ] || continue
+		pgxs_make -s -C "$(dirname "$module")" clean
+		pgxs_make -s -C "$(dirname "$module")" COPT=-Werror install
+	done
+}
+
+# What make installcheck would do, but as the unprivileged user, who may be unable
+# to write to the checkout or even to read it.
+level_sql()
+{
+	local dir=$SCRATCH/sql tests options problems status=0
+
+	read -r -a tests < <(make_variable REGRESS)
+	read -r -a options < <(make_variable REGRESS_OPTS)
+	mkdir "$dir"
+	cp -R "$TOP/sql" "$TOP/expected" "$dir"
+	give_to_user "$dir"
+
+	start_server "shared_preload_libraries = 'goarena'"
+	run_as "$PG_REGRESS" "${options[@]}" --inputdir="$dir" --outputdir="$dir" \
+		--bindir="$BINDIR" --host="$SCRATCH" --port=5432 "${tests[@]}" || status=$?
+	stop_server || true					# its log tells
+	cp "$SCRATCH/server.log" "$LOGDIR/sql-server.log"
+	if [ -e "$dir/regression.diffs" ]; then
+		cp "$dir/regression.diffs" "$LOGDIR"
+		cp -R "$dir/results" "$LOGDIR/results-sql"
+		head -n 300 "$dir/regression.diffs"
+	fi
+	problems=$(server_log_problems "$SCRATCH/server.log")
+	if [ -n "$problems" ]; then
+		say "$problems"
+		status=1
+	fi
+	return "$status"
+}
+
+# What prove_installcheck of PGXS does, in the same way.
+level_tap()
+{
+	local dir=$SCRATCH/tap settings
+
+	# what the tests themselves may be told, such as how long to run
+	mapfile -t settings < <(env | grep '^GOARENA_' || true)
+	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
+	cp -R "$TOP/test/t" "$dir"
+	give_to_user "$dir" "$SCRATCH/tmp"
+	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
+	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
+		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
+		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
+		"${settings[@]}" \
+		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
+		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
+		return 1
+	}
+}
+
+level_core()
+{
+	OUTDIR=$LOGDIR/core "$TOP/test/core/run.sh" plain on strict
+}
+
+level_jit()
+{
+	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" plain-jit on-jit
+}
+
+level_bugs()
+{
+	BUGS_CONFIGS=strict BUGS_FULL_RUNS=2 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh"
+}
+
+# ---- counting: print 'PASSED FAILED' from the log of a level ----
+
+# One test: the level itself.
+count_status()
+{
+	if [ "$JOB_STATUS" -eq 0 ]; then
+		say "1 0"
+	else
+		say "0 1"
+	fi
+}
+
+# setup and install only count when they fail.
+count_failure()
+{
+	if [ "$JOB_STATUS" -eq 0 ]; then
+		say "0 0"
+	else
+		say "0 1"
+	fi
+}
+
+count_cmocka()
+{
+	awk '
+		/^\[  PASSED  \].* [0-9]+ test\(s\)/ { passed += number() }
+		/^\[  FAILED  \].* [0-9]+ test\(s\)/ { failed += number() }
+		function number() {
+			match($0, / [0-9]+ test\(s\)/)
+			return substr($0, RSTART + 1) + 0
+		}
+		END { print passed + 0, failed + 0 }' "$1"
+}
+
+count_regress()
+{
+	regress_results "$1" | awk '
+		{ count[$1]++ }
+		END { print count["ok"] + 0, count["failed"] + 0 }'
+}
+
+# The tests of prove -v, without subtests, which are indented, and the files that
+# fail although none of their tests does.
+count_tap()
+{
+	awk '
+		/^ok [0-9]+/ && tolower($0) !~ /# skip/ { passed++ }
+		/^not ok [0-9]+/ && tolower($0) !~ /# todo/ { failed++ }
+		/^(All [0-9]+ subtests passed|No subtests run)/ { failed++ }
+		END { print passed + 0, failed + 0 }' "$1"
+}
+
+# The tests with goarena, the plain server's being what they are compared with.
+count_core()
+{
+	[ -e "$LOGDIR/$level/summary" ] || return 0
+	awk '
+		$1 !~ /^plain/ { passed += $2 }
+		{ failed += $4 }
+		END { print passed + 0, failed + 0 }' "$LOGDIR/$level/summary"
+}
+
+# Each bug that must be reported, and that is reported wrongly or not at all.
+count_bugs()
+{
+	[ -e "$LOGDIR/bugs" ] || return 0
+	awk -F '|' '
+		$3 != "small" && $3 != "overrun" {
+			if ($4 == "right" || $4 == "refused")
+				right[$2]
+			else
+				wrong[$2]
+		}
+		END {
+			for (bug in wrong)
+				delete right[bug]
+			print length(right), length(wrong)
+		}' "$LOGDIR/bugs"
+}
+
+# ---- running ----
+
+# Print a variable of the Makefile.
+make_variable()
+{
+	pgxs_make -s -C "$TOP" --no-print-directory -f Makefile -f - print-variable \
+		<<<"print-variable: ; @echo \$($1)"
+}
+
+logged()
+{
+	(set -e; "$1") 2>&1 | tee "$2"
+}
+
+# Run level $1 and count with function $2.
+run_level()
+{
+	local level=$1 count=$2 log=$LOGDIR/$1.log start=$SECONDS
+	local passed failed note=
+
+	printf '\n== %s\n' "$level"
+	run_job logged "level_$level" "$log"
+	if [ "$JOB_STATUS" -eq "$SKIPPED" ]; then
+		passed=0 failed=0 note="skipped: $(tail -n 1 "$log")"
+	else
+		read -r passed failed < <("$count" "$log") || true
+		passed=${passed:-0} failed=${failed:-0}
+		if [ "$failed" -eq 0 ] && [ "$JOB_STATUS" -ne 0 ]; then
+			failed=1 note="exit status $JOB_STATUS"
+		elif [ $((passed + failed)) -eq 0 ] && [ "$count" != count_failure ]; then
+			failed=1 note="no test ran"
+		fi
+	fi
+	say "$level $((SECONDS - start)) $passed $failed $note" >>"$LOGDIR/results"
+	say "== $level: $passed passed, $failed failed, $((SECONDS - start)) s${note:+ ($note)}"
+	stop_server || true					# a level that failed may have left it
+}
+
+levels=("$@")
+for level; do
+	[[ $LEVELS = *" $level "* ]] || die "no such level: $level ($LEVELS)"
+done
+
+make_output_dir "$LOGDIR"
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,bugs,regression.diffs,results-sql,tap-log,core,jit}
+make_scratch
+run_level setup count_failure
+find_postgres
+
+installed=false
+for level; do
+	case "$level" in
+		sql|tap|core|jit|bugs)
+			"$installed" || run_level install count_failure
+			installed=true ;;
+	esac
+	case "$level" in
+		format|build) run_level "$level" count_status ;;
+		unit|sanitize) run_level "$level" count_cmocka ;;
+		sql) run_level "$level" count_regress ;;
+		core|jit) run_level "$level" count_core ;;
+		*) run_level "$level" "count_$level" ;;
+	esac
+done
+
+printf '\nPostgreSQL %s\n%-10s %7s %7s %7s\n' "$PG_VERSION" level seconds passed failed
+awk '{
+	printf "%-10s %7d %7d %7d  ", $1, $2, $3, $4
+	print substr($0, length($1 $2 $3 $4) + 5)
+}' "$LOGDIR/results"
+say "logs: $LOGDIR"
+awk '{ passed += $3; failed += $4 }
+	END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 }' "$LOGDIR/results"

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * processor.h
+ *	  What a signal handler finds out about the interrupted instruction.
+ *
+ * Everything that differs between processors is here.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_PROCESSOR_H
+#define GOARENA_PROCESSOR_H
+
+#include "postgres.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+/* "read", "write", "execute", or NULL if the processor does not tell. */
+extern const char *ProcessorAccess(const ucontext_t *context);
+
+/*
+ * Does the fault carry no address, because that of the access is none that the
+ * processor knows?  Then only registers tell.
+ */
+extern bool ProcessorHidesAddress(const siginfo_t *info);
+
+extern uintptr_t ProcessorProgramCounter(const ucontext_t *context);
+extern uintptr_t ProcessorStackPointer(const ucontext_t *context);
+
+/* General registers and the program counter, by number from 0. */
+#if defined(__x86_64__)
+#define PROCESSOR_REGISTERS 17
+#else
+#define PROCESSOR_REGISTERS 32
+#endif
+extern uintptr_t ProcessorRegister(const ucontext_t *context, int i);
+
+/*
+ * Let the interrupted code look as if the call that has just been made had
+ * returned.  False, with nothing changed, if the return address cannot be read.
+ */
+extern bool ProcessorUndoCall(ucontext_t *context);
+
+/*
+ * Let the interrupted code go on in a function that does not return, as if the
+ * instruction had called it.
+ */
+extern void ProcessorContinueAt(ucontext_t *context, void (*function)(void));
+
+#endif /* GOARENA_PROCESSOR_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * chunk_format.h
+ *	  How the server gets from a pointer to the methods of its context.
+ *
+ * That is what chunk headers are for, and it differs between majors.  There
+ * is one file for each format:
+ *
+ *	chunk_format_owner.c	15: the word before a chunk is its context's address
+ *	chunk_format_id.c		16 and later: the low four bits of the word before a
+ *							chunk are an index into the server's table of methods
+ *
+ * Each has the methods of arenas in the form that its servers want, and calls
+ * on arena_context.c for what they do.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_CHUNK_FORMAT_H
+#define GOARENA_CHUNK_FORMAT_H
+
+#include "compat.h"
+
+#include "nodes/memnodes.h"
+
+/* GUC variable: the method id to take, or METHOD_ID_AUTO. */
+extern int goarena_method_id;
+#define METHOD_ID_AUTO (-1)
+
+/* The methods of an arena. */
+extern const MemoryContextMethods ArenaMethods;
+
+/* The alloc method that stands in for AllocSet's: it calls AdoptDecide. */
+extern const MemoryContextMethods DecidingMethods;
+
+/* The low four bits of the header of each object in an arena. */
+extern unsigned chunk_format_tag;
+
+/*
+ * Make the server find the methods of arenas from their objects.  Returns
+ * NULL, or, with the server left as it was, why not (a sentence for
+ * errdetail).
+ */
+extern const char *ChunkFormatStart(void);
+
+/* Undo ChunkFormatStart, while no arena exists. */
+extern void ChunkFormatStop(void);
+
+#endif /* GOARENA_CHUNK_FORMAT_H */

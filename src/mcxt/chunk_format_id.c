@@ -1,0 +1,279 @@
+/*-------------------------------------------------------------------------
+ *
+ * chunk_format_id.c
+ *	  Chunk headers of PostgreSQL 16 and later: a method id.
+ *
+ * mcxt.c takes the low four bits of the word before a pointer as an index into
+ * mcxt_methods[] and calls the methods there.  The array is constant, private
+ * to mcxt.c and full: ids that no context type uses have functions that raise
+ * an error.  Arenas take the place of one of these.
+ *
+ * What the bits of the word before an object mean:
+ *
+ *	0-3		method id; the server's
+ *	4-63	belong to the context type whose id it is.  In chunks of other types
+ *			bit 4 says that a chunk is large (external), 5 to 34 are its size
+ *			and 34 to 63 the distance to its block.  No code outside of these
+ *			types looks at them, so in arenas they are what engine/arena.h
+ *			says: state, size and slack.
+ *
+ * An object that palloc_aligned asked for begins with another such word inside
+ * our object: its id leads to the server's alignedalloc.c, which finds ours.
+ *
+ * A pointer to an object leads to its arena through the engine's address map.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "mcxt/adopt.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
+#include "mcxt/process_heap.h"
+#include "mcxt/server_table.h"
+
+#if !GA_OWNER_WORD
+
+#include "utils/memutils_internal.h"
+
+#define METHOD_IDS (1 << MEMORY_CONTEXT_METHODID_BITS)
+
+StaticAssertDecl(METHOD_IDS == 16 && METHOD_IDS - 1 == GA_HDR_TAG_MASK,
+				 "the engine's tag must be what the server takes for the method id");
+
+unsigned chunk_format_tag = 0;
+
+static MemoryContextMethods *method_table; /* mcxt_methods */
+static MemoryContextMethods unused_entry;  /* what stood in the entry that is ours */
+
+static void *
+AllocMethod(MemoryContext context, Size size, int flags)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	void *object;
+
+	if (unlikely(size > GA_SMALL_MAX))
+		MemoryContextCheckSize(context, size, flags);
+	object = ArenaContextAlloc(set, size);
+	if (unlikely(object == NULL))
+		return MemoryContextAllocationFailure(context, size, flags);
+	return object;
+}
+
+/*
+ * SetOfObject
+ *		The set whose object this is, as far as one can tell from the address.
+ */
+static inline ArenaSet *
+SetOfObject(const void *pointer)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+
+	if (unlikely(chunk == NULL || chunk->arena == NULL))
+	{
+		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
+		return NULL;
+	}
+	return ArenaSetOf(chunk->arena);
+}
+
+static void
+FreeMethod(void *pointer)
+{
+	ArenaSet *set = SetOfObject(pointer);
+
+	if (likely(set != NULL))
+		ArenaContextFree(set, pointer);
+}
+
+static void *
+ReallocMethod(void *pointer, Size size, int flags)
+{
+	ArenaSet *set = SetOfObject(pointer);
+	void *object;
+
+	if (unlikely(set == NULL))
+		return NULL;
+	MemoryContextCheckSize(set->context, size, flags);
+	object = ArenaContextRealloc(set, pointer, size);
+	if (unlikely(object == NULL))
+		return MemoryContextAllocationFailure(set->context, size, flags);
+	return object;
+}
+
+static MemoryContext
+GetChunkContextMethod(void *pointer)
+{
+	ArenaSet *set = SetOfObject(pointer);
+
+	return set == NULL ? NULL : set->context;
+}
+
+static Size
+GetChunkSpaceMethod(void *pointer)
+{
+	return SetOfObject(pointer) == NULL ? 0 : ArenaContextSpaceOf(pointer);
+}
+
+const MemoryContextMethods ArenaMethods = {
+	.alloc = AllocMethod,
+	.free_p = FreeMethod,
+	.realloc = ReallocMethod,
+	.reset = ArenaContextReset,
+	.delete_context = ArenaContextDelete,
+	.get_chunk_context = GetChunkContextMethod,
+	.get_chunk_space = GetChunkSpaceMethod,
+	.is_empty = ArenaContextIsEmpty,
+	.stats = ArenaContextStats,
+#ifdef MEMORY_CONTEXT_CHECKING
+	.check = ArenaContextCheck,
+#endif
+};
+
+static void *
+DecidingAlloc(MemoryContext context, Size size, int flags)
+{
+	AdoptDecide(context);
+	return context->methods->alloc(context, size, flags);
+}
+
+const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
+
+/*
+ * IsUnused
+ *		Does an entry have the functions of one that is known to be unused?
+ */
+static bool
+IsUnused(int id)
+{
+	const MemoryContextMethods *entry = &method_table[id];
+	const MemoryContextMethods *unused = &method_table[0];
+
+	return entry->alloc == NULL && entry->reset == NULL && entry->delete_context == NULL &&
+		   entry->is_empty == NULL && entry->stats == NULL && entry->free_p == unused->free_p &&
+		   entry->realloc == unused->realloc &&
+		   entry->get_chunk_context == unused->get_chunk_context &&
+		   entry->get_chunk_space == unused->get_chunk_space;
+}
+
+/*
+ * IsContextType
+ *		Are these the methods of a context type of the server?
+ */
+static bool
+IsContextType(int id)
+{
+	const MemoryContextMethods *entry = &method_table[id];
+
+	return entry->free_p != method_table[0].free_p && ServerOwns(entry->alloc) &&
+		   ServerOwns(entry->free_p) && ServerOwns(entry->realloc) && ServerOwns(entry->reset) &&
+		   ServerOwns(entry->delete_context) && ServerOwns(entry->get_chunk_context) &&
+		   ServerOwns(entry->get_chunk_space) && ServerOwns(entry->is_empty) &&
+		   ServerOwns(entry->stats);
+}
+
+/*
+ * HasMethods
+ *		Does a new context have the methods at this index?  Deletes it.
+ */
+static bool
+HasMethods(MemoryContext probe, int id)
+{
+	bool result = probe->methods == &method_table[id];
+
+	MemoryContextDelete(probe);
+	return result;
+}
+
+/*
+ * VerifyMethodTable
+ *		The array's beginning is computed from AllocSet's entry, and its length
+ *		from the server's headers.  Both must fit what is there.
+ */
+static const char *
+VerifyMethodTable(void)
+{
+	static const int unused[] = {
+		MCTX_0_RESERVED_UNUSEDMEM_ID,
+		MCTX_1_RESERVED_GLIBC_ID,
+		MCTX_2_RESERVED_GLIBC_ID,
+		MCTX_15_RESERVED_WIPEDMEM_ID,
+	};
+	static const int used[] = {MCTX_ASET_ID, MCTX_GENERATION_ID, MCTX_SLAB_ID, MCTX_BUMP_ID};
+
+	if (!ServerOwns(method_table) || !ServerOwns(&method_table[METHOD_IDS - 1]))
+		return "The table of methods is not part of the server program.";
+	if (!ServerOwns(method_table[0].free_p) || !ServerOwns(method_table[0].get_chunk_context) ||
+		!ServerOwns(method_table[MCTX_ALIGNED_REDIRECT_ID].free_p))
+		return "The table of methods does not hold functions of the server program.";
+	for (int i = 0; i < lengthof(unused); i++)
+		if (!IsUnused(unused[i]))
+			return "Reserved entries of the table of methods are not as expected.";
+	for (int i = 0; i < lengthof(used); i++)
+		if (!IsContextType(used[i]))
+			return "The table of methods does not hold the context types that are expected.";
+	if (!HasMethods(
+			GenerationContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES),
+			MCTX_GENERATION_ID) ||
+		!HasMethods(SlabContextCreate(TopMemoryContext, "goarena probe", 8192, 64), MCTX_SLAB_ID) ||
+		!HasMethods(BumpContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES),
+					MCTX_BUMP_ID))
+		return "New contexts do not have the methods that the table holds for their type.";
+	return NULL;
+}
+
+/*
+ * ChooseId
+ *		The id to take, or 0.  Later majors fill the table from below, so the
+ *		uppermost one is the least likely to be wanted.  Entries 0 to 2 and 15
+ *		stand for what is found in memory that is not a chunk, and stay as
+ *		they are.
+ */
+static int
+ChooseId(void)
+{
+	if (goarena_method_id != METHOD_ID_AUTO)
+		return IsUnused(goarena_method_id) ? goarena_method_id : 0;
+	for (int id = METHOD_IDS - 2; id > MCTX_BUMP_ID; id--)
+		if (IsUnused(id))
+			return id;
+	return 0;
+}
+
+const char *
+ChunkFormatStart(void)
+{
+	const char *wrong;
+	int id;
+
+	method_table = (MemoryContextMethods *) TopMemoryContext->methods - MCTX_ASET_ID;
+	wrong = VerifyMethodTable();
+	if (wrong != NULL)
+		return wrong;
+	id = ChooseId();
+	if (id == 0)
+		return goarena_method_id == METHOD_ID_AUTO
+				   ? "All entries of the table of methods are in use."
+				   : "The entry that goarena.method_id names is in use.";
+
+	unused_entry = method_table[id];
+	wrong = ServerTableStore(&method_table[id], &ArenaMethods, sizeof(ArenaMethods));
+	if (wrong == NULL)
+	{
+		chunk_format_tag = (unsigned) id;
+		elog(DEBUG1, "goarena takes method id %d", id);
+	}
+	return wrong;
+}
+
+void
+ChunkFormatStop(void)
+{
+	(void) ServerTableStore(&method_table[chunk_format_tag], &unused_entry, sizeof(unused_entry));
+}
+
+#endif /* !GA_OWNER_WORD */

@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * chunk_format_owner.c
+ *	  Chunk headers of PostgreSQL 15: the address of the context.
+ *
+ * mcxt.c reads the word before a pointer, takes it for the context, and calls
+ * the methods that the context points at.  The engine puts that word there
+ * (GA_OWNER_WORD), and its own header before it.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mcxt/adopt.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
+#include "mcxt/process_heap.h"
+
+#if GA_OWNER_WORD
+
+unsigned chunk_format_tag = 0; /* nobody reads it */
+
+/*
+ * Returns NULL if memory is used up; mcxt.c raises the error, or not.
+ */
+static void *
+AllocMethod(MemoryContext context, Size size)
+{
+	return ArenaContextAlloc(ArenaSetOfContext(context), size);
+}
+
+/*
+ * IsForeign
+ *		Is the pointer from the time before its context was adopted?
+ */
+static inline bool
+IsForeign(const ArenaSet *set, const void *pointer)
+{
+	return unlikely(set->foreign) && ga_heap_arena_of(&process_heap, (uintptr_t) pointer) == NULL;
+}
+
+static void
+FreeMethod(MemoryContext context, void *pointer)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+
+	if (IsForeign(set, pointer))
+		set->origin->free_p(context, pointer);
+	else
+		ArenaContextFree(set, pointer);
+}
+
+static void *
+ReallocMethod(MemoryContext context, void *pointer, Size size)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+
+	if (IsForeign(set, pointer))
+		return set->origin->realloc(context, pointer, size);
+	return ArenaContextRealloc(set, pointer, size);
+}
+
+static Size
+GetChunkSpaceMethod(MemoryContext context, void *pointer)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+
+	if (IsForeign(set, pointer))
+		return set->origin->get_chunk_space(context, pointer);
+	return ArenaContextSpaceOf(pointer);
+}
+
+const MemoryContextMethods ArenaMethods = {
+	.alloc = AllocMethod,
+	.free_p = FreeMethod,
+	.realloc = ReallocMethod,
+	.reset = ArenaContextReset,
+	.delete_context = ArenaContextDelete,
+	.get_chunk_space = GetChunkSpaceMethod,
+	.is_empty = ArenaContextIsEmpty,
+	.stats = ArenaContextStats,
+#ifdef MEMORY_CONTEXT_CHECKING
+	.check = ArenaContextCheck,
+#endif
+};
+
+static void *
+DecidingAlloc(MemoryContext context, Size size)
+{
+	AdoptDecide(context);
+	return context->methods->alloc(context, size);
+}
+
+const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
+
+const char *
+ChunkFormatStart(void)
+{
+	return NULL;
+}
+
+void
+ChunkFormatStop(void)
+{
+}
+
+#endif /* GA_OWNER_WORD */
