@@ -208,31 +208,40 @@ extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
 GA_INLINE void *
 ga_arena_alloc_fast(ga_arena *arena, size_t size)
 {
-	int size_class;
+	size_t size_class;
 	size_t rounded;
-	uintptr_t object;
+	uintptr_t header;
 
-	if (GA_UNLIKELY(size > GA_SMALL_MAX))
+	/* As ga_class_of, with the usual case first. */
+	if (GA_LIKELY(size - 1 < GA_LINEAR_MAX))
+	{
+		size_class = (size - 1) >> 3;
+		rounded = (size_class + 1) << 3;
+	}
+	else if (GA_UNLIKELY(size > GA_SMALL_MAX))
 		return NULL;
-
-	size_class = ga_class_of(size);
-	rounded = ga_class_size(size_class);
+	else
+	{
+		size_class = (size_t) ga_class_of(size);
+		rounded = ga_class_size((int) size_class);
+	}
+	header = arena->ptr;
 	if (GA_UNLIKELY((arena->small_free >> size_class & 1) != 0 ||
-					rounded + GA_HEADER_SIZE > arena->soft_end - arena->ptr))
+					rounded + GA_HEADER_SIZE > arena->soft_end - header))
 		return NULL;
 
-	object = arena->ptr + GA_HEADER_SIZE;
-	arena->ptr = object + rounded;
+	arena->ptr = header + GA_HEADER_SIZE + rounded;
 	arena->allocs++;
 	arena->heap->counters.class_allocs[size_class]++;
-	GA_MAKE_UNDEFINED(object - GA_HEADER_SIZE, GA_HEADER_SIZE + rounded);
-	*ga_object_header((void *) object) = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
-										 (uint64_t) (rounded >> 3) << GA_HDR_SIZE_SHIFT |
-										 GA_HDR_LIVE | arena->tag;
+	GA_MAKE_UNDEFINED(header, GA_HEADER_SIZE + rounded);
+	*(uint64_t *) header = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
+						   (uint64_t) rounded << (GA_HDR_SIZE_SHIFT - 3) | GA_HDR_LIVE | arena->tag;
 #if GA_OWNER_WORD
-	*(uint64_t *) (object - 8) = arena->owner;
+	*(uint64_t *) (header + 8) = arena->owner;
 #endif
-	return (void *) object;
+	if (header + GA_HEADER_SIZE == 0)
+		__builtin_unreachable(); /* spares callers a look at the result */
+	return (void *) (header + GA_HEADER_SIZE);
 }
 
 /* Allocate an object of any size; see the two above. */
