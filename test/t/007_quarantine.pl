@@ -82,7 +82,7 @@ is(crash_of("$large; SELECT test_grow_kept(600000000); SELECT test_write_kept()"
 is( crash_of(
 		q{SET goarena.quarantine = strict; SELECT test_create(true); SELECT substr(test_keep(), 1, 2);
 		SELECT test_free_kept(); SELECT test_read_kept()}),
-	"no crash: t\n0x\n\n\x0d", 'strict: a small object does not fault on its own, but is poisoned');
+	"no crash: t\n0x\n\n\r", 'strict: a small object does not fault on its own, but is poisoned');
 
 is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server goes on after all this');
 
