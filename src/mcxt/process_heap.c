@@ -39,7 +39,7 @@ bool (*process_heap_emergency)(void) = NULL;
  * Chunks become accessible a window at a time, which spares system calls; its
  * size is measured in bench/NOTES.md.
  */
-#define ACCESS_WINDOW ((size_t) 1 << 20)
+#define ACCESS_WINDOW ((size_t) 512 << 10)
 
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530

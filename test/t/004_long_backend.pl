@@ -150,7 +150,9 @@ foreach my $mode ('on', 'strict')
 	is($last->[1], $first->[1], "$mode: reserved is flat");
 	foreach my $later ($half, $last)
 	{
-		cmp_ok($later->[2], '<=', 1.1 * $first->[2] + 1024,
+		# What waits for a batch of faults (4 MB), and what is left of a window that
+		# was opened (512 kB), differ from one moment to the next.
+		cmp_ok($later->[2], '<=', 1.1 * $first->[2] + 4096 + 512,
 			"$mode: mapped is flat at transaction $later->[0]");
 		cmp_ok($later->[3], '<=', 1.1 * $first->[3] + 256,
 			"$mode: in use is flat at transaction $later->[0]");
