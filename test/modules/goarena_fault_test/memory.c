@@ -405,13 +405,22 @@ fault_vanishing_name(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-void
-FaultTouch(void)
+volatile uint64 *
+FaultDangling(void)
 {
 	MemoryContext victim = GoarenaContextCreate(TopMemoryContext, "fault victim");
 	volatile uint64 *object = MemoryContextAllocZero(victim, 1000);
 
 	(void) MemoryContextAllocZero(victim, 16);
 	MemoryContextDelete(victim);
-	(void) object[8];
+	return object;
+}
+
+/*
+ * Touch freed memory.
+ */
+void
+FaultTouch(void)
+{
+	(void) FaultDangling()[8];
 }
