@@ -41,7 +41,7 @@ if [ "$PG_MAJOR" -ge 17 ]; then
 	done
 fi
 
-start_server
+start_server 'autovacuum = off'
 stop_server
 start_config default
 sql default -c 'CREATE EXTENSION goarena_bench'

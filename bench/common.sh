@@ -94,8 +94,9 @@ processor()
 # Find the server, make the scratch directory and begin the part's file.
 begin_part()
 {
-	local memory
+	local memory options=
 
+	! "$short" || options='--short '
 	find_postgres
 	make_scratch
 	mkdir -p -- "$report"
@@ -103,7 +104,7 @@ begin_part()
 	: >"$raw"
 	memory=$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1024 / 1024 }' /proc/meminfo)
 	fact date "$(date -u '+%Y-%m-%d %H:%M UTC')"
-	fact command "bench/run.sh $("$short" && say '--short ' || true)$part"
+	fact command "bench/run.sh $options$part"
 	fact rounds "$rounds"
 	fact goarena "$(git -C "$TOP" describe --always --dirty --abbrev=12 2>/dev/null || say unknown)"
 	fact PostgreSQL "$("$PG_CONFIG" --version | sed 's/^PostgreSQL //')"
@@ -129,8 +130,9 @@ start_config()
 	port_of[$name]=$((5500 + ${#port_of[@]}))
 	cp -a "$SCRATCH/data" "$data"
 	{
-		printf '%s\n' "port = ${port_of[$name]}" "${settings[$name]}"
+		say "port = ${port_of[$name]}"
 		[ "$name" = plain ] || say "shared_preload_libraries = 'goarena'"
+		say "${settings[$name]}"
 	} >>"$data/postgresql.conf"
 	run_as pg_ctl -D "$data" -l "$SCRATCH/$name.log" -w start >/dev/null </dev/null || {
 		cat "$SCRATCH/$name.log" >&2
