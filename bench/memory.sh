@@ -15,7 +15,6 @@ connections=$(size 5 50)
 mixed=$(size 2 20)						# times that each connection does the mixed work
 transactions=$(size 1000 100000)
 read -ra configs <<<"plain ${BENCH_CONFIGS:-default off on}"
-client=
 
 # Print a script for pgbench that does what is on stdin n times and then idles.
 then_idle()
@@ -39,10 +38,22 @@ wait_for_idle()
 		sql "$1" -c "SELECT pid FROM pg_stat_activity
 			WHERE state = 'idle' AND query LIKE 'SELECT ''bench is idle''%'"
 		[ "$(wc -l <"$SCRATCH/output")" -lt "$2" ] || return 0
-		kill -0 "$client" 2>/dev/null || die "pgbench ended: $(tail -n 3 "$SCRATCH/client.log")"
+		kill -0 "$BACKGROUND" 2>/dev/null || die "pgbench ended: $(tail -n 3 "$SCRATCH/client.log")"
 		[ "$SECONDS" -lt "$deadline" ] || die "pgbench does not come to an end"
 		sleep 0.2
 	done
+}
+
+# Wait until server $1 has no backends of clients.
+wait_for_end()
+{
+	for _ in {1..300}; do
+		sql "$1" -c "SELECT FROM pg_stat_activity
+			WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+		[ -s "$SCRATCH/output" ] || return 0
+		sleep 0.1
+	done
+	die "connections are left over"
 }
 
 # Let $2 connections to server $1 do $3 $4 times, and record their memory in kB as case $5
@@ -52,15 +63,14 @@ measure()
 	local pid sum
 
 	progress "$5: round $6 of $rounds, $1"
-	run_as pgbench -n -p "${port_of[$1]}" -c "$2" -j 1 -D done=0 -D "times=$4" \
-		-t 1000000000 -f "$SCRATCH/$3" >"$SCRATCH/client.log" 2>&1 </dev/null &
-	client=$!
+	start_background run_as pgbench -n -p "${port_of[$1]}" -c "$2" -j 1 -D done=0 \
+		-D "times=$4" -t 1000000000 -f "$SCRATCH/$3" >"$SCRATCH/client.log" 2>&1
 	wait_for_idle "$1" "$2"
 	sum=$(while read -r pid; do
 		awk '/^Pss_Anon/ { print $2 }' "/proc/$pid/smaps_rollup"
 	done <"$SCRATCH/output" | awk '{ sum += $1 } END { print sum }')
-	kill "$client"
-	wait "$client" || true
+	end_background
+	wait_for_end "$1"
 	record memory "$5" "$1" "$6" "$sum"
 }
 
@@ -91,3 +101,19 @@ SELECT count(*) FROM t a JOIN t b ON a.s = b.s;
 SELECT sum(length(x)) FROM (SELECT string_agg(s, ',') AS x FROM t GROUP BY k) q;
 SELECT count(*) FROM (SELECT k, jsonb_agg(j) FROM t WHERE id <= 2000 GROUP BY k) q;
 DO $$ BEGIN FOR i IN 1..100 LOOP BEGIN PERFORM repeat('x', i); EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$;
+EOF
+then_idle >"$SCRATCH/transactions" <<'EOF'
+\set aid random(1, 100000)
+BEGIN;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;
+END;
+EOF
+for ((round = 1; round <= rounds; round++)); do
+	for name in $(in_turn "$round" "${configs[@]}"); do
+		measure "$name" "$connections" fresh 0 "$connections fresh connections" "$round"
+		measure "$name" "$connections" mixed "$mixed" "$connections connections after mixed work" "$round"
+		measure "$name" 1 transactions "$transactions" "one connection after $transactions transactions" "$round"
+	done
+done
+end_part

@@ -15,7 +15,8 @@
 source "$(dirname "$0")/common.sh"
 
 slices=${BENCH_SLICES:-$(size 3 200)}
-seconds=${BENCH_SECONDS:-$(size 1 5)}
+seconds=${BENCH_SECONDS:-5}
+read -ra length <<<"$(size '-t 20' "-T $seconds")"
 scale=$(size 1 10)
 read -ra clients <<<"${BENCH_CLIENTS:-$(size 2 '1 8')}"
 read -ra configs <<<"plain ${BENCH_CONFIGS:-off default on strict}"
@@ -51,7 +52,7 @@ measure_slices()
 run_pgbench()
 {
 	# shellcheck disable=SC2086
-	capture pgbench -n -p "${port_of[$3]}" -T "$seconds" -c "$2" -j "$(($2 < 2 ? 1 : 2))" \
+	capture pgbench -n -p "${port_of[$3]}" "${length[@]}" -c "$2" -j "$(($2 < 2 ? 1 : 2))" \
 		${arguments[$1]}
 	record pgbench "$4" "$3" "$5" \
 		"$(awk '/^tps/ { printf "%.3f", 1e6 / $3 }' "$SCRATCH/output")"

@@ -1,0 +1,55 @@
+#!/usr/bin/perl
+# peak.pl PID FILE - watch the private memory of a server's sessions
+#
+# Every 10 ms, adds up the anonymous memory of the client backends and parallel workers of
+# the postmaster PID.  When it is told to end by SIGTERM, writes the largest sum, in kB, to
+# FILE.
+
+use strict;
+use warnings;
+
+use Time::HiRes qw(sleep);
+
+my ($postmaster, $path) = @ARGV;
+my $peak = 0;
+my $ended = 0;
+my %counts;    # pid -> is it one to count?
+
+$SIG{TERM} = sub { $ended = 1 };
+
+sub contents
+{
+	my ($file) = @_;
+	local $/;
+
+	open my $handle, '<', $file or return '';
+	return readline($handle) // '';
+}
+
+# A process has its title only some time after it was forked.
+sub is_session
+{
+	my ($pid) = @_;
+
+	return $counts{$pid} if defined $counts{$pid};
+	my $title = contents("/proc/$pid/cmdline");
+	return 0 unless $title =~ /^postgres: /;
+	return $counts{$pid} = $title =~ /\[local\]|parallel worker/ ? 1 : 0;
+}
+
+until ($ended)
+{
+	my $sum = 0;
+
+	for my $pid (split ' ', contents("/proc/$postmaster/task/$postmaster/children"))
+	{
+		next unless is_session($pid);
+		$sum += $1 if contents("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
+	}
+	$peak = $sum if $sum > $peak;
+	sleep 0.01;
+}
+
+open my $output, '>', $path or die "$path: $!\n";
+print $output "$peak\n";
+close $output;
