@@ -8,8 +8,6 @@
 use strict;
 use warnings;
 
-use Time::HiRes qw(sleep);
-
 my ($postmaster, $path) = @ARGV;
 my $peak = 0;
 my $ended = 0;
@@ -47,7 +45,7 @@ until ($ended)
 		$sum += $1 if contents("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
 	}
 	$peak = $sum if $sum > $peak;
-	sleep 0.01;
+	select(undef, undef, undef, 0.01);
 }
 
 open my $output, '>', $path or die "$path: $!\n";

@@ -345,7 +345,9 @@ sub part_text
 	return $text;
 }
 
-my $parts = join '', map { part_text($_) } grep { $_ } map { read_part($_) } @PARTS;
+my @measured = grep { $_ } map { read_part($_) } @PARTS;
+my $parts = join '', map { part_text($_) } @measured;
+my $short = grep { $_->[0] eq 'command' && $_->[1] =~ /--short/ } map { @{ $_->{facts} } } @measured;
 
 die "no measurements in $dir\n" if $parts eq '';
 open my $readme, '>', "$dir/README.md" or die "$dir/README.md: $!\n";
@@ -357,6 +359,8 @@ one run; a number is the median over the rounds of the ratio within a round, wit
 *time*, *memory* and *CPU* are better below 1, those of *speed* and *throughput* above 1.
 
 END
+print $readme "**The sizes were tiny, to see that the benchmarks work: these figures say nothing about speed.**\n\n"
+	if $short;
 print $readme "## Targets\n\n", row('what', 'configuration', 'target', 'measured', ''),
 	row(('---') x 5), @targets, "\n"
 	if @targets;

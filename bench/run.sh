@@ -14,6 +14,8 @@
 # those of its last run in the directory of the report; the report is then made anew from
 # all that is there.
 #
+# All parts take about three hours on two quiet cores, analytic half of that.
+#
 # With --short each part runs once with tiny sizes, which shows that it works and nothing
 # else, and the report goes to $TMPDIR/goarena-bench.
 #

@@ -47,7 +47,7 @@ level_format()
 		exit "$SKIPPED"
 	fi
 	cd "$TOP"
-	find src test -name '*.[ch]' -print0 |
+	find src test bench -name '*.[ch]' -print0 |
 		xargs -0 -r "${CLANG_FORMAT:-clang-format-14}" --dry-run -Werror
 }
 
