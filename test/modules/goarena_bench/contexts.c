@@ -21,6 +21,7 @@
 #include "nodes/memnodes.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/tuplestore.h"
 
 #include "goarena.h"
 #include "goarena_bench.h"

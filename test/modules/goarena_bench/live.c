@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 

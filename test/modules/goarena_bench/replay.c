@@ -17,6 +17,7 @@
 
 #include <sys/stat.h>
 
+#include "access/htup_details.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
