@@ -166,8 +166,7 @@ sql()
 	capture psql -XAtq -F $'\t' -p "${port_of[$config]}" -v ON_ERROR_STOP=1 "$@"
 }
 
-# Leave the given configurations in turn, each round beginning with another one:
-# ROUND CONFIGURATION...
+# Print the given names in turn, each round beginning with another one: ROUND NAME...
 in_turn()
 {
 	local round=$1 i

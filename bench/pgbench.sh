@@ -30,6 +30,12 @@ declare -A arguments=(
 )
 declare -A transactions=([select]=800 [select-prepared]=1200 [tpcb]=120)
 
+# Print what workload $1 with $2 clients is called.
+name_case()
+{
+	if [ "$2" -eq 1 ]; then say "$1, 1 client"; else say "$1, $2 clients"; fi
+}
+
 # Measure workload $1 with $2 clients in slices, which is case $3.
 measure_slices()
 {
@@ -77,15 +83,16 @@ for name in "${configs[@]}"; do
 done
 for count in "${clients[@]}"; do
 	for workload in "${workloads[@]}"; do
-		measure_slices "$workload" "$count" "$workload, $count clients"
+		measure_slices "$workload" "$count" "$(name_case "$workload" "$count")"
 	done
 done
 for ((round = 1; seconds > 0 && round <= rounds; round++)); do
 	for count in "${clients[@]}"; do
 		for workload in "${workloads[@]}"; do
-			progress "pgbench $workload, $count clients: round $round of $rounds"
+			case=$(name_case "$workload" "$count")
+			progress "pgbench $case: round $round of $rounds"
 			for name in $(in_turn "$round" "${configs[@]}"); do
-				run_pgbench "$workload" "$count" "$name" "$workload, $count clients" "$round"
+				run_pgbench "$workload" "$count" "$name" "$case" "$round"
 			done
 		done
 	done
