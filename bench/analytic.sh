@@ -2,8 +2,9 @@
 # analytic.sh - part of run.sh: queries over a generated data set, time and memory
 #
 # Each query runs in a session of its own, on each server in turn, round after round,
-# without and (where the server may use them) with parallel workers.  Memory is the peak
-# of the anonymous memory of the session and its workers.
+# without and (where the server may use them) with parallel workers.  Besides the time of
+# the query there are the CPU time of the session and its workers as a whole, which noise
+# touches less, and the peak of their anonymous memory.
 #
 #   BENCH_MB       size of the large table (default 1000)
 #   BENCH_QUERIES  names of queries to run, a pattern (default *)
@@ -108,10 +109,12 @@ generate()
 	fact 'large table' "$rows rows, $(<"$SCRATCH/output")"
 }
 
-# Run query $1 on server $2 with $3 parallel workers, and record time and peak memory as
-# data time-$4 and memory-$4 of round $5.
+# Run query $1 on server $2 with $3 parallel workers, and record time, CPU time and peak
+# memory as data time-$4, cpu-$4 and memory-$4 of round $5.
 measure()
 {
+	local peak cpu
+
 	cat >"$SCRATCH/script" <<-SQL
 		SET max_parallel_workers_per_gather = $3;
 		SET max_parallel_maintenance_workers = $3;
@@ -123,7 +126,9 @@ measure()
 	sql "$2" -f "$SCRATCH/script"
 	end_background
 	record "time-$4" "$1" "$2" "$5" "$(awk '/^Time: / { ms = $2 } END { print ms }' "$SCRATCH/output")"
-	record "memory-$4" "$1" "$2" "$5" "$(<"$SCRATCH/peak")"
+	read -r peak cpu <"$SCRATCH/peak"
+	record "memory-$4" "$1" "$2" "$5" "$peak"
+	record "cpu-$4" "$1" "$2" "$5" "$cpu"
 }
 
 begin_part
@@ -131,6 +136,7 @@ for kind in serial parallel; do
 	what="without parallel workers"
 	[ "$kind" = serial ] || what="with parallel workers"
 	table "time-$kind" "time-$kind" plain ms time "time $what"
+	table "cpu-$kind" "cpu-$kind" plain ms time "CPU time $what"
 	table "memory-$kind" "memory-$kind" plain kB time "peak private memory $what"
 	target "time-$kind" off mean '<=' 0.97 "time $what, mean"
 	target "time-$kind" off most '<=' 1.03 "time $what, slowest query"

@@ -1,9 +1,9 @@
 #!/usr/bin/perl
-# peak.pl PID FILE - watch the private memory of a server's sessions
+# peak.pl PID FILE - watch the private memory and CPU time of a server's sessions
 #
 # Every 10 ms, adds up the anonymous memory of the client backends and parallel workers of
-# the postmaster PID.  When it is told to end by SIGTERM, writes the largest sum, in kB, to
-# FILE.
+# the postmaster PID.  When it is told to end by SIGTERM, writes to FILE the largest sum, in
+# kB, and the CPU time that these processes were last seen to have used, in ms.
 
 use strict;
 use warnings;
@@ -11,7 +11,9 @@ use warnings;
 my ($postmaster, $path) = @ARGV;
 my $peak = 0;
 my $ended = 0;
+my $cpu = 0;
 my %counts;    # pid -> is it one to count?
+my %cpu;       # pid -> nanoseconds
 
 $SIG{TERM} = sub { $ended = 1 };
 
@@ -43,11 +45,13 @@ until ($ended)
 	{
 		next unless is_session($pid);
 		$sum += $1 if contents("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
+		$cpu{$pid} = $1 if contents("/proc/$pid/schedstat") =~ /^(\d+)/;
 	}
 	$peak = $sum if $sum > $peak;
 	select(undef, undef, undef, 0.01);
 }
 
+$cpu += $_ for values %cpu;
 open my $output, '>', $path or die "$path: $!\n";
-print $output "$peak\n";
+printf $output "%d %.3f\n", $peak, $cpu / 1e6;
 close $output;
