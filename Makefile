@@ -48,4 +48,4 @@ unitcheck:
 	$(MAKE) -C test/unit check
 
 format:
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/modules/*/*.c)
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] bench/*.c)

@@ -1,41 +1,41 @@
 #!/bin/bash
-# free_stacks.sh - what goarena.free_stacks costs where contexts are freed all the time
+# free_stacks.sh - part of run.sh: what it costs to keep the stacks of frees
 #
-# One session runs a loop of subtransactions, each of which creates and deletes
-# contexts, with stacks kept and not kept in turn.  Prints for quarantine on and
-# strict, every arena quarantined, the median of the ratios of neighbouring runs.
-# The installed goarena is measured.
-#
-#   BENCH_ROUNDS  rounds (default 9)
+# One session runs a loop of subtransactions, each of which creates and deletes contexts,
+# with goarena.free_stacks on and off in turn, every arena quarantined.
 
-# shellcheck source=scripts/common.sh
-source "$(dirname "$0")/../scripts/common.sh"
+# shellcheck source=bench/common.sh
+source "$(dirname "$0")/common.sh"
 
-rounds=${BENCH_ROUNDS:-9}
+loops=$(size 300 30000)
+declare -A value=([with]=on [without]=off)
 
-find_postgres
-make_scratch
-start_server "shared_preload_libraries = 'goarena'" 'goarena.quarantine_sample_rate = 1.0' \
-	'goarena.retain = 64MB'
-printf '| quarantine | time with stacks / without |\n| --- | --- |\n'
+begin_part
+table time time without ms time 'subtransactions with and without the stacks of frees'
+
+settings[kept]="goarena.quarantine_sample_rate = 1.0
+goarena.retain = 64MB"
+start_server 'autovacuum = off'
+stop_server
+start_config kept
 for mode in on strict; do
+	progress "quarantine $mode"
 	{
-		echo "SET goarena.quarantine = $mode;"
-		echo '\timing on'
-		for ((i = 0; i <= rounds; i++)); do
-			for setting in on off; do
-				echo "SET goarena.free_stacks = $setting;"
-				echo '\echo run '"$i $setting"
-				cat <<-'SQL'
-					DO $$ BEGIN FOR i IN 1..30000 LOOP BEGIN PERFORM i; EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$;
-				SQL
+		say "SET goarena.quarantine = $mode;" '\timing on'
+		# round 0 warms up
+		for ((round = 0; round <= rounds; round++)); do
+			for stacks in $(in_turn "$round" with without); do
+				say "SET goarena.free_stacks = ${value[$stacks]};"
+				say "\\echo run $round $stacks"
+				say "DO \$\$ BEGIN FOR i IN 1..$loops LOOP"
+				say "BEGIN PERFORM i; EXCEPTION WHEN others THEN NULL; END; END LOOP; END \$\$;"
 			done
 		done
 	} >"$SCRATCH/loop.sql"
-	# round 0 warms up
-	run_as psql -Xq -f "$SCRATCH/loop.sql" |
-		awk '$1 == "run" { i = $2; s = $3 } /^Time/ && s { t[i, s] = $2; s = "" }
-			END { for (i = 1; (i, "off") in t; i++) print t[i, "on"] / t[i, "off"] }' |
-		sort -n |
-		awk -v mode="$mode" '{ v[NR] = $1 } END { printf "| %s | %.3f |\n", mode, v[int((NR + 1) / 2)] }'
+	sql kept -f "$SCRATCH/loop.sql"
+	while read -r round stacks time; do
+		record time "quarantine $mode" "$stacks" "$round" "$time"
+	done < <(awk '$1 == "run" { round = $2; stacks = $3 }
+		/^Time/ && stacks != "" { if (round > 0) print round, stacks, $2; stacks = "" }' "$SCRATCH/output")
 done
+end_part

@@ -9,38 +9,66 @@
  * alike, and the median of the rounds' ratios is steady where runs of seconds
  * one after the other are not.
  *
- *	paired WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...
+ *	paired [-c CLIENTS] [-r] WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...
  *
  * WORKLOAD: select, select-prepared or tpcb, as pgbench has them, over tables
  * that pgbench -i made at the given scale; or @FILE, a text with SQL that is
- * sent as it is.
+ * sent as it is.  With several clients, each is a thread with connections of
+ * its own; all are on the same server at a time.
  *
  * Prints for each server, with the median of the ratios to the first one and
- * their quartiles: the time of a transaction seen by the client, and the CPU
- * time of the backend, in microseconds.  The latter is the kernel's, from
- * /proc/PID/schedstat, so the servers must run here.
+ * their quartiles: the time of a transaction (with several clients: the time
+ * in which each of them does one), and the CPU time of the backends for it, in
+ * microseconds.  The latter is the kernel's, from /proc/PID/schedstat, so the
+ * servers must run here.  With -r the output is "NAME ROUND TIME CPU" for each
+ * round instead.
  *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libpq-fe.h>
 
 #define MAX_SERVERS 16
+#define MAX_CLIENTS 64
 #define WARMUP		3000
 
 typedef struct Server
 {
 	const char *name;
-	PGconn *conn;
+	const char *conninfo;
 	double *wall; /* microseconds a transaction, by round */
 	double *cpu;
 } Server;
+
+/* A connection of a client to a server. */
+typedef struct Session
+{
+	const Server *server;
+	PGconn *conn;
+	unsigned seed;
+	double cpu; /* of the last slice, in microseconds */
+} Session;
+
+typedef struct Client
+{
+	int number;
+	pthread_t thread;
+	Session sessions[MAX_SERVERS];
+} Client;
+
+static Client clients[MAX_CLIENTS];
+static int num_clients = 1;
+static int rounds;
+static int transactions; /* of a client in a slice */
+static pthread_barrier_t barrier;
 
 static Server servers[MAX_SERVERS];
 static int num_servers;
@@ -66,13 +94,13 @@ now_us(void)
 
 /* CPU time of the backend in microseconds. */
 static double
-cpu_us(const Server *server)
+cpu_us(const Session *session)
 {
 	char path[64];
 	unsigned long long ns = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(server->conn));
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(session->conn));
 	file = fopen(path, "r");
 	if (file == NULL || fscanf(file, "%llu", &ns) != 1)
 		fail("cannot read", path);
@@ -81,89 +109,130 @@ cpu_us(const Server *server)
 }
 
 static void
-done(Server *server, PGresult *result)
+done(Session *session, PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		fail(server->name, PQerrorMessage(server->conn));
+		fail(session->server->name, PQerrorMessage(session->conn));
 	PQclear(result);
 }
 
 static void
-run(Server *server, const char *sql)
+run(Session *session, const char *sql)
 {
-	done(server, PQexec(server->conn, sql));
+	done(session, PQexec(session->conn, sql));
 }
 
 static int
-pick(int count)
+pick(Session *session, int count)
 {
-	return (int) (((long long) rand() * count) / ((long long) RAND_MAX + 1)) + 1;
+	return (int) (((long long) rand_r(&session->seed) * count) / ((long long) RAND_MAX + 1)) + 1;
 }
 
 static void
-tpcb(Server *server)
+tpcb(Session *session)
 {
 	char sql[256];
-	int aid = pick(100000 * scale);
-	int tid = pick(10 * scale);
-	int bid = pick(scale);
-	int delta = pick(10001) - 5001;
+	int aid = pick(session, 100000 * scale);
+	int tid = pick(session, 10 * scale);
+	int bid = pick(session, scale);
+	int delta = pick(session, 10001) - 5001;
 
-	run(server, "BEGIN");
+	run(session, "BEGIN");
 	snprintf(sql, sizeof(sql),
 			 "UPDATE pgbench_accounts SET abalance = abalance + %d WHERE aid = %d;", delta, aid);
-	run(server, sql);
+	run(session, sql);
 	snprintf(sql, sizeof(sql), "SELECT abalance FROM pgbench_accounts WHERE aid = %d;", aid);
-	run(server, sql);
+	run(session, sql);
 	snprintf(sql, sizeof(sql),
 			 "UPDATE pgbench_tellers SET tbalance = tbalance + %d WHERE tid = %d;", delta, tid);
-	run(server, sql);
+	run(session, sql);
 	snprintf(sql, sizeof(sql),
 			 "UPDATE pgbench_branches SET bbalance = bbalance + %d WHERE bid = %d;", delta, bid);
-	run(server, sql);
+	run(session, sql);
 	snprintf(sql, sizeof(sql),
 			 "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) "
 			 "VALUES (%d, %d, %d, %d, CURRENT_TIMESTAMP);",
 			 tid, bid, aid, delta);
-	run(server, sql);
-	run(server, "END");
+	run(session, sql);
+	run(session, "END");
 }
 
 static void
-transaction(Server *server)
+transaction(Session *session)
 {
 	char text[128];
 	const char *values[1] = {text};
 
 	if (script != NULL)
-		run(server, script);
+		run(session, script);
 	else if (strcmp(workload, "tpcb") == 0)
-		tpcb(server);
+		tpcb(session);
 	else if (strcmp(workload, "select-prepared") == 0)
 	{
-		snprintf(text, sizeof(text), "%d", pick(100000 * scale));
-		done(server, PQexecPrepared(server->conn, "s", 1, values, NULL, NULL, 0));
+		snprintf(text, sizeof(text), "%d", pick(session, 100000 * scale));
+		done(session, PQexecPrepared(session->conn, "s", 1, values, NULL, NULL, 0));
 	}
 	else
 	{
 		snprintf(text, sizeof(text), "SELECT abalance FROM pgbench_accounts WHERE aid = %d;",
-				 pick(100000 * scale));
-		run(server, text);
+				 pick(session, 100000 * scale));
+		run(session, text);
 	}
 }
 
+/* All clients at a time.  The first notes the time that the slowest of them takes. */
 static void
-slice(Server *server, int round, int transactions)
+slice(Client *client, int server, int round)
 {
-	double cpu = cpu_us(server);
-	double wall = now_us();
+	Session *session = &client->sessions[server];
+	double cpu = cpu_us(session);
+	double wall;
 
+	pthread_barrier_wait(&barrier);
+	wall = now_us();
 	for (int i = 0; i < transactions; i++)
-		transaction(server);
-	server->wall[round] = (now_us() - wall) / transactions;
-	server->cpu[round] = (cpu_us(server) - cpu) / transactions;
+		transaction(session);
+	session->cpu = cpu_us(session) - cpu;
+	pthread_barrier_wait(&barrier);
+	if (client->number != 0)
+		return;
+	servers[server].wall[round] = (now_us() - wall) / transactions;
+	cpu = 0;
+	for (int i = 0; i < num_clients; i++)
+		cpu += clients[i].sessions[server].cpu;
+	servers[server].cpu[round] = cpu / transactions / num_clients;
+}
+
+static void
+connect_session(Session *session, const Server *server, unsigned seed)
+{
+	session->server = server;
+	session->seed = seed;
+	session->conn = PQconnectdb(server->conninfo);
+	if (PQstatus(session->conn) != CONNECTION_OK)
+		fail(server->name, PQerrorMessage(session->conn));
+	if (strcmp(workload, "select-prepared") == 0)
+		done(session, PQprepare(session->conn, "s",
+								"SELECT abalance FROM pgbench_accounts WHERE aid = $1;", 0, NULL));
+}
+
+static void *
+client_main(void *argument)
+{
+	Client *client = argument;
+
+	for (int s = 0; s < num_servers; s++)
+	{
+		connect_session(&client->sessions[s], &servers[s], (unsigned) client->number + 1);
+		for (int i = 0; i < WARMUP && i < transactions * 20; i++)
+			transaction(&client->sessions[s]);
+	}
+	for (int round = 0; round < rounds; round++)
+		for (int s = 0; s < num_servers; s++)
+			slice(client, (s + round) % num_servers, round);
+	return NULL;
 }
 
 static void
@@ -172,16 +241,13 @@ add_server(char *argument)
 	Server *server = &servers[num_servers++];
 	char *equals = strchr(argument, '=');
 
-	if (equals == NULL || num_servers == MAX_SERVERS)
+	if (equals == NULL || num_servers > MAX_SERVERS)
 		fail("not a server", argument);
 	*equals = '\0';
 	server->name = argument;
-	server->conn = PQconnectdb(equals + 1);
-	if (PQstatus(server->conn) != CONNECTION_OK)
-		fail(server->name, PQerrorMessage(server->conn));
-	if (strcmp(workload, "select-prepared") == 0)
-		done(server, PQprepare(server->conn, "s",
-							   "SELECT abalance FROM pgbench_accounts WHERE aid = $1;", 0, NULL));
+	server->conninfo = equals + 1;
+	server->wall = calloc((size_t) rounds, sizeof(double));
+	server->cpu = calloc((size_t) rounds, sizeof(double));
 }
 
 static void
@@ -223,34 +289,9 @@ print_ratio(const double *values, const double *base, int count)
 	free(sorted);
 }
 
-int
-main(int argc, char **argv)
+static void
+print_tables(void)
 {
-	int rounds;
-	int transactions;
-
-	if (argc < 6)
-		fail("usage", "paired WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...");
-	workload = argv[1];
-	scale = atoi(argv[2]);
-	rounds = atoi(argv[3]);
-	transactions = atoi(argv[4]);
-	if (workload[0] == '@')
-		read_script(workload + 1);
-	for (int i = 5; i < argc; i++)
-		add_server(argv[i]);
-
-	for (int s = 0; s < num_servers; s++)
-	{
-		servers[s].wall = calloc((size_t) rounds, sizeof(double));
-		servers[s].cpu = calloc((size_t) rounds, sizeof(double));
-		for (int i = 0; i < WARMUP && i < transactions * 20; i++)
-			transaction(&servers[s]);
-	}
-	for (int round = 0; round < rounds; round++)
-		for (int s = 0; s < num_servers; s++)
-			slice(&servers[(s + round) % num_servers], round, transactions);
-
 	for (int s = 0; s < num_servers; s++)
 	{
 		printf("| %s | %s |", workload, servers[s].name);
@@ -260,5 +301,60 @@ main(int argc, char **argv)
 		print_ratio(servers[s].cpu, servers[0].cpu, rounds);
 		printf("\n");
 	}
+}
+
+static void
+print_rounds(void)
+{
+	for (int round = 0; round < rounds; round++)
+		for (int s = 0; s < num_servers; s++)
+			printf("%s %d %.3f %.3f\n", servers[s].name, round + 1, servers[s].wall[round],
+				   servers[s].cpu[round]);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char usage[] =
+		"paired [-c CLIENTS] [-r] WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...";
+	int raw = 0;
+	int option;
+
+	while ((option = getopt(argc, argv, "+c:r")) != -1)
+	{
+		if (option == 'c')
+			num_clients = atoi(optarg);
+		else if (option == 'r')
+			raw = 1;
+		else
+			fail("usage", usage);
+	}
+	argv += optind - 1;
+	argc -= optind - 1;
+	if (argc < 6 || num_clients < 1 || num_clients > MAX_CLIENTS)
+		fail("usage", usage);
+	workload = argv[1];
+	scale = atoi(argv[2]);
+	rounds = atoi(argv[3]);
+	transactions = atoi(argv[4]);
+	if (workload[0] == '@')
+		read_script(workload + 1);
+	for (int i = 5; i < argc; i++)
+		add_server(argv[i]);
+
+	pthread_barrier_init(&barrier, NULL, (unsigned) num_clients);
+	for (int i = 0; i < num_clients; i++)
+	{
+		clients[i].number = i;
+		if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
+			fail("cannot start", "a thread");
+	}
+	for (int i = 0; i < num_clients; i++)
+		pthread_join(clients[i].thread, NULL);
+
+	if (raw)
+		print_rounds();
+	else
+		print_tables();
 	return 0;
 }

@@ -1,142 +1,100 @@
 #!/bin/bash
-# pgbench.sh - what goarena costs pgbench, against the plain server
+# pgbench.sh - part of run.sh: what goarena costs pgbench, against the plain server
 #
-# Starts one server for each configuration on copies of one cluster and lets
-# pgbench run on them in turn, round after round, so that noise meets all alike.
-# Prints a Markdown table: for each workload and configuration the median of the
-# rounds' ratios to plain, of throughput (with the smallest and largest), and of
-# the CPU time of the server's processes for a transaction.  The installed
-# goarena is measured.
+# Starts one server for each configuration on copies of one cluster and measures each
+# workload in two ways: with bench/paired.c, which gives each server slices of less than
+# 0.1 s in turn, so that noise meets all alike; and with pgbench itself, which runs for
+# seconds on one server after the other, round after round.
 #
-#   BENCH_ROUNDS   rounds (default 7)
-#   BENCH_SECONDS  length of each run (default 5)
-#   BENCH_CLIENTS  clients (default 1)
+#   BENCH_SLICES   slices on each server (default 200)
+#   BENCH_SECONDS  length of each run of pgbench (default 5; 0: none)
+#   BENCH_CLIENTS  numbers of clients (default "1 8")
 #   BENCH_CONFIGS  configurations besides plain (default "off default on strict")
 
-# shellcheck source=scripts/common.sh
-source "$(dirname "$0")/../scripts/common.sh"
+# shellcheck source=bench/common.sh
+source "$(dirname "$0")/common.sh"
 
-rounds=${BENCH_ROUNDS:-7}
+slices=${BENCH_SLICES:-$(size 3 200)}
 seconds=${BENCH_SECONDS:-5}
-clients=${BENCH_CLIENTS:-1}
+read -ra length <<<"$(size '-t 20' "-T $seconds")"
+scale=$(size 1 10)
+read -ra clients <<<"${BENCH_CLIENTS:-$(size 2 '1 8')}"
 read -ra configs <<<"plain ${BENCH_CONFIGS:-off default on strict}"
 workloads=(select select-prepared tpcb)
 
-declare -A settings=(
-	[plain]=""
-	[off]="goarena.quarantine = off"
-	[default]=""
-	[on]="goarena.quarantine_sample_rate = 1.0"
-	[strict]="goarena.quarantine_sample_rate = 1.0
-goarena.quarantine = strict"
-)
+# arguments of pgbench, and transactions of a client in a slice when it is alone
 declare -A arguments=(
 	[select]="-S"
 	[select-prepared]="-S -M prepared"
 	[tpcb]="-b tpcb-like"
 )
+declare -A transactions=([select]=800 [select-prepared]=1200 [tpcb]=120)
 
-port_of()
+# Print what workload $1 with $2 clients is called.
+name_case()
 {
-	local i
+	if [ "$2" -eq 1 ]; then say "$1, 1 client"; else say "$1, $2 clients"; fi
+}
 
-	for i in "${!configs[@]}"; do
-		[ "${configs[$i]}" = "$1" ] && echo $((5500 + i))
+# Measure workload $1 with $2 clients in slices, which is case $3.
+measure_slices()
+{
+	local each=$(((transactions[$1] + $2 - 1) / $2)) servers=() name round time cpu
+
+	progress "$3: $slices slices of $each transactions"
+	! "$short" || each=5
+	for name in "${configs[@]}"; do
+		servers+=("$name=host=$SCRATCH port=${port_of[$name]} dbname=postgres user=$TEST_USER")
 	done
+	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$slices" "$each" "${servers[@]}"
+	while read -r name round time cpu; do
+		record slices "$3" "$name" "$round" "$time"
+		record cpu "$3" "$name" "$round" "$cpu"
+	done <"$SCRATCH/output"
 }
 
-start_config()
+# Run pgbench with workload $1 and $2 clients on server $3, and record its time for a
+# transaction as case $4 of round $5.
+run_pgbench()
 {
-	local name=$1 data=$SCRATCH/$1
-
-	cp -a "$SCRATCH/data" "$data"
-	{
-		printf '%s\n' "port = $(port_of "$name")" "${settings[$name]}"
-		[ "$name" = plain ] || echo "shared_preload_libraries = 'goarena'"
-	} >>"$data/postgresql.conf"
-	run_as pg_ctl -D "$data" -l "$SCRATCH/$name.log" -w start >/dev/null || {
-		cat "$SCRATCH/$name.log" >&2
-		die "the server of configuration $name did not start"
-	}
-}
-
-# CPU time of a postmaster's children that have ended, in clock ticks
-cpu_ticks()
-{
-	local stat
-
-	read -ra stat <"/proc/$(head -n 1 "$SCRATCH/$1/postmaster.pid")/stat"
-	echo $((stat[15] + stat[16]))
-}
-
-# Append "workload configuration tps ticks transactions" to the results.
-measure()
-{
-	local workload=$1 name=$2 before output
-
-	before=$(cpu_ticks "$name")
 	# shellcheck disable=SC2086
-	output=$(run_as pgbench -n -p "$(port_of "$name")" -T "$seconds" -c "$clients" -j "$clients" \
-		${arguments[$workload]} 2>&1) || die "pgbench failed: $output"
-	sleep 0.3	# the backends end after their clients
-	awk -v key="$workload $name" -v ticks=$(($(cpu_ticks "$name") - before)) '
-		/^tps/ { tps = $3 }
-		/actually processed/ { n = $NF }
-		END { print key, tps, ticks, n }' <<<"$output" >>"$SCRATCH/results"
+	capture pgbench -n -p "${port_of[$3]}" "${length[@]}" -c "$2" -j "$(($2 < 2 ? 1 : 2))" \
+		${arguments[$1]}
+	record pgbench "$4" "$3" "$5" \
+		"$(awk '/^tps/ { printf "%.3f", 1e6 / $3 }' "$SCRATCH/output")"
 }
 
-report()
-{
-	printf '\n| workload | configuration | throughput | lowest | highest | CPU a transaction |\n'
-	printf '| --- | --- | --- | --- | --- | --- |\n'
-	awk '
-		function median(values, n,    i, j, t) {
-			for (i = 2; i <= n; i++)
-				for (j = i; j > 1 && values[j - 1] > values[j]; j--) {
-					t = values[j]; values[j] = values[j - 1]; values[j - 1] = t
-				}
-			return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
-		}
-		{
-			round[$1, $2]++
-			i = round[$1, $2]
-			tps[$1, $2, i] = $3
-			cpu[$1, $2, i] = $4 / $5
-			if (!(($1, $2) in seen)) { seen[$1, $2] = 1; order[++keys] = $1 SUBSEP $2 }
-		}
-		END {
-			for (k = 1; k <= keys; k++) {
-				split(order[k], key, SUBSEP)
-				n = round[key[1], key[2]]
-				low = 1e9; high = 0
-				for (i = 1; i <= n; i++) {
-					a[i] = tps[key[1], key[2], i] / tps[key[1], "plain", i]
-					b[i] = cpu[key[1], key[2], i] / cpu[key[1], "plain", i]
-					if (a[i] < low) low = a[i]
-					if (a[i] > high) high = a[i]
-				}
-				printf "| %s | %s | %.3f | %.3f | %.3f | %.3f |\n", key[1], key[2], median(a, n), low, high, median(b, n)
-			}
-		}' "$SCRATCH/results"
-}
+begin_part
+table slices slices plain 'µs a transaction' speed 'slices in turn: throughput against plain'
+table cpu cpu plain 'µs a transaction' time 'slices in turn: CPU time of the backends against plain'
+table pgbench pgbench plain 'µs a transaction' speed 'pgbench itself: throughput against plain'
+for statistic in mean least; do
+	target slices default "$statistic" '>=' 0.99 "throughput ($statistic of the workloads)"
+	target slices on "$statistic" '>=' 0.95 "throughput ($statistic of the workloads)"
+	target slices strict "$statistic" '>=' 0.85 "throughput ($statistic of the workloads)"
+done
 
-find_postgres
-make_scratch
+compile paired
 start_server 'shared_buffers = 512MB' 'max_wal_size = 4GB' 'autovacuum = off'
-run_as pgbench -i -q -s 10 >/dev/null 2>&1
+capture pgbench -i -q -s "$scale"
 stop_server
 for name in "${configs[@]}"; do
 	start_config "$name"
 done
-for workload in "${workloads[@]}"; do
-	for ((i = 1; i <= rounds; i++)); do
-		printf '%s: round %d of %d\n' "$workload" "$i" "$rounds" >&2
-		for name in "${configs[@]}"; do
-			run_job measure "$workload" "$name"
-			[ "$JOB_STATUS" -eq 0 ] || exit 1
+for count in "${clients[@]}"; do
+	for workload in "${workloads[@]}"; do
+		measure_slices "$workload" "$count" "$(name_case "$workload" "$count")"
+	done
+done
+for ((round = 1; seconds > 0 && round <= rounds; round++)); do
+	for count in "${clients[@]}"; do
+		for workload in "${workloads[@]}"; do
+			case=$(name_case "$workload" "$count")
+			progress "pgbench $case: round $round of $rounds"
+			for name in $(in_turn "$round" "${configs[@]}"); do
+				run_pgbench "$workload" "$count" "$name" "$case" "$round"
+			done
 		done
 	done
 done
-printf 'PostgreSQL %s, %d rounds of %d s, %d client(s), %d cores; ratios to plain, medians\n' \
-	"$PG_VERSION" "$rounds" "$seconds" "$clients" "$(nproc)"
-report
+end_part

@@ -36,6 +36,7 @@ fi
 ARGUMENTS=("$@")				# of the script
 SCRATCH=
 JOB=
+BACKGROUND=
 JOB_STATUS=0
 
 say()
@@ -162,21 +163,27 @@ give_to_user()
 	fi
 }
 
+# End a process group, if there is one, and wait until it is gone.
+end_group()
+{
+	[ -n "$1" ] || return 0
+	kill -TERM -- "-$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+	# The rest of the group may still be clearing up behind itself.
+	for _ in {1..300}; do
+		kill -0 -- "-$1" 2>/dev/null || break
+		sleep 0.1
+	done
+}
+
 cleanup()
 {
 	local status=$? data
 
 	trap - EXIT
 	trap '' HUP INT TERM
-	if [ -n "$JOB" ]; then
-		kill -TERM -- "-$JOB" 2>/dev/null || true
-		wait "$JOB" 2>/dev/null || true
-		# The rest of the group may still be clearing up behind itself.
-		for _ in {1..300}; do
-			kill -0 -- "-$JOB" 2>/dev/null || break
-			sleep 0.1
-		done
-	fi
+	end_group "$JOB"
+	end_group "$BACKGROUND"
 	if [ -n "$SCRATCH" ]; then
 		# ours, and those that an interrupted TAP test left behind
 		while read -r data; do
@@ -200,6 +207,22 @@ run_job()
 	set +m
 	wait "$JOB" || JOB_STATUS=$?
 	JOB=
+}
+
+# Run a command or function as a process group of its own while the script goes on,
+# one at a time, until end_background.
+start_background()
+{
+	set -m
+	(set +m; "$@") </dev/null &
+	BACKGROUND=$!
+	set +m
+}
+
+end_background()
+{
+	end_group "$BACKGROUND"
+	BACKGROUND=
 }
 
 # Run a command of which only failure is of interest, as a job.

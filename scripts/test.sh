@@ -11,6 +11,8 @@
 #   tap       test/t: crashes, restarts, several backends
 #   core      PostgreSQL's own regression tests with goarena on and strict
 #   bugs      every planted bug is reported rightly in strict
+# With 15 alone:
+#   bench     each part of the benchmarks works, with tiny sizes
 # With servers that have LLVM:
 #   jit       core with goarena on, every expression compiled and inlined
 #
@@ -70,6 +72,7 @@ plan_all()
 			plan_level "$level" "$server"
 		done
 		! has_llvm "$server" || plan_level jit "$server"
+		[ "$server" != "$PACKAGED_MAJOR" ] || plan_level bench "$server"
 	done
 }
 
@@ -80,14 +83,15 @@ plan_argument()
 
 	if [[ " ${ONCE[*]} " = *" $1 "* ]]; then
 		plan_level "$1" once
-	elif [[ " ${EACH[*]} jit " != *" $level "* ]]; then
-		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit)"
+	elif [[ " ${EACH[*]} jit bench " != *" $level "* ]]; then
+		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit bench)"
 	elif [ "$level" != "$1" ]; then
 		add_server "${1#*:}"
 		plan_level "$level" "${1#*:}"
 	else
 		for server in "${servers[@]}"; do
 			[ "$level" != jit ] || has_llvm "$server" || continue
+			[ "$level" != bench ] || [ "$server" = "$PACKAGED_MAJOR" ] || continue
 			plan_level "$level" "$server"
 		done
 	fi
@@ -173,7 +177,7 @@ print_table()
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
 		done
-	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs" '
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs bench" '
 		function cell(passed, failed) {
 			return failed > 0 ? failed " FAILED" : passed " ok"
 		}
@@ -194,7 +198,7 @@ print_table()
 			result[$1, $2] = cell($4, $5)
 			seconds[$1] += $3
 			passed += $4; failed += $5
-			if ($1 == "once" || $5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs)$/)
+			if ($1 == "once" || $5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|bench)$/)
 				notes = notes sprintf("%-10s %-8s %s\n", $1, $2, cell($4, $5))
 		}
 		END {

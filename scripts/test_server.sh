@@ -10,6 +10,7 @@
 #   core      PostgreSQL's own regression tests with goarena on and strict
 #   jit       the same with on, and every expression compiled and inlined
 #   bugs      every planted bug is reported rightly in strict
+#   bench     each part of the benchmarks works, with tiny sizes
 #
 # The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
 # run against the installed extension, so it is installed first.  A level that fails
@@ -24,7 +25,7 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-LEVELS=" format unit sanitize build sql tap core jit bugs "
+LEVELS=" format unit sanitize build sql tap core jit bugs bench "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 SKIPPED=77						# exit status of a level that has nothing to do
 
@@ -46,7 +47,7 @@ level_format()
 		exit "$SKIPPED"
 	fi
 	cd "$TOP"
-	find src test -name '*.[ch]' -print0 |
+	find src test bench -name '*.[ch]' -print0 |
 		xargs -0 -r "${CLANG_FORMAT:-clang-format-14}" --dry-run -Werror
 }
 
@@ -145,6 +146,11 @@ level_bugs()
 	BUGS_CONFIGS=strict BUGS_FULL_RUNS=2 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh"
 }
 
+level_bench()
+{
+	BENCH_REPORT=$LOGDIR/bench "$TOP/bench/run.sh" --short
+}
+
 # ---- counting: print 'PASSED FAILED' from the log of a level ----
 
 # One test: the level itself.
@@ -225,6 +231,13 @@ count_bugs()
 		}' "$LOGDIR/bugs"
 }
 
+# Each part.
+count_bench()
+{
+	awk '/^[0-9]+ passed, [0-9]+ failed$/ { passed = $1; failed = $3 }
+		END { print passed + 0, failed + 0 }' "$1"
+}
+
 # ---- running ----
 
 # Print a variable of the Makefile.
@@ -269,7 +282,7 @@ for level; do
 done
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,bugs,regression.diffs,results-sql,tap-log,core,jit}
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,bugs,regression.diffs,results-sql,tap-log,core,jit,bench}
 make_scratch
 run_level setup count_failure
 find_postgres
@@ -277,7 +290,7 @@ find_postgres
 installed=false
 for level; do
 	case "$level" in
-		sql|tap|core|jit|bugs)
+		sql|tap|core|jit|bugs|bench)
 			"$installed" || run_level install count_failure
 			installed=true ;;
 	esac

@@ -1,0 +1,186 @@
+# common.sh - what the parts of the benchmark share: their size, servers of several
+# configurations side by side, and the file that measurements go to.
+# To be sourced by bash.
+#
+#   BENCH_SHORT    1: tiny sizes and one round, only to see that all works
+#   BENCH_ROUNDS   rounds (default 7)
+#   BENCH_REPORT   directory of the report (default bench/report; short: in $TMPDIR)
+#   BENCH_CONFIGS  configurations besides plain, where a part has a choice
+#
+# A part leaves PART.tsv in the directory of the report, for report.pl, in which
+# fields are separated by tabs.  A line with a measurement has
+#
+#   DATA  CASE  CONFIGURATION  ROUND  VALUE
+#
+# and those that say what becomes of them begin with # and a word; see the functions
+# below that write them.
+#
+# shellcheck shell=bash disable=SC2034
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
+
+BENCH=$TOP/bench
+part=$(basename "$0" .sh)
+short=false
+[ "${BENCH_SHORT:-0}" = 0 ] || short=true
+raw=
+
+# Print the first argument in a short run, else the second.
+size()
+{
+	if "$short"; then say "$1"; else say "$2"; fi
+}
+
+rounds=${BENCH_ROUNDS:-$(size 1 7)}
+report=${BENCH_REPORT:-$(size "${TMPDIR:-/tmp}/goarena-bench" "$BENCH/report")}
+statement_limit=$(size 60 1800)			# seconds that one command may take
+
+# What configurations add to the configuration of a server.
+declare -A settings=(
+	[plain]=""
+	[off]="goarena.quarantine = off"
+	[default]=""
+	[on]="goarena.quarantine_sample_rate = 1.0"
+	[strict]="goarena.quarantine_sample_rate = 1.0
+goarena.quarantine = strict"
+)
+declare -A port_of=()
+
+progress()
+{
+	printf '%(%T)T %s: %s\n' -1 "$part" "$*" >&2
+}
+
+# Put a line into the part's file.
+put()
+{
+	local IFS=$'\t'
+
+	printf '%s\n' "$*" >>"$raw"
+}
+
+# A measurement: DATA CASE CONFIGURATION ROUND VALUE
+record()
+{
+	put "$@"
+}
+
+# A table of the report: NAME DATA BASE UNIT KIND TITLE.  KIND is time for ratios to the
+# configuration BASE, speed for their inverse, and value for no ratios.
+table()
+{
+	put '#table' "$@"
+}
+
+# A target: TABLE CONFIGURATION STATISTIC RELATION LIMIT WHAT, where the statistic of the
+# cases' medians is mean (geometric), least or most, and the relation <= or >=.
+target()
+{
+	put '#target' "$@"
+}
+
+# A fact on the run: NAME VALUE
+fact()
+{
+	put '#fact' "$@"
+}
+
+processor()
+{
+	sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1
+}
+
+# Find the server, make the scratch directory and begin the part's file.
+begin_part()
+{
+	local memory options=
+
+	! "$short" || options='--short '
+	find_postgres
+	make_scratch
+	mkdir -p -- "$report"
+	raw=$report/$part.tsv
+	: >"$raw"
+	memory=$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1024 / 1024 }' /proc/meminfo)
+	fact date "$(date -u '+%Y-%m-%d %H:%M UTC')"
+	fact command "bench/run.sh $options$part"
+	fact rounds "$rounds"
+	fact goarena "$(git -C "$TOP" describe --always --dirty --abbrev=12 2>/dev/null || say unknown)"
+	fact PostgreSQL "$("$PG_CONFIG" --version | sed 's/^PostgreSQL //')"
+	fact processor "$(processor || true), $(nproc) cores"
+	fact memory "$memory"
+	fact kernel "$(uname -sr)"
+	fact 'load before' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
+}
+
+end_part()
+{
+	fact seconds "$SECONDS"
+	fact 'load after' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
+	progress "done in $SECONDS s"
+}
+
+# Start a server of configuration $1 on a copy of the cluster that start_server() made
+# and stop_server() stopped.
+start_config()
+{
+	local name=$1 data=$SCRATCH/$1
+
+	port_of[$name]=$((5500 + ${#port_of[@]}))
+	cp -a "$SCRATCH/data" "$data"
+	{
+		say "port = ${port_of[$name]}"
+		[ "$name" = plain ] || say "shared_preload_libraries = 'goarena'"
+		say "${settings[$name]}"
+	} >>"$data/postgresql.conf"
+	run_as pg_ctl -D "$data" -l "$SCRATCH/$name.log" -w start >/dev/null </dev/null || {
+		cat "$SCRATCH/$name.log" >&2
+		die "the server of configuration $name did not start"
+	}
+}
+
+# The process id of the server of configuration $1
+server_pid()
+{
+	head -n 1 "$SCRATCH/$1/postmaster.pid"
+}
+
+# Run a command as the unprivileged user, not for ever, and leave what it prints in
+# $SCRATCH/output.
+capture()
+{
+	run_job run_as timeout -k 10 "$statement_limit" "$@" >"$SCRATCH/output" 2>"$SCRATCH/errors"
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		tail -n 20 "$SCRATCH/errors" >&2
+		die "$part: exit status $JOB_STATUS: $*"
+	fi
+}
+
+# Run psql for a server, by the name of its configuration, as capture() does.
+sql()
+{
+	local config=$1
+
+	shift
+	capture psql -XAtq -F $'\t' -p "${port_of[$config]}" -v ON_ERROR_STOP=1 "$@"
+}
+
+# Print the given names in turn, each round beginning with another one: ROUND NAME...
+in_turn()
+{
+	local round=$1 i
+
+	shift
+	for ((i = 0; i < $#; i++)); do
+		say "${@:(i + round) % $# + 1:1}"
+	done
+}
+
+# Compile a program of this directory into the scratch directory.
+compile()
+{
+	"${CC:-gcc}" -O2 -Wall -Wextra -Werror -pthread -o "$SCRATCH/$1" "$BENCH/$1.c" \
+		-I"$("$PG_CONFIG" --includedir)" -I/usr/include/postgresql \
+		-L"$("$PG_CONFIG" --libdir)" -Wl,-rpath,"$("$PG_CONFIG" --libdir)" -lpq
+}

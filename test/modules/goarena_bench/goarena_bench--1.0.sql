@@ -1,0 +1,65 @@
+/* test/modules/goarena_bench/goarena_bench--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION goarena_bench" to load this file. \quit
+
+-- allocator.c
+
+CREATE FUNCTION bench_allocator(
+    pattern text,
+    size integer,
+    count integer,
+    rounds integer,
+    sample_ms double precision DEFAULT 10,
+    OUT type text,
+    OUT round integer,
+    OUT ns double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_allocator(text, integer, integer, integer, double precision) IS
+'CPU time of an operation on contexts of all types that can do it, in turn: '
+'pattern: bulk (allocate count objects, reset), fifo (count objects live, the oldest is freed), '
+'grow (count objects doubled from size to 16 MB together) or create (a context, count objects, delete); '
+'sample_ms: least time of a sample';
+
+-- replay.c
+
+CREATE FUNCTION bench_replay(
+    file text,
+    rounds integer,
+    OUT type text,
+    OUT round integer,
+    OUT ns double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_replay(text, integer) IS
+'CPU time of an operation when a recording is replayed over contexts of several types, in turn';
+
+CREATE FUNCTION bench_recording(
+    file text,
+    OUT operations bigint,
+    OUT contexts bigint,
+    OUT creates bigint,
+    OUT allocs bigint,
+    OUT frees bigint,
+    OUT reallocs bigint,
+    OUT resets bigint,
+    OUT deletes bigint,
+    OUT bytes bigint)
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_recording(text) IS 'what a recording holds';
+
+-- live.c
+
+CREATE FUNCTION bench_live(bytes bigint, arenas integer DEFAULT 1) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_live(bigint, integer) IS
+'keeps this much in that many arenas, instead of what was kept before';
+
+CREATE FUNCTION bench_read(OUT bytes bigint, OUT ms double precision)
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_read() IS 'reads every word of what bench_live() keeps';
+
+CREATE FUNCTION bench_retire(bytes bigint) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_retire(bigint) IS 'allocates this much in an arena and deletes it';
