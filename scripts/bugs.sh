@@ -30,7 +30,8 @@
 #   BUGS_FULL_RUNS  runs of each bug in on and strict (default 20)
 #   BUGS_CONFIGS    configurations to run (default "plain on strict on-0.1 strict-0.1")
 #   BUGS_LOG        file to keep: a line for each run with configuration, bug,
-#                   kind, outcome, what else there is to say; separated by |
+#                   kind, outcome, what else there is to say; separated by |.
+#                   Runs that it already has are not done again.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -154,6 +155,13 @@ session_crashed()
 	server_crashed
 }
 
+# Has a report been written since the last run began?
+is_reported()
+{
+	[ -n "$(find "$SCRATCH/data/goarena_faults" -type f -newer "$SCRATCH/started" -print -quit \
+		2>/dev/null)" ]
+}
+
 # Print how many reports are new, how many of them are right, and the latest.
 # $1 is the context that they should name, $2 the function in the stack of the
 # free, or nothing, $3 the access.
@@ -178,13 +186,14 @@ run_once()
 	local config=$1 name=$2 context=$3 freed_in=$4 access=$5
 	local count=0 right=0 details='' said seen crashed=false
 
+	: >"$SCRATCH/started"
 	psql_to "$SCRATCH/session" -f "$SCRATCH/scripts/$name"
 	[ "$JOB_STATUS" -ne 124 ] || die "$name does not end in $config"
 	if session_crashed; then
 		crashed=true
 		query_to "$SCRATCH/recovered" -c 'SELECT 1'
 	fi
-	if [ "$config" != plain ]; then
+	if [ "$config" != plain ] && is_reported; then
 		IFS='|' read -r count right last_report details < <(
 			new_reports "$context" "$freed_in" "$access")
 	fi
@@ -215,10 +224,22 @@ run_once()
 	fi
 }
 
+# Print how many runs of bug $2 in configuration $1 there are, and of those how many
+# were reported.
+runs_so_far()
+{
+	awk -F '|' -v config="$1" -v bug="$2" '
+		$1 == config && $2 == bug {
+			runs++
+			reported += $4 == "right" || $4 == "wrong"
+		}
+		END { print runs + 0, reported + 0 }' "$results"
+}
+
 # Run every bug in configuration $1.
 run_config()
 {
-	local config=$1 settings runs name kind context freed_in access found outcome
+	local config=$1 settings runs name kind context freed_in access so_far found outcome
 
 	runs=$(runs_of "$config")
 	mapfile -t settings < <(settings_of "$config")
@@ -230,8 +251,9 @@ run_config()
 	list_bugs
 
 	while IFS='|' read -r name kind context freed_in access _ <&3; do
-		found=0
-		for ((run = 0; run < runs; run++)); do
+		outcome=
+		read -r so_far found < <(runs_so_far "$config" "$name")
+		for ((run = so_far; run < runs; run++)); do
 			run_once "$config" "$name" "$context" "$freed_in" "$access"
 			say "$config|$name|$kind|$outcome" >>"$results"
 			[[ $outcome != right* && $outcome != wrong* ]] || found=$((found + 1))
@@ -352,8 +374,8 @@ fi
 "$TOP/scripts/setup.sh" run >&2
 find_postgres
 make_scratch
-results=$SCRATCH/results
-: >"$results"
+results=${BUGS_LOG:-$SCRATCH/results}
+: >>"$results"
 
 progress "building for PostgreSQL $PG_VERSION"
 quietly pgxs_make -C "$TOP" -j "$(nproc)"
@@ -362,7 +384,6 @@ quietly pgxs_make -C "$TOP/test/modules/goarena_bugs" install
 
 for config in "${configs[@]}"; do
 	run_config "$config"
-	[ -z "${BUGS_LOG:-}" ] || cp "$results" "$BUGS_LOG"
 done
 
 print_table | tee "$SCRATCH/table"

@@ -288,8 +288,14 @@ server_log_problems()
 	local log=$1
 
 	grep -aE 'LOG:  .* was terminated by signal|PANIC:  |^TRAP: ' "$log" || true
-	tail -n 1 "$log" | grep -aq 'database system is shut down' ||
-		say "the server was not shut down in order"
+	# The server says so only after it has removed the file that pg_ctl looks for.
+	for _ in {1..50}; do
+		if tail -n 1 "$log" | grep -aq 'database system is shut down'; then
+			return 0
+		fi
+		sleep 0.1
+	done
+	say "the server was not shut down in order"
 }
 
 # Read the output of pg_regress, print 'ok NAME' or 'failed NAME' for each test.

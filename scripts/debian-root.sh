@@ -39,6 +39,8 @@ borrow_tests()
 	fetch_source "$1" "$source" || die "no tests for PostgreSQL $PG_MAJOR"
 	mkdir "$target"
 	cp -R "$source"/src/test/regress/{sql,expected,data,parallel_schedule,resultmap} "$target"
+	# 19 makes a plan for one of 18's queries that starts parallel workers 20,000 times.
+	sed -i 's/ join_hash\>//' "$target/parallel_schedule"
 	source_version "$source" >"$target/borrowed"
 }
 

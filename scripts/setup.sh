@@ -17,8 +17,9 @@ tools=(gcc make libc6-dev)
 # PostgreSQL's source, for a build or for the regression tests
 source=(bison flex perl bzip2 xz-utils)
 if is_built; then
-	tools+=("${source[@]}" pkg-config libicu-dev liblz4-dev libipc-run-perl mmdebstrap)
+	tools+=("${source[@]}" pkg-config libicu-dev liblz4-dev libipc-run-perl)
 	[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
+	[ "$PG_MAJOR" != 19 ] || tools+=(mmdebstrap)	# see debian-root.sh
 fi
 case "$what" in
 	run) ;;

@@ -24,7 +24,7 @@
 # At the end comes a table of the results; the last line is "N passed, N failed", and
 # the exit status is 1 if anything failed.
 #
-#   PG_MAJORS  the servers (default "17 15 18 19 18-cassert", longest first)
+#   PG_MAJORS  the servers (default "17 15 18-cassert 18 19", longest first)
 #   LANES      how many run at a time (default: processors)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
@@ -36,10 +36,17 @@ source "$(dirname "$0")/common.sh"
 
 ONCE=(format unit sanitize)
 EACH=(build sql tap core bugs)
-read -r -a servers <<<"${PG_MAJORS:-17 15 18 19 18-cassert}"
 LANES=${LANES:-$(nproc)}
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 declare -A plan=()						# server -> levels; "once" is a server here
+
+# Add server $1 to those that are tested.
+add_server()
+{
+	[[ " ${ALL_MAJORS[*]} " = *" ${1%-cassert} "* && $1 != "$PACKAGED_MAJOR-cassert" ]] ||
+		die "no such server: $1 (${ALL_MAJORS[*]}, and with -cassert those that are built)"
+	[[ " ${servers[*]} " = *" $1 "* ]] || servers+=("$1")
+}
 
 # Add level $1 to the plan of server $2.
 plan_level()
@@ -79,6 +86,7 @@ plan_argument()
 	elif [[ " ${EACH[*]} jit bench " != *" $level "* ]]; then
 		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit bench)"
 	elif [ "$level" != "$1" ]; then
+		add_server "${1#*:}"
 		plan_level "$level" "${1#*:}"
 	else
 		for server in "${servers[@]}"; do
@@ -126,17 +134,27 @@ run_servers()
 	wait
 }
 
+# Print the planned levels of server $1 that have no result.
+not_run()
+{
+	local level
+
+	for level in ${plan[$1]}; do
+		grep -qs "^$level " "$LOGDIR/$1/results" || say "$level"
+	done
+}
+
 # Print what is in the logs of levels that failed.
 print_failures()
 {
 	local server level failed
 
 	for server; do
-		if [ ! -e "$LOGDIR/$server/results" ]; then
+		if [ -n "$(not_run "$server")" ]; then
 			printf '\n== %s ended early\n' "$server"
 			tail -n 60 "$LOGDIR/$server.log" || true
-			continue
 		fi
+		[ -e "$LOGDIR/$server/results" ] || continue
 		while read -r level _ _ failed _; do
 			[ "$failed" -gt 0 ] || continue
 			printf '\n== %s %s failed\n' "$server" "$level"
@@ -148,19 +166,18 @@ print_failures()
 # Print server x level, and the sum.
 print_table()
 {
-	local server dir
+	local server level dir
 
 	for server; do
 		dir=$LOGDIR/$server
-		if [ -e "$dir/results" ]; then
-			sed "s/^/$server /" "$dir/results"
-			for level in core jit; do
-				[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
-			done
-		else
-			say "$server setup 0 0 1 ended early"
-		fi
-	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-plain jit-on bugs bench" '
+		[ ! -e "$dir/results" ] || sed "s/^/$server /" "$dir/results"
+		for level in $(not_run "$server"); do
+			say "$server $level 0 0 1 did not run"
+		done
+		for level in core jit; do
+			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
+		done
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs bench" '
 		function cell(passed, failed) {
 			return failed > 0 ? failed " FAILED" : passed " ok"
 		}
@@ -194,8 +211,15 @@ print_table()
 				if (server[i] == "once")
 					continue
 				printf "%-10s", server[i]
-				for (j = 2; j <= m; j++)
-					printf " %11s", (server[i], column[j]) in result ? result[server[i], column[j]] : "-"
+				for (j = 2; j <= m; j++) {
+					text = result[server[i], column[j]]
+					# a level without a line for this mode, because it did not get that far
+					level = column[j]
+					sub(/-.*/, "", level)
+					if (text == "" && result[server[i], level] ~ /FAILED/)
+						text = "FAILED"
+					printf " %11s", text == "" ? "-" : text
+				}
 				printf " %8d\n", seconds[server[i]]
 			}
 			printf "\n%s\n", notes
@@ -205,7 +229,13 @@ print_table()
 }
 
 if [ -n "$one_server" ]; then
-	servers=("$PG_MAJOR${PG_KIND:+$([ "$PG_KIND" = plain ] || say "-$PG_KIND")}")
+	servers=("$PG_MAJOR")
+	[ "$PG_KIND" = plain ] || servers=("$PG_MAJOR-$PG_KIND")
+else
+	servers=()
+	for server in ${PG_MAJORS:-17 15 18-cassert 18 19}; do
+		add_server "$server"
+	done
 fi
 if [ $# -eq 0 ]; then
 	plan_all
@@ -215,6 +245,7 @@ for argument; do
 done
 
 if [ -n "$one_server" ]; then
+	[ ${#servers[@]} -eq 1 ] || die "there is only ${servers[0]}"
 	read -r -a levels <<<"${plan[once]:-} ${plan[${servers[0]}]:-}"
 	exec "$TOP/scripts/test_server.sh" "${levels[@]}"
 fi

@@ -36,7 +36,7 @@ level_setup()
 {
 	local what=server
 
-	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what=test
+	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what="test"
 	"$TOP/scripts/setup.sh" "$what"
 }
 
@@ -138,7 +138,7 @@ level_core()
 
 level_jit()
 {
-	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" plain-jit on-jit
+	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" on-jit
 }
 
 level_bugs()

@@ -143,11 +143,11 @@ DefineSettings(void)
 							PGC_SUSET, 0, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.sweep_min",
 							"Sets the least memory in quarantine that makes a sweep due.", NULL,
-							&goarena_sweep_min_kb, 32 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
+							&goarena_sweep_min_kb, 8 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
 							GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.retain",
 							"Sets how much memory not in use a process keeps resident.", NULL,
-							&goarena_retain_kb, 8 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
+							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
 							NULL, AssignInt, NULL);
 	DefineCustomEnumVariable(
 		"goarena.huge_pages", "Asks for transparent huge pages for large chunks.", NULL,

@@ -86,32 +86,38 @@ ReportProcess(ReportText *text)
 }
 
 /*
- * ReportQuery
- *		The text may itself have been freed: read it with care.
+ * ReportForeignText
+ *		A text that may itself have been freed: read it with care.
  */
 static void
-ReportQuery(ReportText *text)
+ReportForeignText(ReportText *text, const char *key, const char *value)
 {
 	static char copy[QUERY_LENGTH];
 	size_t copied = 0;
 
-	if (debug_query_string != NULL)
-		copied = process_heap.os->peek(copy, debug_query_string, sizeof(copy) - 1);
+	if (value != NULL && process_heap_ready)
+		copied = process_heap.os->peek(copy, value, sizeof(copy) - 1);
 	copy[copied] = '\0';
 	if (strnlen(copy, sizeof(copy)) == sizeof(copy) - 1)
 		copy[pg_mbcliplen(copy, sizeof(copy) - 1, sizeof(copy) - 2)] = '\0';
-	ReportKeyString(text, "query", copy);
+	ReportKeyString(text, key, copy);
 }
 
 static void
-ReportParents(ReportText *text, const FreeRecord *record)
+ReportQuery(ReportText *text)
+{
+	ReportForeignText(text, "query", debug_query_string);
+}
+
+static void
+ReportParents(ReportText *text, const char *const *parents)
 {
 	ReportKey(text, "parents");
-	for (int i = 0; i < ARENA_PARENTS && record->parents[i] != NULL; i++)
+	for (int i = 0; i < ARENA_PARENTS && parents[i] != NULL; i++)
 	{
 		if (i > 0)
 			ReportString(text, " < ");
-		ReportLine(text, record->parents[i]);
+		ReportLine(text, parents[i]);
 	}
 	ReportString(text, "\n");
 }
@@ -166,7 +172,7 @@ ReportFree(ReportText *text, const FreeRecord *record)
 	}
 	ReportKeyString(text, "context", record->name);
 	ReportKeyString(text, "ident", record->ident);
-	ReportParents(text, record);
+	ReportParents(text, record->parents);
 	ReportKeyString(text, "freed by", FreedByName(record->how));
 	ReportKey(text, "freed at");
 	ReportTime(text, record->at);
@@ -249,15 +255,30 @@ FaultSummary(ReportText *text, const ga_chunk *chunk)
 
 /*
  * ReportFreedObject
- *		An object that was freed in a context that lives on.
+ *		An object that was freed in a context that lived on, and may be gone now.
  */
 static void
 ReportFreedObject(ReportText *text, const ga_event *object)
 {
-	const char *name = FreeHistoryContextName(object->arena_id);
+	ArenaSet *set = FreeHistoryLiveSet(object->arena_id);
+	const FreeRecord *record = set == NULL ? FreeHistoryOfArena(object->arena_id) : NULL;
 
 	ReportKeyNumber(text, "arena", (int64) object->arena_id);
-	ReportKeyString(text, "context", name != NULL ? name : "unknown");
+	if (set != NULL)
+	{
+		ArenaSetNoteParents(set);
+		ReportKeyString(text, "context", set->context->name);
+		ReportForeignText(text, "ident", set->context->ident);
+		ReportParents(text, set->parents);
+	}
+	else if (record != NULL)
+	{
+		ReportKeyString(text, "context", record->name);
+		ReportKeyString(text, "ident", record->ident);
+		ReportParents(text, record->parents);
+	}
+	else
+		ReportKeyString(text, "context", "unknown");
 	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
 	ReportKeyNumber(text, "object size", (int64) object->size);
 }

@@ -24,6 +24,7 @@
 #include "backend/fault_report.h"
 #include "backend/roots.h"
 #include "backend/sweeps.h"
+#include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
@@ -119,6 +120,7 @@ RunRelease(void)
 	ga_sweep_result result;
 	size_t released;
 
+	ArenaContextsUnpark();
 	RunSweep(SWEEP_RELEASE, &result);
 	released = ga_heap_release(&process_heap);
 	if (goarena_trace >= TRACE_ALL)
@@ -171,6 +173,7 @@ FindMemory(void)
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
+	ArenaContextsUnpark();
 	if (SafeToSweep())
 		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
 	(void) ga_heap_release(&process_heap);

@@ -154,6 +154,72 @@ begin_life(ga_arena *arena)
 	ga_charge_touch(arena, chunk);
 }
 
+bool
+ga_arena_park(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+
+	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->start != chunk->base ||
+		chunk->order > GA_HANDON_ORDER || heap->parked.count >= GA_PARKED_MAX)
+		return false;
+
+	heap->freed_note = 0;
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	arena->meter = NULL;
+	arena->credit = 0;
+	begin_life(arena);
+	ga_list_remove(&heap->arenas, &arena->link);
+	ga_list_push_head(&heap->parked, &arena->link);
+	return true;
+}
+
+ga_arena *
+ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
+{
+	ga_link *link = ga_list_first(&heap->parked);
+	ga_arena *arena;
+
+	if (link == NULL)
+		return NULL;
+	arena = ga_container(ga_arena, link, link);
+	ga_list_remove(&heap->parked, link);
+	ga_list_push_tail(&heap->arenas, link);
+
+	arena->owner = owner;
+	arena->meter = meter;
+	arena->credit = credit;
+	arena->allocs = arena->frees = arena->resets = 0;
+	arena->id = arena->active->arena_id = ++heap->next_arena_id;
+	begin_life(arena);
+
+	/* Its chunk would be lost to the next. */
+	arena->mode = ga_heap_draw_mode(heap);
+	if (arena->mode != GA_QUARANTINE_OFF)
+	{
+		ga_charge_all(arena, 0);
+		ga_chunk_make_ready(heap, detach_active(arena));
+		arena->next_order = heap->min_order;
+	}
+	return arena;
+}
+
+ga_arena *
+ga_arena_unpark(ga_heap *heap)
+{
+	ga_link *link = ga_list_first(&heap->parked);
+	ga_arena *arena;
+
+	if (link == NULL)
+		return NULL;
+	arena = ga_container(ga_arena, link, link);
+	ga_list_remove(&heap->parked, link);
+	ga_list_push_tail(&heap->arenas, link);
+	ga_arena_destroy(arena);
+	return arena;
+}
+
 /*
  * reset_slow
  *		Reset an arena that has more than one small chunk, or changes its mode.
@@ -384,10 +450,11 @@ word_before(const void *object)
 
 /*
  * find_object
- *		Is this an object of the arena that may be freed?  Finds its chunk.
+ *		Is this an object of the arena that may be freed?  Finds its chunk, and
+ *		unless that is large, its size class.
  */
-static ga_free_result
-find_object(const ga_arena *arena, const void *object, ga_chunk **found)
+GA_INLINE ga_free_result
+find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
 {
 	uintptr_t addr = (uintptr_t) object;
 	ga_chunk *chunk = arena->active;
@@ -395,7 +462,7 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found)
 	uint64_t state;
 	size_t size;
 
-	if (chunk == NULL || addr - chunk->base >= chunk->size)
+	if (GA_UNLIKELY(chunk == NULL || addr - chunk->base >= chunk->size))
 	{
 		chunk = ga_heap_lookup(arena->heap, addr);
 		if (chunk == NULL)
@@ -420,7 +487,8 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found)
 
 	/* An interior pointer rarely has what looks like a header before it. */
 	size = ga_header_size(header);
-	if (size == 0 || size > bump_of(arena, chunk) - addr || size != ga_class_round(size))
+	*size_class = ga_class_of(size);
+	if (size == 0 || size > bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
 		return GA_FREE_WILD;
 	return GA_FREE_OK;
 }
@@ -429,8 +497,9 @@ ga_free_result
 ga_arena_check_object(const ga_arena *arena, const void *object)
 {
 	ga_chunk *chunk;
+	int size_class;
 
-	return find_object(arena, object, &chunk);
+	return find_object(arena, object, &chunk, &size_class);
 }
 
 /*
@@ -439,9 +508,9 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
  *		room on a free list is left DELAYED, that is, dead until the reset.
  */
 static void
-release_object(ga_arena *arena, ga_chunk *chunk, void *object)
+release_object(ga_arena *arena, ga_chunk *chunk, void *object, int size_class)
 {
-	size_t size = ga_object_size(object);
+	size_t size = ga_class_size(size_class);
 	size_t bytes = size + GA_HEADER_SIZE;
 
 	*ga_object_header(object) |= GA_HDR_DELAYED;
@@ -451,7 +520,7 @@ release_object(ga_arena *arena, ga_chunk *chunk, void *object)
 	else
 	{
 		GA_MAKE_NOACCESS(object, size);
-		(void) ga_free_list_push(arena, object, size);
+		(void) ga_free_list_push(arena, object, size_class);
 	}
 }
 
@@ -460,17 +529,18 @@ release_object(ga_arena *arena, ga_chunk *chunk, void *object)
  *		In a quarantined arena an object waits first.
  */
 static void
-delay_object(ga_arena *arena, ga_chunk *chunk, void *object)
+delay_object(ga_arena *arena, ga_chunk *chunk, void *object, int size_class)
 {
 	void *oldest;
 
 	if (!ga_delay_push(arena, object))
 	{
-		release_object(arena, chunk, object);
+		release_object(arena, chunk, object, size_class);
 		return;
 	}
 	while ((oldest = ga_delay_pop(arena)) != NULL)
-		release_object(arena, ga_heap_lookup(arena->heap, (uintptr_t) oldest), oldest);
+		release_object(arena, ga_heap_lookup(arena->heap, (uintptr_t) oldest), oldest,
+					   ga_class_of(ga_object_size(oldest)));
 }
 
 /*
@@ -488,7 +558,8 @@ ga_free_result
 ga_arena_free(ga_arena *arena, void *object)
 {
 	ga_chunk *chunk = NULL;
-	ga_free_result result = find_object(arena, object, &chunk);
+	int size_class = 0;
+	ga_free_result result = find_object(arena, object, &chunk, &size_class);
 	size_t size;
 
 	if (GA_UNLIKELY(result != GA_FREE_OK))
@@ -501,8 +572,8 @@ ga_arena_free(ga_arena *arena, void *object)
 		return GA_FREE_OK;
 	}
 
-	size = ga_object_size(object);
-	arena->heap->counters.class_frees[ga_class_of(size)]++;
+	size = ga_class_size(size_class);
+	arena->heap->counters.class_frees[size_class]++;
 	if (is_last(arena, object, size) && arena->mode != GA_QUARANTINE_STRICT)
 	{
 		/* What was allocated last is freed in place. */
@@ -518,9 +589,9 @@ ga_arena_free(ga_arena *arena, void *object)
 		if (size > GA_SMALL_MAX)
 			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
 		if (arena->mode == GA_QUARANTINE_OFF)
-			release_object(arena, chunk, object);
+			release_object(arena, chunk, object, size_class);
 		else
-			delay_object(arena, chunk, object);
+			delay_object(arena, chunk, object, size_class);
 	}
 	return GA_FREE_OK;
 }

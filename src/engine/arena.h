@@ -174,6 +174,23 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 /* End the arena: its chunks go their ways.  The struct is the caller's. */
 extern void ga_arena_destroy(ga_arena *arena);
 
+/*
+ * End the arena as above, but keep its struct and its active chunk for an
+ * arena to come: most are small, and what they need is set up already.  Only
+ * where a reset would rewind; false, with the arena as it was, where it would
+ * not, or where enough are kept.
+ */
+extern bool ga_arena_park(ga_arena *arena);
+
+/*
+ * Let a parked arena begin a first life again, with the arguments of
+ * ga_arena_init.  NULL if none is parked.
+ */
+extern ga_arena *ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit);
+
+/* End a parked arena for good, so that the caller can free its struct; NULL if none is left. */
+extern ga_arena *ga_arena_unpark(ga_heap *heap);
+
 /* Free all objects and begin the next life. */
 extern void ga_arena_reset(ga_arena *arena);
 
@@ -191,31 +208,40 @@ extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
 GA_INLINE void *
 ga_arena_alloc_fast(ga_arena *arena, size_t size)
 {
-	int size_class;
+	size_t size_class;
 	size_t rounded;
-	uintptr_t object;
+	uintptr_t header;
 
-	if (GA_UNLIKELY(size > GA_SMALL_MAX))
+	/* As ga_class_of, with the usual case first. */
+	if (GA_LIKELY(size - 1 < GA_LINEAR_MAX))
+	{
+		size_class = (size - 1) >> 3;
+		rounded = (size_class + 1) << 3;
+	}
+	else if (GA_UNLIKELY(size > GA_SMALL_MAX))
 		return NULL;
-
-	size_class = ga_class_of(size);
-	rounded = ga_class_size(size_class);
+	else
+	{
+		size_class = (size_t) ga_class_of(size);
+		rounded = ga_class_size((int) size_class);
+	}
+	header = arena->ptr;
 	if (GA_UNLIKELY((arena->small_free >> size_class & 1) != 0 ||
-					rounded + GA_HEADER_SIZE > arena->soft_end - arena->ptr))
+					rounded + GA_HEADER_SIZE > arena->soft_end - header))
 		return NULL;
 
-	object = arena->ptr + GA_HEADER_SIZE;
-	arena->ptr = object + rounded;
+	arena->ptr = header + GA_HEADER_SIZE + rounded;
 	arena->allocs++;
 	arena->heap->counters.class_allocs[size_class]++;
-	GA_MAKE_UNDEFINED(object - GA_HEADER_SIZE, GA_HEADER_SIZE + rounded);
-	*ga_object_header((void *) object) = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
-										 (uint64_t) (rounded >> 3) << GA_HDR_SIZE_SHIFT |
-										 GA_HDR_LIVE | arena->tag;
+	GA_MAKE_UNDEFINED(header, GA_HEADER_SIZE + rounded);
+	*(uint64_t *) header = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
+						   (uint64_t) rounded << (GA_HDR_SIZE_SHIFT - 3) | GA_HDR_LIVE | arena->tag;
 #if GA_OWNER_WORD
-	*(uint64_t *) (object - 8) = arena->owner;
+	*(uint64_t *) (header + 8) = arena->owner;
 #endif
-	return (void *) object;
+	if (header + GA_HEADER_SIZE == 0)
+		__builtin_unreachable(); /* spares callers a look at the result */
+	return (void *) (header + GA_HEADER_SIZE);
 }
 
 /* Allocate an object of any size; see the two above. */

@@ -52,14 +52,15 @@ ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 		chunk->touched = ga_align_up(end, arena->heap->os->page_size);
 }
 
-/* Move the soft end of the active chunk to at least the given address. */
+/*
+ * Move the soft end of the active chunk to at least the given address, and not
+ * beyond the chunk, whose size is a multiple of the step.
+ */
 GA_INLINE void
 ga_charge_to(ga_arena *arena, uintptr_t addr)
 {
 	uintptr_t to = ga_align_up(addr, GA_CHARGE_STEP);
 
-	if (to > arena->end)
-		to = arena->end;
 	ga_charge(arena, arena->active, (ptrdiff_t) (to - arena->soft_end));
 	arena->soft_end = to;
 	ga_charge_touch(arena, arena->active);

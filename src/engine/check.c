@@ -218,6 +218,7 @@ check_lists(const ga_heap *heap, const sums *sum)
 		if (wrong != NULL)
 			return wrong;
 	}
+	totals[GA_ACTIVE] += heap->parked.count;
 	for (int state = 0; state < GA_NUM_STATES; state++)
 		REQUIRE(totals[state] == sum->chunks[state]);
 
@@ -335,6 +336,18 @@ ga_heap_check(ga_heap *heap)
 	ga_list_foreach (link, &heap->arenas)
 	{
 		wrong = check_arena(ga_container(ga_arena, link, link), &in_use);
+		if (wrong != NULL)
+			return wrong;
+	}
+
+	ga_list_foreach (link, &heap->parked)
+	{
+		const ga_arena *arena = ga_container(ga_arena, link, link);
+
+		REQUIRE(arena->active != NULL && arena->ptr == arena->active->base);
+		REQUIRE(arena->full.count == 0 && arena->large.count == 0 && arena->charged == 0);
+		REQUIRE(arena->mode == GA_QUARANTINE_OFF && arena->delay == NULL);
+		wrong = check_arena(arena, &in_use);
 		if (wrong != NULL)
 			return wrong;
 	}

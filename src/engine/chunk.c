@@ -25,9 +25,6 @@
 #include "annotate.h"
 #include "heap.h"
 
-/* One call gives access to at most this many bytes beyond the chunk wanted. */
-#define USE_BATCH_BYTES ((size_t) 1 << 20)
-
 /* Huge pages are worth asking for from this chunk size on. */
 #define HUGE_PAGE_SIZE ((size_t) 2 << 20)
 
@@ -379,6 +376,26 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 	return true;
 }
 
+ga_chunk *
+ga_chunk_merge_ready(ga_heap *heap, ga_chunk *chunk)
+{
+	const ga_heap_arena *heap_arena = ga_heap_arena_of(heap, chunk->base);
+
+	while (chunk->state == GA_READY && chunk->size < heap->config.window &&
+		   (chunk->base & chunk->size) != 0)
+	{
+		ga_chunk *buddy = heap_arena->chunks[ga_granule_of(chunk->base - chunk->size)];
+		bool open = buddy->accessible == buddy->size;
+
+		if (buddy->base + buddy->size != chunk->base || buddy->size != chunk->size ||
+			buddy->state != GA_READY || chunk->accessible != (open ? chunk->size : 0) ||
+			!merge(heap, buddy, chunk))
+			break;
+		chunk = buddy;
+	}
+	return chunk;
+}
+
 static bool
 is_free(const ga_chunk *chunk)
 {
@@ -426,30 +443,100 @@ merge_free(ga_heap *heap, int wanted)
 }
 
 /*
+ * first_of
+ */
+static ga_chunk *
+first_of(const ga_list *list)
+{
+	return ga_list_empty(list) ? NULL : ga_container(ga_chunk, link, ga_list_first(list));
+}
+
+/*
  * find_free
- *		A free chunk of at least the given order, the smallest there is; fresh
- *		ones before larger ready ones, which are wanted in their own size.
+ *		A free chunk of at least the given order: the smallest there is, but
+ *		fresh ones before large ready ones, which are wanted in their own size.
  */
 static ga_chunk *
 find_free(ga_heap *heap, int order)
 {
-	if (!ga_list_empty(&heap->ready[order]))
-		return ga_container(ga_chunk, link, ga_list_first(&heap->ready[order]));
-	for (int o = order; o <= GA_MAX_ORDER; o++)
-		if (!ga_list_empty(&heap->fresh[o]))
-			return ga_container(ga_chunk, link, ga_list_first(&heap->fresh[o]));
-	for (int o = order + 1; o <= GA_MAX_ORDER; o++)
-		if (!ga_list_empty(&heap->ready[o]))
-			return ga_container(ga_chunk, link, ga_list_first(&heap->ready[o]));
-	return NULL;
+	ga_chunk *chunk = first_of(&heap->ready[order]);
+
+	for (int o = order + 1; chunk == NULL && (size_t) 1 << o <= heap->config.window; o++)
+		chunk = first_of(&heap->ready[o]);
+	for (int o = order; chunk == NULL && o <= GA_MAX_ORDER; o++)
+		chunk = first_of(&heap->fresh[o]);
+	for (int o = order + 1; chunk == NULL && o <= GA_MAX_ORDER; o++)
+		chunk = first_of(&heap->ready[o]);
+	return chunk;
+}
+
+/*
+ * give_access
+ *		Make a free chunk accessible, and the ready chunks that lie behind it:
+ *		they will be asked for next.
+ */
+static bool
+give_access(ga_heap *heap, ga_chunk *chunk)
+{
+	const ga_heap_arena *heap_arena = ga_heap_arena_of(heap, chunk->base);
+	uintptr_t from = chunk->base + chunk->accessible;
+	uintptr_t to = chunk->base + chunk->size;
+	uintptr_t end = to;
+	int (*call)(void *, size_t) = chunk->state == GA_FRESH ? heap->os->map : heap->os->use;
+
+	if (chunk->accessible == chunk->size)
+		return true;
+
+	while (chunk->state == GA_READY && to < heap_arena->base + GA_HEAP_ARENA_SIZE)
+	{
+		const ga_chunk *next = heap_arena->chunks[ga_granule_of(to)];
+
+		if (next->state != GA_READY || next->accessible != 0 ||
+			to + next->size - from > heap->config.window)
+			break;
+		to += next->size;
+	}
+	if (call((void *) from, to - from) != 0)
+	{
+		/* There may be memory for one where there is none for all. */
+		if (to == end || call((void *) from, end - from) != 0)
+			return false;
+		to = end;
+	}
+	heap->counters.use_calls++;
+	ga_chunk_note_access(heap, chunk, chunk->size);
+	while (end < to)
+	{
+		ga_chunk *next = heap_arena->chunks[ga_granule_of(end)];
+
+		ga_chunk_note_access(heap, next, next->size);
+		end += next->size;
+	}
+	return true;
+}
+
+/*
+ * open_window
+ *		Give access to a free chunk that is to be cut up, so that its parts need
+ *		no call each.  If that fails, it may work for them.
+ */
+static void
+open_window(ga_heap *heap, ga_chunk *chunk)
+{
+	if (!give_access(heap, chunk) || chunk->state != GA_FRESH)
+		return;
+	ga_list_remove(free_list_of(heap, chunk), &chunk->link);
+	ga_chunk_set_state(heap, chunk, GA_READY);
+	ga_list_push_head(free_list_of(heap, chunk), &chunk->link);
 }
 
 /*
  * find_chunk
- *		A free chunk of exactly the given order, still on its list.
+ *		A free chunk of exactly the given order, still on its list.  What it is
+ *		cut from is made accessible if it is no larger than the window.
  */
 static ga_chunk *
-find_chunk(ga_heap *heap, int order)
+find_chunk(ga_heap *heap, int order, size_t window)
 {
 	ga_chunk *chunk = find_free(heap, order);
 
@@ -462,64 +549,17 @@ find_chunk(ga_heap *heap, int order)
 
 	while (chunk->order > order)
 	{
-		ga_list *list = free_list_of(heap, chunk);
+		ga_list *list;
 
+		if (chunk->size <= window)
+			open_window(heap, chunk);
+		list = free_list_of(heap, chunk);
 		if (!split(heap, chunk))
 			return NULL;
 		ga_list_remove(list, &chunk->link);
 		ga_list_push_head(free_list_of(heap, chunk), &chunk->link);
 	}
 	return chunk;
-}
-
-/*
- * give_access
- *		Make a free chunk accessible, and the ready chunks that follow it on the
- *		list as far as they are its neighbours: they will be asked for next.
- */
-static bool
-give_access(ga_heap *heap, ga_chunk *chunk)
-{
-	ga_list *list = free_list_of(heap, chunk);
-	uintptr_t from = chunk->base + chunk->accessible;
-	uintptr_t to = chunk->base + chunk->size;
-	ga_chunk *last = chunk;
-	ga_chunk *at = chunk;
-	int (*call)(void *, size_t) = chunk->state == GA_FRESH ? heap->os->map : heap->os->use;
-
-	if (chunk->accessible == chunk->size)
-		return true;
-
-	if (chunk->state == GA_READY)
-	{
-		for (ga_link *link = ga_list_next(list, &chunk->link); link != NULL;
-			 link = ga_list_next(list, link))
-		{
-			ga_chunk *next = ga_container(ga_chunk, link, link);
-
-			if (next->base != to || next->accessible != 0 ||
-				to + next->size - from > USE_BATCH_BYTES)
-				break;
-			to += next->size;
-			last = next;
-		}
-	}
-	if (call((void *) from, to - from) != 0)
-	{
-		/* There may be memory for one where there is none for all. */
-		if (last == chunk || call((void *) from, chunk->base + chunk->size - from) != 0)
-			return false;
-		last = chunk;
-	}
-	heap->counters.use_calls++;
-	for (;;)
-	{
-		ga_chunk_note_access(heap, at, at->size);
-		if (at == last)
-			break;
-		at = ga_container(ga_chunk, link, at->link.next);
-	}
-	return true;
 }
 
 /*
@@ -556,7 +596,7 @@ own(ga_heap *heap, ga_chunk *chunk)
 ga_chunk *
 ga_chunk_take(ga_heap *heap, int order)
 {
-	ga_chunk *chunk = find_chunk(heap, order);
+	ga_chunk *chunk = find_chunk(heap, order, heap->config.window);
 
 	if (chunk == NULL || !give_access(heap, chunk))
 		return NULL;
@@ -630,10 +670,12 @@ find_huge(ga_heap *heap, size_t bytes)
 ga_chunk *
 ga_chunk_take_span(ga_heap *heap, size_t bytes)
 {
-	ga_chunk *chunk = bytes > GA_HEAP_ARENA_SIZE
-						  ? find_huge(heap, bytes)
-						  : find_chunk(heap, (int) ga_max_size((size_t) ga_order_of(bytes),
-															   (size_t) heap->min_order));
+	ga_chunk *chunk =
+		bytes > GA_HEAP_ARENA_SIZE
+			? find_huge(heap, bytes)
+			: find_chunk(heap,
+						 (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order),
+						 0);
 
 	if (chunk == NULL)
 		return NULL;

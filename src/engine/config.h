@@ -57,6 +57,9 @@
 /* So many chunks of one size wait to be handed on; more go to quarantine. */
 #define GA_HANDON_MAX 32
 
+/* So many arenas that ended keep their chunk for the next. */
+#define GA_PARKED_MAX 8
+
 /* Bits of address space of a process on the supported platforms. */
 #define GA_ADDRESS_BITS 48
 

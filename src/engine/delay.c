@@ -10,14 +10,12 @@
 #include <string.h>
 
 #include "delay.h"
+#include "poison.h"
 
 static void
 poison(void *object, size_t size)
 {
-	uint64_t *words = object;
-
-	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
-		words[i] = GA_POISON;
+	ga_poison_fill(object, size);
 	GA_MAKE_NOACCESS(object, size);
 }
 
@@ -50,24 +48,21 @@ check_poison(const ga_arena *arena, size_t position)
 {
 	void *object = arena->delay->objects[position];
 	size_t size = ga_object_size(object);
-	const uint64_t *words = object;
+	const uint64_t *changed;
 
 	GA_MAKE_DEFINED(object, size);
-	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+	changed = ga_poison_changed(object, size);
+	if (GA_UNLIKELY(changed != NULL))
 	{
-		if (GA_UNLIKELY(words[i] != GA_POISON))
-		{
-			ga_event event = {
-				.kind = GA_EVENT_WRITE_AFTER_FREE,
-				.offset = i * sizeof(uint64_t),
-				.value = words[i],
-			};
+		ga_event event = {
+			.kind = GA_EVENT_WRITE_AFTER_FREE,
+			.offset = (uintptr_t) changed - (uintptr_t) object,
+			.value = *changed,
+		};
 
-			describe(arena, object, (ptrdiff_t) position, &event);
-			ga_heap_add_event(arena->heap, &event);
-			poison(object, size);
-			break;
-		}
+		describe(arena, object, (ptrdiff_t) position, &event);
+		ga_heap_add_event(arena->heap, &event);
+		poison(object, size);
 	}
 	GA_MAKE_NOACCESS(object, size);
 }

@@ -88,13 +88,11 @@ ga_free_object_size(const void *object)
 }
 
 bool
-ga_free_list_push(ga_arena *arena, void *object, size_t size)
+ga_free_list_push(ga_arena *arena, void *object, int size_class)
 {
-	int size_class = ga_class_of(size);
 	ga_free_lists *lists = arena->free_lists;
 	void *next = NULL;
 
-	assert(ga_class_size(size_class) == size);
 	if (lists == NULL)
 	{
 		lists = ga_fixed_alloc(&arena->heap->free_lists);
@@ -111,12 +109,13 @@ ga_free_list_push(ga_arena *arena, void *object, size_t size)
 		next = lists->heads[size_class];
 		set_previous(arena, next, object);
 	}
+	else
+		set_nonempty(arena, size_class, true);
 	set_free_header(arena, object, size_class, next);
 	set_previous(arena, object, NULL);
 	lists->heads[size_class] = object;
 	lists->counts[size_class]++;
-	set_nonempty(arena, size_class, true);
-	arena->free_bytes += size + GA_HEADER_SIZE;
+	arena->free_bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
 	return true;
 }
 

@@ -30,7 +30,7 @@ struct ga_free_lists
  * Put a freed object of a class's size on its list.  False if there is no
  * memory for the lists: the object's memory then waits for the next reset.
  */
-extern bool ga_free_list_push(ga_arena *arena, void *object, size_t size);
+extern bool ga_free_list_push(ga_arena *arena, void *object, int size_class);
 
 /* Take an object of the class off its list; NULL if there is none. */
 extern void *ga_free_list_pop(ga_arena *arena, int size_class);

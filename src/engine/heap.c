@@ -55,6 +55,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_list_init(&heap->quarantined);
 	ga_list_init(&heap->retained_lru);
 	ga_list_init(&heap->arenas);
+	ga_list_init(&heap->parked);
 
 	ga_heap_configure(heap, config);
 }

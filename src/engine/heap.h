@@ -173,6 +173,7 @@ typedef struct ga_config
 	int sweep_percent;	 /* see ga_sweep_due; -1 never */
 	size_t sweep_min;	 /* bytes */
 	size_t max_mappings; /* isolate chunks only below this many mappings */
+	size_t window;		 /* bytes to which access is given at a time; 0: chunk by chunk */
 	bool huge_pages;
 } ga_config;
 
@@ -223,7 +224,8 @@ typedef struct ga_heap
 	ga_list fault;
 	ga_list quarantined;
 	ga_list retained_lru; /* longest unused first */
-	ga_list arenas;		  /* every arena */
+	ga_list arenas;		  /* every arena but the parked ones */
+	ga_list parked;		  /* ended, see ga_arena_park; used last first */
 
 	/* Address space in bytes; see the head of this file. */
 	size_t reserved;
@@ -317,6 +319,12 @@ extern ga_chunk *ga_chunk_take_span(ga_heap *heap, size_t bytes);
  * nothing changed, if the operating system refuses.
  */
 extern bool ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes);
+
+/*
+ * Merge a ready chunk with its lower buddy, and what comes of it likewise, as
+ * long as that needs no system call.  Returns the chunk that it is now part of.
+ */
+extern ga_chunk *ga_chunk_merge_ready(ga_heap *heap, ga_chunk *chunk);
 
 /* Move a chunk to another state; the caller unlinks and links it. */
 extern void ga_chunk_set_state(ga_heap *heap, ga_chunk *chunk, ga_chunk_state state);

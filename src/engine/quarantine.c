@@ -117,9 +117,8 @@ fault_run(ga_heap *heap, ga_link *first)
 	ga_link *end = first->next;
 	ga_link *link = first;
 
-	/* Only the last chunk of a run may be accessible in part. */
-	while (end != &heap->fault.head && chunk->accessible == chunk->size &&
-		   chunk_of(end)->base == to)
+	/* What is accessible in part ends a run: the next chunk begins further on. */
+	while (end != &heap->fault.head && chunk_of(end)->base == to)
 	{
 		chunk = chunk_of(end);
 		to += chunk->accessible;

@@ -39,9 +39,10 @@ ga_class_of(size_t size)
 	if (last < GA_LINEAR_MAX)
 		return (int) (last >> 3);
 
-	/* The leading bit and the three after it select the step. */
-	shift = 63 - __builtin_clzl(last) - GA_STEPS_LOG2;
-	return GA_LINEAR_COUNT + ((shift - 4) << GA_STEPS_LOG2) + (int) ((last >> shift) & 7);
+	/* The leading bit and the three after it, which are 8 to 15, select the step. */
+	shift = (63 ^ __builtin_clzl(last)) - GA_STEPS_LOG2;
+	return (shift << GA_STEPS_LOG2) + (int) (last >> shift) +
+		   (GA_LINEAR_COUNT - (4 << GA_STEPS_LOG2) - 8);
 }
 
 /* The size of a class's objects in bytes. */

@@ -56,10 +56,6 @@ ga_sweep_begin(ga_heap *heap)
 		if (end > sweep->high)
 			sweep->high = end;
 	}
-	ga_list_foreach (link, &heap->quarantined)
-	{
-		ga_container(ga_chunk, link, link)->pinned_by = 0;
-	}
 }
 
 /*
@@ -269,6 +265,8 @@ settle(ga_heap *heap, ga_chunk *chunk, ga_sweep_result *result)
 	}
 	if (chunk->marked || heap->sweep.incomplete)
 	{
+		if (!chunk->marked)
+			chunk->pinned_by = 0;
 		chunk->marked = false;
 		result->chunks_pinned++;
 		return;
@@ -314,6 +312,7 @@ settle_heap_arena(ga_heap *heap, ga_heap_arena *heap_arena, ga_sweep_result *res
 			left--;
 			settle(heap, chunk, result);
 		}
+		(void) ga_chunk_merge_ready(heap, chunk);
 	}
 }
 

@@ -68,21 +68,29 @@ bool
 ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign)
 {
 	ArenaSet *set;
+	ga_arena *arena;
 
 	if (unlikely(!process_heap_ready || goarena_settings_changed))
 		ProcessHeapPrepare();
 	if (unlikely(arena_sets.metadata == NULL))
 		ga_fixed_init(&arena_sets, &process_heap.metadata, sizeof(ArenaSet));
 
-	set = ga_fixed_alloc(&arena_sets);
-	if (set == NULL)
-		return false;
-	set->methods = ArenaMethods;
+	arena = ga_arena_revive(&process_heap, (uint64) (uintptr_t) context, &context->mem_allocated,
+							context->mem_allocated);
+	if (arena != NULL)
+		set = ArenaSetOf(arena);
+	else
+	{
+		set = ga_fixed_alloc(&arena_sets);
+		if (set == NULL)
+			return false;
+		set->methods = ArenaMethods;
+		ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
+					  &context->mem_allocated, context->mem_allocated);
+	}
 	set->context = context;
 	set->origin = origin;
 	set->foreign = foreign;
-	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
-				  &context->mem_allocated, context->mem_allocated);
 	set->ident = NULL;
 	set->parents[0] = NULL;
 	if (set->arena.mode != GA_QUARANTINE_OFF)
@@ -259,12 +267,26 @@ ArenaContextDelete(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
-	ga_arena_destroy(&set->arena);
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;
-	ga_fixed_free(&arena_sets, set);
+	if (ga_arena_park(&set->arena))
+		set->context = NULL;
+	else
+	{
+		ga_arena_destroy(&set->arena);
+		ga_fixed_free(&arena_sets, set);
+	}
 	origin->delete_context(context);
+}
+
+void
+ArenaContextsUnpark(void)
+{
+	ga_arena *arena;
+
+	while ((arena = ga_arena_unpark(&process_heap)) != NULL)
+		ga_fixed_free(&arena_sets, ArenaSetOf(arena));
 }
 
 /*

@@ -28,13 +28,13 @@ typedef struct ArenaSet
 {
 	MemoryContextMethods methods; /* must be first */
 	ga_arena arena;
-	MemoryContext context;
+	MemoryContext context;				/* NULL while it is parked, see ga_arena_park */
 	const MemoryContextMethods *origin; /* of the AllocSet that was adopted */
 	bool foreign;						/* it may hold memory of AllocSet's own */
 
 	/* As last seen: a context that is deleted has lost both before its arena ends. */
 	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL */
-	const char *ident;
+	const char *ident;					/* may be gone itself */
 } ArenaSet;
 
 /*
@@ -57,6 +57,9 @@ extern MemoryContext ArenaContextCreate(MemoryContext parent, const char *name);
 
 /* Is the context an arena at the moment? */
 extern bool MemoryContextIsArena(MemoryContext context);
+
+/* Give up what ended arenas keep for others to come. */
+extern void ArenaContextsUnpark(void);
 
 /*
  * The methods of arenas, apart from how the server finds them: see

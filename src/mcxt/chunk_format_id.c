@@ -73,7 +73,8 @@ SetOfObject(const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 
-	if (unlikely(chunk == NULL || chunk->arena == NULL))
+	if (unlikely(chunk == NULL || chunk->arena == NULL ||
+				 ArenaSetOf(chunk->arena)->context == NULL))
 	{
 		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
 		return NULL;

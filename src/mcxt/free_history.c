@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <link.h>
+
 #include "mb/pg_wchar.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
@@ -23,6 +25,10 @@ uint64 free_history_transactions = 0;
 
 static FreeRecord *ring;   /* metadata, so that sweeps skip it; NULL until needed */
 static uint64 last_number; /* of the newest record */
+
+/* The address space between the program's first and last segment. */
+static uintptr_t program_start;
+static uintptr_t program_end;
 
 /*
  * CopyText
@@ -52,9 +58,31 @@ IsFreed(const void *pointer)
 }
 
 /*
+ * FindProgram
+ *		Callback of dl_iterate_phdr: the first object is the program itself.
+ */
+static int
+FindProgram(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++)
+	{
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (program_end == 0)
+			program_start = from;
+		program_end = from + segment->p_memsz;
+	}
+	return 1;
+}
+
+/*
  * CopyIdent
  *		A context that is deleted has already lost its ident.  What it was last
- *		seen to be may itself be gone, so it is read with care.
+ *		seen to be may itself be gone, so it is read with care: at once if it is
+ *		a constant of the program, which is the usual case, else by the kernel.
  */
 static void
 CopyIdent(FreeRecord *record, const ArenaSet *set)
@@ -65,6 +93,8 @@ CopyIdent(FreeRecord *record, const ArenaSet *set)
 	record->ident[0] = '\0';
 	if (set->context->ident != NULL)
 		CopyText(record->ident, set->context->ident, FREE_IDENT_LENGTH);
+	else if ((uintptr_t) set->ident - program_start < program_end - program_start)
+		CopyText(record->ident, set->ident, FREE_IDENT_LENGTH);
 	else if (set->ident != NULL)
 	{
 		copied = process_heap.os->peek(copy, set->ident, sizeof(copy) - 1);
@@ -80,8 +110,11 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	FreeRecord *record;
 
 	if (ring == NULL)
+	{
 		ring =
 			ga_persistent_alloc(&process_heap.metadata, FREE_HISTORY_RECORDS * sizeof(FreeRecord));
+		(void) dl_iterate_phdr(FindProgram, NULL);
+	}
 	if (ring == NULL)
 		return 0;
 
@@ -127,18 +160,27 @@ FreeHistoryFind(uint64 number)
 	return record->number == number ? record : NULL;
 }
 
-const char *
-FreeHistoryContextName(uint64 arena_id)
+ArenaSet *
+FreeHistoryLiveSet(uint64 arena_id)
 {
-	const FreeRecord *record;
-
 	ga_list_foreach (link, &process_heap.arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
 
 		if (arena->id == arena_id)
-			return ArenaSetOf(arena)->context->name;
+			return ArenaSetOf(arena);
 	}
+	return NULL;
+}
+
+const char *
+FreeHistoryContextName(uint64 arena_id)
+{
+	const ArenaSet *set = FreeHistoryLiveSet(arena_id);
+	const FreeRecord *record;
+
+	if (set != NULL)
+		return set->context->name;
 	record = FreeHistoryOfArena(arena_id);
 	return record == NULL ? NULL : record->name;
 }

@@ -57,6 +57,9 @@ extern const FreeRecord *FreeHistoryFind(uint64 number);
 /* The newest record of an arena, or NULL if none is known. */
 extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);
 
+/* The set of an arena that has not ended, or NULL.  Async-signal-safe. */
+extern ArenaSet *FreeHistoryLiveSet(uint64 arena_id);
+
 /* The name of an arena's context, also of one that is gone; NULL if unknown. */
 extern const char *FreeHistoryContextName(uint64 arena_id);
 

@@ -25,7 +25,8 @@
 #include "mcxt/patterns.h"
 
 #define MAX_PATTERNS 64
-#define CACHE_SIZE	 256 /* power of two */
+#define CACHE_BITS	 8
+#define CACHE_SIZE	 (1 << CACHE_BITS)
 
 typedef struct ContextPattern
 {
@@ -176,24 +177,31 @@ AssignContextPatterns(const char *newval, void *extra)
 }
 
 /*
+ * CacheName
+ */
+static pg_noinline void
+CacheName(CachedName *cached, const char *name)
+{
+	cached->name = name;
+	cached->matches = 0;
+	for (int i = 0; i < patterns->count; i++)
+		if (GlobMatches(patterns->patterns[i].glob, name))
+			cached->matches |= UINT64CONST(1) << i;
+}
+
+/*
  * MatchesOfName
  *		The patterns that match a name itself, as bits.
  */
-static uint64
+static inline uint64
 MatchesOfName(const char *name)
 {
-	CachedName *cached = &cache[((uintptr_t) name >> 3 ^ (uintptr_t) name >> 11) % CACHE_SIZE];
+	/* Fibonacci hashing: names lie close to each other. */
+	CachedName *cached =
+		&cache[(uintptr_t) name * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - CACHE_BITS)];
 
-	if (cached->name != name)
-	{
-		uint64 matches = 0;
-
-		for (int i = 0; i < patterns->count; i++)
-			if (GlobMatches(patterns->patterns[i].glob, name))
-				matches |= UINT64CONST(1) << i;
-		cached->name = name;
-		cached->matches = matches;
-	}
+	if (unlikely(cached->name != name))
+		CacheName(cached, name);
 	return cached->matches;
 }
 

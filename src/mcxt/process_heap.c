@@ -35,6 +35,12 @@ void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
 
+/*
+ * Chunks become accessible a window at a time, which spares system calls; its
+ * size is measured in bench/NOTES.md.
+ */
+#define ACCESS_WINDOW ((size_t) 512 << 10)
+
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530
 
@@ -86,6 +92,7 @@ ProcessHeapPrepare(void)
 		.sweep_percent = goarena_sweep_percent,
 		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
 		.huge_pages = goarena_huge_pages != 0,
+		.window = ACCESS_WINDOW,
 	};
 
 	if (process_heap_ready)

@@ -162,7 +162,7 @@ run_mode()
 	plain=$OUTDIR/plain$jit
 	if [ -n "$jit" ]; then
 		settings+=('jit = on' 'jit_above_cost = 0' 'jit_inline_above_cost = 0'
-			'jit_optimize_above_cost = 0')
+			'jit_optimize_above_cost = -1')
 	fi
 	rm -rf -- "$SCRATCH/out"
 	mkdir "$SCRATCH/out"

@@ -125,7 +125,7 @@ for my $round (1 .. 2)
 
 	kill('KILL', $victim);
 	ok( wait_until(
-			sub { log_of($node, $offset) =~ /all server processes terminated; reinitializing/ }),
+			sub { is_up_again($node, $offset) }),
 		"kill -9, $round: the server restarts its processes");
 	$load->finish;
 	like($output, qr/aborted|failed/, "kill -9, $round: the load ended");

@@ -40,6 +40,7 @@ our @EXPORT = qw(
   crashes
   end_session
   in_order
+  is_up_again
   log_of
   new_server
   parallel_mode
@@ -207,6 +208,16 @@ sub crashes
 	return join("\n",
 		grep { /was terminated by signal|PANIC:|TRAP:/ }
 		  split(/\n/, log_of($node, $offset)));
+}
+
+# Is the server that crashed since then ready again?  Asking it would not do: psql
+# ends before it reads the query as long as it is not, and the test with it.
+sub is_up_again
+{
+	my ($node, $offset) = @_;
+
+	return log_of($node, $offset) =~
+	  /all server processes terminated; reinitializing.*ready to accept connections/s;
 }
 
 # Stop a server, which must not have crashed before.

@@ -10,7 +10,6 @@
 #include "support.h"
 
 /* The engine gives access to so many bytes at a time. */
-#define USE_BATCH_BYTES MB
 
 static int
 setup(void **state)
@@ -443,23 +442,90 @@ the_warmest_chunk_comes_first_without_a_sweep(void **state)
 		assert_ptr_equal(take_chunk(heap, 16), chunks[order[i - 1]]);
 }
 
+/* Let access be given to so many bytes at a time. */
 static void
-access_is_given_in_batches(void **state)
+set_window(ga_heap *heap, size_t window)
+{
+	ga_config config = heap->config;
+
+	config.window = window;
+	ga_heap_configure(heap, &config);
+}
+
+/* Access calls for chunks and metadata together, less those for metadata. */
+static uint64_t
+access_calls(const ga_heap *heap)
+{
+	return fake_calls(OS_USE) + fake_calls(OS_MAP) - heap->metadata.mapped / GA_REGION_STEP;
+}
+
+static void
+fresh_windows_are_opened_whole(void **state)
+{
+	ga_heap *heap = *state;
+
+	set_window(heap, MB);
+	for (size_t i = 0; i < 64; i++)
+	{
+		(void) take_written(heap, 16);
+		assert_int_equal(access_calls(heap), i / 16 + 1);
+		assert_int_equal(heap->mapped, (i / 16 + 1) * MB);
+		assert_heap(heap);
+	}
+	(void) take_written(heap, 20);
+	assert_int_equal(access_calls(heap), 5);
+	(void) take_written(heap, 22);
+	assert_int_equal(access_calls(heap), 6);
+	assert_int_equal(heap->counters.use_calls, 6);
+}
+
+static void
+windows_of_mixed_orders_are_opened_whole(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunks[64];
-	uint64_t uses;
+	uint64_t calls;
+
+	set_window(heap, MB);
+	take_row(heap, 16, chunks, lengthof(chunks));
+	shuffle(chunks, lengthof(chunks), 3);
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		quarantine(heap, chunks[i]);
+	sweep_nothing(heap);
+
+	/* They were merged up to the window. */
+	assert_int_equal(heap->ready[20].count, 4);
+	assert_int_equal(heap->mapped, 0);
+	assert_heap(heap);
+	calls = access_calls(heap);
+	for (size_t i = 0; i < 4 * MB;)
+	{
+		ga_chunk *chunk = take_written(heap, 14 + (int) (i / (16 * KB)) % 3);
+
+		i += chunk->size;
+		assert_heap(heap);
+	}
+	assert_in_range(access_calls(heap) - calls, 4, 5);
+}
+
+/* What lies behind a chunk is opened with it, whatever its size. */
+static void
+access_is_given_to_what_is_free_behind(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[64];
+	uint64_t calls;
 
 	used_row(heap, 16, chunks, lengthof(chunks), 3);
-	uses = fake_calls(OS_USE);
+	set_window(heap, MB);
+	calls = access_calls(heap);
 	for (size_t i = 0; i < lengthof(chunks); i++)
 	{
 		assert_ptr_equal(take_written(heap, 16), chunks[i]);
 		assert_heap(heap);
 	}
-	assert_int_equal(fake_calls(OS_USE) - uses, lengthof(chunks) * 64 * KB / USE_BATCH_BYTES);
-	assert_int_equal(heap->counters.use_calls, fake_calls(OS_USE) + fake_calls(OS_MAP) -
-												   heap->metadata.mapped / GA_REGION_STEP);
+	assert_int_equal(access_calls(heap) - calls, 4);
+	assert_int_equal(heap->counters.use_calls, access_calls(heap));
 }
 
 static void
@@ -469,6 +535,7 @@ no_memory_for_a_batch(void **state)
 	ga_chunk *chunks[8];
 
 	used_row(heap, 16, chunks, lengthof(chunks), 3);
+	set_window(heap, MB);
 	fake_fail(OS_USE, 1, ENOMEM);
 	assert_ptr_equal(take_chunk(heap, 16), chunks[0]);
 	assert_int_equal(heap->mapped, chunks[0]->size);
@@ -482,6 +549,31 @@ no_memory_for_a_batch(void **state)
 
 	fake_fail_never();
 	assert_ptr_equal(take_written(heap, 16), chunks[1]);
+}
+
+static void
+no_memory_for_a_window(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk;
+
+	set_window(heap, MB);
+	assert_non_null(take_chunk(heap, 22));
+
+	/* There is not enough for the window, but for the chunk. */
+	fake_fail(OS_MAP, 1, ENOMEM);
+	chunk = take_written(heap, 19);
+	assert_int_equal(heap->mapped, 4 * MB + chunk->size);
+	assert_heap(heap);
+	assert_access(heap);
+
+	fake_fail_from(OS_MAP, 1, ENOMEM);
+	fake_fail_from(OS_USE, 1, ENOMEM);
+	assert_null(take_chunk(heap, 16));
+	assert_heap(heap);
+	assert_access(heap);
+	fake_fail_never();
+	assert_non_null(take_written(heap, 16));
 }
 
 static void
@@ -718,8 +810,11 @@ main(void)
 		TEST(failed_growth_costs_no_metadata),
 		TEST(handed_out_in_order_of_address_after_a_sweep),
 		TEST(the_warmest_chunk_comes_first_without_a_sweep),
-		TEST(access_is_given_in_batches),
+		TEST(fresh_windows_are_opened_whole),
+		TEST(windows_of_mixed_orders_are_opened_whole),
+		TEST(access_is_given_to_what_is_free_behind),
 		TEST(no_memory_for_a_batch),
+		TEST(no_memory_for_a_window),
 		TEST(chunks_that_are_accessible_need_no_call),
 		TEST(a_span_is_accessible_as_far_as_needed),
 		TEST(access_to_a_span_that_fails),

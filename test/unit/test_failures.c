@@ -92,6 +92,7 @@ configure(scenario *s, ga_quarantine mode, bool huge_pages, size_t retain)
 	config.chunk_size = 256 * KB;
 	config.huge_pages = huge_pages;
 	config.retain = retain;
+	config.window = huge_pages ? 0 : MB;
 	ga_heap_configure(s->m->heap, &config);
 }
 

@@ -53,7 +53,7 @@ put(ga_arena *arena, void *object)
 	size_t size = ga_object_size(object);
 
 	chunk_at(arena->heap, object)->freed += size + GA_HEADER_SIZE;
-	assert_true(ga_free_list_push(arena, object, size));
+	assert_true(ga_free_list_push(arena, object, ga_class_of(size)));
 	assert_heap(arena->heap);
 }
 
@@ -240,7 +240,7 @@ no_memory_for_the_lists(void **state)
 	fake_fail_from(OS_MAP, 1, ENOMEM);
 	while (ga_persistent_alloc(&arena->heap->metadata, 16) != NULL)
 		;
-	assert_false(ga_free_list_push(arena, object, ga_object_size(object)));
+	assert_false(ga_free_list_push(arena, object, ga_class_of(ga_object_size(object))));
 	assert_int_equal(*ga_object_header(object), header);
 	assert_null(arena->free_lists);
 	assert_int_equal(arena->free_bytes, 0);

@@ -212,14 +212,20 @@ a_sweep_that_is_given_up(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunk = victim(heap);
+	uintptr_t word = chunk->base;
 	ga_sweep_result result;
 
+	assert_int_equal(sweep_words(heap, &word, 1).chunks_pinned, 1);
+	assert_int_equal(chunk->pinned_by, &word);
 	ga_sweep_begin(heap);
 	ga_sweep_give_up(heap);
 	ga_sweep_finish(heap, &result);
 	assert_true(result.incomplete);
 	assert_int_equal(result.chunks_freed, 0);
 	assert_int_equal(chunk->state, GA_QUARANTINED);
+
+	/* It found no pointer, and what the sweep before found may be gone. */
+	assert_int_equal(chunk->pinned_by, 0);
 	assert_int_equal(sweep_nothing(heap).chunks_freed, 1);
 }
 

@@ -18,6 +18,7 @@
 extern volatile uint64 *FaultObject(void);
 
 /* Read memory of a context that was just deleted. */
+extern volatile uint64 *FaultDangling(void);
 extern void FaultTouch(void);
 
 /* Install this library's own handler, if goarena_fault_test.handler says so. */

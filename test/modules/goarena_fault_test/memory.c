@@ -326,13 +326,14 @@ Follow(uint64 *pointer, const char *how)
 {
 	volatile uint64 *words = pointer;
 	const volatile void *volatile on_stack = NULL;
+	void (*function)(void) = (void (*)(void))(uintptr_t) pointer;
 
 	if (strcmp(how, "read") == 0)
 		(void) words[2];
 	else if (strcmp(how, "write") == 0)
 		words[3] = 0;
 	else if (strcmp(how, "call") == 0)
-		(*(void (*volatile *)(void)) & pointer)();
+		function();
 	else if (strcmp(how, "pfree") == 0)
 		pfree(pointer);
 	else if (strcmp(how, "far") == 0)
@@ -404,13 +405,22 @@ fault_vanishing_name(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-void
-FaultTouch(void)
+volatile uint64 *
+FaultDangling(void)
 {
 	MemoryContext victim = GoarenaContextCreate(TopMemoryContext, "fault victim");
 	volatile uint64 *object = MemoryContextAllocZero(victim, 1000);
 
 	(void) MemoryContextAllocZero(victim, 16);
 	MemoryContextDelete(victim);
-	(void) object[8];
+	return object;
+}
+
+/*
+ * Touch freed memory.
+ */
+void
+FaultTouch(void)
+{
+	(void) FaultDangling()[8];
 }

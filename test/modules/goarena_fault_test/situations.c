@@ -51,7 +51,7 @@ TouchWhenLogging(ErrorData *edata)
 {
 	if (previous_emit_log != NULL)
 		previous_emit_log(edata);
-	if (in_process != NULL && in_process[0] != '\0' &&
+	if (in_process != NULL && in_process[0] != '\0' && CritSectionCount == 0 &&
 		strcmp(GetBackendTypeDesc(MyBackendType), in_process) == 0)
 	{
 		in_process = NULL;
@@ -83,8 +83,10 @@ fault_in(PG_FUNCTION_ARGS)
 		FaultTouch();
 	else if (strcmp(situation, "critical section") == 0)
 	{
+		volatile uint64 *dangling = FaultDangling(); /* no allocation in there */
+
 		START_CRIT_SECTION();
-		FaultTouch();
+		(void) dangling[8];
 		END_CRIT_SECTION();
 	}
 	else if (strcmp(situation, "lock") == 0)

@@ -126,3 +126,14 @@ CREATE FUNCTION test_launch_worker(sql text) RETURNS integer
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_launch_worker(text) IS
 'starts a background worker that runs the statement in this database, and returns its pid';
+
+-- newer.c: for 16 and later
+
+CREATE FUNCTION test_aligned(seed integer, operations integer) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_aligned(integer, integer) IS
+'random operations on aligned objects in the context: ok, or what is wrong';
+
+CREATE FUNCTION test_other_types() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_other_types() IS 'are contexts of other types left as they are?';

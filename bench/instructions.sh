@@ -1,0 +1,52 @@
+#!/bin/bash
+# instructions.sh - instructions of a select, counted by valgrind
+#
+# A count does not depend on what else the machine does, and shows what a change
+# to the hot paths is worth.  It leaves out what the kernel does and what caches
+# miss.  Selects of pgbench's kind run in single-user mode, once a few and once
+# many; the difference is what one costs.  Prints a line for each configuration.
+# The installed goarena is measured; valgrind must be installed.
+#
+#   BENCH_CONFIGS  configurations besides plain (default "off default on strict")
+#   BENCH_QUERIES  queries in the longer run (default 1300)
+
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/../scripts/common.sh"
+
+read -ra configs <<<"plain ${BENCH_CONFIGS:-off default on strict}"
+many=${BENCH_QUERIES:-1300}
+few=300
+
+declare -A settings=(
+	[plain]=""
+	[off]="-c goarena.quarantine=off"
+	[default]=""
+	[on]="-c goarena.quarantine_sample_rate=1.0"
+	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict"
+)
+
+# Instructions of so many queries in a configuration
+count()
+{
+	local name=$1 queries=$2 options=()
+
+	read -ra options <<<"${settings[$name]}"
+	[ "$name" = plain ] || options+=(-c shared_preload_libraries=goarena)
+	for ((i = 1; i <= queries; i++)); do
+		echo "SELECT abalance FROM pgbench_accounts WHERE aid = $((i * 37 % 1000 + 1));"
+	done | run_as valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+		"$BINDIR/postgres" --single -D "$SCRATCH/data" "${options[@]}" postgres 2>&1 >/dev/null |
+		awk '/Collected/ { print $NF }'
+}
+
+find_postgres
+command -v valgrind >/dev/null || die "valgrind is not installed"
+make_scratch
+start_server 'autovacuum = off'
+run_as pgbench -i -q >/dev/null 2>&1
+run_as psql -Xqc 'VACUUM FREEZE ANALYZE'
+stop_server
+for name in "${configs[@]}"; do
+	printf '%s: %d instructions a query\n' "$name" \
+		$((($(count "$name" "$many") - $(count "$name" "$few")) / (many - few)))
+done

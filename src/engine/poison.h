@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * poison.h
+ *	  Filling freed objects and looking whether they are still as filled.
+ *
+ * Objects of many kilobytes are freed in every index scan, so this is done in
+ * blocks of words, in a form that compilers turn into vector instructions
+ * without being asked for more than their usual optimization.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_POISON_H
+#define GA_POISON_H
+
+#include "config.h"
+
+/* Two words in a vector register; every processor we support has those. */
+typedef uint64_t ga_word_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* Fill an object; size in bytes is a multiple of 8. */
+GA_INLINE void
+ga_poison_fill(void *object, size_t size)
+{
+	const ga_word_pair poison = {GA_POISON, GA_POISON};
+	uint64_t *word = object;
+	const uint64_t *end = word + size / sizeof(uint64_t);
+
+	for (; end - word >= 8; word += 8)
+	{
+		ga_word_pair *pair = (ga_word_pair *) word;
+
+		pair[0] = pair[1] = pair[2] = pair[3] = poison;
+	}
+	for (; word < end; word++)
+		*word = GA_POISON;
+}
+
+/* The first word of the object that is no longer poison, or NULL. */
+GA_INLINE const uint64_t *
+ga_poison_changed(const void *object, size_t size)
+{
+	const ga_word_pair poison = {GA_POISON, GA_POISON};
+	const uint64_t *word = object;
+	const uint64_t *end = word + size / sizeof(uint64_t);
+
+	for (; end - word >= 8; word += 8)
+	{
+		const ga_word_pair *pair = (const ga_word_pair *) word;
+		ga_word_pair difference =
+			(pair[0] ^ poison) | (pair[1] ^ poison) | (pair[2] ^ poison) | (pair[3] ^ poison);
+
+		if (GA_UNLIKELY((difference[0] | difference[1]) != 0))
+			break;
+	}
+	for (; word < end; word++)
+		if (GA_UNLIKELY(*word != GA_POISON))
+			return word;
+	return NULL;
+}
+
+#endif /* GA_POISON_H */
