@@ -2,25 +2,27 @@
 # pgbench.sh - part of run.sh: what goarena costs pgbench, against the plain server
 #
 # Starts one server for each configuration on copies of one cluster and measures each
-# workload in two ways: with bench/paired.c, which gives each server slices of less than
-# 0.1 s in turn, so that noise meets all alike; and with pgbench itself, which runs for
+# workload in two ways: with bench/paired.c, which gives each server slices of some
+# milliseconds in turn, so that noise meets all alike; and with pgbench itself, which runs for
 # seconds on one server after the other, round after round.
 #
-#   BENCH_SLICES   slices on each server (default 200)
-#   BENCH_SECONDS  length of each run of pgbench (default 5; 0: none)
-#   BENCH_CLIENTS  numbers of clients (default "1 8")
-#   BENCH_CONFIGS  configurations besides plain (default "off default on strict")
+#   BENCH_SLICES     slices on each server (default 1000)
+#   BENCH_SECONDS    length of each run of pgbench (default 5; 0: none)
+#   BENCH_CLIENTS    numbers of clients (default "1 8")
+#   BENCH_WORKLOADS  of select, select-prepared and tpcb (default all), and @FILE with SQL,
+#                    which is measured in slices only
+#   BENCH_CONFIGS    configurations besides plain (default "off default on strict")
 
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-slices=${BENCH_SLICES:-$(size 3 200)}
+slices=${BENCH_SLICES:-$(size 3 1000)}
 seconds=${BENCH_SECONDS:-5}
 read -ra length <<<"$(size '-t 20' "-T $seconds")"
 scale=$(size 1 10)
 read -ra clients <<<"${BENCH_CLIENTS:-$(size 2 '1 8')}"
 read -ra configs <<<"plain ${BENCH_CONFIGS:-off default on strict}"
-workloads=(select select-prepared tpcb)
+read -ra workloads <<<"${BENCH_WORKLOADS:-select select-prepared tpcb}"
 
 # arguments of pgbench, and transactions of a client in a slice when it is alone
 declare -A arguments=(
@@ -28,7 +30,7 @@ declare -A arguments=(
 	[select-prepared]="-S -M prepared"
 	[tpcb]="-b tpcb-like"
 )
-declare -A transactions=([select]=800 [select-prepared]=1200 [tpcb]=120)
+declare -A transactions=([select]=160 [select-prepared]=240 [tpcb]=24)
 
 # Print what workload $1 with $2 clients is called.
 name_case()
@@ -39,7 +41,7 @@ name_case()
 # Measure workload $1 with $2 clients in slices, which is case $3.
 measure_slices()
 {
-	local each=$(((transactions[$1] + $2 - 1) / $2)) servers=() name round time cpu
+	local each=$(((${transactions[$1]:-1} + $2 - 1) / $2)) servers=() name round time cpu
 
 	progress "$3: $slices slices of $each transactions"
 	! "$short" || each=5
@@ -89,6 +91,7 @@ done
 for ((round = 1; seconds > 0 && round <= rounds; round++)); do
 	for count in "${clients[@]}"; do
 		for workload in "${workloads[@]}"; do
+			[[ $workload != @* ]] || continue
 			case=$(name_case "$workload" "$count")
 			progress "pgbench $case: round $round of $rounds"
 			for name in $(in_turn "$round" "${configs[@]}"); do

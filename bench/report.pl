@@ -100,7 +100,7 @@ sub make_table
 
 			if ($table{ratios})
 			{
-				my @rounds = grep { $of_base->{$_} && $mine->{$_} } keys %$mine;
+				my @rounds = grep { ($of_base->{$_} // 0) > 0 && $mine->{$_} > 0 } keys %$mine;
 
 				@numbers = map { $mine->{$_} / $of_base->{$_} } @rounds;
 				@numbers = map { 1 / $_ } @numbers if $kind eq 'speed';

@@ -14,7 +14,7 @@
 # those of its last run in the directory of the report; the report is then made anew from
 # all that is there.
 #
-# All parts take about three hours on two quiet cores, analytic half of that.
+# All parts are estimated to take two to three hours on two quiet cores, analytic half of it.
 #
 # With --short each part runs once with tiny sizes, which shows that it works and nothing
 # else, and the report goes to $TMPDIR/goarena-bench.
@@ -24,7 +24,7 @@
 #
 #   BENCH_ROUNDS   rounds (default 7)
 #   BENCH_REPORT   directory of the report (default bench/report)
-#   BENCH_LIMIT    seconds that a part may take (default 10800; short: 300)
+#   BENCH_LIMIT    seconds that a part may take (default 14400; short: 300)
 #   BENCH_MB       size of the data set of analytic (default 1000)
 
 # shellcheck source=bench/common.sh
@@ -43,7 +43,7 @@ parts=("$@")
 for name in "${parts[@]}"; do
 	[[ " ${PARTS[*]} " = *" $name "* ]] || die "no such part: $name (${PARTS[*]})"
 done
-limit=${BENCH_LIMIT:-$(size 300 10800)}
+limit=${BENCH_LIMIT:-$(size 300 14400)}
 
 "$TOP/scripts/setup.sh" run >&2
 find_postgres
