@@ -20,10 +20,16 @@ measure()
 	sql default -c "SELECT * FROM bench_allocator('$1', $2, $3, $rounds, $sample_ms)"
 	while IFS=$'\t' read -r type round ns; do
 		record "$1" "$4" "$type" "$round" "$ns"
+		record all "$1, $4" "$type" "$round" "$ns"
 	done <"$SCRATCH/output"
 }
 
 begin_part
+table all all AllocSet ns speed 'all patterns: speed against AllocSet'
+table all-generation all Generation ns speed 'all patterns: speed against Generation'
+target all 'arena, off' mean '>=' 1.5 'all patterns, against AllocSet'
+target all 'arena, off' least '>=' 1 'all patterns, slowest cell against AllocSet'
+target all-generation 'arena, off' mean '>=' 1 'all patterns, against Generation'
 table bulk bulk AllocSet ns speed 'allocate that many objects, then reset: speed against AllocSet'
 table fifo fifo AllocSet ns speed 'first in, first out, that many objects live: speed against AllocSet'
 table grow grow AllocSet ns speed 'objects doubled by repalloc until they have 16 MB together: speed against AllocSet'
@@ -31,7 +37,6 @@ table create create AllocSet ns speed 'create a context, allocate, delete: speed
 for pattern in bulk fifo grow create; do
 	table "$pattern-generation" "$pattern" Generation ns speed "$pattern: speed against Generation"
 	target "$pattern" 'arena, off' mean '>=' 1.5 "$pattern, against AllocSet"
-	target "$pattern" 'arena, off' least '>=' 1 "$pattern, slowest cell against AllocSet"
 	target "$pattern-generation" 'arena, off' mean '>=' 1 "$pattern, against Generation"
 done
 if [ "$PG_MAJOR" -ge 17 ]; then
