@@ -19,15 +19,15 @@ RELEASE=forky
 
 make_root()
 {
-	local root=$1 packages sources
+	local root=$1 packages sources options
 
 	packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" gcc make libc6-dev
 		libipc-run-perl perl procps patch)
 	mapfile -t sources < <(source_lines "$RELEASE" experimental | sed -n 's/^deb-src/deb/p' | grep -v security)
 	# apt's own preferences would leave these at the version of the release
 	packages+=(libpq5/experimental libpq-dev/experimental)
-	mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" \
-		--aptopt="$(apt-config dump Acquire::Check-Valid-Until)" \
+	mapfile -t options < <(apt-config dump Acquire::Check-Valid-Until | sed 's/^/--aptopt=/')
+	mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" "${options[@]}" \
 		--include="$(IFS=, && say "${packages[*]}")" "$RELEASE" "$root" "${sources[@]}"
 }
 
