@@ -4,6 +4,7 @@
 # Backends that live long: memory stays flat, and all figures go on to agree.
 #
 #   GOARENA_TRANSACTIONS     transactions in one backend (default 20000)
+#   GOARENA_MODES            modes of quarantine of that backend (default "on strict")
 #   GOARENA_PGBENCH_SECONDS  length of each pgbench run (default 5)
 
 use strict;
@@ -18,6 +19,7 @@ use Test::More;
 
 my $transactions = $ENV{GOARENA_TRANSACTIONS} || 20000;
 my $seconds = $ENV{GOARENA_PGBENCH_SECONDS} || 5;
+my @modes = split(' ', $ENV{GOARENA_MODES} || 'on strict');
 
 # Before anything is compared: caches fill, and sweeps begin.
 my $warm_up = 5000;
@@ -114,7 +116,7 @@ SELECT verdict(:mode);
 \endif
 });
 
-foreach my $mode ('on', 'strict')
+foreach my $mode (@modes)
 {
 	my $rate = $mode eq 'on' ? '' : 'goarena.quarantine_sample_rate = 1';
 	$node->append_conf('postgresql.conf', "goarena.quarantine = '$mode'\n$rate");
