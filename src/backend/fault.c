@@ -54,7 +54,7 @@ extern bool redirection_done;
 #define REPORT_TIMEOUT 20
 
 /* So much of the stack is searched for the address of a freed object, in words. */
-#define STACK_WORDS 512
+#define STACK_WORDS 64
 
 int goarena_on_fault = FAULT_CRASH;
 
