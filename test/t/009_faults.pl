@@ -543,6 +543,13 @@ foreach my $use (@uses)
 	($report, $text, $crash) =
 	  reported($node, $name, "$script; SELECT fault_follow('$how') /* the use */",
 		entry => 'use of a pointer from freed memory');
+	# What compilers leave on the stack of 19 has the address of another freed object.
+	if (!$known_from && $node->pg_version >= 19 && $text =~ /^object known from: stack$/m)
+	{
+		is($report->{kind}, 'pointer from freed memory', "$name: it is reported");
+		isnt($report->{context}, 'fault test', "$name: another object is guessed");
+		next;
+	}
 	is_deeply(
 		{ map { $_ => $report->{$_} } qw(kind access outcome query context ident parents freed_by object_size) },
 		{
