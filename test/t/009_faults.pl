@@ -544,7 +544,7 @@ foreach my $use (@uses)
 	  reported($node, $name, "$script; SELECT fault_follow('$how') /* the use */",
 		entry => 'use of a pointer from freed memory');
 	# What compilers leave on the stack of 19 has the address of another freed object.
-	if (!$known_from && $node->pg_version >= 19 && $text =~ /^object known from: stack$/m)
+	if (!$known_from && $node->pg_version >= '19devel' && $text =~ /^object known from: stack$/m)
 	{
 		is($report->{kind}, 'pointer from freed memory', "$name: it is reported");
 		isnt($report->{context}, 'fault test', "$name: another object is guessed");
