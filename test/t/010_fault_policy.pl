@@ -311,7 +311,12 @@ foreach my $use (
 	forget_reports();
 	($ret, $out, $err) = $node->psql('postgres',
 		"BEGIN; LOCK TABLE locked; $script; SELECT 'alive'", on_error_stop => 0, timeout => LIMIT);
-	like($err, qr/$fatal\nDETAIL:  \Q$probably$context.\E\nHINT:  The server log/,
+	# What compilers leave on the stack of 19 has the address of another freed object.
+	my $guess = $context eq '' && $node->pg_version >= '19devel'
+	  ? qr/(, probably in memory context "(?!fault test)\w+")?/
+	  : qr/\Q$context\E/;
+
+	like($err, qr/$fatal\nDETAIL:  \Q$probably\E$guess\.\nHINT:  The server log/,
 		"pointer from freed memory, $name: the client gets FATAL");
 	unlike($out, qr/alive/, "pointer from freed memory, $name: the session ends");
 	is(reported(q{kind || ' ' || outcome}), 'pointer from freed memory terminate',
