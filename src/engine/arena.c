@@ -175,18 +175,29 @@ ga_arena_park(ga_arena *arena)
 	return true;
 }
 
-ga_arena *
-ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
+/*
+ * take_parked
+ *		An arena is parked no longer; NULL if none is.
+ */
+static ga_arena *
+take_parked(ga_heap *heap)
 {
 	ga_link *link = ga_list_first(&heap->parked);
-	ga_arena *arena;
 
 	if (link == NULL)
 		return NULL;
-	arena = ga_container(ga_arena, link, link);
 	ga_list_remove(&heap->parked, link);
 	ga_list_push_tail(&heap->arenas, link);
+	return ga_container(ga_arena, link, link);
+}
 
+ga_arena *
+ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
+{
+	ga_arena *arena = take_parked(heap);
+
+	if (arena == NULL)
+		return NULL;
 	arena->owner = owner;
 	arena->meter = meter;
 	arena->credit = credit;
@@ -208,15 +219,10 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 ga_arena *
 ga_arena_unpark(ga_heap *heap)
 {
-	ga_link *link = ga_list_first(&heap->parked);
-	ga_arena *arena;
+	ga_arena *arena = take_parked(heap);
 
-	if (link == NULL)
-		return NULL;
-	arena = ga_container(ga_arena, link, link);
-	ga_list_remove(&heap->parked, link);
-	ga_list_push_tail(&heap->arenas, link);
-	ga_arena_destroy(arena);
+	if (arena != NULL)
+		ga_arena_destroy(arena);
 	return arena;
 }
 
