@@ -122,7 +122,12 @@ measure()
 		\\timing on
 		${queries[$1]};
 	SQL
+	rm -f "$SCRATCH/peak"
 	start_background "$BENCH/peak.pl" "$(server_pid "$2")" "$SCRATCH/peak"
+	until [ -e "$SCRATCH/peak" ]; do
+		kill -0 "$BACKGROUND" || die "peak.pl ended"
+		sleep 0.01
+	done
 	sql "$2" -f "$SCRATCH/script"
 	end_background
 	record "time-$4" "$1" "$2" "$5" "$(awk '/^Time: / { ms = $2 } END { print ms }' "$SCRATCH/output")"

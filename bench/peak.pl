@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # peak.pl PID FILE - watch the private memory and CPU time of a server's sessions
 #
-# Every 10 ms, adds up the anonymous memory of the client backends and parallel workers of
-# the postmaster PID.  When it is told to end by SIGTERM, writes to FILE the largest sum, in
-# kB, and the CPU time that these processes were last seen to have used, in ms.
+# Creates FILE when it is ready.  Every 10 ms, adds up the anonymous memory of the client
+# backends and parallel workers of the postmaster PID.  When it is told to end by SIGTERM,
+# writes to FILE the largest sum, in kB, and the CPU time that these processes were last seen
+# to have used, in ms.
 
 use strict;
 use warnings;
@@ -16,6 +17,7 @@ my %counts;    # pid -> is it one to count?
 my %cpu;       # pid -> nanoseconds
 
 $SIG{TERM} = sub { $ended = 1 };
+open my $output, '>', $path or die "$path: $!\n";
 
 sub contents
 {
@@ -52,6 +54,5 @@ until ($ended)
 }
 
 $cpu += $_ for values %cpu;
-open my $output, '>', $path or die "$path: $!\n";
 printf $output "%d %.3f\n", $peak, $cpu / 1e6;
 close $output;

@@ -153,7 +153,9 @@ foreach my $mode (@modes)
 	is($last->[1], $first->[1], "$mode: reserved is flat");
 	foreach my $later ($half, $last)
 	{
-		cmp_ok($later->[9], '<=', 1.1 * $first->[9] + 256,
+		# Chunks that are handed on come and go, up to a bound: in a million
+		# transactions it goes up and down by hundreds of kilobytes.
+		cmp_ok($later->[9], '<=', 1.1 * $first->[9] + 1024,
 			"$mode: memory of arenas is flat at transaction $later->[0]");
 		# What else is accessible waits to be used or set to fault, and is retained.
 		cmp_ok($later->[2], '<=', $later->[9] + 16 * 1024,
