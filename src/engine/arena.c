@@ -389,11 +389,34 @@ place(ga_arena *arena, void *object, int size_class, size_t requested)
 }
 
 /*
- * recycle
- *		Take a free object of a class, or return NULL.
+ * chunk_of
+ *		The chunk of one of the arena's objects.
+ */
+GA_INLINE ga_chunk *
+chunk_of(const ga_arena *arena, const void *object)
+{
+	ga_chunk *chunk = arena->active;
+
+	if (GA_LIKELY(chunk != NULL && (uintptr_t) object - chunk->base < chunk->size))
+		return chunk;
+	return ga_heap_lookup(arena->heap, (uintptr_t) object);
+}
+
+GA_NOINLINE void *
+ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
+{
+	void *object = ga_free_list_pop_fast(arena, rounded, (int) size_class);
+
+	chunk_of(arena, object)->freed -= rounded + GA_HEADER_SIZE;
+	return place(arena, object, (int) size_class, size);
+}
+
+/*
+ * recycle_large
+ *		Take a free object of a class above GA_SMALL_MAX, or return NULL.
  */
 static void *
-recycle(ga_arena *arena, int size_class, size_t requested)
+recycle_large(ga_arena *arena, int size_class, size_t requested)
 {
 	void *object = ga_free_list_pop(arena, size_class);
 	size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
@@ -401,10 +424,9 @@ recycle(ga_arena *arena, int size_class, size_t requested)
 
 	if (object == NULL)
 		return NULL;
-	chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	chunk = chunk_of(arena, object);
 	chunk->freed -= bytes;
-	if (bytes > GA_SMALL_MAX + GA_HEADER_SIZE)
-		ga_charge(arena, chunk, (ptrdiff_t) bytes);
+	ga_charge(arena, chunk, (ptrdiff_t) bytes);
 	return place(arena, object, size_class, requested);
 }
 
@@ -420,10 +442,12 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 		return ga_span_alloc(arena, size);
 
 	size_class = ga_class_of(size);
-	recycled = recycle(arena, size_class, size);
-	if (recycled != NULL)
-		return recycled;
-
+	if (size > GA_SMALL_MAX)
+	{
+		recycled = recycle_large(arena, size_class, size);
+		if (recycled != NULL)
+			return recycled;
+	}
 	need = ga_class_size(size_class) + GA_HEADER_SIZE;
 	if (need > arena->end - arena->ptr && !refill(arena, need))
 		return NULL;
@@ -560,8 +584,12 @@ is_last(const ga_arena *arena, const void *object, size_t size)
 	return (uintptr_t) object + size == arena->ptr && (uintptr_t) object > arena->active->start;
 }
 
-ga_free_result
-ga_arena_free(ga_arena *arena, void *object)
+/*
+ * free_slow
+ *		Free an object of any kind, or say why it cannot be.
+ */
+static GA_NOINLINE ga_free_result
+free_slow(ga_arena *arena, void *object)
 {
 	ga_chunk *chunk = NULL;
 	int size_class = 0;
@@ -600,6 +628,65 @@ ga_arena_free(ga_arena *arena, void *object)
 			delay_object(arena, chunk, object, size_class);
 	}
 	return GA_FREE_OK;
+}
+
+/*
+ * free_fast
+ *		Free a small object of an arena that is not quarantined, whose chunk
+ *		this is, unless anything about it is unusual.
+ */
+GA_INLINE ga_free_result
+free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
+{
+	uintptr_t addr = (uintptr_t) object;
+	uintptr_t first = chunk->start + GA_HEADER_SIZE;
+	uintptr_t end = bump_of(arena, chunk);
+	uint64_t header;
+	size_t size;
+	int size_class;
+
+	if (GA_UNLIKELY(addr - first >= end - first || end < first || addr % GA_ALIGN != 0 ||
+					chunk->large || arena->mode != GA_QUARANTINE_OFF || arena->free_lists == NULL))
+		return free_slow(arena, object);
+	header = word_before(object);
+	size = ga_header_size(header);
+	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size - 1 >= GA_SMALL_MAX ||
+					size > end - addr))
+		return free_slow(arena, object);
+	size_class = ga_class_of(size);
+	if (GA_UNLIKELY(size > GA_LINEAR_MAX && ga_class_size(size_class) != size))
+		return free_slow(arena, object);
+
+	arena->frees++;
+	arena->heap->counters.class_frees[size_class]++;
+	GA_MAKE_NOACCESS(object, size);
+	if (addr + size == arena->ptr && addr > arena->active->start)
+	{
+		*ga_object_header(object) |= GA_HDR_DELAYED;
+		arena->ptr = addr - GA_HEADER_SIZE;
+		return GA_FREE_OK;
+	}
+	chunk->freed += size + GA_HEADER_SIZE;
+	ga_free_list_push_fast(arena, object, size, size_class);
+	if (GA_UNLIKELY(chunk->freed == end - chunk->start) && chunk != arena->active)
+		leave_chunk(arena, chunk);
+	return GA_FREE_OK;
+}
+
+ga_free_result
+ga_arena_free_in(ga_arena *arena, ga_chunk *chunk, void *object)
+{
+	return free_fast(arena, chunk, object);
+}
+
+ga_free_result
+ga_arena_free(ga_arena *arena, void *object)
+{
+	ga_chunk *chunk = chunk_of(arena, object);
+
+	if (GA_UNLIKELY(chunk == NULL || chunk->arena != arena))
+		return free_slow(arena, object);
+	return free_fast(arena, chunk, object);
 }
 
 /*
@@ -690,7 +777,7 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
 	if (arena->free_lists != NULL)
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
-			usage->free_objects += arena->free_lists->counts[i];
+			usage->free_objects += ga_free_list_length(arena, i);
 }
 
 size_t

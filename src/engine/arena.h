@@ -201,8 +201,14 @@ extern void ga_arena_reset(ga_arena *arena);
 extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
 
 /*
- * The fast way: NULL if the object is large, its size class has free objects,
- * or the soft end is near.  size is in bytes and may be 0: then the object has
+ * Take an object off its free list, which is not empty, for a request of the
+ * given size.  The class is one of those up to GA_SMALL_MAX, and rounded its size.
+ */
+extern void *ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
+	__attribute__((returns_nonnull));
+
+/*
+ * The fast way: NULL if the object is large or the soft end is near.  size is in bytes and may be 0: then the object has
  * the smallest size there is, and a place of its own.
  */
 GA_INLINE void *
@@ -225,9 +231,10 @@ ga_arena_alloc_fast(ga_arena *arena, size_t size)
 		size_class = (size_t) ga_class_of(size);
 		rounded = ga_class_size((int) size_class);
 	}
+	if (GA_UNLIKELY((arena->small_free >> size_class & 1) != 0))
+		return ga_arena_recycle(arena, size, size_class, rounded);
 	header = arena->ptr;
-	if (GA_UNLIKELY((arena->small_free >> size_class & 1) != 0 ||
-					rounded + GA_HEADER_SIZE > arena->soft_end - header))
+	if (GA_UNLIKELY(rounded + GA_HEADER_SIZE > arena->soft_end - header))
 		return NULL;
 
 	arena->ptr = header + GA_HEADER_SIZE + rounded;
@@ -255,6 +262,9 @@ ga_arena_alloc(ga_arena *arena, size_t size)
 
 /* Free an object.  Nothing is changed unless the result is GA_FREE_OK. */
 extern ga_free_result ga_arena_free(ga_arena *arena, void *object);
+
+/* The same where the caller has looked up the chunk, which is the arena's. */
+extern ga_free_result ga_arena_free_in(ga_arena *arena, ga_chunk *chunk, void *object);
 
 /* What ga_arena_free would say. */
 extern ga_free_result ga_arena_check_object(const ga_arena *arena, const void *object);

@@ -309,7 +309,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 	REQUIRE(charged == arena->charged);
 	if (arena->free_lists != NULL)
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
-			listed += arena->free_lists->counts[i];
+			listed += ga_free_list_length(arena, i);
 	REQUIRE(listed == free_objects);
 	REQUIRE(ga_free_list_is_valid(arena));
 	*in_use += charged;

@@ -19,39 +19,6 @@ free_object_class(const void *object)
 }
 
 GA_INLINE void *
-free_object_next(const void *object)
-{
-	return (void *) (uintptr_t) (*ga_object_header(object) >> GA_HDR_NEXT_SHIFT << 3);
-}
-
-GA_INLINE void
-set_free_header(const ga_arena *arena, void *object, int size_class, const void *next)
-{
-	*ga_object_header(object) = (uint64_t) (uintptr_t) next >> 3 << GA_HDR_NEXT_SHIFT |
-								(uint64_t) size_class << GA_HDR_SIZE_SHIFT | GA_HDR_FREE |
-								arena->tag;
-}
-
-/*
- * cover_of
- *		What the links in payloads are combined with.  In quarantined arenas they
- *		must not lead anywhere, like the poison around them.
- */
-GA_INLINE uint64_t
-cover_of(const ga_arena *arena)
-{
-	return arena->mode == GA_QUARANTINE_OFF ? 0 : GA_LINK_COVER;
-}
-
-GA_INLINE void
-set_previous(const ga_arena *arena, void *object, const void *previous)
-{
-	GA_MAKE_DEFINED(object, sizeof(uint64_t));
-	*(uint64_t *) object = (uint64_t) (uintptr_t) previous ^ cover_of(arena);
-	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
-}
-
-GA_INLINE void *
 previous_of(const ga_arena *arena, void *object)
 {
 	uint64_t link;
@@ -59,17 +26,7 @@ previous_of(const ga_arena *arena, void *object)
 	GA_MAKE_DEFINED(object, sizeof(uint64_t));
 	link = *(uint64_t *) object;
 	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
-	return (void *) (uintptr_t) (link ^ cover_of(arena));
-}
-
-static void
-set_nonempty(ga_arena *arena, int size_class, bool nonempty)
-{
-	uint64_t *word =
-		size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
-	uint64_t bit = UINT64_C(1) << (size_class % 64);
-
-	*word = nonempty ? *word | bit : *word & ~bit;
+	return (void *) (uintptr_t) (arena->mode == GA_QUARANTINE_OFF ? link : link ^ GA_LINK_COVER);
 }
 
 static bool
@@ -78,7 +35,7 @@ is_nonempty(const ga_arena *arena, int size_class)
 	uint64_t word =
 		size_class < 64 ? arena->small_free : arena->free_lists->nonempty[size_class / 64];
 
-	return (word >> (size_class % 64) & 1) != 0;
+	return (word >> (size_class & 63) & 1) != 0;
 }
 
 size_t
@@ -91,7 +48,6 @@ bool
 ga_free_list_push(ga_arena *arena, void *object, int size_class)
 {
 	ga_free_lists *lists = arena->free_lists;
-	void *next = NULL;
 
 	if (lists == NULL)
 	{
@@ -99,23 +55,11 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 		if (lists == NULL)
 			return false;
 		memset(lists->nonempty, 0, sizeof(lists->nonempty));
-		memset(lists->counts, 0, sizeof(lists->counts));
 		arena->free_lists = lists;
 		arena->small_free = 0;
 	}
 
-	if (is_nonempty(arena, size_class))
-	{
-		next = lists->heads[size_class];
-		set_previous(arena, next, object);
-	}
-	else
-		set_nonempty(arena, size_class, true);
-	set_free_header(arena, object, size_class, next);
-	set_previous(arena, object, NULL);
-	lists->heads[size_class] = object;
-	lists->counts[size_class]++;
-	arena->free_bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
+	ga_free_list_push_fast(arena, object, ga_class_size(size_class), size_class);
 	return true;
 }
 
@@ -124,34 +68,29 @@ ga_free_list_unlink(ga_arena *arena, void *object)
 {
 	ga_free_lists *lists = arena->free_lists;
 	int size_class = free_object_class(object);
-	void *next = free_object_next(object);
+	void *next = ga_free_object_next(object);
 	void *previous = previous_of(arena, object);
 
 	if (next != NULL)
-		set_previous(arena, next, previous);
+		ga_free_object_set_previous(arena, next, previous);
 	if (previous != NULL)
-		set_free_header(arena, previous, size_class, next);
+		ga_free_object_set_header(arena, previous, size_class, next);
 	else
 	{
 		assert(lists->heads[size_class] == object);
 		lists->heads[size_class] = next;
 		if (next == NULL)
-			set_nonempty(arena, size_class, false);
+			*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
 	}
-	lists->counts[size_class]--;
 	arena->free_bytes -= ga_class_size(size_class) + GA_HEADER_SIZE;
 }
 
 void *
 ga_free_list_pop(ga_arena *arena, int size_class)
 {
-	void *object;
-
 	if (arena->free_lists == NULL || !is_nonempty(arena, size_class))
 		return NULL;
-	object = arena->free_lists->heads[size_class];
-	ga_free_list_unlink(arena, object);
-	return object;
+	return ga_free_list_pop_fast(arena, ga_class_size(size_class), size_class);
 }
 
 void
@@ -162,6 +101,18 @@ ga_free_list_clear(ga_arena *arena)
 	arena->free_lists = NULL;
 	arena->small_free = 0;
 	arena->free_bytes = 0;
+}
+
+size_t
+ga_free_list_length(const ga_arena *arena, int size_class)
+{
+	size_t length = 0;
+
+	if (arena->free_lists != NULL && is_nonempty(arena, size_class))
+		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
+			 object = ga_free_object_next(object))
+			length++;
+	return length;
 }
 
 bool
@@ -175,11 +126,10 @@ ga_free_list_is_valid(const ga_arena *arena)
 	{
 		void *object = NULL;
 		void *previous = NULL;
-		size_t count = 0;
 
 		if (is_nonempty(arena, size_class))
 			object = arena->free_lists->heads[size_class];
-		for (; object != NULL; object = free_object_next(object))
+		for (; object != NULL; object = ga_free_object_next(object))
 		{
 			const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
 
@@ -188,11 +138,8 @@ ga_free_list_is_valid(const ga_arena *arena)
 				free_object_class(object) != size_class || previous_of(arena, object) != previous)
 				return false;
 			previous = object;
-			count++;
+			bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
 		}
-		if (count != arena->free_lists->counts[size_class])
-			return false;
-		bytes += count * (ga_class_size(size_class) + GA_HEADER_SIZE);
 	}
 	return bytes == arena->free_bytes;
 }

@@ -22,9 +22,78 @@
 struct ga_free_lists
 {
 	uint64_t nonempty[GA_CLASS_WORDS]; /* the first word's truth is arena->small_free */
-	size_t counts[GA_NUM_CLASSES];
-	void *heads[GA_NUM_CLASSES]; /* valid where nonempty says so */
+	void *heads[GA_NUM_CLASSES];	   /* valid where nonempty says so */
 };
+
+GA_INLINE void *
+ga_free_object_next(const void *object)
+{
+	return (void *) (uintptr_t) (*ga_object_header(object) >> GA_HDR_NEXT_SHIFT << 3);
+}
+
+GA_INLINE void
+ga_free_object_set_header(const ga_arena *arena, void *object, int size_class, const void *next)
+{
+	*ga_object_header(object) = (uint64_t) (uintptr_t) next >> 3 << GA_HDR_NEXT_SHIFT |
+								(uint64_t) size_class << GA_HDR_SIZE_SHIFT | GA_HDR_FREE |
+								arena->tag;
+}
+
+/* In quarantined arenas links must not lead anywhere, like the poison around them. */
+GA_INLINE void
+ga_free_object_set_previous(const ga_arena *arena, void *object, const void *previous)
+{
+	uint64_t cover = arena->mode == GA_QUARANTINE_OFF ? 0 : GA_LINK_COVER;
+
+	GA_MAKE_DEFINED(object, sizeof(uint64_t));
+	*(uint64_t *) object = (uint64_t) (uintptr_t) previous ^ cover;
+	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
+}
+
+/* The word of the bitmap of lists that are not empty, where a class has its bit. */
+GA_INLINE uint64_t *
+ga_free_list_word(ga_arena *arena, int size_class)
+{
+	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
+}
+
+/* As ga_free_list_push, where the lists exist. */
+GA_INLINE void
+ga_free_list_push_fast(ga_arena *arena, void *object, size_t size, int size_class)
+{
+	uint64_t *word = ga_free_list_word(arena, size_class);
+	uint64_t bit = UINT64_C(1) << (size_class & 63);
+	void **head = &arena->free_lists->heads[size_class];
+	void *next = NULL;
+
+	if ((*word & bit) != 0)
+	{
+		next = *head;
+		ga_free_object_set_previous(arena, next, object);
+	}
+	*word |= bit;
+	*head = object;
+	ga_free_object_set_header(arena, object, size_class, next);
+	ga_free_object_set_previous(arena, object, NULL);
+	arena->free_bytes += size + GA_HEADER_SIZE;
+}
+
+/* As ga_free_list_pop, where the list is not empty. */
+GA_INLINE void *
+ga_free_list_pop_fast(ga_arena *arena, size_t size, int size_class)
+{
+	void **head = &arena->free_lists->heads[size_class];
+	void *object = *head;
+	void *next = ga_free_object_next(object);
+
+	*head = next;
+	if (next != NULL)
+		ga_free_object_set_previous(arena, next, NULL);
+	else
+		*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
+	arena->free_bytes -= size + GA_HEADER_SIZE;
+	return object;
+}
 
 /*
  * Put a freed object of a class's size on its list.  False if there is no
@@ -44,7 +113,10 @@ extern void ga_free_list_clear(ga_arena *arena);
 /* Size of a FREE object in bytes. */
 extern size_t ga_free_object_size(const void *object);
 
-/* Are the links, classes and counts of all lists right?  For ga_heap_check. */
+/* How many objects are on the list of a class?  Walks it: for statistics. */
+extern size_t ga_free_list_length(const ga_arena *arena, int size_class);
+
+/* Are the links, classes and sizes of all lists right?  For ga_heap_check. */
 extern bool ga_free_list_is_valid(const ga_arena *arena);
 
 #endif /* GA_FREE_LIST_H */

@@ -200,11 +200,13 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 						BadPointerDetail(context, pointer)));
 }
 
-void
-ArenaContextFree(ArenaSet *set, void *pointer)
+/*
+ * BeforeFree
+ *		With memory checking, look at what is about to be freed and wipe it.
+ */
+static inline void
+BeforeFree(ArenaSet *set, void *pointer)
 {
-	ga_free_result result;
-
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
@@ -215,7 +217,26 @@ ArenaContextFree(ArenaSet *set, void *pointer)
 #endif
 	}
 #endif
+}
+
+void
+ArenaContextFree(ArenaSet *set, void *pointer)
+{
+	ga_free_result result;
+
+	BeforeFree(set, pointer);
 	result = ga_arena_free(&set->arena, pointer);
+	if (unlikely(result != GA_FREE_OK))
+		ArenaContextReportBadPointer(set->context, pointer, result);
+}
+
+void
+ArenaContextFreeIn(ArenaSet *set, ga_chunk *chunk, void *pointer)
+{
+	ga_free_result result;
+
+	BeforeFree(set, pointer);
+	result = ga_arena_free_in(&set->arena, chunk, pointer);
 	if (unlikely(result != GA_FREE_OK))
 		ArenaContextReportBadPointer(set->context, pointer, result);
 }

@@ -71,6 +71,9 @@ extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 
 extern void ArenaContextFree(ArenaSet *set, void *pointer);
 
+/* The same for an object whose chunk, which is the arena's, is known. */
+extern void ArenaContextFreeIn(ArenaSet *set, ga_chunk *chunk, void *pointer);
+
 /* NULL if memory is used up; the object is then as it was. */
 extern void *ArenaContextRealloc(ArenaSet *set, void *pointer, Size size);
 

@@ -65,13 +65,14 @@ AllocMethod(MemoryContext context, Size size, int flags)
 }
 
 /*
- * SetOfObject
- *		The set whose object this is, as far as one can tell from the address.
+ * ChunkOfObject
+ *		The chunk of an arena that a pointer leads into, or NULL after telling
+ *		that there is none.
  */
-static inline ArenaSet *
-SetOfObject(const void *pointer)
+static inline ga_chunk *
+ChunkOfObject(const void *pointer)
 {
-	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+	ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 
 	if (unlikely(chunk == NULL || chunk->arena == NULL ||
 				 ArenaSetOf(chunk->arena)->context == NULL))
@@ -79,16 +80,28 @@ SetOfObject(const void *pointer)
 		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
 		return NULL;
 	}
-	return ArenaSetOf(chunk->arena);
+	return chunk;
+}
+
+/*
+ * SetOfObject
+ *		The set whose object this is, as far as one can tell from the address.
+ */
+static inline ArenaSet *
+SetOfObject(const void *pointer)
+{
+	const ga_chunk *chunk = ChunkOfObject(pointer);
+
+	return chunk == NULL ? NULL : ArenaSetOf(chunk->arena);
 }
 
 static void
 FreeMethod(void *pointer)
 {
-	ArenaSet *set = SetOfObject(pointer);
+	ga_chunk *chunk = ChunkOfObject(pointer);
 
-	if (likely(set != NULL))
-		ArenaContextFree(set, pointer);
+	if (likely(chunk != NULL))
+		ArenaContextFreeIn(ArenaSetOf(chunk->arena), chunk, pointer);
 }
 
 static void *

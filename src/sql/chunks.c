@@ -127,7 +127,7 @@ goarena_size_classes(PG_FUNCTION_ARGS)
 		if (arena->free_lists == NULL)
 			continue;
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
-			lengths[i] += arena->free_lists->counts[i];
+			lengths[i] += ga_free_list_length(arena, i);
 	}
 
 	rows = BeginRows(fcinfo);

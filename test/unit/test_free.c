@@ -118,11 +118,11 @@ a_full_chunk_leaves_with_its_last_object(void **state)
 	for (int i = 0; i < count - 2; i++)
 		free_object(&arena, objects[(i + count / 2) % (count - 1)]);
 	assert_int_equal(chunk->state, GA_FULL);
-	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], count - 2);
+	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), count - 2);
 	free_object(&arena, objects[(count - 2 + count / 2) % (count - 1)]);
 	assert_int_equal(chunk->state, GA_READY);
 	assert_int_equal(arena.full.count, 0);
-	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], 0);
+	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), 0);
 	assert_int_equal(usage_of(&arena).chunks, 1);
 	assert_int_equal(usage_of(&arena).used_bytes, bytes_of(objects[count - 1]));
 	assert_heap(heap);
@@ -178,7 +178,7 @@ an_empty_chunk_leaves_when_it_is_replaced(void **state)
 	chunk = arena.active;
 	for (int i = 0; i < 59; i++)
 		free_object(&arena, objects[i]);
-	assert_int_equal(arena.free_lists->counts[ga_class_of(100)], 59);
+	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), 59);
 	free_object(&arena, objects[59]);
 	assert_ptr_equal(arena.active, chunk);
 

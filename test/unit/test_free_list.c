@@ -96,7 +96,7 @@ last_in_first_out(void **state)
 	for (int i = 0; i < 5; i++)
 	{
 		put(arena, objects[i]);
-		assert_int_equal(arena->free_lists->counts[ga_class_of(100)], i + 1);
+		assert_int_equal(ga_free_list_length(arena, ga_class_of(100)), i + 1);
 		assert_int_equal(arena->free_bytes, (size_t) (i + 1) * (104 + GA_HEADER_SIZE));
 	}
 	assert_true(is_listed(arena, ga_class_of(100)));
@@ -123,7 +123,7 @@ each_class_has_its_list(void **state)
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
 	{
 		assert_int_equal(is_listed(arena, i), i % 2 == 0);
-		assert_int_equal(arena->free_lists->counts[i], i % 2 == 0);
+		assert_int_equal(ga_free_list_length(arena, i), i % 2 == 0);
 		assert_ptr_equal(take(arena, ga_class_size(i)), i % 2 == 0 ? objects[i] : NULL);
 		assert_false(is_listed(arena, i));
 	}
@@ -153,7 +153,7 @@ unlink_from_anywhere(void **state)
 			chunk_at(arena->heap, object)->freed -= rounded + GA_HEADER_SIZE;
 			ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, rounded);
 			assert_heap(arena->heap);
-			assert_int_equal(arena->free_lists->counts[ga_class_of(sizes[s])], 6 - i);
+			assert_int_equal(ga_free_list_length(arena, ga_class_of(sizes[s])), 6 - i);
 		}
 		assert_ptr_equal(take(arena, sizes[s]), objects[4]);
 		assert_ptr_equal(take(arena, sizes[s]), objects[2]);
@@ -226,7 +226,7 @@ clearing_forgets_all(void **state)
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
 	{
 		assert_int_equal(is_listed(arena, i), i == ga_class_of(100));
-		assert_int_equal(arena->free_lists->counts[i], i == ga_class_of(100));
+		assert_int_equal(ga_free_list_length(arena, i), i == ga_class_of(100));
 	}
 }
 
@@ -269,8 +269,7 @@ random_objects(void **state)
 			size_t size = random_below(&random, 20) == 0 ? random_below(&random, 100000)
 														 : random_below(&random, 200);
 			size_t listed = usage_of(arena).free_objects;
-			bool expected =
-				arena->free_lists != NULL && arena->free_lists->counts[ga_class_of(size)] > 0;
+			bool expected = ga_free_list_length(arena, ga_class_of(size)) > 0;
 
 			live[count].object = alloc(arena, size);
 			live[count].size = size;
