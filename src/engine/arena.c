@@ -121,6 +121,7 @@ ga_arena_destroy(ga_arena *arena)
 	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
+	ga_free_list_destroy(arena);
 	if (arena->active != NULL)
 		give_up_active(arena);
 	if (arena->mode == GA_QUARANTINE_STRICT)
@@ -264,8 +265,11 @@ ga_arena_reset(ga_arena *arena)
 	heap->counters.resets++;
 	if (GA_LIKELY(mode == arena->mode && mode != GA_QUARANTINE_STRICT && arena->active != NULL &&
 				  arena->active->order <= GA_HANDON_ORDER && arena->full.count == 0 &&
-				  arena->large.count == 0 && arena->free_lists == NULL && arena->delay == NULL))
+				  arena->large.count == 0 && arena->delay == NULL))
+	{
+		ga_free_list_clear(arena);
 		begin_life(arena);
+	}
 	else
 		reset_slow(arena, mode);
 }
@@ -533,6 +537,17 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 }
 
 /*
+ * leave_after_free
+ *		The last object of a full chunk was freed.
+ */
+static GA_NOINLINE ga_free_result
+leave_after_free(ga_arena *arena, ga_chunk *chunk)
+{
+	leave_chunk(arena, chunk);
+	return GA_FREE_OK;
+}
+
+/*
  * release_object
  *		An object's memory may be used again.  An object for which there is no
  *		room on a free list is left DELAYED, that is, dead until the reset.
@@ -646,7 +661,7 @@ free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
 	int size_class;
 
 	if (GA_UNLIKELY(addr - first >= end - first || end < first || addr % GA_ALIGN != 0 ||
-					chunk->large || arena->mode != GA_QUARANTINE_OFF || arena->free_lists == NULL))
+					chunk->large || arena->mode != GA_QUARANTINE_OFF))
 		return free_slow(arena, object);
 	header = word_before(object);
 	size = ga_header_size(header);
@@ -657,19 +672,24 @@ free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
 	if (GA_UNLIKELY(size > GA_LINEAR_MAX && ga_class_size(size_class) != size))
 		return free_slow(arena, object);
 
-	arena->frees++;
-	arena->heap->counters.class_frees[size_class]++;
-	GA_MAKE_NOACCESS(object, size);
 	if (addr + size == arena->ptr && addr > arena->active->start)
 	{
 		*ga_object_header(object) |= GA_HDR_DELAYED;
 		arena->ptr = addr - GA_HEADER_SIZE;
+		GA_MAKE_NOACCESS(object, size);
+		arena->frees++;
+		arena->heap->counters.class_frees[size_class]++;
 		return GA_FREE_OK;
 	}
+	if (GA_UNLIKELY(arena->free_lists == NULL))
+		return free_slow(arena, object);
+	arena->frees++;
+	arena->heap->counters.class_frees[size_class]++;
+	GA_MAKE_NOACCESS(object, size);
 	chunk->freed += size + GA_HEADER_SIZE;
-	ga_free_list_push_fast(arena, object, size, size_class);
+	ga_free_list_push_fast(arena, object, size, size_class, GA_QUARANTINE_OFF);
 	if (GA_UNLIKELY(chunk->freed == end - chunk->start) && chunk != arena->active)
-		leave_chunk(arena, chunk);
+		return leave_after_free(arena, chunk);
 	return GA_FREE_OK;
 }
 

@@ -26,7 +26,7 @@ previous_of(const ga_arena *arena, void *object)
 	GA_MAKE_DEFINED(object, sizeof(uint64_t));
 	link = *(uint64_t *) object;
 	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
-	return (void *) (uintptr_t) (arena->mode == GA_QUARANTINE_OFF ? link : link ^ GA_LINK_COVER);
+	return (void *) (uintptr_t) (link ^ ga_free_list_cover(arena->mode));
 }
 
 static bool
@@ -59,7 +59,7 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 		arena->small_free = 0;
 	}
 
-	ga_free_list_push_fast(arena, object, ga_class_size(size_class), size_class);
+	ga_free_list_push_fast(arena, object, ga_class_size(size_class), size_class, arena->mode);
 	return true;
 }
 
@@ -72,7 +72,7 @@ ga_free_list_unlink(ga_arena *arena, void *object)
 	void *previous = previous_of(arena, object);
 
 	if (next != NULL)
-		ga_free_object_set_previous(arena, next, previous);
+		ga_free_object_set_previous(next, previous, ga_free_list_cover(arena->mode));
 	if (previous != NULL)
 		ga_free_object_set_header(arena, previous, size_class, next);
 	else
@@ -94,13 +94,12 @@ ga_free_list_pop(ga_arena *arena, int size_class)
 }
 
 void
-ga_free_list_clear(ga_arena *arena)
+ga_free_list_destroy(ga_arena *arena)
 {
+	ga_free_list_clear(arena);
 	if (arena->free_lists != NULL)
 		ga_fixed_free(&arena->heap->free_lists, arena->free_lists);
 	arena->free_lists = NULL;
-	arena->small_free = 0;
-	arena->free_bytes = 0;
 }
 
 size_t

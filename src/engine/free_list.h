@@ -17,6 +17,8 @@
 #ifndef GA_FREE_LIST_H
 #define GA_FREE_LIST_H
 
+#include <string.h>
+
 #include "arena.h"
 
 struct ga_free_lists
@@ -40,11 +42,15 @@ ga_free_object_set_header(const ga_arena *arena, void *object, int size_class, c
 }
 
 /* In quarantined arenas links must not lead anywhere, like the poison around them. */
-GA_INLINE void
-ga_free_object_set_previous(const ga_arena *arena, void *object, const void *previous)
+GA_INLINE uint64_t
+ga_free_list_cover(ga_quarantine mode)
 {
-	uint64_t cover = arena->mode == GA_QUARANTINE_OFF ? 0 : GA_LINK_COVER;
+	return mode == GA_QUARANTINE_OFF ? 0 : GA_LINK_COVER;
+}
 
+GA_INLINE void
+ga_free_object_set_previous(void *object, const void *previous, uint64_t cover)
+{
 	GA_MAKE_DEFINED(object, sizeof(uint64_t));
 	*(uint64_t *) object = (uint64_t) (uintptr_t) previous ^ cover;
 	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
@@ -57,10 +63,12 @@ ga_free_list_word(ga_arena *arena, int size_class)
 	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 }
 
-/* As ga_free_list_push, where the lists exist. */
+/* As ga_free_list_push, where the lists exist; mode is the arena's. */
 GA_INLINE void
-ga_free_list_push_fast(ga_arena *arena, void *object, size_t size, int size_class)
+ga_free_list_push_fast(ga_arena *arena, void *object, size_t size, int size_class,
+					   ga_quarantine mode)
 {
+	uint64_t cover = ga_free_list_cover(mode);
 	uint64_t *word = ga_free_list_word(arena, size_class);
 	uint64_t bit = UINT64_C(1) << (size_class & 63);
 	void **head = &arena->free_lists->heads[size_class];
@@ -69,12 +77,12 @@ ga_free_list_push_fast(ga_arena *arena, void *object, size_t size, int size_clas
 	if ((*word & bit) != 0)
 	{
 		next = *head;
-		ga_free_object_set_previous(arena, next, object);
+		ga_free_object_set_previous(next, object, cover);
 	}
 	*word |= bit;
 	*head = object;
 	ga_free_object_set_header(arena, object, size_class, next);
-	ga_free_object_set_previous(arena, object, NULL);
+	ga_free_object_set_previous(object, NULL, cover);
 	arena->free_bytes += size + GA_HEADER_SIZE;
 }
 
@@ -88,7 +96,7 @@ ga_free_list_pop_fast(ga_arena *arena, size_t size, int size_class)
 
 	*head = next;
 	if (next != NULL)
-		ga_free_object_set_previous(arena, next, NULL);
+		ga_free_object_set_previous(next, NULL, ga_free_list_cover(arena->mode));
 	else
 		*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
 	arena->free_bytes -= size + GA_HEADER_SIZE;
@@ -107,8 +115,19 @@ extern void *ga_free_list_pop(ga_arena *arena, int size_class);
 /* Take this object off its list. */
 extern void ga_free_list_unlink(ga_arena *arena, void *object);
 
-/* Forget all lists at once. */
-extern void ga_free_list_clear(ga_arena *arena);
+/* Empty all lists at once. */
+GA_INLINE void
+ga_free_list_clear(ga_arena *arena)
+{
+	if (arena->free_lists == NULL)
+		return;
+	memset(arena->free_lists->nonempty, 0, sizeof(arena->free_lists->nonempty));
+	arena->small_free = 0;
+	arena->free_bytes = 0;
+}
+
+/* Empty the lists of an arena that ends, and give back their memory. */
+extern void ga_free_list_destroy(ga_arena *arena);
 
 /* Size of a FREE object in bytes. */
 extern size_t ga_free_object_size(const void *object);
