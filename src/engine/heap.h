@@ -212,7 +212,6 @@ typedef struct ga_heap
 	ga_fixed delays;	   /* ga_delay, see delay.h */
 	ga_fixed delay_stacks; /* ga_delay_stacks */
 
-	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
 	ga_heap_arena *heap_arenas; /* in order of address */
 	uintptr_t hint;				/* where to reserve next */
 
@@ -260,12 +259,14 @@ typedef struct ga_heap
 	 */
 	int (*take_stack)(uintptr_t *frames, int room);
 
-	ga_sweep sweep;
-	ga_counters counters;
-
-	ga_event events[GA_MAX_EVENTS];
 	int num_events;
 	uint64_t lost_events; /* beyond GA_MAX_EVENTS */
+	ga_counters counters;
+
+	/* What is large or rarely used comes last: all above fits a page or two. */
+	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
+	ga_event events[GA_MAX_EVENTS];
+	ga_sweep sweep;
 } ga_heap;
 
 /*
