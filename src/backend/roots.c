@@ -147,7 +147,7 @@ ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
 				i++;
 			if (i > first)
 				ga_sweep_root(scan->heap, from + first * page_size, from + i * page_size,
-							  scan->unstable);
+							  scan->unstable ? GA_ROOT_UNSTABLE : GA_ROOT_RESIDENT);
 			else
 				i++;
 		}
@@ -162,9 +162,10 @@ ScanMapping(const RootScan *scan, const Mapping *mapping)
 	if (!mapping->private_writable || mapping->device)
 		return;
 	if (scan->frame >= mapping->from && scan->frame < mapping->to)
-		ga_sweep_root(scan->heap, scan->frame, mapping->to, false);
+		ga_sweep_root(scan->heap, scan->frame, mapping->to, GA_ROOT_MAPPED);
 	else if (!mapping->file || !ScanWrittenPages(scan, mapping->from, mapping->to))
-		ga_sweep_root(scan->heap, mapping->from, mapping->to, scan->unstable);
+		ga_sweep_root(scan->heap, mapping->from, mapping->to,
+					  scan->unstable ? GA_ROOT_UNSTABLE : GA_ROOT_MAPPED);
 }
 
 /*

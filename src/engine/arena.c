@@ -756,7 +756,8 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 		return object;
 	}
 
-	copy = ga_arena_alloc(arena, size);
+	copy = size > arena->heap->large_threshold ? ga_span_alloc_growing(arena, size)
+											   : ga_arena_alloc(arena, size);
 	if (copy == NULL)
 	{
 		if (rounded > old_size)

@@ -667,16 +667,26 @@ find_huge(ga_heap *heap, size_t bytes)
 	return best;
 }
 
-ga_chunk *
-ga_chunk_take_span(ga_heap *heap, size_t bytes)
+/*
+ * find_span
+ *		A free chunk for a span of so many bytes, still on its list.
+ */
+static ga_chunk *
+find_span(ga_heap *heap, size_t bytes)
 {
-	ga_chunk *chunk =
-		bytes > GA_HEAP_ARENA_SIZE
-			? find_huge(heap, bytes)
-			: find_chunk(heap,
-						 (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order),
-						 0);
+	if (bytes > GA_HEAP_ARENA_SIZE)
+		return find_huge(heap, bytes);
+	return find_chunk(heap,
+					  (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order), 0);
+}
 
+ga_chunk *
+ga_chunk_take_span(ga_heap *heap, size_t bytes, size_t room)
+{
+	ga_chunk *chunk = find_span(heap, room);
+
+	if (chunk == NULL && room > bytes)
+		chunk = find_span(heap, bytes);
 	if (chunk == NULL)
 		return NULL;
 	if (chunk->accessible < bytes && !ga_chunk_set_accessible(heap, chunk, bytes))

@@ -310,10 +310,11 @@ extern const char *ga_heap_check(ga_heap *heap);
 extern ga_chunk *ga_chunk_take(ga_heap *heap, int order);
 
 /*
- * Take a chunk for a span whose first bytes are accessible.  The number of
- * bytes is a multiple of the page size.  NULL as above.
+ * Take a chunk for a span whose first bytes are accessible, and which can grow
+ * to as many as room in place if address space allows.  The number of bytes is
+ * a multiple of the page size.  NULL as above.
  */
-extern ga_chunk *ga_chunk_take_span(ga_heap *heap, size_t bytes);
+extern ga_chunk *ga_chunk_take_span(ga_heap *heap, size_t bytes, size_t room);
 
 /*
  * Make a span's first bytes accessible, or give up those beyond.  False, with

@@ -247,6 +247,85 @@ close_run(ga_heap *heap, uintptr_t from, size_t count)
 		ga_chunk_note_access(heap, ga_container(ga_chunk, retained, link), 0);
 }
 
+/* Of a chunk that keeps at least this much, only the end is given back. */
+#define TRIM_KEEPS ((size_t) 1 << 20)
+
+/*
+ * give_back
+ *		Give pages back, or have it told, once, that the system refuses.
+ */
+static bool
+give_back(ga_heap *heap, uintptr_t from, uintptr_t to)
+{
+	ga_event event = {.kind = GA_EVENT_RELEASE_FAILED};
+
+	if (heap->os->unuse((void *) from, to - from) == 0)
+	{
+		heap->release_failure_told = false;
+		return true;
+	}
+	event.error = errno;
+	if (!heap->release_failure_told)
+		ga_heap_add_event(heap, &event);
+	heap->release_failure_told = true;
+	return false;
+}
+
+/*
+ * note_given_back
+ *		Only so many bytes of a chunk still have their pages.
+ */
+static void
+note_given_back(ga_heap *heap, ga_chunk *chunk, size_t kept)
+{
+	if (chunk->state == GA_FAULT)
+		heap->fault_bytes -= chunk->touched - kept;
+	ga_chunk_touch(heap, chunk, kept);
+}
+
+/*
+ * trim_run
+ *		Give back the pages of the chunk that was used longest ago, and of
+ *		neighbours that follow it in the list, up to so many bytes or a little
+ *		more.
+ */
+static bool
+trim_run(ga_heap *heap, size_t excess)
+{
+	ga_link *link = ga_list_first(&heap->retained_lru);
+	ga_chunk *chunk = ga_container(ga_chunk, retained, link);
+	uintptr_t from = chunk->base;
+	size_t bytes = chunk->touched;
+	size_t count = 1;
+
+	if (bytes >= excess + TRIM_KEEPS)
+	{
+		size_t kept = ga_align_down(bytes - excess, GA_GRANULE_SIZE);
+
+		if (!give_back(heap, from + kept, from + bytes))
+			return false;
+		note_given_back(heap, chunk, kept);
+		return true;
+	}
+
+	while (chunk->touched == chunk->size && bytes < excess &&
+		   (link = ga_list_next(&heap->retained_lru, link)) != NULL)
+	{
+		chunk = ga_container(ga_chunk, retained, link);
+		if (chunk->base != from + bytes)
+			break;
+		bytes += chunk->touched;
+		count++;
+	}
+	if (!give_back(heap, from, from + bytes))
+		return false;
+	close_run(heap, from, count);
+	for (; count > 0; count--)
+		note_given_back(heap, ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru)),
+						0);
+	return true;
+}
+
 /*
  * ga_heap_trim
  *		Chunks come to the list in order of their last use, and batches in order
@@ -259,44 +338,8 @@ ga_heap_trim(ga_heap *heap, size_t retain)
 	size_t target = retain - retain / 8;
 
 	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
-	{
-		ga_link *first = ga_list_first(&heap->retained_lru);
-		ga_chunk *chunk = ga_container(ga_chunk, retained, first);
-		uintptr_t from = chunk->base;
-		uintptr_t to = from + chunk->touched;
-		size_t bytes = chunk->touched;
-		size_t count = 1;
-
-		for (ga_link *link = ga_list_next(&heap->retained_lru, first);
-			 link != NULL && chunk->touched == chunk->size && heap->retained - bytes > target;
-			 link = ga_list_next(&heap->retained_lru, link))
-		{
-			chunk = ga_container(ga_chunk, retained, link);
-			if (chunk->base != to)
-				break;
-			to += chunk->touched;
-			bytes += chunk->touched;
-			count++;
-		}
-		if (heap->os->unuse((void *) from, to - from) != 0)
-		{
-			ga_event event = {.kind = GA_EVENT_RELEASE_FAILED, .error = errno};
-
-			if (!heap->release_failure_told)
-				ga_heap_add_event(heap, &event);
-			heap->release_failure_told = true;
-			return;
-		}
-		heap->release_failure_told = false;
-		close_run(heap, from, count);
-		for (; count > 0; count--)
-		{
-			chunk = ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru));
-			if (chunk->state == GA_FAULT)
-				heap->fault_bytes -= chunk->touched;
-			ga_chunk_touch(heap, chunk, 0);
-		}
-	}
+		if (!trim_run(heap, heap->retained - target))
+			break;
 }
 
 size_t

@@ -21,6 +21,9 @@
 /* Half of what a header can say, 1 TB: rounding up to pages stays within. */
 #define MAX_SIZE ((size_t) 8 << (GA_HDR_SIZE_BITS - 1))
 
+/* A span that grows gets address space for this many times its size. */
+#define GROWTH ((size_t) 4)
+
 /*
  * pages_for
  *		Bytes of whole pages that an object of the given size takes.
@@ -53,8 +56,22 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 	return object;
 }
 
-void *
-ga_span_alloc(ga_arena *arena, size_t size)
+/*
+ * room_for
+ *		What grew once is likely to double and double again: with address space
+ *		for that it keeps its place and its pages.  In strict arenas it moves all
+ *		the same.
+ */
+static size_t
+room_for(const ga_arena *arena, size_t bytes)
+{
+	if (arena->mode == GA_QUARANTINE_STRICT || bytes >= GA_HEAP_ARENA_SIZE)
+		return bytes;
+	return ga_min_size(GROWTH * bytes, GA_HEAP_ARENA_SIZE);
+}
+
+static void *
+alloc(ga_arena *arena, size_t size, bool grows)
 {
 	ga_heap *heap = arena->heap;
 	size_t bytes;
@@ -64,7 +81,7 @@ ga_span_alloc(ga_arena *arena, size_t size)
 	if (size > MAX_SIZE)
 		return NULL;
 	bytes = pages_for(heap, size);
-	chunk = ga_chunk_take_span(heap, bytes);
+	chunk = ga_chunk_take_span(heap, bytes, grows ? room_for(arena, bytes) : bytes);
 	if (chunk == NULL)
 		return NULL;
 
@@ -78,6 +95,18 @@ ga_span_alloc(ga_arena *arena, size_t size)
 	heap->counters.large_allocs++;
 	heap->counters.large_bytes += bytes;
 	return object;
+}
+
+void *
+ga_span_alloc(ga_arena *arena, size_t size)
+{
+	return alloc(arena, size, false);
+}
+
+void *
+ga_span_alloc_growing(ga_arena *arena, size_t size)
+{
+	return alloc(arena, size, true);
 }
 
 /*
@@ -139,7 +168,7 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 {
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
-	ga_chunk *target = ga_chunk_take_span(heap, bytes);
+	ga_chunk *target = ga_chunk_take_span(heap, bytes, room_for(arena, bytes));
 	void *copy;
 
 	if (target == NULL)

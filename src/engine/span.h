@@ -13,6 +13,10 @@
 #include "arena.h"
 
 extern void *ga_span_alloc(ga_arena *arena, size_t size);
+
+/* For an object that was smaller before. */
+extern void *ga_span_alloc_growing(ga_arena *arena, size_t size);
+
 extern void ga_span_free(ga_arena *arena, ga_chunk *chunk);
 extern void *ga_span_realloc(ga_arena *arena, void *object, size_t size);
 

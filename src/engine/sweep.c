@@ -142,8 +142,6 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 	size_t page_size = heap->os->page_size;
 	unsigned char *pages = heap->sweep.pages;
 
-	from = ga_align_up(from, sizeof(uint64_t));
-	to = ga_align_down(to, sizeof(uint64_t));
 	while (from < to)
 	{
 		uintptr_t base = ga_align_down(from, page_size);
@@ -181,11 +179,26 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 }
 
 /*
+ * scan_range
+ *		Scan the aligned words of a range.
+ */
+static void
+scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
+{
+	from = ga_align_up(from, sizeof(uint64_t));
+	to = ga_align_down(to, sizeof(uint64_t));
+	if (kind != GA_ROOT_RESIDENT)
+		scan_resident(heap, from, to, kind == GA_ROOT_UNSTABLE);
+	else if (from < to)
+		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
+}
+
+/*
  * ga_sweep_root
  *		Cut chunks, metadata and the heap's own struct out of the range.
  */
 void
-ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
+ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 {
 	uintptr_t self = (uintptr_t) heap;
 
@@ -218,7 +231,7 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 			from = skip_to;
 		else
 		{
-			scan_resident(heap, from, next, unstable);
+			scan_range(heap, from, next, kind);
 			from = next;
 		}
 	}
@@ -233,18 +246,18 @@ ga_sweep_live(ga_heap *heap)
 
 		ga_delay_check(arena);
 		if (arena->active != NULL)
-			scan_resident(heap, arena->active->start, arena->ptr, false);
+			scan_range(heap, arena->active->start, arena->ptr, GA_ROOT_MAPPED);
 		ga_list_foreach (at, &arena->full)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_resident(heap, chunk->start, chunk->used, false);
+			scan_range(heap, chunk->start, chunk->used, GA_ROOT_MAPPED);
 		}
 		ga_list_foreach (at, &arena->large)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_resident(heap, chunk->start, chunk->used, false);
+			scan_range(heap, chunk->start, chunk->used, GA_ROOT_MAPPED);
 		}
 	}
 }

@@ -54,13 +54,19 @@ ga_sweep_due(const ga_heap *heap)
  */
 extern void ga_sweep_begin(ga_heap *heap);
 
+/* How a root is to be read. */
+typedef enum ga_root_kind
+{
+	GA_ROOT_MAPPED,	  /* pages that are not resident are not touched */
+	GA_ROOT_RESIDENT, /* the caller knows that all pages are */
+	GA_ROOT_UNSTABLE  /* another thread may unmap it at any moment: read through the system */
+} ga_root_kind;
+
 /*
- * Read a root, from and to in bytes of address.  Pages that are not resident
- * are not touched.  If unstable is set, the memory may be unmapped by another
- * thread at any moment, and is read through the operating system.  If that
- * refuses, the sweep frees nothing.
+ * Read a root, from and to in bytes of address.  If the system refuses to read
+ * an unstable one, the sweep frees nothing.
  */
-extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable);
+extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind);
 
 /* Read all objects of all arenas. */
 extern void ga_sweep_live(ga_heap *heap);

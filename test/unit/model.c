@@ -274,7 +274,7 @@ void
 model_sweep_roots(model *m, bool unstable)
 {
 	ga_sweep_root(m->heap, (uintptr_t) m->outside, (uintptr_t) (m->outside + MODEL_ROOTS / 2),
-				  unstable);
+				  unstable ? GA_ROOT_UNSTABLE : GA_ROOT_MAPPED);
 	ga_sweep_live(m->heap);
 }
 

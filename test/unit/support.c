@@ -173,7 +173,7 @@ sweep_words(ga_heap *heap, const uintptr_t *words, size_t count)
 	ga_sweep_result result;
 
 	ga_sweep_begin(heap);
-	ga_sweep_root(heap, (uintptr_t) words, (uintptr_t) (words + count), false);
+	ga_sweep_root(heap, (uintptr_t) words, (uintptr_t) (words + count), GA_ROOT_MAPPED);
 	ga_sweep_live(heap);
 	ga_sweep_finish(heap, &result);
 	assert_heap(heap);
@@ -186,7 +186,8 @@ sweep_range(ga_heap *heap, const void *from, size_t size, bool unstable)
 	ga_sweep_result result;
 
 	ga_sweep_begin(heap);
-	ga_sweep_root(heap, (uintptr_t) from, (uintptr_t) from + size, unstable);
+	ga_sweep_root(heap, (uintptr_t) from, (uintptr_t) from + size,
+				  unstable ? GA_ROOT_UNSTABLE : GA_ROOT_MAPPED);
 	ga_sweep_live(heap);
 	ga_sweep_finish(heap, &result);
 	assert_heap(heap);
@@ -294,7 +295,7 @@ take_chunk(ga_heap *heap, int order)
 ga_chunk *
 take_span(ga_heap *heap, size_t bytes)
 {
-	ga_chunk *chunk = hold(heap, ga_chunk_take_span(heap, bytes));
+	ga_chunk *chunk = hold(heap, ga_chunk_take_span(heap, bytes, bytes));
 
 	if (chunk != NULL)
 		chunk->large = true;

@@ -479,7 +479,7 @@ freed_during_a_sweep(void **state)
 
 	/* The root is read when the chunk is still in use. */
 	ga_sweep_begin(heap);
-	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), false);
+	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), GA_ROOT_MAPPED);
 	faults = fake_calls(OS_FAULT);
 	ga_arena_destroy(&arena);
 	assert_int_equal(chunk->state, GA_FAULT);
@@ -517,7 +517,7 @@ many_freed_during_a_sweep(void **state)
 	ga_sweep_begin(heap);
 	for (size_t i = 0; i < lengthof(chunks); i++)
 		quarantine(heap, chunks[i]);
-	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), false);
+	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), GA_ROOT_MAPPED);
 	assert_int_equal(fake_calls(OS_FAULT), faults);
 	ga_sweep_finish(heap, &result);
 	assert_int_equal(fake_calls(OS_FAULT), faults + 1);
@@ -547,7 +547,7 @@ the_engine_works_during_a_sweep(void **state)
 	(void) alloc(&arena, 100 * MB);
 	(void) ga_heap_release(heap);
 	assert_heap(heap);
-	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), false);
+	ga_sweep_root(heap, (uintptr_t) &word, (uintptr_t) (&word + 1), GA_ROOT_MAPPED);
 	ga_sweep_live(heap);
 	assert_heap(heap);
 	ga_sweep_finish(heap, &result);
