@@ -324,6 +324,34 @@ pages_longest_unused_are_released_first(void **state)
 }
 
 static void
+only_the_end_of_a_large_chunk_is_released(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk = take_written(heap, 24);
+
+	heap->config.retain = 8 * MB;
+	make_ready(heap, chunk);
+	assert_int_equal(heap->retained, 7 * MB);
+	assert_int_equal(heap->released, 9 * MB);
+	assert_int_equal(chunk->touched, 7 * MB);
+	assert_int_equal(pages_of(heap, chunk), 7 * MB);
+	assert_int_equal(fake_calls(OS_UNUSE), 1);
+	assert_heap(heap);
+
+	/* If the system refuses, all stays, and is told once. */
+	fake_fail_from(OS_UNUSE, 1, ENOMEM);
+	ga_heap_trim(heap, 4 * MB);
+	assert_int_equal(heap->retained, 7 * MB);
+	assert_int_equal(chunk->touched, 7 * MB);
+	assert_int_equal(heap->num_events, 1);
+	fake_fail_never();
+	assert_heap(heap);
+	ga_heap_trim(heap, 4 * MB);
+	assert_int_equal(heap->retained, 4 * MB - MB / 2);
+	assert_heap(heap);
+}
+
+static void
 quarantined_pages_count_for_the_budget(void **state)
 {
 	ga_heap *heap = *state;
@@ -464,6 +492,7 @@ main(void)
 		TEST(a_sweep_frees_the_fault_list),
 		TEST(isolation_stops_at_the_mapping_limit),
 		TEST(pages_longest_unused_are_released_first),
+		TEST(only_the_end_of_a_large_chunk_is_released),
 		TEST(quarantined_pages_count_for_the_budget),
 		TEST(release_leaves_nothing),
 		TEST(released_chunks_are_closed),

@@ -501,6 +501,25 @@ freed_during_a_sweep(void **state)
 	assert_int_equal(sweep_nothing(heap).chunks_freed, 1);
 }
 
+/* What the caller knows to be there is not asked about. */
+static void
+resident_roots(void **state)
+{
+	ga_heap *heap = *state;
+	ga_sweep_result result;
+	uint64_t words[3] = {0, victim(heap)->base, 0};
+	uint64_t asked;
+
+	ga_sweep_begin(heap);
+	asked = fake_calls(OS_RESIDENT);
+	ga_sweep_root(heap, (uintptr_t) words + 1, (uintptr_t) (words + 2) + 7, GA_ROOT_RESIDENT);
+	assert_int_equal(fake_calls(OS_RESIDENT), asked);
+	ga_sweep_finish(heap, &result);
+	assert_int_equal(result.chunks_pinned, 1);
+	assert_int_equal(result.bytes_scanned, sizeof(uint64_t));
+	assert_heap(heap);
+}
+
 /* Also if a root was read afterwards, and if they are many. */
 static void
 many_freed_during_a_sweep(void **state)
@@ -668,6 +687,7 @@ main(void)
 		TEST(liveness_through_an_arena),
 		TEST(what_was_there_before_does_not_pin),
 		TEST(freed_during_a_sweep),
+		TEST(resident_roots),
 		TEST(many_freed_during_a_sweep),
 		TEST(the_engine_works_during_a_sweep),
 		TEST(chunks_on_the_fault_list),
