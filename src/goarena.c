@@ -130,7 +130,7 @@ DefineSettings(void)
 							 0, NULL, AssignInt, NULL);
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
-		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.05, 0.0, 1.0,
+		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.01, 0.0, 1.0,
 		PGC_SUSET, 0, NULL, AssignReal, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",
@@ -143,7 +143,7 @@ DefineSettings(void)
 							PGC_SUSET, 0, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.sweep_min",
 							"Sets the least memory in quarantine that makes a sweep due.", NULL,
-							&goarena_sweep_min_kb, 8 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
+							&goarena_sweep_min_kb, 2 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
 							GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.retain",
 							"Sets how much memory not in use a process keeps resident.", NULL,

@@ -159,6 +159,7 @@ typedef struct ga_sweep
 	size_t scanned;	 /* bytes */
 	int64_t started; /* microseconds */
 	bool incomplete; /* a root could not be read: nothing may be freed */
+	bool due;		 /* it was due when it began */
 	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;
@@ -172,6 +173,7 @@ typedef struct ga_config
 	size_t retain;		 /* bytes of physical memory kept for chunks not in use */
 	int sweep_percent;	 /* see ga_sweep_due; -1 never */
 	size_t sweep_min;	 /* bytes */
+	size_t sweep_max;	 /* bytes that frequent sweeps may wait for, see ga_sweep_schedule */
 	size_t max_mappings; /* isolate chunks only below this many mappings */
 	size_t window;		 /* bytes to which access is given at a time; 0: chunk by chunk */
 	bool huge_pages;
@@ -239,6 +241,8 @@ typedef struct ga_heap
 	size_t fresh_quarantine; /* bytes that came into quarantine since the last sweep,
 								* also if their pages have been moved away */
 	size_t next_sweep;		 /* the value of the above that makes a sweep due */
+	size_t pace;			 /* bytes that sweeps wait for because they were frequent, or 0 */
+	int64_t last_due;		 /* when the last sweep that was due ended, in microseconds */
 	size_t fault_bytes;		 /* physical bytes on the fault list */
 	uint64_t next_arena_id;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */

@@ -26,7 +26,29 @@ ga_sweep_schedule(ga_heap *heap)
 		return;
 	}
 	share = heap->in_use / 100 * (size_t) percent;
-	heap->next_sweep = ga_max_size(share, heap->config.sweep_min);
+	heap->next_sweep = ga_max_size(ga_max_size(share, heap->config.sweep_min),
+								   ga_min_size(heap->pace, heap->config.sweep_max));
+}
+
+/* Sweeps are frequent if they take more than one part in so many of the time, and rare if less. */
+#define FREQUENT_SHARE 16
+#define RARE_SHARE	   128
+
+/*
+ * adjust_pace
+ *		After a sweep that was due and took so many microseconds.
+ */
+static void
+adjust_pace(ga_heap *heap, int64_t duration, int64_t now)
+{
+	int64_t since = now - heap->last_due;
+	size_t most = ga_max_size(heap->config.sweep_min, heap->config.sweep_max);
+
+	if (heap->last_due != 0 && duration * FREQUENT_SHARE > since)
+		heap->pace = ga_min_size(2 * ga_max_size(heap->pace, heap->config.sweep_min), most);
+	else if (duration * RARE_SHARE < since)
+		heap->pace /= 2;
+	heap->last_due = now;
 }
 
 void
@@ -37,6 +59,7 @@ ga_sweep_begin(ga_heap *heap)
 	assert(!heap->sweeping);
 	ga_heap_flush_faults(heap);
 	heap->sweeping = true;
+	sweep->due = ga_sweep_due(heap);
 	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
 	sweep->scanned = 0;
@@ -333,6 +356,7 @@ void
 ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 {
 	ga_counters *counters = &heap->counters;
+	int64_t now;
 
 	*result = (ga_sweep_result){
 		.bytes_scanned = heap->sweep.scanned,
@@ -346,9 +370,12 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 	heap->sweeping = false;
 	ga_heap_flush_faults(heap);
 	ga_heap_trim(heap, heap->config.retain);
+	now = heap->os->now();
+	result->duration = now - heap->sweep.started;
+	if (heap->sweep.due)
+		adjust_pace(heap, result->duration, now);
 	ga_sweep_schedule(heap);
 
-	result->duration = heap->os->now() - heap->sweep.started;
 	counters->sweeps++;
 	counters->sweep_us += (uint64_t) result->duration;
 	if ((uint64_t) result->duration > counters->max_sweep_us)

@@ -81,7 +81,14 @@ ga_sweep_give_up(ga_heap *heap)
 /* End: unmarked chunks become ready. */
 extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);
 
-/* Work out anew how much quarantine makes the next sweep due. */
+/*
+ * Work out anew how much quarantine makes the next sweep due: sweep_percent of
+ * what is in use, and at least sweep_min.  While sweeps that are due take more
+ * than a sixteenth of the time, each next one waits for twice as much, up to
+ * sweep_max; when they take less than a 128th, for half as much.  So a
+ * process that quarantines little stays small, and one that quarantines much
+ * does not spend its time sweeping.  Idea: the pacing of Go's collector.
+ */
 extern void ga_sweep_schedule(ga_heap *heap);
 
 #endif /* GA_SWEEP_H */

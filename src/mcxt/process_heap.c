@@ -91,6 +91,8 @@ ProcessHeapPrepare(void)
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
 		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
+		/* More would be given back and faulted in again in each cycle. */
+		.sweep_max = (size_t) goarena_retain_kb * 1024 / 2,
 		.huge_pages = goarena_huge_pages != 0,
 		.window = ACCESS_WINDOW,
 	};

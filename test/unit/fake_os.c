@@ -29,6 +29,7 @@ static struct
 	bool misalign;
 	uintptr_t hidden_from;
 	uintptr_t hidden_to;
+	int64_t clock; /* 0: the real one */
 } fake;
 
 /*
@@ -194,6 +195,18 @@ fake_os(void)
 	return fake_os_with_pages(ga_os_default()->page_size);
 }
 
+static int64_t
+fake_now(void)
+{
+	return fake.clock != 0 ? fake.clock : fake.real->now();
+}
+
+void
+fake_set_clock(int64_t now)
+{
+	fake.clock = now;
+}
+
 const ga_os *
 fake_os_with_pages(size_t page_size)
 {
@@ -208,13 +221,13 @@ fake_os_with_pages(size_t page_size)
 		.huge = fake_huge,
 		.resident = fake_resident,
 		.peek = fake_peek,
+		.now = fake_now,
 	};
 
 	memset(&fake, 0, sizeof(fake));
 	fake.real = ga_os_default();
 	fake.page_size = page_size;
 	fake.cap = SIZE_MAX;
-	table.now = fake.real->now;
 	table.page_size = page_size;
 	return &table;
 }

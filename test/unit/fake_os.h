@@ -68,4 +68,7 @@ extern void fake_misalign(void);
 /* Let resident() say of the pages in a range that they are not. */
 extern void fake_hide(const void *addr, size_t size);
 
+/* Let the clock stand at so many microseconds; 0: let it go. */
+extern void fake_set_clock(int64_t now);
+
 #endif /* GA_TEST_FAKE_OS_H */

@@ -631,6 +631,64 @@ a_sweep_is_due_by_volume(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/*
+ * sweep_at
+ *		Quarantine as much as makes a sweep due, and sweep at a time of the clock
+ *		for so many microseconds.
+ */
+static void
+sweep_at(ga_heap *heap, int64_t start, int64_t duration)
+{
+	ga_sweep_result result;
+
+	heap->fresh_quarantine = heap->next_sweep;
+	fake_set_clock(start);
+	ga_sweep_begin(heap);
+	fake_set_clock(start + duration);
+	ga_sweep_finish(heap, &result);
+	assert_int_equal(result.duration, duration);
+	assert_heap(heap);
+}
+
+static void
+frequent_sweeps_wait_for_more(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = usual_config();
+	int64_t now = 1000000;
+
+	config.sweep_min = MB;
+	config.sweep_max = 6 * MB;
+	ga_heap_configure(heap, &config);
+
+	/* The first one tells nothing, and one that is not due does not either. */
+	sweep_at(heap, now, 100);
+	assert_int_equal(heap->next_sweep, MB);
+	sweep_nothing(heap);
+	assert_int_equal(heap->next_sweep, MB);
+
+	/* A 16th of the time is not yet too much, and a 128th not yet little. */
+	sweep_at(heap, now += 1600, 100);
+	assert_int_equal(heap->next_sweep, MB);
+	sweep_at(heap, now += 1599, 100);
+	assert_int_equal(heap->next_sweep, 2 * MB);
+	sweep_at(heap, now += 12800, 100);
+	assert_int_equal(heap->next_sweep, 2 * MB);
+
+	/* Up to the bound, and back. */
+	sweep_at(heap, now += 1000, 100);
+	assert_int_equal(heap->next_sweep, 4 * MB);
+	sweep_at(heap, now += 1000, 100);
+	assert_int_equal(heap->next_sweep, 6 * MB);
+	sweep_at(heap, now += 1000, 100);
+	assert_int_equal(heap->next_sweep, 6 * MB);
+	sweep_at(heap, now += 12801, 100);
+	assert_int_equal(heap->next_sweep, 3 * MB);
+	for (int i = 0; i < 5; i++)
+		sweep_at(heap, now += 1000000, 100);
+	assert_int_equal(heap->next_sweep, MB);
+}
+
 /* Strict spans that grow leave addresses behind, which sweeps have to get back. */
 static void
 moving_makes_a_sweep_due(void **state)
@@ -692,6 +750,7 @@ main(void)
 		TEST(the_engine_works_during_a_sweep),
 		TEST(chunks_on_the_fault_list),
 		TEST(a_sweep_is_due_by_volume),
+		TEST(frequent_sweeps_wait_for_more),
 		TEST(moving_makes_a_sweep_due),
 		TEST(sweeps_are_counted),
 	};
