@@ -181,7 +181,7 @@ SET goarena.sweep_percent = 0;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT bool_or(reason IN ('volume', 'transaction end')) AS by_volume FROM goarena_sweeps();
-SELECT next_sweep_bytes FROM goarena_stats();
+SELECT next_sweep_bytes BETWEEN 65536 AND 4 * 65536 AS paced FROM goarena_stats();
 -- never by volume
 SET goarena.sweep_percent = -1;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;

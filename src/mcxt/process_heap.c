@@ -41,6 +41,9 @@ bool (*process_heap_emergency)(void) = NULL;
  */
 #define ACCESS_WINDOW ((size_t) 512 << 10)
 
+/* Frequent sweeps wait for up to this many times goarena.sweep_min. */
+#define MAX_PACE 4
+
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530
 
@@ -91,8 +94,7 @@ ProcessHeapPrepare(void)
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
 		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
-		/* More would be given back and faulted in again in each cycle. */
-		.sweep_max = (size_t) goarena_retain_kb * 1024 / 2,
+		.sweep_max = (size_t) goarena_sweep_min_kb * 1024 * MAX_PACE,
 		.huge_pages = goarena_huge_pages != 0,
 		.window = ACCESS_WINDOW,
 	};

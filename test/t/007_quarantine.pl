@@ -194,7 +194,7 @@ is( ask($session, q{
 #
 # No sweep where none may be
 #
-ask($session, q{SET goarena.sweep_min = '1MB'; SET goarena.sweep_percent = 0; SET goarena.quarantine = strict});
+ask($session, q{SET goarena.sweep_min = '256kB'; SET goarena.sweep_percent = 0; SET goarena.quarantine = strict});
 ask($session, 'SELECT 1');
 my $before = statistics($session);
 ask($session, 'SELECT test_churn(64 * 1024 * 1024, true)');

@@ -21,7 +21,8 @@ use Time::HiRes qw(time);
 # for a report is 20.
 use constant CRASH_LIMIT => 60;
 
-my @conf = ('restart_after_crash = on', 'max_worker_processes = 8');
+# Only sweeps that a test asks for: reports tell how many there were.
+my @conf = ('restart_after_crash = on', 'max_worker_processes = 8', "goarena.sweep_min = '64MB'");
 my $directory;
 
 # Start a server with this test's module, and remember where reports are kept.
