@@ -392,26 +392,12 @@ place(ga_arena *arena, void *object, int size_class, size_t requested)
 	return object;
 }
 
-/*
- * chunk_of
- *		The chunk of one of the arena's objects.
- */
-GA_INLINE ga_chunk *
-chunk_of(const ga_arena *arena, const void *object)
-{
-	ga_chunk *chunk = arena->active;
-
-	if (GA_LIKELY(chunk != NULL && (uintptr_t) object - chunk->base < chunk->size))
-		return chunk;
-	return ga_heap_lookup(arena->heap, (uintptr_t) object);
-}
-
 GA_NOINLINE void *
 ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
 {
 	void *object = ga_free_list_pop_fast(arena, rounded, (int) size_class);
 
-	chunk_of(arena, object)->freed -= rounded + GA_HEADER_SIZE;
+	ga_chunk_of(arena, object)->freed -= rounded + GA_HEADER_SIZE;
 	return place(arena, object, (int) size_class, size);
 }
 
@@ -428,7 +414,7 @@ recycle_large(ga_arena *arena, int size_class, size_t requested)
 
 	if (object == NULL)
 		return NULL;
-	chunk = chunk_of(arena, object);
+	chunk = ga_chunk_of(arena, object);
 	chunk->freed -= bytes;
 	ga_charge(arena, chunk, (ptrdiff_t) bytes);
 	return place(arena, object, size_class, requested);
@@ -463,26 +449,6 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 }
 
 /*
- * bump_of
- *		The end of a chunk's objects.
- */
-static uintptr_t
-bump_of(const ga_arena *arena, const ga_chunk *chunk)
-{
-	return chunk == arena->active ? arena->ptr : chunk->used;
-}
-
-/*
- * word_before
- *		What stands where an object would have its header.
- */
-GA_NO_SANITIZE static uint64_t
-word_before(const void *object)
-{
-	return *ga_object_header(object);
-}
-
-/*
  * find_object
  *		Is this an object of the arena that may be freed?  Finds its chunk, and
  *		unless that is large, its size class.
@@ -512,17 +478,17 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *si
 	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
 		addr > chunk->base + chunk->touched)
 		return GA_FREE_WILD;
-	header = word_before(object);
+	header = ga_word_before(object);
 	state = header & GA_HDR_STATE_MASK;
 	if (state == GA_HDR_FREE || state == GA_HDR_DELAYED)
 		return GA_FREE_DOUBLE;
-	if (state != GA_HDR_LIVE || addr > bump_of(arena, chunk))
+	if (state != GA_HDR_LIVE || addr > ga_bump_of(arena, chunk))
 		return GA_FREE_WILD;
 
 	/* An interior pointer rarely has what looks like a header before it. */
 	size = ga_header_size(header);
 	*size_class = ga_class_of(size);
-	if (size == 0 || size > bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
+	if (size == 0 || size > ga_bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
 		return GA_FREE_WILD;
 	return GA_FREE_OK;
 }
@@ -534,17 +500,6 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 	int size_class;
 
 	return find_object(arena, object, &chunk, &size_class);
-}
-
-/*
- * leave_after_free
- *		The last object of a full chunk was freed.
- */
-static GA_NOINLINE ga_free_result
-leave_after_free(ga_arena *arena, ga_chunk *chunk)
-{
-	leave_chunk(arena, chunk);
-	return GA_FREE_OK;
 }
 
 /*
@@ -599,12 +554,8 @@ is_last(const ga_arena *arena, const void *object, size_t size)
 	return (uintptr_t) object + size == arena->ptr && (uintptr_t) object > arena->active->start;
 }
 
-/*
- * free_slow
- *		Free an object of any kind, or say why it cannot be.
- */
-static GA_NOINLINE ga_free_result
-free_slow(ga_arena *arena, void *object)
+ga_free_result
+ga_arena_free_slow(ga_arena *arena, void *object)
 {
 	ga_chunk *chunk = NULL;
 	int size_class = 0;
@@ -645,68 +596,12 @@ free_slow(ga_arena *arena, void *object)
 	return GA_FREE_OK;
 }
 
-/*
- * free_fast
- *		Free a small object of an arena that is not quarantined, whose chunk
- *		this is, unless anything about it is unusual.
- */
-GA_INLINE ga_free_result
-free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
-{
-	uintptr_t addr = (uintptr_t) object;
-	uintptr_t first = chunk->start + GA_HEADER_SIZE;
-	uintptr_t end = bump_of(arena, chunk);
-	uint64_t header;
-	size_t size;
-	int size_class;
-
-	if (GA_UNLIKELY(addr - first >= end - first || end < first || addr % GA_ALIGN != 0 ||
-					chunk->large || arena->mode != GA_QUARANTINE_OFF))
-		return free_slow(arena, object);
-	header = word_before(object);
-	size = ga_header_size(header);
-	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size - 1 >= GA_SMALL_MAX ||
-					size > end - addr))
-		return free_slow(arena, object);
-	size_class = ga_class_of(size);
-	if (GA_UNLIKELY(size > GA_LINEAR_MAX && ga_class_size(size_class) != size))
-		return free_slow(arena, object);
-
-	if (addr + size == arena->ptr && addr > arena->active->start)
-	{
-		*ga_object_header(object) |= GA_HDR_DELAYED;
-		arena->ptr = addr - GA_HEADER_SIZE;
-		GA_MAKE_NOACCESS(object, size);
-		arena->frees++;
-		arena->heap->counters.class_frees[size_class]++;
-		return GA_FREE_OK;
-	}
-	if (GA_UNLIKELY(arena->free_lists == NULL))
-		return free_slow(arena, object);
-	arena->frees++;
-	arena->heap->counters.class_frees[size_class]++;
-	GA_MAKE_NOACCESS(object, size);
-	chunk->freed += size + GA_HEADER_SIZE;
-	ga_free_list_push_fast(arena, object, size, size_class, GA_QUARANTINE_OFF);
-	if (GA_UNLIKELY(chunk->freed == end - chunk->start) && chunk != arena->active)
-		return leave_after_free(arena, chunk);
-	return GA_FREE_OK;
-}
-
-ga_free_result
-ga_arena_free_in(ga_arena *arena, ga_chunk *chunk, void *object)
-{
-	return free_fast(arena, chunk, object);
-}
-
 ga_free_result
 ga_arena_free(ga_arena *arena, void *object)
 {
-	ga_chunk *chunk = chunk_of(arena, object);
-
-	if (GA_UNLIKELY(chunk == NULL || chunk->arena != arena))
-		return free_slow(arena, object);
-	return free_fast(arena, chunk, object);
+	return ga_arena_free_fast(arena, ga_chunk_of(arena, object), object)
+			   ? GA_FREE_OK
+			   : ga_arena_free_slow(arena, object);
 }
 
 /*
@@ -779,7 +674,7 @@ add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
 {
 	usage->chunks++;
 	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->size;
-	usage->used_bytes += bump_of(arena, chunk) - chunk->start - chunk->freed;
+	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start - chunk->freed;
 }
 
 void
@@ -833,7 +728,7 @@ static void
 walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),
 		   void *context)
 {
-	uintptr_t end = bump_of(arena, chunk);
+	uintptr_t end = ga_bump_of(arena, chunk);
 
 	for (uintptr_t at = chunk->start; at < end;)
 	{

@@ -263,8 +263,36 @@ ga_arena_alloc(ga_arena *arena, size_t size)
 /* Free an object.  Nothing is changed unless the result is GA_FREE_OK. */
 extern ga_free_result ga_arena_free(ga_arena *arena, void *object);
 
-/* The same where the caller has looked up the chunk, which is the arena's. */
-extern ga_free_result ga_arena_free_in(ga_arena *arena, ga_chunk *chunk, void *object);
+/*
+ * The slow way, for any object.  The fast one, for small objects of arenas that
+ * are not quarantined, is in free_list.h.
+ */
+extern ga_free_result ga_arena_free_slow(ga_arena *arena, void *object);
+
+/* The chunk of an arena's object; for other addresses maybe NULL. */
+GA_INLINE ga_chunk *
+ga_chunk_of(const ga_arena *arena, const void *object)
+{
+	ga_chunk *chunk = arena->active;
+
+	if (GA_LIKELY(chunk != NULL && (uintptr_t) object - chunk->base < chunk->size))
+		return chunk;
+	return ga_heap_lookup(arena->heap, (uintptr_t) object);
+}
+
+/* The end of a chunk's objects. */
+GA_INLINE uintptr_t
+ga_bump_of(const ga_arena *arena, const ga_chunk *chunk)
+{
+	return chunk == arena->active ? arena->ptr : chunk->used;
+}
+
+/* What stands where an object would have its header. */
+GA_NO_SANITIZE static inline uint64_t
+ga_word_before(const void *object)
+{
+	return *ga_object_header(object);
+}
 
 /* What ga_arena_free would say. */
 extern ga_free_result ga_arena_check_object(const ga_arena *arena, const void *object);

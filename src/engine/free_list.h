@@ -138,4 +138,59 @@ extern size_t ga_free_list_length(const ga_arena *arena, int size_class);
 /* Are the links, classes and sizes of all lists right?  For ga_heap_check. */
 extern bool ga_free_list_is_valid(const ga_arena *arena);
 
+/*
+ * Free a small object of an arena that is not quarantined; chunk is where it
+ * seems to lie, or NULL.  False, with nothing changed, if anything about it is
+ * not as usual: then it is for ga_arena_free_slow to free it or to say why not.
+ */
+GA_INLINE bool
+ga_arena_free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
+{
+	uintptr_t addr = (uintptr_t) object;
+	uintptr_t first;
+	uintptr_t end;
+	uint64_t header;
+	size_t size;
+	int size_class;
+
+	if (GA_UNLIKELY(chunk == NULL || chunk->arena != arena || chunk->large ||
+					arena->mode != GA_QUARANTINE_OFF))
+		return false;
+	first = chunk->start + GA_HEADER_SIZE;
+	end = ga_bump_of(arena, chunk);
+	if (GA_UNLIKELY(addr < first || addr >= end || addr % GA_ALIGN != 0))
+		return false;
+	header = ga_word_before(object);
+	size = ga_header_size(header);
+	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size - 1 >= GA_SMALL_MAX ||
+					size > end - addr))
+		return false;
+	size_class = ga_class_of(size);
+	if (GA_UNLIKELY(size > GA_LINEAR_MAX && ga_class_size(size_class) != size))
+		return false;
+
+	if (addr + size == end && chunk == arena->active)
+	{
+		/* What was allocated last is freed in place. */
+		*ga_object_header(object) |= GA_HDR_DELAYED;
+		GA_MAKE_NOACCESS(object, size);
+		arena->ptr = addr - GA_HEADER_SIZE;
+	}
+	else
+	{
+		size_t freed = chunk->freed + size + GA_HEADER_SIZE;
+
+		/* A full chunk without objects leaves. */
+		if (GA_UNLIKELY(arena->free_lists == NULL ||
+						(freed == end - chunk->start && chunk != arena->active)))
+			return false;
+		chunk->freed = freed;
+		GA_MAKE_NOACCESS(object, size);
+		ga_free_list_push_fast(arena, object, size, size_class, GA_QUARANTINE_OFF);
+	}
+	arena->frees++;
+	arena->heap->counters.class_frees[size_class]++;
+	return true;
+}
+
 #endif /* GA_FREE_LIST_H */

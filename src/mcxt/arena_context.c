@@ -200,13 +200,11 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 						BadPointerDetail(context, pointer)));
 }
 
-/*
- * BeforeFree
- *		With memory checking, look at what is about to be freed and wipe it.
- */
-static inline void
-BeforeFree(ArenaSet *set, void *pointer)
+pg_noinline void
+ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 {
+	ga_free_result result;
+
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
@@ -217,26 +215,7 @@ BeforeFree(ArenaSet *set, void *pointer)
 #endif
 	}
 #endif
-}
-
-void
-ArenaContextFree(ArenaSet *set, void *pointer)
-{
-	ga_free_result result;
-
-	BeforeFree(set, pointer);
-	result = ga_arena_free(&set->arena, pointer);
-	if (unlikely(result != GA_FREE_OK))
-		ArenaContextReportBadPointer(set->context, pointer, result);
-}
-
-void
-ArenaContextFreeIn(ArenaSet *set, ga_chunk *chunk, void *pointer)
-{
-	ga_free_result result;
-
-	BeforeFree(set, pointer);
-	result = ga_arena_free_in(&set->arena, chunk, pointer);
+	result = ga_arena_free_slow(&set->arena, pointer);
 	if (unlikely(result != GA_FREE_OK))
 		ArenaContextReportBadPointer(set->context, pointer, result);
 }

@@ -16,6 +16,7 @@
 #include "utils/memdebug.h"
 
 #include "engine/arena.h"
+#include "engine/free_list.h"
 
 /* So many parents of a context are remembered. */
 #define ARENA_PARENTS 8
@@ -69,10 +70,8 @@ extern void ArenaContextsUnpark(void);
 /* Alloc when the fast way does not do.  NULL if memory is used up. */
 extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 
-extern void ArenaContextFree(ArenaSet *set, void *pointer);
-
-/* The same for an object whose chunk, which is the arena's, is known. */
-extern void ArenaContextFreeIn(ArenaSet *set, ga_chunk *chunk, void *pointer);
+/* Free when the fast way does not do. */
+extern void ArenaContextFreeSlow(ArenaSet *set, void *pointer);
 
 /* NULL if memory is used up; the object is then as it was. */
 extern void *ArenaContextRealloc(ArenaSet *set, void *pointer, Size size);
@@ -142,6 +141,17 @@ ArenaContextAlloc(ArenaSet *set, Size size)
 	randomize_mem(object, size);
 #endif
 	return ArenaContextMark(object, size);
+}
+
+/* chunk is where the pointer leads, see ga_chunk_of. */
+static inline void
+ArenaContextFree(ArenaSet *set, ga_chunk *chunk, void *pointer)
+{
+#ifndef MEMORY_CONTEXT_CHECKING
+	if (likely(ga_arena_free_fast(&set->arena, chunk, pointer)))
+		return;
+#endif
+	ArenaContextFreeSlow(set, pointer);
 }
 
 #endif /* GOARENA_ARENA_CONTEXT_H */

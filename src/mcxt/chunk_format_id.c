@@ -101,7 +101,7 @@ FreeMethod(void *pointer)
 	ga_chunk *chunk = ChunkOfObject(pointer);
 
 	if (likely(chunk != NULL))
-		ArenaContextFreeIn(ArenaSetOf(chunk->arena), chunk, pointer);
+		ArenaContextFree(ArenaSetOf(chunk->arena), chunk, pointer);
 }
 
 static void *

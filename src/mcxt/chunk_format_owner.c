@@ -49,7 +49,7 @@ FreeMethod(MemoryContext context, void *pointer)
 	if (IsForeign(set, pointer))
 		set->origin->free_p(context, pointer);
 	else
-		ArenaContextFree(set, pointer);
+		ArenaContextFree(set, ga_chunk_of(&set->arena, pointer), pointer);
 }
 
 static void *
