@@ -22,7 +22,7 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
-#include "backend/registry.h"
+#include "backend/shared_memory.h"
 #include "backend/sweeps.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
@@ -204,6 +204,6 @@ _PG_init(void)
 	}
 	FaultInit();
 	if (process_shared_preload_libraries_in_progress)
-		RegistryInit();
+		SharedMemoryInit();
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

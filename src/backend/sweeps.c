@@ -23,7 +23,9 @@
 #include "backend/events.h"
 #include "backend/fault_report.h"
 #include "backend/registry.h"
+#include "backend/requests.h"
 #include "backend/roots.h"
+#include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
@@ -57,6 +59,8 @@ SweepReasonName(SweepReason reason)
 			return "release";
 		case SWEEP_OUT_OF_MEMORY:
 			return "out of memory";
+		case SWEEP_REQUEST:
+			return "request";
 	}
 	return "unknown";
 }
@@ -142,7 +146,11 @@ Maintain(SweepReason reason)
 	ga_sweep_result result;
 
 	if (ProcessHeapMoved())
+	{
 		RegistryPublish();
+		SnapshotLeaveMoved();
+	}
+	RequestsSafePoint();
 	if (!SafeToSweep())
 		return;
 	if (goarena_settings_changed)
@@ -216,8 +224,11 @@ AtTransactionEnd(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
+		TimestampTz now = GetCurrentTransactionStopTimestamp();
+
 		free_history_transactions++;
-		RegistryPublish();
+		RegistryPublishAt(now);
+		SnapshotLeave(now);
 	}
 	if (!process_heap_ready)
 		return;

@@ -9,31 +9,16 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/timestamp.h"
 
-#include "backend/registry.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 34
-
-/*
- * MayRead
- *		As for pg_stat_activity: everyone may see the figures of processes of
- *		roles that are theirs.
- */
-static bool
-MayRead(Oid role)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		   (OidIsValid(role) && has_privs_of_role(GetUserId(), role));
-}
+#define STATS_COLUMNS 35
 
 /*
  * PutStats
@@ -89,6 +74,7 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = BytesDatum(f->since_sweep);
 	values[i++] = BytesDatum(f->mappings);
 	values[i++] = BytesDatum(f->held);
+	values[i++] = TimestampTzGetDatum(f->at);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }
@@ -106,11 +92,11 @@ goarena_stats(PG_FUNCTION_ARGS)
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
-	RegistryMeasure(&figures);
+	RegistryMeasure(&figures, GetCurrentTimestamp());
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
-			PutStats(rows, &figures, MayRead(figures.role));
+			PutStats(rows, &figures, MayRead(&figures));
 	return (Datum) 0;
 }
 
