@@ -83,6 +83,11 @@ COMMENT ON FUNCTION goarena_stats() IS
 'held: bytes that the process holds because of goarena: in use, retained and metadata; '
 'published: when the process published these figures';
 
+CREATE FUNCTION goarena_total_held() RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_total_held() IS
+'sum of held over all processes as published, null if the server did not preload goarena';
+
 CREATE FUNCTION goarena_reset_stats() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_reset_stats() IS 'zeroes the cumulative counters of this process';
@@ -307,6 +312,8 @@ GRANT SELECT ON goarena_activity TO PUBLIC;
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
+REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  goarena_stats(), goarena_reset_stats() and goarena_check().
+ *	  goarena_stats(), goarena_total_held(), goarena_reset_stats() and
+ *	  goarena_check().
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,6 +16,7 @@
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
+SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
@@ -98,6 +100,18 @@ goarena_stats(PG_FUNCTION_ARGS)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
 			PutStats(rows, &figures, MayRead(&figures));
 	return (Datum) 0;
+}
+
+/*
+ * goarena_total_held() returns bigint
+ */
+Datum
+goarena_total_held(PG_FUNCTION_ARGS)
+{
+	RequireActive();
+	if (!RegistryExists())
+		PG_RETURN_NULL();
+	PG_RETURN_INT64((int64) RegistryTotalHeld());
 }
 
 /*
