@@ -40,7 +40,8 @@ CREATE FUNCTION goarena_stats(
     OUT fresh bigint,
     OUT unmapped bigint,
     OUT since_sweep bigint,
-    OUT mappings bigint)
+    OUT mappings bigint,
+    OUT held bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -77,7 +78,8 @@ COMMENT ON FUNCTION goarena_stats() IS
 'fresh: bytes of address space never used; '
 'unmapped: bytes of address space without access; '
 'since_sweep: bytes that came into quarantine since the last sweep; '
-'mappings: kernel mappings that isolation costs, an estimate';
+'mappings: kernel mappings that isolation costs, an estimate; '
+'held: bytes that the process holds because of goarena: in use, retained and metadata';
 
 CREATE FUNCTION goarena_reset_stats() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

@@ -22,6 +22,7 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
+#include "backend/registry.h"
 #include "backend/sweeps.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
@@ -202,5 +203,7 @@ _PG_init(void)
 		return;
 	}
 	FaultInit();
+	if (process_shared_preload_libraries_in_progress)
+		RegistryInit();
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

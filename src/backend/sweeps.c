@@ -22,6 +22,7 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/registry.h"
 #include "backend/roots.h"
 #include "backend/sweeps.h"
 #include "mcxt/arena_context.h"
@@ -112,6 +113,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	if (goarena_trace >= TRACE_SWEEPS)
 		TraceSweep(record, before);
 	in_maintenance = false;
+	RegistryPublish();
 }
 
 size_t
@@ -123,6 +125,7 @@ RunRelease(void)
 	ArenaContextsUnpark();
 	RunSweep(SWEEP_RELEASE, &result);
 	released = ga_heap_release(&process_heap);
+	RegistryPublish();
 	if (goarena_trace >= TRACE_ALL)
 		ereport(LOG_SERVER_ONLY, (errmsg("goarena: %zu kB released", released / 1024),
 								  errhidestmt(true), errhidecontext(true)));
@@ -138,6 +141,8 @@ Maintain(SweepReason reason)
 {
 	ga_sweep_result result;
 
+	if (ProcessHeapMoved())
+		RegistryPublish();
 	if (!SafeToSweep())
 		return;
 	if (goarena_settings_changed)
@@ -208,11 +213,14 @@ AtTransactionEnd(XactEvent event, void *arg)
 {
 	static bool exit_registered = false;
 
-	if (!process_heap_ready)
-		return;
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+	{
 		free_history_transactions++;
+		RegistryPublish();
+	}
+	if (!process_heap_ready)
+		return;
 	if (!exit_registered)
 	{
 		exit_registered = true;

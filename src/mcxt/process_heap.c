@@ -31,6 +31,7 @@ bool goarena_settings_changed = false;
 
 ga_heap process_heap;
 bool process_heap_ready = false;
+size_t process_heap_published_in_use = SIZE_MAX / 2;
 void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;

@@ -49,12 +49,28 @@ extern bool (*process_heap_emergency)(void);
 /* Installed at start: see ga_heap.note_free. */
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
+/*
+ * What heap.in_use was when it was last shown to other processes; far from any
+ * value it can have as long as it never was.
+ */
+extern size_t process_heap_published_in_use;
+
+/* Others are shown changes of in_use of this many bytes and more. */
+#define PUBLISH_STEP ((size_t) 256 << 10)
+
+/* Has in_use moved by a step, up or down, since it was last shown? */
+static inline bool
+ProcessHeapMoved(void)
+{
+	return process_heap.in_use - process_heap_published_in_use + PUBLISH_STEP > 2 * PUBLISH_STEP;
+}
+
 /* Does the heap want attention? */
 static inline bool
 ProcessHeapWantsAttention(void)
 {
 	return process_heap.fresh_quarantine >= process_heap.next_sweep ||
-		   process_heap.num_events > 0 || goarena_settings_changed;
+		   process_heap.num_events > 0 || goarena_settings_changed || ProcessHeapMoved();
 }
 
 #endif /* GOARENA_PROCESS_HEAP_H */
