@@ -17,6 +17,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "backend/limits.h"
 #include "backend/registry.h"
 #include "backend/sweeps.h"
 #include "mcxt/process_heap.h"
@@ -119,17 +120,6 @@ RegistryTotalHeld(void)
 }
 
 /*
- * Held
- *		What this process holds because of arenas: what they use, what is kept
- *		for later with its physical memory, and the engine's own data.
- */
-static uint64
-Held(const ga_heap *heap)
-{
-	return heap->in_use + heap->retained + heap->metadata.mapped;
-}
-
-/*
  * MeasureClasses
  *		Sums over the size classes.
  */
@@ -165,7 +155,7 @@ RegistryMeasure(RegistryFigures *figures)
 	figures->role = MyProc == NULL ? InvalidOid : MyProc->roleId;
 	figures->database = MyDatabaseId;
 
-	figures->held = Held(heap);
+	figures->held = UsageHeld();
 	figures->arenas = heap->arenas.count;
 	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
 	figures->chunks_reuse = chunks[GA_REUSE];

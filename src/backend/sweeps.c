@@ -22,6 +22,7 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/limits.h"
 #include "backend/registry.h"
 #include "backend/roots.h"
 #include "backend/sweeps.h"
@@ -57,6 +58,8 @@ SweepReasonName(SweepReason reason)
 			return "release";
 		case SWEEP_OUT_OF_MEMORY:
 			return "out of memory";
+		case SWEEP_LIMIT:
+			return "limit";
 	}
 	return "unknown";
 }
@@ -178,11 +181,25 @@ FindMemory(void)
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
+	if (process_heap.limit_refused)
+		return LimitsFindRoom();
 	ArenaContextsUnpark();
 	if (SafeToSweep())
 		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
 	(void) ga_heap_release(&process_heap);
 	return true;
+}
+
+/*
+ * ShowShrunk
+ *		Much memory was given back, perhaps after the transaction ended: others
+ *		must not count with it any longer.
+ */
+static void
+ShowShrunk(void)
+{
+	if (ProcessHeapShrunk())
+		RegistryPublish();
 }
 
 /*
@@ -217,6 +234,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
 		free_history_transactions++;
+		LimitsAtTransactionEnd();
 		RegistryPublish();
 	}
 	if (!process_heap_ready)
@@ -239,5 +257,6 @@ SweepsInit(void)
 {
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
+	process_heap_shrunk = ShowShrunk;
 	RegisterXactCallback(AtTransactionEnd, NULL);
 }

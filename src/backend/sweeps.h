@@ -22,7 +22,8 @@ typedef enum SweepReason
 	SWEEP_TRANSACTION_END, /* the same, at the end of a transaction */
 	SWEEP_SQL,			   /* goarena_sweep() */
 	SWEEP_RELEASE,		   /* goarena_release() */
-	SWEEP_OUT_OF_MEMORY	   /* an allocation failed */
+	SWEEP_OUT_OF_MEMORY,   /* an allocation failed */
+	SWEEP_LIMIT			   /* an allocation would have crossed a limit */
 } SweepReason;
 
 typedef struct SweepRecord

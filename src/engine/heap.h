@@ -374,12 +374,6 @@ extern void ga_heap_trim(ga_heap *heap, size_t retain);
 /* Give back every page not in use.  Returns bytes released. */
 extern size_t ga_heap_release(ga_heap *heap);
 
-/*
- * The limit.  ga_heap_make_room gives back pages not in use if that suffices, or
- * else notes the refusal and returns false.
- */
-extern bool ga_heap_make_room(ga_heap *heap, size_t bytes);
-
 /* Bytes of memory that the heap holds, as far as it knows. */
 GA_INLINE size_t
 ga_heap_held(const ga_heap *heap)
@@ -387,7 +381,10 @@ ga_heap_held(const ga_heap *heap)
 	return heap->touched + heap->metadata.mapped;
 }
 
-/* May so many bytes be touched that were not before? */
+/*
+ * May so many bytes be touched that were not before?  If not, the caller of the
+ * engine is told so by limit_refused; it can give memory back and try again.
+ */
 GA_INLINE bool
 ga_heap_has_room(ga_heap *heap, size_t bytes)
 {
@@ -395,7 +392,9 @@ ga_heap_has_room(ga_heap *heap, size_t bytes)
 
 	if (GA_LIKELY(held <= heap->limit && bytes <= heap->limit - held))
 		return true;
-	return ga_heap_make_room(heap, bytes);
+	heap->refused = bytes;
+	heap->limit_refused = true;
+	return false;
 }
 
 /*

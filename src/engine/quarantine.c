@@ -299,23 +299,6 @@ ga_heap_trim(ga_heap *heap, size_t retain)
 	}
 }
 
-bool
-ga_heap_make_room(ga_heap *heap, size_t bytes)
-{
-	size_t beyond = ga_heap_held(heap) + bytes - heap->limit;
-
-	if (beyond <= heap->retained)
-	{
-		ga_heap_trim(heap, heap->retained - beyond);
-		if (ga_heap_held(heap) + bytes <= heap->limit)
-			return true;
-	}
-
-	heap->refused = bytes;
-	heap->limit_refused = true;
-	return false;
-}
-
 size_t
 ga_heap_release(ga_heap *heap)
 {

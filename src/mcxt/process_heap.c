@@ -35,6 +35,9 @@ size_t process_heap_published_in_use = SIZE_MAX / 2;
 void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
+bool process_heap_refusal = false;
+void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
+void (*process_heap_shrunk)(void) = NULL;
 
 /*
  * Chunks become accessible a window at a time, which spares system calls; its
@@ -106,6 +109,7 @@ ProcessHeapPrepare(void)
 		config.max_mappings = MaxMappings();
 		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
 		process_heap.note_free = process_heap_note_free;
+		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
 	}
 	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;

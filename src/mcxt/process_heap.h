@@ -46,6 +46,16 @@ extern void ProcessHeapPrepare(void);
 extern void (*process_heap_maintenance)(void);
 extern bool (*process_heap_emergency)(void);
 
+/*
+ * Installed by the backend layer.  A limit refused memory and emergency found
+ * none: refusal is then set, and raise_refusal raises the error for it.
+ */
+extern bool process_heap_refusal;
+extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
+
+/* Called when arenas gave much memory back, see ProcessHeapShrunk. */
+extern void (*process_heap_shrunk)(void);
+
 /* Installed at start: see ga_heap.note_free. */
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
@@ -63,6 +73,14 @@ static inline bool
 ProcessHeapMoved(void)
 {
 	return process_heap.in_use - process_heap_published_in_use + PUBLISH_STEP > 2 * PUBLISH_STEP;
+}
+
+/* Has in_use come down by a step since it was last shown? */
+static inline bool
+ProcessHeapShrunk(void)
+{
+	return process_heap_published_in_use < SIZE_MAX / 2 &&
+		   process_heap.in_use + PUBLISH_STEP < process_heap_published_in_use;
 }
 
 /* Does the heap want attention? */
