@@ -42,7 +42,9 @@ CREATE FUNCTION goarena_stats(
     OUT since_sweep bigint,
     OUT mappings bigint,
     OUT held bigint,
-    OUT published timestamp with time zone)
+    OUT published timestamp with time zone,
+    OUT touched bigint,
+    OUT others bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -80,8 +82,10 @@ COMMENT ON FUNCTION goarena_stats() IS
 'unmapped: bytes of address space without access; '
 'since_sweep: bytes that came into quarantine since the last sweep; '
 'mappings: kernel mappings that isolation costs, an estimate; '
-'held: bytes that the process holds because of goarena: in use, retained and metadata; '
-'published: when the process published these figures';
+'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
+'published: when the process published these figures; '
+'touched: bytes of chunks in any state that may have physical pages; '
+'others: bytes of memory contexts that are no arenas, as last looked at';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

@@ -259,7 +259,8 @@ SELECT count(*) FROM broken() b WHERE b <> 'frees';
 --
 SELECT count(*) > 3 AS several, count(*) = count(DISTINCT pid) AS distinct_pids,
 	count(*) FILTER (WHERE pid = pg_backend_pid()) AS own,
-	bool_and(in_use + retained + metadata <= held) AS held, bool_and(published <= clock_timestamp()) AS published
+	bool_and(touched + metadata + others = held) AS held,
+	bool_and(touched >= in_use - 1048576 AND touched >= retained AND others > 0) AS parts, bool_and(published <= clock_timestamp()) AS published
 FROM goarena_stats();
 SELECT string_agg(DISTINCT backend_type, ', ' ORDER BY backend_type) FROM goarena_stats()
 WHERE backend_type IN ('checkpointer', 'background writer', 'walwriter', 'client backend');

@@ -22,8 +22,10 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
+#include "backend/limits.h"
 #include "backend/shared_memory.h"
 #include "backend/sweeps.h"
+#include "backend/total_limit.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -75,6 +77,12 @@ static const struct config_enum_entry on_fault_options[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_enum_entry on_total_limit_options[] = {
+	{"error", ON_TOTAL_ERROR, false},
+	{"cancel_largest", ON_TOTAL_CANCEL_LARGEST, false},
+	{NULL, 0, false},
+};
+
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = ArenaContextCreate,
@@ -116,8 +124,27 @@ AssignReal(double newval, void *extra)
 }
 
 static void
+DefineLimits(void)
+{
+	DefineCustomIntVariable("goarena.memory_limit", "Sets how much memory this process may hold.",
+							"-1 means no limit.  Only superusers can raise it.",
+							&goarena_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, CheckMemoryLimit, AssignMemoryLimit, NULL);
+	DefineCustomIntVariable(
+		"goarena.total_memory_limit", "Sets how much memory all processes together may hold.",
+		"-1 means no limit.  Holds only if the library is preloaded.",
+		&goarena_total_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB,
+		CheckTotalMemoryLimit, AssignTotalMemoryLimit, NULL);
+	DefineCustomEnumVariable("goarena.on_total_limit",
+							 "Sets what happens when goarena.total_memory_limit is reached.", NULL,
+							 &goarena_on_total_limit, ON_TOTAL_ERROR, on_total_limit_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+static void
 DefineSettings(void)
 {
+	DefineLimits();
 	DefineCustomBoolVariable("goarena.enabled", "Makes memory contexts into arenas.",
 							 "Contexts that are arenas already stay so until they are deleted.",
 							 &goarena_enabled, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
@@ -203,7 +230,11 @@ _PG_init(void)
 		return;
 	}
 	FaultInit();
+	LimitsInit();
 	if (process_shared_preload_libraries_in_progress)
+	{
 		SharedMemoryInit();
+		TotalLimitInit();
+	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

@@ -18,12 +18,17 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "backend/limits.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/process_heap.h"
+
+/* See MeasureOthers. */
+#define OTHERS_TIMES	16
+#define OTHERS_DELAY_MS 100
 
 #define STEPS (1 << GA_STEPS_LOG2)
 
@@ -85,17 +90,6 @@ RegistryTotalHeld(void)
 }
 
 /*
- * Held
- *		What this process holds because of arenas: what they use, what is kept
- *		for later with its physical memory, and the engine's own data.
- */
-static uint64
-Held(const ga_heap *heap)
-{
-	return heap->in_use + heap->retained + heap->metadata.mapped;
-}
-
-/*
  * MeasureClasses
  *		Sums over the size classes.
  */
@@ -143,7 +137,9 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->role = MyProc == NULL ? InvalidOid : MyProc->roleId;
 	figures->at = now;
 
-	figures->held = Held(heap);
+	figures->held = UsageHeld();
+	figures->touched = heap->touched;
+	figures->others = figures->held - Min(figures->held, ga_heap_held(heap));
 	figures->arenas = heap->arenas.count;
 	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
 	figures->chunks_reuse = chunks[GA_REUSE];
@@ -243,18 +239,37 @@ TakeSlot(void)
 	return true;
 }
 
+/*
+ * MeasureOthers
+ *		Contexts that are no arenas are looked at in the first transactions of a
+ *		process, in which caches fill, and then now and then.
+ */
+static void
+MeasureOthers(TimestampTz now)
+{
+	static int times = 0;
+	static TimestampTz last = 0;
+
+	if (times >= OTHERS_TIMES && now < TimestampTzPlusMilliseconds(last, OTHERS_DELAY_MS))
+		return;
+	times += times < OTHERS_TIMES;
+	last = now;
+	UsageMeasureOthers();
+}
+
 void
 RegistryPublishAt(TimestampTz now)
 {
 	RegistryFigures *half;
 
+	MeasureOthers(now);
 	if (unlikely(own_slot == NULL) && !TakeSlot())
 		return;
 	half = OtherHalf();
 	RegistryMeasure(half, now);
 	TurnHalves();
 	Count(half->held);
-	ProcessHeapShown();
+	ProcessHeapPublished();
 }
 
 void

@@ -34,6 +34,8 @@ typedef struct RegistryFigures
 	TimestampTz at;
 
 	uint64 held;
+	uint64 touched;
+	uint64 others;
 	uint64 arenas;
 	uint64 chunks_active;
 	uint64 chunks_reuse;

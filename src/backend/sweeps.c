@@ -22,6 +22,7 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/limits.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/roots.h"
@@ -61,6 +62,8 @@ SweepReasonName(SweepReason reason)
 			return "out of memory";
 		case SWEEP_REQUEST:
 			return "request";
+		case SWEEP_LIMIT:
+			return "limit";
 	}
 	return "unknown";
 }
@@ -186,11 +189,25 @@ FindMemory(void)
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
+	if (process_heap.limit_refused)
+		return LimitsFindRoom();
 	ArenaContextsUnpark();
 	if (SafeToSweep())
 		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
 	(void) ga_heap_release(&process_heap);
 	return true;
+}
+
+/*
+ * ShowShrunk
+ *		Much memory was given back, perhaps after the transaction ended: others
+ *		must not count with it any longer.
+ */
+static void
+ShowShrunk(void)
+{
+	if (ProcessHeapShrunk())
+		RegistryPublish();
 }
 
 /*
@@ -227,6 +244,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 		TimestampTz now = GetCurrentTransactionStopTimestamp();
 
 		free_history_transactions++;
+		LimitsAtTransactionEnd();
 		RegistryPublishAt(now);
 		SnapshotLeave(now);
 	}
@@ -250,5 +268,6 @@ SweepsInit(void)
 {
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
+	process_heap_shrunk = ShowShrunk;
 	RegisterXactCallback(AtTransactionEnd, NULL);
 }

@@ -53,6 +53,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_list_init(&heap->ready_huge);
 	ga_list_init(&heap->fault);
 	ga_list_init(&heap->quarantined);
+	heap->limit = SIZE_MAX;
 	ga_list_init(&heap->retained_lru);
 	ga_list_init(&heap->arenas);
 	ga_list_init(&heap->parked);

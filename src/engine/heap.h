@@ -27,6 +27,11 @@
  * released split the size of FAULT, QUARANTINED and READY chunks.  mapped is
  * the part of reserved that can be read and written.
  *
+ * What a heap holds of the machine's memory is touched, the part of reserved
+ * that may have physical pages, and its metadata.  A limit can be set to that
+ * (see ga_heap_has_room): it is looked at only where pages are touched for the
+ * first time, never on the hot path.
+ *
  * Adapted from the ideas of Go's runtime (arena.go: chunk life; malloc.go:
  * heap arenas, hints, the sparse two-level index).
  *
@@ -232,8 +237,13 @@ typedef struct ga_heap
 	size_t mapped;
 	size_t retained;
 	size_t released;
+	size_t touched; /* of chunks in any state, bytes that may have physical pages */
 	size_t state_bytes[GA_NUM_STATES];
 	size_t state_chunks[GA_NUM_STATES];
+
+	size_t limit;		/* what ga_heap_held may come to; SIZE_MAX: no limit */
+	size_t refused;		/* bytes that were asked for when it was last refused */
+	bool limit_refused; /* memory was refused because of it; the caller clears it */
 
 	size_t mappings;		 /* mappings that our access changes made, an estimate */
 	size_t in_use;			 /* bytes charged to arenas */
@@ -363,6 +373,29 @@ extern void ga_heap_trim(ga_heap *heap, size_t retain);
 
 /* Give back every page not in use.  Returns bytes released. */
 extern size_t ga_heap_release(ga_heap *heap);
+
+/* Bytes of memory that the heap holds, as far as it knows. */
+GA_INLINE size_t
+ga_heap_held(const ga_heap *heap)
+{
+	return heap->touched + heap->metadata.mapped;
+}
+
+/*
+ * May so many bytes be touched that were not before?  If not, the caller of the
+ * engine is told so by limit_refused; it can give memory back and try again.
+ */
+GA_INLINE bool
+ga_heap_has_room(ga_heap *heap, size_t bytes)
+{
+	size_t held = ga_heap_held(heap);
+
+	if (GA_LIKELY(held <= heap->limit && bytes <= heap->limit - held))
+		return true;
+	heap->refused = bytes;
+	heap->limit_refused = true;
+	return false;
+}
 
 /*
  * Find the heap arena or the chunk of any address; NULL for foreign ones.

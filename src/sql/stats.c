@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/limits.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
@@ -20,7 +21,7 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 35
+#define STATS_COLUMNS 37
 
 /*
  * PutStats
@@ -77,6 +78,8 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = BytesDatum(f->mappings);
 	values[i++] = BytesDatum(f->held);
 	values[i++] = TimestampTzGetDatum(f->at);
+	values[i++] = BytesDatum(f->touched);
+	values[i++] = BytesDatum(f->others);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }
@@ -94,6 +97,7 @@ goarena_stats(PG_FUNCTION_ARGS)
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
+	UsageMeasureOthers();
 	RegistryMeasure(&figures, GetCurrentTimestamp());
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
