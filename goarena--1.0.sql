@@ -44,7 +44,8 @@ CREATE FUNCTION goarena_stats(
     OUT held bigint,
     OUT published timestamp with time zone,
     OUT touched bigint,
-    OUT others bigint)
+    OUT others bigint,
+    OUT resident bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -85,7 +86,8 @@ COMMENT ON FUNCTION goarena_stats() IS
 'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
 'published: when the process published these figures; '
 'touched: bytes of chunks in any state that may have physical pages; '
-'others: bytes of memory contexts that are no arenas, as last looked at';
+'others: bytes of memory contexts that are no arenas, as last looked at; '
+'resident: bytes of chunks and metadata that have physical pages, as last looked at';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

@@ -26,9 +26,10 @@
 #include "backend/sweeps.h"
 #include "mcxt/process_heap.h"
 
-/* See MeasureOthers. */
-#define OTHERS_TIMES	16
-#define OTHERS_DELAY_MS 100
+/* See MustLookClosely. */
+#define CLOSE_TIMES	   16
+#define CLOSE_DELAY_MS 100
+#define CLOSE_STEP	   ((size_t) 1 << 20)
 
 #define STEPS (1 << GA_STEPS_LOG2)
 
@@ -50,6 +51,12 @@ static Registry *registry = NULL;
 static RegistrySlot *own_slot = NULL;
 static bool own_slot_closed = false; /* this process is on its way out */
 static uint64 own_counted = 0;		 /* its part of total_held */
+
+/* When this process last looked closely, and what it found. */
+static int times_looked = 0;
+static TimestampTz looked_at = 0;
+static size_t looked_touched = 0;
+static size_t resident = 0;
 
 Size
 RegistrySize(void)
@@ -124,6 +131,17 @@ MeasureClasses(const ga_counters *counters, RegistryFigures *figures)
 }
 
 void
+RegistryLookClosely(TimestampTz now)
+{
+	UsageMeasureOthers();
+	if (!process_heap.sweeping)
+		resident = ga_heap_resident(&process_heap);
+	times_looked += times_looked < CLOSE_TIMES;
+	looked_at = now;
+	looked_touched = process_heap.touched;
+}
+
+void
 RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 {
 	const ga_heap *heap = &process_heap;
@@ -140,6 +158,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->held = UsageHeld();
 	figures->touched = heap->touched;
 	figures->others = figures->held - Min(figures->held, ga_heap_held(heap));
+	figures->resident = resident;
 	figures->arenas = heap->arenas.count;
 	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
 	figures->chunks_reuse = chunks[GA_REUSE];
@@ -240,21 +259,18 @@ TakeSlot(void)
 }
 
 /*
- * MeasureOthers
- *		Contexts that are no arenas are looked at in the first transactions of a
- *		process, in which caches fill, and then now and then.
+ * MustLookClosely
+ *		In the first transactions of a process, in which caches fill, then when the
+ *		heap has grown or shrunk much, and now and then.
  */
-static void
-MeasureOthers(TimestampTz now)
+static bool
+MustLookClosely(TimestampTz now)
 {
-	static int times = 0;
-	static TimestampTz last = 0;
+	size_t touched = process_heap.touched;
+	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
 
-	if (times >= OTHERS_TIMES && now < TimestampTzPlusMilliseconds(last, OTHERS_DELAY_MS))
-		return;
-	times += times < OTHERS_TIMES;
-	last = now;
-	UsageMeasureOthers();
+	return times_looked < CLOSE_TIMES || moved >= CLOSE_STEP ||
+		   now >= TimestampTzPlusMilliseconds(looked_at, CLOSE_DELAY_MS);
 }
 
 void
@@ -262,7 +278,8 @@ RegistryPublishAt(TimestampTz now)
 {
 	RegistryFigures *half;
 
-	MeasureOthers(now);
+	if (MustLookClosely(now))
+		RegistryLookClosely(now);
 	if (unlikely(own_slot == NULL) && !TakeSlot())
 		return;
 	half = OtherHalf();

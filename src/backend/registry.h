@@ -36,6 +36,7 @@ typedef struct RegistryFigures
 	uint64 held;
 	uint64 touched;
 	uint64 others;
+	uint64 resident;
 	uint64 arenas;
 	uint64 chunks_active;
 	uint64 chunks_reuse;
@@ -74,7 +75,16 @@ extern void RegistryAttach(void *memory, bool anew);
 /* Is there a registry: is the library preloaded by the server? */
 extern bool RegistryExists(void);
 
-/* Take the figures of this process as they are now.  Allocates nothing. */
+/*
+ * Find out what takes longer than some loads: contexts that are no arenas, and
+ * pages that are resident.  Allocates nothing.
+ */
+extern void RegistryLookClosely(TimestampTz now);
+
+/*
+ * Take the figures of this process as they are now; what takes longer as it was
+ * last found.  Allocates nothing.
+ */
 extern void RegistryMeasure(RegistryFigures *figures, TimestampTz now);
 
 /*

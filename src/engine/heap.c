@@ -7,6 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <assert.h>
 #include <string.h>
 
 #include "arena.h"
@@ -92,6 +93,39 @@ void
 ga_heap_reset_stats(ga_heap *heap)
 {
 	memset(&heap->counters, 0, sizeof(heap->counters));
+}
+
+/*
+ * resident_pages
+ *		The number of pages of a range that are resident.
+ */
+static size_t
+resident_pages(ga_heap *heap, uintptr_t base, size_t size)
+{
+	size_t count = size / heap->os->page_size;
+	unsigned char *pages = heap->sweep.pages;
+	size_t resident = 0;
+
+	assert(count <= GA_SWEEP_PAGES);
+	if (heap->os->resident((void *) base, size, pages) != 0)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		resident += pages[i] & 1;
+	return resident;
+}
+
+size_t
+ga_heap_resident(ga_heap *heap)
+{
+	size_t resident = 0;
+
+	assert(!heap->sweeping);
+	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
+		 heap_arena = heap_arena->next)
+		resident += resident_pages(heap, heap_arena->base, GA_HEAP_ARENA_SIZE);
+	for (int i = 0; i < heap->metadata.num_regions; i++)
+		resident += resident_pages(heap, heap->metadata.regions[i], GA_REGION_SIZE);
+	return resident * heap->os->page_size;
 }
 
 const char *

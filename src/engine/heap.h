@@ -293,6 +293,14 @@ extern void ga_heap_configure(ga_heap *heap, const ga_config *config);
 /* Zero the cumulative counters. */
 extern void ga_heap_reset_stats(ga_heap *heap);
 
+/*
+ * Bytes of chunks and metadata that have physical pages, as the kernel counts
+ * them.  ga_heap_held is what may have: memory that was allocated but not yet
+ * written has none.  One system call for each heap arena and metadata region.
+ * Not while a sweep is under way.
+ */
+extern size_t ga_heap_resident(ga_heap *heap);
+
 /* The name of a state, as SQL shows it. */
 extern const char *ga_state_name(ga_chunk_state state);
 

@@ -13,7 +13,6 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "backend/limits.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
@@ -21,7 +20,7 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 37
+#define STATS_COLUMNS 38
 
 /*
  * PutStats
@@ -80,6 +79,7 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = TimestampTzGetDatum(f->at);
 	values[i++] = BytesDatum(f->touched);
 	values[i++] = BytesDatum(f->others);
+	values[i++] = BytesDatum(f->resident);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }
@@ -92,13 +92,14 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 Datum
 goarena_stats(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	RegistryFigures figures;
 	ReturnSetInfo *rows;
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
-	UsageMeasureOthers();
-	RegistryMeasure(&figures, GetCurrentTimestamp());
+	RegistryLookClosely(now);
+	RegistryMeasure(&figures, now);
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)

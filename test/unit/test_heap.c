@@ -47,6 +47,34 @@ share_quarantined(ga_heap *heap, double rate)
 	return count;
 }
 
+/*
+ * Pages count once they are written, and no longer when they are released.
+ */
+static void
+resident_pages_are_counted(void **state)
+{
+	ga_heap *heap = *state;
+	ga_arena arena;
+	char *object;
+	size_t before;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	object = ga_arena_alloc(&arena, 40 * MB);
+	assert_non_null(object);
+	before = ga_heap_resident(heap);
+	assert_in_range(before, 1, heap->metadata.mapped + 64 * KB);
+	memset(object, 1, 10 * MB);
+	assert_in_range(ga_heap_resident(heap) - before, 10 * MB - 64 * KB, 10 * MB);
+	memset(object, 1, 40 * MB);
+	assert_in_range(ga_heap_resident(heap) - before, 40 * MB - 64 * KB, 40 * MB);
+	assert_in_range(ga_heap_held(heap) - ga_heap_resident(heap), 0, heap->metadata.mapped);
+	ga_arena_reset(&arena);
+	(void) ga_heap_release(heap);
+	assert_in_range(ga_heap_resident(heap), 1, before);
+	ga_arena_destroy(&arena);
+	assert_heap(heap);
+}
+
 static void
 the_sample_rate_is_a_share(void **state)
 {
@@ -204,6 +232,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(resident_pages_are_counted),
 		TEST(the_sample_rate_is_a_share),
 		TEST(the_first_draw_is_as_good_as_the_others),
 		TEST(settings_are_taken_over),
