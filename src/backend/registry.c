@@ -26,10 +26,10 @@
 #include "backend/sweeps.h"
 #include "mcxt/process_heap.h"
 
-/* See MustLookClosely. */
-#define CLOSE_TIMES	   16
-#define CLOSE_DELAY_MS 100
-#define CLOSE_STEP	   ((size_t) 1 << 20)
+/* See RegistryLookClosely: microseconds and bytes. */
+#define CLOSE_FIRST_DELAY 500
+#define CLOSE_DELAY		  100000
+#define CLOSE_STEP		  ((size_t) 1 << 20)
 
 #define STEPS (1 << GA_STEPS_LOG2)
 
@@ -52,9 +52,9 @@ static RegistrySlot *own_slot = NULL;
 static bool own_slot_closed = false; /* this process is on its way out */
 static uint64 own_counted = 0;		 /* its part of total_held */
 
-/* When this process last looked closely, and what it found. */
-static int times_looked = 0;
-static TimestampTz looked_at = 0;
+/* When this process looks closely again, and what it found the last time. */
+static TimestampTz next_look = 0;
+static int64 delay = CLOSE_FIRST_DELAY;
 static size_t looked_touched = 0;
 static size_t resident = 0;
 
@@ -133,12 +133,17 @@ MeasureClasses(const ga_counters *counters, RegistryFigures *figures)
 void
 RegistryLookClosely(TimestampTz now)
 {
+	int64 taken;
+
 	UsageMeasureOthers();
 	if (!process_heap.sweeping)
 		resident = ga_heap_resident(&process_heap);
-	times_looked += times_looked < CLOSE_TIMES;
-	looked_at = now;
 	looked_touched = process_heap.touched;
+
+	/* At first each time twice as late, later on so that it takes a thousandth of the time. */
+	taken = GetCurrentTimestamp() - now;
+	delay = Min(delay * 2, CLOSE_DELAY);
+	next_look = now + Max(delay, taken * 1000);
 }
 
 void
@@ -260,8 +265,8 @@ TakeSlot(void)
 
 /*
  * MustLookClosely
- *		In the first transactions of a process, in which caches fill, then when the
- *		heap has grown or shrunk much, and now and then.
+ *		In the first transactions of a process, in which caches fill, when the heap
+ *		has grown or shrunk by a quarter, and now and then.
  */
 static bool
 MustLookClosely(TimestampTz now)
@@ -269,8 +274,7 @@ MustLookClosely(TimestampTz now)
 	size_t touched = process_heap.touched;
 	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
 
-	return times_looked < CLOSE_TIMES || moved >= CLOSE_STEP ||
-		   now >= TimestampTzPlusMilliseconds(looked_at, CLOSE_DELAY_MS);
+	return now >= next_look || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
 }
 
 void

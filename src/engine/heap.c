@@ -100,31 +100,60 @@ ga_heap_reset_stats(ga_heap *heap)
  *		The number of pages of a range that are resident.
  */
 static size_t
-resident_pages(ga_heap *heap, uintptr_t base, size_t size)
+resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
 {
+	size_t size = ga_align_up(end - base, heap->os->page_size);
 	size_t count = size / heap->os->page_size;
 	unsigned char *pages = heap->sweep.pages;
 	size_t resident = 0;
 
 	assert(count <= GA_SWEEP_PAGES);
-	if (heap->os->resident((void *) base, size, pages) != 0)
+	if (count == 0 || heap->os->resident((void *) base, size, pages) != 0)
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		resident += pages[i] & 1;
 	return resident;
 }
 
+/*
+ * end_of_touched
+ *		From here on no chunk of a heap arena has pages.  The kernel takes as long
+ *		for a page that is not there, and low addresses are used first.
+ */
+static uintptr_t
+end_of_touched(const ga_heap_arena *heap_arena)
+{
+	uintptr_t end = heap_arena->base;
+	uintptr_t at = heap_arena->base;
+
+	if (heap_arena->huge != NULL)
+		return at + GA_HEAP_ARENA_SIZE;
+	while (at < heap_arena->base + GA_HEAP_ARENA_SIZE)
+	{
+		const ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
+
+		if (chunk->touched > 0)
+			end = chunk->base + chunk->touched;
+		at = chunk->base + chunk->size;
+	}
+	return end;
+}
+
 size_t
 ga_heap_resident(ga_heap *heap)
 {
+	const ga_metadata *metadata = &heap->metadata;
 	size_t resident = 0;
 
 	assert(!heap->sweeping);
 	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
 		 heap_arena = heap_arena->next)
-		resident += resident_pages(heap, heap_arena->base, GA_HEAP_ARENA_SIZE);
-	for (int i = 0; i < heap->metadata.num_regions; i++)
-		resident += resident_pages(heap, heap->metadata.regions[i], GA_REGION_SIZE);
+		resident += resident_pages(heap, heap_arena->base, end_of_touched(heap_arena));
+	for (int i = 0; i < metadata->num_regions; i++)
+		resident += resident_pages(heap, metadata->regions[i],
+								   metadata->regions[i] == metadata->current.base
+									   ? metadata->current.mapped
+									   : metadata->regions[i] + GA_REGION_SIZE);
 	return resident * heap->os->page_size;
 }
 
