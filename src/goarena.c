@@ -23,6 +23,7 @@
 
 #include "backend/fault.h"
 #include "backend/sweeps.h"
+#include "backend/usage.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -193,6 +194,7 @@ _PG_init(void)
 
 	process_heap_note_free = FreeHistoryNote;
 	SweepsInit();
+	UsageInit();
 	wrong = AdoptStart(process_shared_preload_libraries_in_progress);
 	if (wrong != NULL)
 	{

@@ -237,6 +237,7 @@ typedef struct ga_heap
 
 	size_t mappings;		 /* mappings that our access changes made, an estimate */
 	size_t in_use;			 /* bytes charged to arenas */
+	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
 	size_t fresh_quarantine; /* bytes that came into quarantine since the last sweep,
 								* also if their pages have been moved away */
 	size_t next_sweep;		 /* the value of the above that makes a sweep due */

@@ -147,7 +147,12 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 
 	GA_MAKE_UNDEFINED(target->base, bytes);
 	if (heap->os->move((void *) chunk->base, (void *) target->base, old_bytes) == 0)
+	{
 		ga_chunk_touch(heap, chunk, chunk->touched > old_bytes ? chunk->touched : 0);
+
+		/* There were never two copies, and the peak must not tell of two. */
+		ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	}
 	else
 		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
 
