@@ -54,7 +54,7 @@ COMMENT ON FUNCTION goarena_stats() IS
 'chunks_quarantined: chunks set to fault that wait for a sweep; '
 'chunks_ready: chunks proved unreferenced; '
 'in_use: bytes charged to arenas; '
-'total_allocated: bytes ever allocated, rounded up to size classes; '
+'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
 'reserved: bytes of address space; '
 'mapped: bytes of it that can be read and written; '
 'retained: bytes of chunks not in use that may hold physical memory; '

@@ -93,6 +93,22 @@ ga_heap_reset_stats(ga_heap *heap)
 	memset(&heap->counters, 0, sizeof(heap->counters));
 }
 
+void
+ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
+{
+	const uint64_t *allocs = counters->class_allocs;
+	uint64_t objects = counters->medium_allocs + counters->large_allocs;
+	uint64_t bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes;
+
+	for (int i = 0; i < GA_SMALL_CLASSES; i++)
+	{
+		objects += allocs[i];
+		bytes += allocs[i] * ga_class_size(i);
+	}
+	allocated->objects = objects;
+	allocated->bytes = bytes;
+}
+
 const char *
 ga_state_name(ga_chunk_state state)
 {

@@ -184,7 +184,10 @@ typedef struct ga_counters
 	uint64_t class_frees[GA_NUM_CLASSES];
 	uint64_t large_allocs;
 	uint64_t large_frees;
-	uint64_t large_bytes; /* allocated */
+	uint64_t large_bytes;	/* allocated */
+	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
+	uint64_t medium_bytes;
+	uint64_t grown_bytes; /* by which objects grew without being allocated anew */
 	uint64_t resets;
 	uint64_t sweeps;
 	uint64_t sweep_us;
@@ -194,6 +197,13 @@ typedef struct ga_counters
 	uint64_t fault_calls;	/* system calls that set to fault */
 	uint64_t use_calls;		/* system calls that gave access */
 } ga_counters;
+
+/* Sums over the counters. */
+typedef struct ga_allocated
+{
+	uint64_t objects; /* ever allocated */
+	uint64_t bytes;	  /* of them, as rounded up, and by which they grew */
+} ga_allocated;
 
 typedef struct ga_heap
 {
@@ -283,6 +293,9 @@ extern void ga_heap_configure(ga_heap *heap, const ga_config *config);
 
 /* Zero the cumulative counters. */
 extern void ga_heap_reset_stats(ga_heap *heap);
+
+/* What was allocated so far.  Takes some hundred instructions, whatever that is. */
+extern void ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated);
 
 /* The name of a state, as SQL shows it. */
 extern const char *ga_state_name(ga_chunk_state state);

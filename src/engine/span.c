@@ -122,7 +122,10 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 		(void) ga_chunk_set_accessible(heap, chunk, bytes);
 
 	if (bytes > old_bytes)
+	{
 		GA_MAKE_UNDEFINED(chunk->used, bytes - old_bytes);
+		heap->counters.grown_bytes += bytes - old_bytes;
+	}
 	chunk->used = chunk->base + bytes;
 	chunk->touched = ga_max_size(chunk->touched, bytes);
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
@@ -156,6 +159,8 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 	else
 		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
 
+	if (bytes > old_bytes)
+		heap->counters.grown_bytes += bytes - old_bytes;
 	copy = adopt(arena, target, bytes);
 	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	give_up(arena, chunk, GA_FREED_BY_REPALLOC);

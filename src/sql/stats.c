@@ -21,20 +21,6 @@ SQL_FUNCTION(goarena_check);
 
 #define STATS_COLUMNS 33
 
-/*
- * TotalAllocated
- *		Bytes that were ever allocated, rounded up to size classes.
- */
-static uint64
-TotalAllocated(const ga_counters *counters)
-{
-	uint64 total = counters->large_bytes;
-
-	for (int i = 0; i < GA_NUM_CLASSES; i++)
-		total += counters->class_allocs[i] * ga_class_size(i);
-	return total;
-}
-
 static uint64
 SumOfClasses(const uint64 *per_class)
 {
@@ -58,8 +44,11 @@ StatsRow(const ga_heap *heap, Datum *values, bool *nulls)
 	const size_t *bytes = heap->state_bytes;
 	const SweepRecord *last = SweepHistory(0);
 	size_t owned = bytes[GA_ACTIVE] + bytes[GA_FULL] + bytes[GA_REUSE];
+	ga_allocated allocated;
 	size_t all = 0;
 	int i = 0;
+
+	ga_counters_allocated(counters, &allocated);
 
 	for (int state = GA_ACTIVE; state < GA_NUM_STATES; state++)
 		all += chunks[state];
@@ -73,14 +62,14 @@ StatsRow(const ga_heap *heap, Datum *values, bool *nulls)
 	values[i++] = BytesDatum(chunks[GA_QUARANTINED]);
 	values[i++] = BytesDatum(chunks[GA_READY]);
 	values[i++] = BytesDatum(heap->in_use);
-	values[i++] = BytesDatum(TotalAllocated(counters));
+	values[i++] = BytesDatum(allocated.bytes);
 	values[i++] = BytesDatum(heap->reserved);
 	values[i++] = BytesDatum(heap->mapped);
 	values[i++] = BytesDatum(heap->retained);
 	values[i++] = BytesDatum(heap->released);
 	values[i++] = BytesDatum(bytes[GA_QUARANTINED]);
 	values[i++] = BytesDatum(heap->metadata.mapped);
-	values[i++] = BytesDatum(SumOfClasses(counters->class_allocs) + counters->large_allocs);
+	values[i++] = BytesDatum(allocated.objects);
 	values[i++] = BytesDatum(SumOfClasses(counters->class_frees) + counters->large_frees);
 	values[i++] = BytesDatum(counters->large_allocs);
 	values[i++] = BytesDatum(counters->resets);
