@@ -241,6 +241,55 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_faults_text(bigint) IS
 'one report of goarena_faults() with its stacks, null if it is no longer kept';
 
+CREATE FUNCTION goarena_statements(
+    OUT userid oid,
+    OUT dbid oid,
+    OUT toplevel boolean,
+    OUT calls bigint,
+    OUT queryid bigint,
+    OUT peak_max bigint,
+    OUT peak_mean double precision,
+    OUT peak_stddev double precision,
+    OUT bytes bigint,
+    OUT allocs bigint,
+    OUT large_allocs bigint,
+    OUT limit_hits bigint,
+    OUT stats_since timestamp with time zone)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements() IS
+'memory that statements used, a row for each userid, dbid, queryid and toplevel: '
+'userid: OID of the user; '
+'dbid: OID of the database; '
+'toplevel: sent by a client, not run in a function; '
+'calls: executions, also those that failed; '
+'queryid: identifier of the query, as in pg_stat_statements; '
+'peak_max, peak_mean, peak_stddev: bytes in use beyond those at the beginning, at the peak of an '
+'execution, with parallel workers; '
+'bytes: allocated in arenas by all executions, rounded up to size classes; '
+'allocs: objects allocated in arenas; '
+'large_allocs: those that got a span of their own; '
+'limit_hits: allocations that failed because of a limit; '
+'stats_since: when the row was begun';
+
+CREATE VIEW goarena_statements AS SELECT * FROM goarena_statements();
+GRANT SELECT ON goarena_statements TO PUBLIC;
+COMMENT ON VIEW goarena_statements IS 'memory that statements used, see goarena_statements()';
+
+CREATE FUNCTION goarena_statements_info(
+    OUT dropped bigint,
+    OUT stats_reset timestamp with time zone)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_info() IS
+'about goarena_statements: '
+'dropped: how often the rows used least were dropped; '
+'stats_reset: when all rows were last dropped';
+
+CREATE FUNCTION goarena_statements_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_statements';
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
@@ -250,3 +299,4 @@ REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_statements_reset() FROM PUBLIC;

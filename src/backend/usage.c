@@ -18,6 +18,7 @@ static Size process_peak = 0;
 static Size transaction_peak = 0;
 static Size statement_peak = 0; /* of the last one at the top level */
 static UsageMark *innermost = NULL;
+static uint64 limit_hits = 0;
 
 /*
  * A transaction gives its memory back after its callbacks were called, so the
@@ -98,6 +99,48 @@ UsageProcessPeak(void)
 {
 	Fold();
 	return process_peak;
+}
+
+void
+UsageNoteLimitHit(void)
+{
+	limit_hits++;
+}
+
+void
+UsageReadCounters(UsageCounters *counters)
+{
+	ga_allocated allocated;
+
+	ga_counters_allocated(&process_heap.counters, &allocated);
+	counters->objects = allocated.objects;
+	counters->bytes = allocated.bytes;
+	counters->large_allocs = process_heap.counters.large_allocs;
+	counters->limit_hits = limit_hits;
+}
+
+static inline uint64
+Difference(uint64 from, uint64 to)
+{
+	return to >= from ? to - from : to;
+}
+
+void
+UsageAddDifference(UsageCounters *sum, const UsageCounters *from, const UsageCounters *to)
+{
+	sum->objects += Difference(from->objects, to->objects);
+	sum->bytes += Difference(from->bytes, to->bytes);
+	sum->large_allocs += Difference(from->large_allocs, to->large_allocs);
+	sum->limit_hits += Difference(from->limit_hits, to->limit_hits);
+}
+
+void
+UsageAdd(UsageCounters *sum, const UsageCounters *more)
+{
+	sum->objects += more->objects;
+	sum->bytes += more->bytes;
+	sum->large_allocs += more->large_allocs;
+	sum->limit_hits += more->limit_hits;
 }
 
 /*

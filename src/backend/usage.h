@@ -30,6 +30,15 @@ typedef struct UsageMark
 	bool open;
 } UsageMark;
 
+/* What a process allocated since it began; differences are what counts. */
+typedef struct UsageCounters
+{
+	uint64 objects;		 /* allocated */
+	uint64 bytes;		 /* of them, as rounded up, and by which they grew */
+	uint64 large_allocs; /* those of them that got a span */
+	uint64 limit_hits;	 /* allocations that failed because of a limit */
+} UsageCounters;
+
 /* Install the callback; once, from _PG_init. */
 extern void UsageInit(void);
 
@@ -53,5 +62,19 @@ extern void UsageMarkClose(UsageMark *mark);
 extern Size UsageStatementPeak(void);
 extern Size UsageTransactionPeak(void);
 extern Size UsageProcessPeak(void);
+
+/* Some hundred instructions, so not for the way of each allocation. */
+extern void UsageReadCounters(UsageCounters *counters);
+
+/*
+ * Add to sum what was counted between two readings.  Counters that were zeroed
+ * in between began anew.
+ */
+extern void UsageAddDifference(UsageCounters *sum, const UsageCounters *from,
+							   const UsageCounters *to);
+extern void UsageAdd(UsageCounters *sum, const UsageCounters *more);
+
+/* An allocation failed because of a limit. */
+extern void UsageNoteLimitHit(void);
 
 #endif /* GOARENA_USAGE_H */

@@ -147,6 +147,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	object = ga_arena_alloc_slow(arena, size);
 	if (unlikely(object == NULL) && process_heap_emergency())
 		object = ga_arena_alloc_slow(arena, size);
+	ProcessHeapWatch();
 	return object;
 }
 
@@ -238,6 +239,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	object = ga_arena_realloc(&set->arena, pointer, size);
 	if (unlikely(object == NULL) && process_heap_emergency())
 		object = ga_arena_realloc(&set->arena, pointer, size);
+	ProcessHeapWatch();
 	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 

@@ -34,6 +34,8 @@ bool process_heap_ready = false;
 void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
+Size process_heap_watch = SIZE_MAX;
+void (*process_heap_watched)(void) = NULL;
 
 /*
  * Chunks become accessible a window at a time, which spares system calls; its
