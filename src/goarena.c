@@ -132,11 +132,11 @@ AssignReal(double newval, void *extra)
 static void
 DefineStatementSettings(void)
 {
-	DefineCustomEnumVariable("goarena.track_statements",
-							 "Sets which statements goarena_statements counts.",
-							 "top counts those that clients send, all those in functions, too.",
-							 &goarena_track_statements, TRACK_STATEMENTS_TOP,
-							 track_statements_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"goarena.track_statements", "Sets which statements goarena_statements counts.",
+		"top counts those that clients send, all those in functions, too.",
+		&goarena_track_statements, TRACK_STATEMENTS_TOP, track_statements_options, PGC_SUSET, 0,
+		NULL, AssignTrackStatements, NULL);
 	DefineCustomIntVariable(
 		"goarena.statements_max", "Sets the number of statements that goarena_statements keeps.",
 		"When there are more, those used least are dropped.", &goarena_statements_max, 5000, 100,

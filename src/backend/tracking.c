@@ -91,6 +91,8 @@ typedef struct Failure
 
 int goarena_track_statements = TRACK_STATEMENTS_TOP;
 
+static bool may_track = false; /* preloaded, so that there is a table */
+
 static Level outermost;
 static Level *level = &outermost;
 
@@ -110,6 +112,18 @@ static ExecutorRun_hook_type next_run = NULL;
 static ExecutorFinish_hook_type next_finish = NULL;
 static ExecutorEnd_hook_type next_end = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
+
+/*
+ * AssignTrackStatements
+ *		Where compute_query_id = auto, identifiers of queries are computed if
+ *		somebody wants them.
+ */
+void
+AssignTrackStatements(int newval, void *extra)
+{
+	if (may_track && newval != TRACK_STATEMENTS_OFF)
+		EnableQueryId();
+}
 
 /*
  * TakeWorkers
@@ -413,18 +427,22 @@ OthersIn(MemoryContext context)
 
 /*
  * NoteOthers
+ *		A plan has run.  What is not arenas there belongs to all statements that
+ *		run, also if the plan is not that of one: EXPLAIN runs such.
  */
 static void
-NoteOthers(Statement *statement)
+NoteOthers(const QueryDesc *query)
 {
 	Size others;
 
-	if (statement->query->estate == NULL)
+	if (query->estate == NULL)
 		return;
-	others = OthersIn(statement->query->estate->es_query_cxt);
-	statement->others_peak = Max(statement->others_peak, others);
+	others = OthersIn(query->estate->es_query_cxt);
+	for (Level *l = level; l != NULL; l = l->outer)
+		if (l->running != NULL)
+			l->running->others_peak = Max(l->running->others_peak, others);
 	worker_others_peak = Max(worker_others_peak, others);
-	if (statement->at_top)
+	if (level == &outermost)
 		PeakLogAtEnd();
 }
 
@@ -481,17 +499,14 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	PG_CATCH();
 	{
 		LeaveLevel(&inner);
+		NoteOthers(queryDesc);
 		if (statement != NULL)
-		{
-			NoteOthers(statement);
 			Fail(statement);
-		}
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
-	if (statement != NULL)
-		NoteOthers(statement);
+	NoteOthers(queryDesc);
 }
 
 static void
@@ -682,6 +697,8 @@ TrackingInit(void)
 {
 	if (process_shared_preload_libraries_in_progress)
 	{
+		may_track = true;
+		AssignTrackStatements(goarena_track_statements, NULL);
 		EnableQueryId();
 		next_shmem_request = shmem_request_hook;
 		shmem_request_hook = RequestShmem;

@@ -10,6 +10,8 @@
 #ifndef GOARENA_TRACKING_H
 #define GOARENA_TRACKING_H
 
+#include "postgres.h"
+
 typedef enum TrackStatements
 {
 	TRACK_STATEMENTS_OFF,
@@ -19,6 +21,7 @@ typedef enum TrackStatements
 
 /* GUC variable */
 extern int goarena_track_statements;
+extern void AssignTrackStatements(int newval, void *extra);
 
 /* Install the hooks; once, from _PG_init. */
 extern void TrackingInit(void);
