@@ -174,28 +174,40 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 	LWLockRelease(shared->lock);
 }
 
+/*
+ * AllocateRows
+ *		There can be no more than these, however many entries are added meanwhile.
+ */
+static StatementRow *
+AllocateRows(void)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(StatementRow) * (Size) goarena_statements_max);
+}
+
+static void
+CopyEntry(StatementRow *row, const Entry *entry)
+{
+	memset(row, 0, sizeof(*row));
+	memcpy(&row->key, &entry->key, sizeof(row->key)); /* with its padding */
+	row->sums = entry->sums;
+	row->usage = entry->usage;
+}
+
 StatementRow *
 StatementsCopy(int *count)
 {
-	StatementRow *rows;
+	StatementRow *rows = AllocateRows();
 	HASH_SEQ_STATUS seq;
 	Entry *entry;
 	int n = 0;
 
-	/* There can be no more than these, however many are added meanwhile. */
-	rows = MemoryContextAllocHuge(CurrentMemoryContext,
-								  sizeof(StatementRow) * (Size) goarena_statements_max);
 	LWLockAcquire(shared->lock, LW_SHARED);
 	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
-		StatementRow *row = &rows[n++];
-
-		memset(row, 0, sizeof(*row));
-		memcpy(&row->key, &entry->key, sizeof(row->key)); /* with its padding */
 		SpinLockAcquire(&entry->mutex);
-		row->sums = entry->sums;
-		row->usage = entry->usage;
+		CopyEntry(&rows[n++], entry);
 		SpinLockRelease(&entry->mutex);
 	}
 	LWLockRelease(shared->lock);
@@ -262,17 +274,23 @@ CompareRows(const void *a, const void *b)
 
 /*
  * Save
- *		When the postmaster shuts down in order, and all others are gone.
+ *		When the postmaster shuts down, and all others are gone.  In an immediate
+ *		shutdown they may have gone while they held a lock, so none is taken.
  */
 static void
 Save(int code, Datum arg)
 {
 	StatementRow *rows;
-	int count;
+	HASH_SEQ_STATUS seq;
+	Entry *entry;
+	int count = 0;
 
 	if (code != 0 || table == NULL)
 		return;
-	rows = StatementsCopy(&count);
+	rows = AllocateRows();
+	hash_seq_init(&seq, table);
+	while (count < goarena_statements_max && (entry = hash_seq_search(&seq)) != NULL)
+		CopyEntry(&rows[count++], entry);
 	qsort(rows, (size_t) count, sizeof(StatementRow), CompareRows);
 	StatementsFileWrite(rows, count);
 	pfree(rows);
