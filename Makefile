@@ -7,7 +7,7 @@ OBJS = \
 HEADERS = src/goarena.h
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
-REGRESS = install settings functions arenas quarantine accounting privileges
+REGRESS = install settings functions arenas quarantine accounting statements privileges
 REGRESS_OPTS = --inputdir=. --load-extension=goarena
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
