@@ -135,8 +135,9 @@ TakeWorkers(void)
 	UsageCounters counters;
 	Size peak;
 
-	if (likely(!WorkersTake(&peak, &counters)))
+	if (!WorkersReported())
 		return;
+	WorkersTake(&peak, &counters);
 	UsageAdd(&workers_counters, &counters);
 	for (Level *l = level; l != NULL; l = l->outer)
 		if (l->running != NULL)
@@ -300,8 +301,9 @@ TrackingFlush(void)
 		Size peak;
 
 		/* The last is the outermost. */
-		if (i == count - 1 && WorkersTake(&peak, &counters))
+		if (i == count - 1 && WorkersReported())
 		{
+			WorkersTake(&peak, &counters);
 			failure->use.peak += peak;
 			failure->workers_peak += peak;
 			UsageAdd(&failure->use.counters, &counters);
@@ -509,21 +511,41 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	NoteOthers(queryDesc);
 }
 
+/*
+ * Finish
+ *		The next in the chain.
+ */
+static void
+Finish(QueryDesc *queryDesc)
+{
+	if (next_finish)
+		next_finish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+}
+
+/*
+ * TrackFinish
+ *		Triggers run here.  A plan that changes nothing has none.
+ */
 static void
 TrackFinish(QueryDesc *queryDesc)
 {
-	Statement *statement = Find(queryDesc);
+	Statement *statement;
 	Level inner;
 
+	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	{
+		Finish(queryDesc);
+		return;
+	}
+	statement = Find(queryDesc);
 	if (statement != NULL)
 		Resume(statement);
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		if (next_finish)
-			next_finish(queryDesc);
-		else
-			standard_ExecutorFinish(queryDesc);
+		Finish(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -699,7 +721,6 @@ TrackingInit(void)
 	{
 		may_track = true;
 		AssignTrackStatements(goarena_track_statements, NULL);
-		EnableQueryId();
 		next_shmem_request = shmem_request_hook;
 		shmem_request_hook = RequestShmem;
 		next_shmem_startup = shmem_startup_hook;

@@ -11,7 +11,6 @@
 
 #include "access/parallel.h"
 #include "miscadmin.h"
-#include "port/atomics.h"
 
 #include "backend/hooks.h"
 #include "backend/workers.h"
@@ -30,6 +29,7 @@ typedef struct WorkerReports
 } WorkerReports;
 
 static WorkerReports *slots = NULL; /* by index of the leader's PGPROC */
+pg_atomic_uint32 *workers_reports = NULL;
 
 Size
 WorkersShmemSize(void)
@@ -100,13 +100,20 @@ WorkersReport(Size peak, const UsageCounters *counters)
 	pg_atomic_fetch_add_u32(&slot->reports, 1);
 }
 
-bool
+void
+WorkersFindSlot(void)
+{
+	static pg_atomic_uint32 never;
+	WorkerReports *slot = SlotOf(MyProc);
+
+	workers_reports = slot == NULL ? &never : &slot->reports;
+}
+
+void
 WorkersTake(Size *peak, UsageCounters *counters)
 {
 	WorkerReports *slot = SlotOf(MyProc);
 
-	if (slot == NULL || pg_atomic_read_u32(&slot->reports) == 0)
-		return false;
 	pg_atomic_exchange_u32(&slot->reports, 0);
 	counters->objects = pg_atomic_exchange_u64(&slot->objects, 0);
 	counters->bytes = pg_atomic_exchange_u64(&slot->bytes, 0);
@@ -115,5 +122,4 @@ WorkersTake(Size *peak, UsageCounters *counters)
 	*peak = 0;
 	for (int i = 0; i < WORKER_PEAKS; i++)
 		*peak += pg_atomic_exchange_u64(&slot->peaks[i], 0);
-	return true;
 }

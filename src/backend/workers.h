@@ -20,19 +20,34 @@
 
 #include "postgres.h"
 
+#include "port/atomics.h"
+
 #include "backend/usage.h"
 
 /* For the hooks of shared memory: the slots' size, and their place. */
 extern Size WorkersShmemSize(void);
 extern void WorkersShmemInit(void);
 
+/* How often workers of this process reported since it took that last; NULL before it is found. */
+extern pg_atomic_uint32 *workers_reports;
+extern void WorkersFindSlot(void);
+
 /* In a parallel worker that ends: tell the leader what it used. */
 extern void WorkersReport(Size peak, const UsageCounters *counters);
 
 /*
- * In a leader: take what ended workers reported since the last call.  False if
- * nothing was.  Without shared memory nothing ever is.
+ * In a leader: have ended workers reported since the last take?  Without shared
+ * memory they never have.
  */
-extern bool WorkersTake(Size *peak, UsageCounters *counters);
+static inline bool
+WorkersReported(void)
+{
+	if (unlikely(workers_reports == NULL))
+		WorkersFindSlot();
+	return unlikely(pg_atomic_read_u32(workers_reports) > 0);
+}
+
+/* Take what they reported. */
+extern void WorkersTake(Size *peak, UsageCounters *counters);
 
 #endif /* GOARENA_WORKERS_H */
