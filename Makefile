@@ -7,7 +7,7 @@ OBJS = \
 HEADERS = src/goarena.h
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
-REGRESS = install settings functions arenas quarantine accounting privileges
+REGRESS = install settings functions arenas quarantine accounting statements privileges
 REGRESS_OPTS = --inputdir=. --load-extension=goarena
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
@@ -34,7 +34,7 @@ PG_CPPFLAGS += -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
 
-# Sums over all size classes are taken at the end of each transaction.
+# All size classes are summed up at the end of each transaction.
 src/backend/registry.o: CFLAGS += $(CFLAGS_VECTORIZE)
 
 # No bitcode: there is nothing here that the JIT compiler should inline.

@@ -45,7 +45,10 @@ CREATE FUNCTION goarena_stats(
     OUT published timestamp with time zone,
     OUT touched bigint,
     OUT others bigint,
-    OUT resident bigint)
+    OUT resident bigint,
+    OUT statement_peak bigint,
+    OUT transaction_peak bigint,
+    OUT process_peak bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -59,7 +62,7 @@ COMMENT ON FUNCTION goarena_stats() IS
 'chunks_quarantined: chunks set to fault that wait for a sweep; '
 'chunks_ready: chunks proved unreferenced; '
 'in_use: bytes charged to arenas; '
-'total_allocated: bytes ever allocated, rounded up to size classes; '
+'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
 'reserved: bytes of address space; '
 'mapped: bytes of it that can be read and written; '
 'retained: bytes of chunks not in use that may hold physical memory; '
@@ -87,7 +90,10 @@ COMMENT ON FUNCTION goarena_stats() IS
 'published: when the process published these figures; '
 'touched: bytes of chunks in any state that may have physical pages; '
 'others: bytes of memory contexts that are no arenas, as last looked at; '
-'resident: bytes of chunks and metadata that have physical pages, as last looked at';
+'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
+'statement_peak: the highest in_use of the statement that runs, or of the last one; '
+'transaction_peak: of the transaction, or of the last one; '
+'process_peak: of the process';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -308,11 +314,61 @@ SELECT a.datid, a.datname, s.pid, a.leader_pid, a.usesysid, a.usename, a.applica
     a.backend_start, a.xact_start, a.query_start, a.state_change, a.wait_event_type, a.wait_event,
     a.state, a.query_id, a.query,
     s.arenas, s.in_use, s.held, s.retained, s.quarantined, s.metadata,
+    s.statement_peak, s.transaction_peak, s.process_peak,
     s.allocs, s.resets, s.sweeps, s.last_sweep, s.published
 FROM goarena_stats() s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid;
 COMMENT ON VIEW goarena_activity IS
 'pg_stat_activity with the memory of each process: columns of goarena_stats()';
 GRANT SELECT ON goarena_activity TO PUBLIC;
+
+CREATE FUNCTION goarena_statements(
+    OUT userid oid,
+    OUT dbid oid,
+    OUT toplevel boolean,
+    OUT calls bigint,
+    OUT queryid bigint,
+    OUT peak_max bigint,
+    OUT peak_mean double precision,
+    OUT peak_stddev double precision,
+    OUT bytes bigint,
+    OUT allocs bigint,
+    OUT large_allocs bigint,
+    OUT limit_hits bigint,
+    OUT stats_since timestamp with time zone)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements() IS
+'memory that statements used, a row for each userid, dbid, queryid and toplevel: '
+'userid: OID of the user; '
+'dbid: OID of the database; '
+'toplevel: sent by a client, not run in a function; '
+'calls: executions, also those that failed; '
+'queryid: identifier of the query, as in pg_stat_statements; '
+'peak_max, peak_mean, peak_stddev: bytes in use beyond those at the beginning, at the peak of an '
+'execution, with parallel workers; '
+'bytes: allocated in arenas by all executions, rounded up to size classes; '
+'allocs: objects allocated in arenas; '
+'large_allocs: those that got a span of their own; '
+'limit_hits: allocations that failed because of a limit; '
+'stats_since: when the row was begun';
+
+CREATE VIEW goarena_statements AS SELECT * FROM goarena_statements();
+GRANT SELECT ON goarena_statements TO PUBLIC;
+COMMENT ON VIEW goarena_statements IS 'memory that statements used, see goarena_statements()';
+
+CREATE FUNCTION goarena_statements_info(
+    OUT dropped bigint,
+    OUT stats_reset timestamp with time zone)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_info() IS
+'about goarena_statements: '
+'dropped: how often the rows used least were dropped; '
+'stats_reset: when all rows were last dropped';
+
+CREATE FUNCTION goarena_statements_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_statements';
 
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
@@ -325,3 +381,4 @@ REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_statements_reset() FROM PUBLIC;

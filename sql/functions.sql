@@ -267,6 +267,9 @@ WHERE backend_type IN ('checkpointer', 'background writer', 'walwriter', 'client
 -- all that pg_stat_activity shows, and what it says of them
 SELECT pid, backend_type FROM pg_stat_activity a
 WHERE NOT EXISTS (SELECT FROM goarena_stats() s WHERE s.pid = a.pid) AND backend_type NOT LIKE 'autovacuum%';
+SELECT bool_and(statement_peak > 0 AND statement_peak <= process_peak AND transaction_peak <= process_peak
+	AND process_peak >= in_use) AS peaks
+FROM goarena_stats() WHERE pid = pg_backend_pid();
 SELECT query LIKE '%this very query%' AS query, state, datname = current_database() AS datname, held > 0 AS held
 FROM goarena_activity WHERE pid = pg_backend_pid();
 -- a process that cannot be asked, one that is not there, bad timeouts

@@ -4,7 +4,7 @@
 SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'goarena';
 SELECT goarena_version();
 
--- functions and a view, which has a type for its rows
+-- functions and views (whose types count from some major on)
 SELECT d.classid::regclass AS catalog, count(*)
 FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'goarena'

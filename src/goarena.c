@@ -25,7 +25,11 @@
 #include "backend/limits.h"
 #include "backend/shared_memory.h"
 #include "backend/sweeps.h"
+#include "backend/peak_log.h"
+#include "backend/statements.h"
 #include "backend/total_limit.h"
+#include "backend/tracking.h"
+#include "backend/usage.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -83,6 +87,13 @@ static const struct config_enum_entry on_total_limit_options[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_enum_entry track_statements_options[] = {
+	{"off", TRACK_STATEMENTS_OFF, false},
+	{"top", TRACK_STATEMENTS_TOP, false},
+	{"all", TRACK_STATEMENTS_ALL, false},
+	{NULL, 0, false},
+};
+
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = ArenaContextCreate,
@@ -121,6 +132,29 @@ static void
 AssignReal(double newval, void *extra)
 {
 	goarena_settings_changed = true;
+}
+
+/*
+ * DefineStatementSettings
+ *		What is seen of statements.
+ */
+static void
+DefineStatementSettings(void)
+{
+	DefineCustomEnumVariable(
+		"goarena.track_statements", "Sets which statements goarena_statements counts.",
+		"top counts those that clients send, all those in functions, too.",
+		&goarena_track_statements, TRACK_STATEMENTS_TOP, track_statements_options, PGC_SUSET, 0,
+		NULL, AssignTrackStatements, NULL);
+	DefineCustomIntVariable(
+		"goarena.statements_max", "Sets the number of statements that goarena_statements keeps.",
+		"When there are more, those used least are dropped.", &goarena_statements_max, 5000, 100,
+		INT_MAX / 2, process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0,
+		NULL, NULL, NULL);
+	DefineCustomIntVariable("goarena.log_peak",
+							"Logs statements that use this much memory at their peak.",
+							"0 logs all statements, -1 none.", &goarena_log_peak, -1, -1,
+							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 static void
@@ -196,6 +230,7 @@ DefineSettings(void)
 		&goarena_method_id, METHOD_ID_AUTO, method_id_options,
 		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
 		NULL);
+	DefineStatementSettings();
 	MarkGUCPrefixReserved("goarena");
 }
 
@@ -229,6 +264,8 @@ _PG_init(void)
 						  errdetail("%s", wrong), errhint("The server runs on without it.")));
 		return;
 	}
+	UsageInit();
+	TrackingInit();
 	FaultInit();
 	LimitsInit();
 	if (process_shared_preload_libraries_in_progress)

@@ -34,6 +34,7 @@
 #include "backend/registry.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
+#include "backend/usage.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 
@@ -224,6 +225,7 @@ LimitsFindRoom(void)
 	process_heap.limit = 0;
 	refusal.held = refusal.what == OWN_LIMIT ? UsageHeld() : RegistryTotalHeld();
 	process_heap_refusal = true;
+	UsageNoteLimitHit();
 	return false;
 }
 

@@ -24,14 +24,13 @@
 #include "backend/shared_memory.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
+#include "backend/usage.h"
 #include "mcxt/process_heap.h"
 
 /* See RegistryLookClosely: microseconds and bytes. */
 #define CLOSE_FIRST_DELAY 500
 #define CLOSE_DELAY		  100000
 #define CLOSE_STEP		  ((size_t) 1 << 20)
-
-#define STEPS (1 << GA_STEPS_LOG2)
 
 typedef struct RegistrySlot
 {
@@ -96,38 +95,14 @@ RegistryTotalHeld(void)
 	return registry == NULL ? 0 : pg_atomic_read_u64(&registry->total_held);
 }
 
-/*
- * MeasureClasses
- *		Sums over the size classes.
- */
-static void
-MeasureClasses(const ga_counters *counters, RegistryFigures *figures)
+static uint64
+SumOfClasses(const uint64 *per_class)
 {
-	uint64 allocs = counters->large_allocs;
-	uint64 frees = counters->large_frees;
-	uint64 bytes = counters->large_bytes;
+	uint64 sum = 0;
 
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
-	{
-		allocs += counters->class_allocs[i];
-		frees += counters->class_frees[i];
-	}
-	for (int i = 0; i < GA_LINEAR_COUNT; i++)
-		bytes += counters->class_allocs[i] * (uint64) (i + 1) << 3;
-
-	/* As ga_class_size, but with loops of constant length. */
-	for (int i = GA_LINEAR_COUNT; i < GA_NUM_CLASSES; i += STEPS)
-	{
-		const uint64 *steps = &counters->class_allocs[i];
-		uint64 units = 0;
-
-		for (int step = 0; step < STEPS; step++)
-			units += steps[step] * (uint64) (STEPS + 1 + step);
-		bytes += units * (ga_class_size(i) / (STEPS + 1));
-	}
-	figures->allocs = allocs;
-	figures->frees = frees;
-	figures->total_allocated = bytes;
+		sum += per_class[i];
+	return sum;
 }
 
 void
@@ -136,7 +111,7 @@ RegistryLookClosely(TimestampTz now)
 	int64 taken;
 
 	UsageMeasureOthers();
-	if (!process_heap.sweeping)
+	if (process_heap_ready && !process_heap.sweeping)
 		resident = ga_heap_resident(&process_heap);
 	looked_touched = process_heap.touched;
 
@@ -154,6 +129,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	const size_t *chunks = heap->state_chunks;
 	const size_t *bytes = heap->state_bytes;
 	const SweepRecord *last = SweepHistory(0);
+	ga_allocated allocated;
 
 	figures->pid = MyProcPid;
 	figures->backend_type = MyBackendType;
@@ -164,6 +140,9 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->touched = heap->touched;
 	figures->others = figures->held - Min(figures->held, ga_heap_held(heap));
 	figures->resident = resident;
+	figures->statement_peak = UsageStatementPeak();
+	figures->transaction_peak = UsageTransactionPeak();
+	figures->process_peak = UsageProcessPeak();
 	figures->arenas = heap->arenas.count;
 	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
 	figures->chunks_reuse = chunks[GA_REUSE];
@@ -177,7 +156,10 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->released = heap->released;
 	figures->quarantined = bytes[GA_QUARANTINED];
 	figures->metadata = heap->metadata.mapped;
-	MeasureClasses(counters, figures);
+	ga_counters_allocated(counters, &allocated);
+	figures->allocs = allocated.objects;
+	figures->total_allocated = allocated.bytes;
+	figures->frees = SumOfClasses(counters->class_frees) + counters->large_frees;
 	figures->large_allocs = counters->large_allocs;
 	figures->resets = counters->resets;
 	figures->sweeps = counters->sweeps;

@@ -37,6 +37,9 @@ typedef struct RegistryFigures
 	uint64 touched;
 	uint64 others;
 	uint64 resident;
+	uint64 statement_peak;
+	uint64 transaction_peak;
+	uint64 process_peak;
 	uint64 arenas;
 	uint64 chunks_active;
 	uint64 chunks_reuse;

@@ -177,6 +177,13 @@ MaintainOnSlowPath(void)
 	Maintain(SWEEP_VOLUME);
 }
 
+void
+MaintainAtStatementEnd(void)
+{
+	if (unlikely(ProcessHeapWantsAttention()))
+		Maintain(SWEEP_VOLUME);
+}
+
 /*
  * FindMemory
  *		Memory is used up.  Quarantine holds address space, mappings and pages:

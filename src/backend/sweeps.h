@@ -60,6 +60,9 @@ extern void RunSweep(SweepReason reason, ga_sweep_result *result);
 /* Sweep, and give back all memory not in use.  Returns bytes released. */
 extern size_t RunRelease(void);
 
+/* A statement has ended: do what is due, and what other processes asked for. */
+extern void MaintainAtStatementEnd(void);
+
 extern const char *SweepReasonName(SweepReason reason);
 
 /* The i-th sweep from the last one backwards, or NULL. */

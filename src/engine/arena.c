@@ -390,10 +390,16 @@ has_room(const ga_arena *arena, size_t need)
 static void *
 place(ga_arena *arena, void *object, int size_class, size_t requested)
 {
+	ga_counters *counters = &arena->heap->counters;
 	size_t size = ga_class_size(size_class);
 
 	arena->allocs++;
-	arena->heap->counters.class_allocs[size_class]++;
+	counters->class_allocs[size_class]++;
+	if (size_class >= GA_SMALL_CLASSES)
+	{
+		counters->medium_allocs++;
+		counters->medium_bytes += size;
+	}
 	GA_MAKE_UNDEFINED((uintptr_t) object - GA_HEADER_SIZE, GA_HEADER_SIZE + size);
 	ga_object_set_header(arena, object, GA_HDR_LIVE, size, requested);
 #if GA_OWNER_WORD
@@ -632,7 +638,10 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 		return false;
 
 	if (end > arena->ptr)
+	{
 		GA_MAKE_UNDEFINED(arena->ptr, end - arena->ptr);
+		arena->heap->counters.grown_bytes += end - arena->ptr;
+	}
 	else
 		GA_MAKE_NOACCESS(end, arena->ptr - end);
 	arena->ptr = end;

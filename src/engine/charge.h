@@ -25,12 +25,16 @@
 GA_INLINE void
 ga_charge_all(ga_arena *arena, size_t bytes)
 {
+	ga_heap *heap = arena->heap;
+
 	if (arena->meter != NULL && (arena->charged > arena->credit || bytes > arena->credit))
 	{
 		*arena->meter -= arena->charged > arena->credit ? arena->charged - arena->credit : 0;
 		*arena->meter += bytes > arena->credit ? bytes - arena->credit : 0;
 	}
-	arena->heap->in_use += bytes - arena->charged;
+	heap->in_use += bytes - arena->charged;
+	if (heap->in_use > heap->peak)
+		heap->peak = heap->in_use;
 	arena->charged = bytes;
 }
 

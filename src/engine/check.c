@@ -367,5 +367,6 @@ ga_heap_check(ga_heap *heap)
 								  heap->retained + heap->released);
 	REQUIRE(heap->mappings == count_boundaries(heap));
 	REQUIRE(in_use == heap->in_use);
+	REQUIRE(heap->in_use <= heap->peak);
 	return NULL;
 }

@@ -157,6 +157,55 @@ ga_heap_resident(ga_heap *heap)
 	return resident * heap->os->page_size;
 }
 
+/*
+ * weigh
+ *		Sum up the counts of so many classes, and the first once, the second
+ *		twice, and so on.  Adding up from the end, that takes no multiplication;
+ *		the compiler shall lay it out in full.
+ */
+GA_INLINE uint64_t
+weigh(const uint64_t *counts, int classes, uint64_t *sum)
+{
+	uint64_t weighted = 0;
+	uint64_t from_here = 0;
+
+#pragma GCC unroll 16
+	for (int i = classes - 1; i >= 0; i--)
+	{
+		from_here += counts[i];
+		weighted += from_here;
+	}
+	*sum = from_here;
+	return weighted;
+}
+
+/*
+ * ga_counters_allocated
+ *		See size_class.h for the sizes: multiples of 8 first, and then eight steps
+ *		of 9 to 16 units, where the unit is 16 bytes, 32, and so on.
+ */
+void
+ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
+{
+	const uint64_t *allocs = counters->class_allocs;
+	uint64_t objects = counters->medium_allocs + counters->large_allocs;
+	uint64_t bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes;
+
+	uint64_t sum;
+
+	bytes += weigh(allocs, GA_LINEAR_COUNT, &sum) << 3;
+	objects += sum;
+	for (int i = GA_LINEAR_COUNT, unit = 4; i < GA_SMALL_CLASSES; i += 8, unit++)
+	{
+		uint64_t units = weigh(allocs + i, 8, &sum);
+
+		bytes += (units + 8 * sum) << unit;
+		objects += sum;
+	}
+	allocated->objects = objects;
+	allocated->bytes = bytes;
+}
+
 const char *
 ga_state_name(ga_chunk_state state)
 {

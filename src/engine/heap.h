@@ -189,7 +189,10 @@ typedef struct ga_counters
 	uint64_t class_frees[GA_NUM_CLASSES];
 	uint64_t large_allocs;
 	uint64_t large_frees;
-	uint64_t large_bytes; /* allocated */
+	uint64_t large_bytes;	/* allocated */
+	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
+	uint64_t medium_bytes;
+	uint64_t grown_bytes; /* by which objects grew without being allocated anew */
 	uint64_t resets;
 	uint64_t sweeps;
 	uint64_t sweep_us;
@@ -199,6 +202,13 @@ typedef struct ga_counters
 	uint64_t fault_calls;	/* system calls that set to fault */
 	uint64_t use_calls;		/* system calls that gave access */
 } ga_counters;
+
+/* Sums over the counters. */
+typedef struct ga_allocated
+{
+	uint64_t objects; /* ever allocated */
+	uint64_t bytes;	  /* of them, as rounded up, and by which they grew */
+} ga_allocated;
 
 typedef struct ga_heap
 {
@@ -247,6 +257,7 @@ typedef struct ga_heap
 
 	size_t mappings;		 /* mappings that our access changes made, an estimate */
 	size_t in_use;			 /* bytes charged to arenas */
+	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
 	size_t fresh_quarantine; /* bytes that came into quarantine since the last sweep,
 								* also if their pages have been moved away */
 	size_t next_sweep;		 /* the value of the above that makes a sweep due */
@@ -300,6 +311,9 @@ extern void ga_heap_reset_stats(ga_heap *heap);
  * Not while a sweep is under way.
  */
 extern size_t ga_heap_resident(ga_heap *heap);
+
+/* What was allocated so far.  Takes some hundred instructions, whatever that is. */
+extern void ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated);
 
 /* The name of a state, as SQL shows it. */
 extern const char *ga_state_name(ga_chunk_state state);

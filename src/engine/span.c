@@ -126,7 +126,10 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 		(void) ga_chunk_set_accessible(heap, chunk, bytes);
 
 	if (bytes > old_bytes)
+	{
 		GA_MAKE_UNDEFINED(chunk->used, bytes - old_bytes);
+		heap->counters.grown_bytes += bytes - old_bytes;
+	}
 	chunk->used = chunk->base + bytes;
 	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
@@ -156,10 +159,17 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 
 	GA_MAKE_UNDEFINED(target->base, bytes);
 	if (heap->os->move((void *) chunk->base, (void *) target->base, old_bytes) == 0)
+	{
 		ga_chunk_touch(heap, chunk, chunk->touched > old_bytes ? chunk->touched : 0);
+
+		/* There were never two copies, and the peak must not tell of two. */
+		ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	}
 	else
 		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
 
+	if (bytes > old_bytes)
+		heap->counters.grown_bytes += bytes - old_bytes;
 	copy = adopt(arena, target, bytes);
 	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	give_up(arena, chunk, GA_FREED_BY_REPALLOC);

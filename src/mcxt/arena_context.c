@@ -160,8 +160,10 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	{
 		object = ga_arena_alloc_slow(arena, size);
 		if (likely(object != NULL) || !MayTryAgain(tries))
-			return object;
+			break;
 	}
+	ProcessHeapWatch();
+	return object;
 }
 
 /*
@@ -253,11 +255,11 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
-		if (likely(object != NULL))
-			return ArenaContextMark(object, size);
-		if (!MayTryAgain(tries))
-			return NULL;
+		if (likely(object != NULL) || !MayTryAgain(tries))
+			break;
 	}
+	ProcessHeapWatch();
+	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
 void

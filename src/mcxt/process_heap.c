@@ -41,6 +41,8 @@ bool (*process_heap_emergency)(void) = NULL;
 bool process_heap_refusal = false;
 void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
 void (*process_heap_shrunk)(void) = NULL;
+Size process_heap_watch = SIZE_MAX;
+void (*process_heap_watched)(void) = NULL;
 
 /*
  * Chunks become accessible a window at a time, which spares system calls; its

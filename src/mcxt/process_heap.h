@@ -56,6 +56,13 @@ extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
 /* Called when arenas gave much memory back, see ProcessHeapShrunk. */
 extern void (*process_heap_shrunk)(void);
 
+/*
+ * When an allocation made in_use reach this many bytes, process_heap_watched is
+ * called, which sets it anew.  It must not allocate.  SIZE_MAX: not watched.
+ */
+extern Size process_heap_watch;
+extern void (*process_heap_watched)(void);
+
 /* Installed at start: see ga_heap.note_free. */
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
@@ -92,6 +99,14 @@ ProcessHeapShrunk(void)
 {
 	return process_heap_published_in_use < SIZE_MAX / 2 &&
 		   process_heap.in_use + PUBLISH_STEP < process_heap_published_in_use;
+}
+
+/* To be called after an allocation that was not a fast one. */
+static inline void
+ProcessHeapWatch(void)
+{
+	if (unlikely(process_heap.in_use >= process_heap_watch))
+		process_heap_watched();
 }
 
 /* Does the heap want attention? */

@@ -20,7 +20,7 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 38
+#define STATS_COLUMNS 41
 
 /*
  * PutStats
@@ -80,6 +80,9 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = BytesDatum(f->touched);
 	values[i++] = BytesDatum(f->others);
 	values[i++] = BytesDatum(f->resident);
+	values[i++] = BytesDatum(f->statement_peak);
+	values[i++] = BytesDatum(f->transaction_peak);
+	values[i++] = BytesDatum(f->process_peak);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }

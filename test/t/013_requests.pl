@@ -140,6 +140,12 @@ is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($
 refused($target, 'SELECT 1 / 0');
 is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, 0)"),
 	't|t', 'idle in a failed transaction: it left something');
+ask($target, 'ROLLBACK; BEGIN');
+$before = ask($asker, $swept);
+is(ask($asker, "SELECT goarena_sweep($pid)"), 't', 'idle in a transaction: it is asked to sweep');
+ask($target, 'SELECT 1');
+ok(wait_until(sub { ask($asker, $swept) > $before }),
+	'idle in a transaction: it sweeps with its next statement');
 ask($target, 'ROLLBACK');
 
 #

@@ -200,6 +200,75 @@ events_are_limited(void **state)
 		assert_int_equal(heap->events[i].offset, i);
 }
 
+/*
+ * assert_allocated
+ *		The sums are those over all classes, and what is expected.
+ */
+static void
+assert_allocated(const ga_heap *heap, uint64_t objects, uint64_t bytes)
+{
+	const ga_counters *counters = &heap->counters;
+	uint64_t all_objects = counters->large_allocs;
+	uint64_t all_bytes = counters->large_bytes + counters->grown_bytes;
+	ga_allocated allocated;
+
+	for (int i = 0; i < GA_NUM_CLASSES; i++)
+	{
+		all_objects += counters->class_allocs[i];
+		all_bytes += counters->class_allocs[i] * ga_class_size(i);
+	}
+	ga_counters_allocated(counters, &allocated);
+	assert_int_equal(allocated.objects, all_objects);
+	assert_int_equal(allocated.bytes, all_bytes);
+	assert_int_equal(allocated.objects, objects);
+	assert_int_equal(allocated.bytes, bytes);
+}
+
+static void
+all_that_is_allocated_is_counted(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	uint64_t objects = 0;
+	uint64_t bytes = 0;
+	void *object;
+
+	set_chunk_size(heap, 64 * KB);
+	assert_int_equal(ga_class_of(GA_SMALL_MAX), GA_SMALL_CLASSES - 1);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	assert_allocated(heap, 0, 0);
+
+	/* Each class, new and from its free list. */
+	for (size_t size = 1; size <= heap->large_threshold; size += size / 16 + 1)
+	{
+		object = alloc(&arena, size);
+		(void) alloc(&arena, 1);
+		free_object(&arena, object);
+		assert_ptr_equal(alloc(&arena, size), object);
+		objects += 3;
+		bytes += 2 * ga_class_round(size) + 8;
+	}
+	assert_allocated(heap, objects, bytes);
+
+	/* The last object grows in place. */
+	object = alloc(&arena, 100);
+	assert_ptr_equal(ga_arena_realloc(&arena, object, 200), object);
+	assert_allocated(heap, objects += 1, bytes += ga_class_round(200));
+
+	/* A span does, and moves; what it shrinks by does not count. */
+	object = alloc(&arena, 64 * KB - GA_HEADER_SIZE);
+	assert_allocated(heap, objects += 1, bytes += 64 * KB);
+	object = ga_arena_realloc(&arena, object, 1000 * KB);
+	assert_int_equal(bytes_of(object), 1000 * KB + 4 * KB);
+	assert_allocated(heap, objects, bytes += 940 * KB);
+	object = ga_arena_realloc(&arena, object, 1012 * KB - GA_HEADER_SIZE);
+	assert_allocated(heap, objects, bytes += 8 * KB);
+	object = ga_arena_realloc(&arena, object, 500 * KB);
+	assert_allocated(heap, objects, bytes);
+	ga_arena_destroy(&arena);
+	assert_allocated(heap, objects, bytes);
+}
+
 static void
 counters_can_be_zeroed(void **state)
 {
@@ -240,6 +309,7 @@ main(void)
 		TEST(never_sweeping_from_the_start),
 		TEST(names_of_states),
 		TEST(events_are_limited),
+		TEST(all_that_is_allocated_is_counted),
 		TEST(counters_can_be_zeroed),
 	};
 
