@@ -7,7 +7,7 @@ OBJS = \
 HEADERS = src/goarena.h
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
-REGRESS = install settings functions arenas quarantine accounting privileges
+REGRESS = install settings functions arenas quarantine accounting statements privileges
 REGRESS_OPTS = --inputdir=. --load-extension=goarena
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
@@ -33,6 +33,9 @@ PG_CPPFLAGS += -DGA_OWNER_WORD=$(if $(filter-out 10 11 12 13 14 15,$(PG_MAJOR)),
 PG_CPPFLAGS += -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
+
+# All size classes are summed up at the end of each transaction.
+src/backend/registry.o: CFLAGS += $(CFLAGS_VECTORIZE)
 
 # No bitcode: there is nothing here that the JIT compiler should inline.
 override with_llvm = no

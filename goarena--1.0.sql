@@ -40,7 +40,15 @@ CREATE FUNCTION goarena_stats(
     OUT fresh bigint,
     OUT unmapped bigint,
     OUT since_sweep bigint,
-    OUT mappings bigint)
+    OUT mappings bigint,
+    OUT held bigint,
+    OUT published timestamp with time zone,
+    OUT touched bigint,
+    OUT others bigint,
+    OUT resident bigint,
+    OUT statement_peak bigint,
+    OUT transaction_peak bigint,
+    OUT process_peak bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -54,7 +62,7 @@ COMMENT ON FUNCTION goarena_stats() IS
 'chunks_quarantined: chunks set to fault that wait for a sweep; '
 'chunks_ready: chunks proved unreferenced; '
 'in_use: bytes charged to arenas; '
-'total_allocated: bytes ever allocated, rounded up to size classes; '
+'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
 'reserved: bytes of address space; '
 'mapped: bytes of it that can be read and written; '
 'retained: bytes of chunks not in use that may hold physical memory; '
@@ -77,7 +85,20 @@ COMMENT ON FUNCTION goarena_stats() IS
 'fresh: bytes of address space never used; '
 'unmapped: bytes of address space without access; '
 'since_sweep: bytes that came into quarantine since the last sweep; '
-'mappings: kernel mappings that isolation costs, an estimate';
+'mappings: kernel mappings that isolation costs, an estimate; '
+'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
+'published: when the process published these figures; '
+'touched: bytes of chunks in any state that may have physical pages; '
+'others: bytes of memory contexts that are no arenas, as last looked at; '
+'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
+'statement_peak: the highest in_use of the statement that runs, or of the last one; '
+'transaction_peak: of the transaction, or of the last one; '
+'process_peak: of the process';
+
+CREATE FUNCTION goarena_total_held() RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_total_held() IS
+'sum of held over all processes as published, null if the server did not preload goarena';
 
 CREATE FUNCTION goarena_reset_stats() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -117,6 +138,42 @@ COMMENT ON FUNCTION goarena_arenas() IS
 'allocs: objects ever allocated in it; '
 'resets: resets so far; '
 'quarantine: off, on or strict, as drawn for its present life';
+
+CREATE FUNCTION goarena_arenas(
+    pid integer,
+    timeout double precision DEFAULT 5.0,
+    OUT id bigint,
+    OUT name text,
+    OUT ident text,
+    OUT parent text,
+    OUT level integer,
+    OUT chunks bigint,
+    OUT used_bytes bigint,
+    OUT free_bytes bigint,
+    OUT dead_bytes bigint,
+    OUT allocs bigint,
+    OUT resets bigint,
+    OUT quarantine text,
+    OUT age interval)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'goarena_arenas_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
+'memory contexts of another process that are arenas: '
+'pid: process ID; '
+'timeout: seconds to wait for its answer; '
+'id: number of the arena in that process, null for a sum over contexts for which there was no room; '
+'name: name of the context; '
+'ident: its identifier; '
+'parent: name of its parent; '
+'level: distance from the top; '
+'chunks: chunks and spans it owns; '
+'used_bytes: bytes of live objects with their headers; '
+'free_bytes: bytes on free lists and left in the active chunk; '
+'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
+'allocs: objects ever allocated in it; '
+'resets: resets so far; '
+'quarantine: off, on or strict, as drawn for its present life; '
+'age: how long ago the process, which is idle, left this; null if it answered now';
 
 CREATE FUNCTION goarena_chunks(
     OUT address text,
@@ -182,13 +239,23 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweeps() IS
 'the last 256 sweeps of this process, the newest first: '
 'at: when it ended; '
-'reason: volume, transaction end, sql, release or out of memory; '
+'reason: volume, transaction end, sql, release, out of memory or request; '
 'bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
 
 CREATE FUNCTION goarena_release() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_release() IS
 'sweeps this process and gives all memory not in use back to the operating system: bytes released';
+
+CREATE FUNCTION goarena_sweep(pid integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'goarena_sweep_process' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_sweep(integer) IS
+'asks a process to sweep at its next safe point: true if it was asked';
+
+CREATE FUNCTION goarena_release(pid integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'goarena_release_process' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_release(integer) IS
+'asks a process to give all memory not in use back at its next safe point: true if it was asked';
 
 CREATE FUNCTION goarena_faults(
     OUT id bigint,
@@ -241,12 +308,77 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_faults_text(bigint) IS
 'one report of goarena_faults() with its stacks, null if it is no longer kept';
 
+CREATE VIEW goarena_activity AS
+SELECT a.datid, a.datname, s.pid, a.leader_pid, a.usesysid, a.usename, a.application_name,
+    a.client_addr, coalesce(a.backend_type, s.backend_type) AS backend_type,
+    a.backend_start, a.xact_start, a.query_start, a.state_change, a.wait_event_type, a.wait_event,
+    a.state, a.query_id, a.query,
+    s.arenas, s.in_use, s.held, s.retained, s.quarantined, s.metadata,
+    s.statement_peak, s.transaction_peak, s.process_peak,
+    s.allocs, s.resets, s.sweeps, s.last_sweep, s.published
+FROM goarena_stats() s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid;
+COMMENT ON VIEW goarena_activity IS
+'pg_stat_activity with the memory of each process: columns of goarena_stats()';
+GRANT SELECT ON goarena_activity TO PUBLIC;
+
+CREATE FUNCTION goarena_statements(
+    OUT userid oid,
+    OUT dbid oid,
+    OUT toplevel boolean,
+    OUT calls bigint,
+    OUT queryid bigint,
+    OUT peak_max bigint,
+    OUT peak_mean double precision,
+    OUT peak_stddev double precision,
+    OUT bytes bigint,
+    OUT allocs bigint,
+    OUT large_allocs bigint,
+    OUT limit_hits bigint,
+    OUT stats_since timestamp with time zone)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements() IS
+'memory that statements used, a row for each userid, dbid, queryid and toplevel: '
+'userid: OID of the user; '
+'dbid: OID of the database; '
+'toplevel: sent by a client, not run in a function; '
+'calls: executions, also those that failed; '
+'queryid: identifier of the query, as in pg_stat_statements; '
+'peak_max, peak_mean, peak_stddev: bytes in use beyond those at the beginning, at the peak of an '
+'execution, with parallel workers; '
+'bytes: allocated in arenas by all executions, rounded up to size classes; '
+'allocs: objects allocated in arenas; '
+'large_allocs: those that got a span of their own; '
+'limit_hits: allocations that failed because of a limit; '
+'stats_since: when the row was begun';
+
+CREATE VIEW goarena_statements AS SELECT * FROM goarena_statements();
+GRANT SELECT ON goarena_statements TO PUBLIC;
+COMMENT ON VIEW goarena_statements IS 'memory that statements used, see goarena_statements()';
+
+CREATE FUNCTION goarena_statements_info(
+    OUT dropped bigint,
+    OUT stats_reset timestamp with time zone)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_info() IS
+'about goarena_statements: '
+'dropped: how often the rows used least were dropped; '
+'stats_reset: when all rows were last dropped';
+
+CREATE FUNCTION goarena_statements_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_statements';
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
+REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_statements_reset() FROM PUBLIC;

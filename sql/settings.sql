@@ -105,6 +105,15 @@ SET goarena.on_fault = terminate;
 SET goarena.on_fault = 'ignore';
 SET goarena.free_stacks = off;
 SET goarena.free_stacks = 'few';
+SET goarena.track_statements = 'all';
+SET goarena.track_statements = 'some';
+SET goarena.statements_max = 200;
+SET goarena.log_peak = '1GB';
+SHOW goarena.log_peak;
+SET goarena.log_peak = -1;
+\set VERBOSITY sqlstate
+SET goarena.log_peak = -2;
+\set VERBOSITY default
 RESET ALL;
 SELECT name FROM pg_settings WHERE name LIKE 'goarena.%' AND setting <> boot_val;
 
@@ -162,6 +171,8 @@ SET goarena.huge_pages = try;
 SET goarena.trace = 'all';
 SET goarena.on_fault = terminate;
 SET goarena.free_stacks = off;
+SET goarena.track_statements = 'all';
+SET goarena.log_peak = 0;
 ALTER ROLE regress_goarena SET goarena.trace = 'all';
 RESET goarena.quarantine;
 SHOW goarena.trace;

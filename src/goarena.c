@@ -22,7 +22,14 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
+#include "backend/limits.h"
+#include "backend/shared_memory.h"
 #include "backend/sweeps.h"
+#include "backend/peak_log.h"
+#include "backend/statements.h"
+#include "backend/total_limit.h"
+#include "backend/tracking.h"
+#include "backend/usage.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -74,6 +81,19 @@ static const struct config_enum_entry on_fault_options[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_enum_entry on_total_limit_options[] = {
+	{"error", ON_TOTAL_ERROR, false},
+	{"cancel_largest", ON_TOTAL_CANCEL_LARGEST, false},
+	{NULL, 0, false},
+};
+
+static const struct config_enum_entry track_statements_options[] = {
+	{"off", TRACK_STATEMENTS_OFF, false},
+	{"top", TRACK_STATEMENTS_TOP, false},
+	{"all", TRACK_STATEMENTS_ALL, false},
+	{NULL, 0, false},
+};
+
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = ArenaContextCreate,
@@ -114,9 +134,51 @@ AssignReal(double newval, void *extra)
 	goarena_settings_changed = true;
 }
 
+/*
+ * DefineStatementSettings
+ *		What is seen of statements.
+ */
+static void
+DefineStatementSettings(void)
+{
+	DefineCustomEnumVariable(
+		"goarena.track_statements", "Sets which statements goarena_statements counts.",
+		"top counts those that clients send, all those in functions, too.",
+		&goarena_track_statements, TRACK_STATEMENTS_TOP, track_statements_options, PGC_SUSET, 0,
+		NULL, AssignTrackStatements, NULL);
+	DefineCustomIntVariable(
+		"goarena.statements_max", "Sets the number of statements that goarena_statements keeps.",
+		"When there are more, those used least are dropped.", &goarena_statements_max, 5000, 100,
+		INT_MAX / 2, process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0,
+		NULL, NULL, NULL);
+	DefineCustomIntVariable("goarena.log_peak",
+							"Logs statements that use this much memory at their peak.",
+							"0 logs all statements, -1 none.", &goarena_log_peak, -1, -1,
+							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+DefineLimits(void)
+{
+	DefineCustomIntVariable("goarena.memory_limit", "Sets how much memory this process may hold.",
+							"-1 means no limit.  Only superusers can raise it.",
+							&goarena_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, CheckMemoryLimit, AssignMemoryLimit, NULL);
+	DefineCustomIntVariable(
+		"goarena.total_memory_limit", "Sets how much memory all processes together may hold.",
+		"-1 means no limit.  Holds only if the library is preloaded.",
+		&goarena_total_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB,
+		CheckTotalMemoryLimit, AssignTotalMemoryLimit, NULL);
+	DefineCustomEnumVariable("goarena.on_total_limit",
+							 "Sets what happens when goarena.total_memory_limit is reached.", NULL,
+							 &goarena_on_total_limit, ON_TOTAL_ERROR, on_total_limit_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
 static void
 DefineSettings(void)
 {
+	DefineLimits();
 	DefineCustomBoolVariable("goarena.enabled", "Makes memory contexts into arenas.",
 							 "Contexts that are arenas already stay so until they are deleted.",
 							 &goarena_enabled, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
@@ -168,6 +230,7 @@ DefineSettings(void)
 		&goarena_method_id, METHOD_ID_AUTO, method_id_options,
 		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
 		NULL);
+	DefineStatementSettings();
 	MarkGUCPrefixReserved("goarena");
 }
 
@@ -201,6 +264,14 @@ _PG_init(void)
 						  errdetail("%s", wrong), errhint("The server runs on without it.")));
 		return;
 	}
+	UsageInit();
+	TrackingInit();
 	FaultInit();
+	LimitsInit();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		SharedMemoryInit();
+		TotalLimitInit();
+	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

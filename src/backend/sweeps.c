@@ -22,7 +22,11 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/limits.h"
+#include "backend/registry.h"
+#include "backend/requests.h"
 #include "backend/roots.h"
+#include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
@@ -56,6 +60,10 @@ SweepReasonName(SweepReason reason)
 			return "release";
 		case SWEEP_OUT_OF_MEMORY:
 			return "out of memory";
+		case SWEEP_REQUEST:
+			return "request";
+		case SWEEP_LIMIT:
+			return "limit";
 	}
 	return "unknown";
 }
@@ -112,6 +120,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	if (goarena_trace >= TRACE_SWEEPS)
 		TraceSweep(record, before);
 	in_maintenance = false;
+	RegistryPublish();
 }
 
 size_t
@@ -123,6 +132,7 @@ RunRelease(void)
 	ArenaContextsUnpark();
 	RunSweep(SWEEP_RELEASE, &result);
 	released = ga_heap_release(&process_heap);
+	RegistryPublish();
 	if (goarena_trace >= TRACE_ALL)
 		ereport(LOG_SERVER_ONLY, (errmsg("goarena: %zu kB released", released / 1024),
 								  errhidestmt(true), errhidecontext(true)));
@@ -138,6 +148,12 @@ Maintain(SweepReason reason)
 {
 	ga_sweep_result result;
 
+	if (ProcessHeapMoved())
+	{
+		RegistryPublish();
+		SnapshotLeaveMoved();
+	}
+	RequestsSafePoint();
 	if (!SafeToSweep())
 		return;
 	if (goarena_settings_changed)
@@ -161,6 +177,13 @@ MaintainOnSlowPath(void)
 	Maintain(SWEEP_VOLUME);
 }
 
+void
+MaintainAtStatementEnd(void)
+{
+	if (unlikely(ProcessHeapWantsAttention()))
+		Maintain(SWEEP_VOLUME);
+}
+
 /*
  * FindMemory
  *		Memory is used up.  Quarantine holds address space, mappings and pages:
@@ -173,11 +196,25 @@ FindMemory(void)
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
+	if (process_heap.limit_refused)
+		return LimitsFindRoom();
 	ArenaContextsUnpark();
 	if (SafeToSweep())
 		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
 	(void) ga_heap_release(&process_heap);
 	return true;
+}
+
+/*
+ * ShowShrunk
+ *		Much memory was given back, perhaps after the transaction ended: others
+ *		must not count with it any longer.
+ */
+static void
+ShowShrunk(void)
+{
+	if (ProcessHeapShrunk())
+		RegistryPublish();
 }
 
 /*
@@ -208,11 +245,18 @@ AtTransactionEnd(XactEvent event, void *arg)
 {
 	static bool exit_registered = false;
 
-	if (!process_heap_ready)
-		return;
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+	{
+		TimestampTz now = GetCurrentTransactionStopTimestamp();
+
 		free_history_transactions++;
+		LimitsAtTransactionEnd();
+		RegistryPublishAt(now);
+		SnapshotLeave(now);
+	}
+	if (!process_heap_ready)
+		return;
 	if (!exit_registered)
 	{
 		exit_registered = true;
@@ -231,5 +275,6 @@ SweepsInit(void)
 {
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
+	process_heap_shrunk = ShowShrunk;
 	RegisterXactCallback(AtTransactionEnd, NULL);
 }

@@ -22,7 +22,9 @@ typedef enum SweepReason
 	SWEEP_TRANSACTION_END, /* the same, at the end of a transaction */
 	SWEEP_SQL,			   /* goarena_sweep() */
 	SWEEP_RELEASE,		   /* goarena_release() */
-	SWEEP_OUT_OF_MEMORY	   /* an allocation failed */
+	SWEEP_OUT_OF_MEMORY,   /* an allocation failed */
+	SWEEP_REQUEST,		   /* goarena_sweep(pid) in another process */
+	SWEEP_LIMIT			   /* an allocation would have crossed a limit */
 } SweepReason;
 
 typedef struct SweepRecord
@@ -57,6 +59,9 @@ extern void RunSweep(SweepReason reason, ga_sweep_result *result);
 
 /* Sweep, and give back all memory not in use.  Returns bytes released. */
 extern size_t RunRelease(void);
+
+/* A statement has ended: do what is due, and what other processes asked for. */
+extern void MaintainAtStatementEnd(void);
 
 extern const char *SweepReasonName(SweepReason reason);
 

@@ -374,16 +374,36 @@ refill(ga_arena *arena, size_t need)
 }
 
 /*
+ * has_room
+ *		Does the limit leave room for so many bytes behind the bump pointer?  Which
+ *		chunk the next one will be is not known: it counts as never used.
+ */
+static bool
+has_room(const ga_arena *arena, size_t need)
+{
+	if (need <= arena->end - arena->ptr)
+		return ga_charge_has_room(arena, arena->ptr + need);
+	return ga_heap_has_room(arena->heap,
+							ga_align_up(need + GA_CHARGE_STEP, arena->heap->os->page_size));
+}
+
+/*
  * place
  *		Count a new object and write its header.
  */
 static void *
 place(ga_arena *arena, void *object, int size_class, size_t requested)
 {
+	ga_counters *counters = &arena->heap->counters;
 	size_t size = ga_class_size(size_class);
 
 	arena->allocs++;
-	arena->heap->counters.class_allocs[size_class]++;
+	counters->class_allocs[size_class]++;
+	if (size_class >= GA_SMALL_CLASSES)
+	{
+		counters->medium_allocs++;
+		counters->medium_bytes += size;
+	}
 	GA_MAKE_UNDEFINED((uintptr_t) object - GA_HEADER_SIZE, GA_HEADER_SIZE + size);
 	ga_object_set_header(arena, object, GA_HDR_LIVE, size, requested);
 #if GA_OWNER_WORD
@@ -439,7 +459,7 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 			return recycled;
 	}
 	need = ga_class_size(size_class) + GA_HEADER_SIZE;
-	if (need > arena->end - arena->ptr && !refill(arena, need))
+	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !refill(arena, need)))
 		return NULL;
 	object = arena->ptr + GA_HEADER_SIZE;
 	arena->ptr += need;
@@ -616,9 +636,14 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 	if (!is_last(arena, object, ga_object_size(object)) || end > arena->end ||
 		size > arena->heap->large_threshold || arena->mode == GA_QUARANTINE_STRICT)
 		return false;
+	if (end > arena->soft_end && !ga_charge_has_room(arena, end))
+		return false;
 
 	if (end > arena->ptr)
+	{
 		GA_MAKE_UNDEFINED(arena->ptr, end - arena->ptr);
+		arena->heap->counters.grown_bytes += end - arena->ptr;
+	}
 	else
 		GA_MAKE_NOACCESS(end, arena->ptr - end);
 	arena->ptr = end;

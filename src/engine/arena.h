@@ -195,8 +195,8 @@ extern ga_arena *ga_arena_unpark(ga_heap *heap);
 extern void ga_arena_reset(ga_arena *arena);
 
 /*
- * The slow way to allocate: any size; NULL if memory is used up, with the
- * arena as it was.
+ * The slow way to allocate: any size; NULL if memory is used up or the heap's
+ * limit would be crossed, with the arena as it was.
  */
 extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
 

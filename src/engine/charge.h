@@ -25,12 +25,16 @@
 GA_INLINE void
 ga_charge_all(ga_arena *arena, size_t bytes)
 {
+	ga_heap *heap = arena->heap;
+
 	if (arena->meter != NULL && (arena->charged > arena->credit || bytes > arena->credit))
 	{
 		*arena->meter -= arena->charged > arena->credit ? arena->charged - arena->credit : 0;
 		*arena->meter += bytes > arena->credit ? bytes - arena->credit : 0;
 	}
-	arena->heap->in_use += bytes - arena->charged;
+	heap->in_use += bytes - arena->charged;
+	if (heap->in_use > heap->peak)
+		heap->peak = heap->in_use;
 	arena->charged = bytes;
 }
 
@@ -49,7 +53,11 @@ ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 	size_t end = arena->soft_end - chunk->base;
 
 	if (end > chunk->touched)
-		chunk->touched = ga_align_up(end, arena->heap->os->page_size);
+	{
+		end = ga_align_up(end, arena->heap->os->page_size);
+		arena->heap->touched += end - chunk->touched;
+		chunk->touched = end;
+	}
 }
 
 /*
@@ -64,6 +72,21 @@ ga_charge_to(ga_arena *arena, uintptr_t addr)
 	ga_charge(arena, arena->active, (ptrdiff_t) (to - arena->soft_end));
 	arena->soft_end = to;
 	ga_charge_touch(arena, arena->active);
+}
+
+/*
+ * May the soft end be moved to the given address?  The chunk's pages below are
+ * those that it needs.
+ */
+GA_INLINE bool
+ga_charge_has_room(const ga_arena *arena, uintptr_t addr)
+{
+	const ga_chunk *chunk = arena->active;
+	size_t end = ga_align_up(addr, GA_CHARGE_STEP) - chunk->base;
+
+	return end <= chunk->touched ||
+		   ga_heap_has_room(arena->heap,
+							ga_align_up(end, arena->heap->os->page_size) - chunk->touched);
 }
 
 /* Take the soft end back to just above the bump pointer. */

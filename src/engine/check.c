@@ -31,6 +31,7 @@ typedef struct sums
 	size_t mapped;
 	size_t retained;
 	size_t released;
+	size_t touched;
 	size_t touched_idle; /* chunks that must be on the LRU list */
 	size_t fault_bytes;
 	size_t mappings;
@@ -60,6 +61,7 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	sum->bytes[state] += chunk->size;
 	sum->chunks[state]++;
 	sum->mapped += chunk->accessible;
+	sum->touched += chunk->touched;
 	if (ga_state_is_idle(state))
 	{
 		sum->retained += chunk->touched;
@@ -357,6 +359,7 @@ ga_heap_check(ga_heap *heap)
 	REQUIRE(sum.reserved == heap->reserved);
 	REQUIRE(sum.mapped == heap->mapped);
 	REQUIRE(sum.retained == heap->retained);
+	REQUIRE(sum.touched == heap->touched);
 	REQUIRE(sum.released == heap->released);
 	REQUIRE(sum.fault_bytes == heap->fault_bytes);
 	REQUIRE(heap->reserved == heap->state_bytes[GA_FRESH] + heap->state_bytes[GA_ACTIVE] +
@@ -364,5 +367,6 @@ ga_heap_check(ga_heap *heap)
 								  heap->retained + heap->released);
 	REQUIRE(heap->mappings == count_boundaries(heap));
 	REQUIRE(in_use == heap->in_use);
+	REQUIRE(heap->in_use <= heap->peak);
 	return NULL;
 }

@@ -90,6 +90,7 @@ ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched)
 		else if (chunk->touched > 0 && touched == 0)
 			ga_list_remove(&heap->retained_lru, &chunk->retained);
 	}
+	heap->touched += touched - chunk->touched;
 	chunk->touched = touched;
 }
 

@@ -7,6 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <assert.h>
 #include <string.h>
 
 #include "arena.h"
@@ -53,6 +54,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_list_init(&heap->ready_huge);
 	ga_list_init(&heap->fault);
 	ga_list_init(&heap->quarantined);
+	heap->limit = SIZE_MAX;
 	ga_list_init(&heap->retained_lru);
 	ga_list_init(&heap->arenas);
 	ga_list_init(&heap->parked);
@@ -91,6 +93,117 @@ void
 ga_heap_reset_stats(ga_heap *heap)
 {
 	memset(&heap->counters, 0, sizeof(heap->counters));
+}
+
+/*
+ * resident_pages
+ *		The number of pages of a range that are resident.
+ */
+static size_t
+resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
+{
+	size_t size = ga_align_up(end - base, heap->os->page_size);
+	size_t count = size / heap->os->page_size;
+	unsigned char *pages = heap->sweep.pages;
+	size_t resident = 0;
+
+	assert(count <= GA_SWEEP_PAGES);
+	if (count == 0 || heap->os->resident((void *) base, size, pages) != 0)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		resident += pages[i] & 1;
+	return resident;
+}
+
+/*
+ * end_of_touched
+ *		From here on no chunk of a heap arena has pages.  The kernel takes as long
+ *		for a page that is not there, and low addresses are used first.
+ */
+static uintptr_t
+end_of_touched(const ga_heap_arena *heap_arena)
+{
+	uintptr_t end = heap_arena->base;
+	uintptr_t at = heap_arena->base;
+
+	if (heap_arena->huge != NULL)
+		return at + GA_HEAP_ARENA_SIZE;
+	while (at < heap_arena->base + GA_HEAP_ARENA_SIZE)
+	{
+		const ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
+
+		if (chunk->touched > 0)
+			end = chunk->base + chunk->touched;
+		at = chunk->base + chunk->size;
+	}
+	return end;
+}
+
+size_t
+ga_heap_resident(ga_heap *heap)
+{
+	const ga_metadata *metadata = &heap->metadata;
+	size_t resident = 0;
+
+	assert(!heap->sweeping);
+	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
+		 heap_arena = heap_arena->next)
+		resident += resident_pages(heap, heap_arena->base, end_of_touched(heap_arena));
+	for (int i = 0; i < metadata->num_regions; i++)
+		resident += resident_pages(heap, metadata->regions[i],
+								   metadata->regions[i] == metadata->current.base
+									   ? metadata->current.mapped
+									   : metadata->regions[i] + GA_REGION_SIZE);
+	return resident * heap->os->page_size;
+}
+
+/*
+ * weigh
+ *		Sum up the counts of so many classes, and the first once, the second
+ *		twice, and so on.  Adding up from the end, that takes no multiplication;
+ *		the compiler shall lay it out in full.
+ */
+GA_INLINE uint64_t
+weigh(const uint64_t *counts, int classes, uint64_t *sum)
+{
+	uint64_t weighted = 0;
+	uint64_t from_here = 0;
+
+#pragma GCC unroll 16
+	for (int i = classes - 1; i >= 0; i--)
+	{
+		from_here += counts[i];
+		weighted += from_here;
+	}
+	*sum = from_here;
+	return weighted;
+}
+
+/*
+ * ga_counters_allocated
+ *		See size_class.h for the sizes: multiples of 8 first, and then eight steps
+ *		of 9 to 16 units, where the unit is 16 bytes, 32, and so on.
+ */
+void
+ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
+{
+	const uint64_t *allocs = counters->class_allocs;
+	uint64_t objects = counters->medium_allocs + counters->large_allocs;
+	uint64_t bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes;
+
+	uint64_t sum;
+
+	bytes += weigh(allocs, GA_LINEAR_COUNT, &sum) << 3;
+	objects += sum;
+	for (int i = GA_LINEAR_COUNT, unit = 4; i < GA_SMALL_CLASSES; i += 8, unit++)
+	{
+		uint64_t units = weigh(allocs + i, 8, &sum);
+
+		bytes += (units + 8 * sum) << unit;
+		objects += sum;
+	}
+	allocated->objects = objects;
+	allocated->bytes = bytes;
 }
 
 const char *

@@ -27,6 +27,11 @@
  * released split the size of FAULT, QUARANTINED and READY chunks.  mapped is
  * the part of reserved that can be read and written.
  *
+ * What a heap holds of the machine's memory is touched, the part of reserved
+ * that may have physical pages, and its metadata.  A limit can be set to that
+ * (see ga_heap_has_room): it is looked at only where pages are touched for the
+ * first time, never on the hot path.
+ *
  * Adapted from the ideas of Go's runtime (arena.go: chunk life; malloc.go:
  * heap arenas, hints, the sparse two-level index).
  *
@@ -186,7 +191,10 @@ typedef struct ga_counters
 	uint64_t class_frees[GA_NUM_CLASSES];
 	uint64_t large_allocs;
 	uint64_t large_frees;
-	uint64_t large_bytes; /* allocated */
+	uint64_t large_bytes;	/* allocated */
+	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
+	uint64_t medium_bytes;
+	uint64_t grown_bytes; /* by which objects grew without being allocated anew */
 	uint64_t resets;
 	uint64_t sweeps;
 	uint64_t sweep_us;
@@ -196,6 +204,13 @@ typedef struct ga_counters
 	uint64_t fault_calls;	/* system calls that set to fault */
 	uint64_t use_calls;		/* system calls that gave access */
 } ga_counters;
+
+/* Sums over the counters. */
+typedef struct ga_allocated
+{
+	uint64_t objects; /* ever allocated */
+	uint64_t bytes;	  /* of them, as rounded up, and by which they grew */
+} ga_allocated;
 
 typedef struct ga_heap
 {
@@ -233,11 +248,17 @@ typedef struct ga_heap
 	size_t mapped;
 	size_t retained;
 	size_t released;
+	size_t touched; /* of chunks in any state, bytes that may have physical pages */
 	size_t state_bytes[GA_NUM_STATES];
 	size_t state_chunks[GA_NUM_STATES];
 
+	size_t limit;		/* what ga_heap_held may come to; SIZE_MAX: no limit */
+	size_t refused;		/* bytes that were asked for when it was last refused */
+	bool limit_refused; /* memory was refused because of it; the caller clears it */
+
 	size_t mappings;		 /* mappings that our access changes made, an estimate */
 	size_t in_use;			 /* bytes charged to arenas */
+	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
 	size_t fresh_quarantine; /* bytes that came into quarantine since the last sweep,
 								* also if their pages have been moved away */
 	size_t next_sweep;		 /* the value of the above that makes a sweep due */
@@ -287,6 +308,17 @@ extern void ga_heap_configure(ga_heap *heap, const ga_config *config);
 
 /* Zero the cumulative counters. */
 extern void ga_heap_reset_stats(ga_heap *heap);
+
+/*
+ * Bytes of chunks and metadata that have physical pages, as the kernel counts
+ * them.  ga_heap_held is what may have: memory that was allocated but not yet
+ * written has none.  One system call for each heap arena and metadata region.
+ * Not while a sweep is under way.
+ */
+extern size_t ga_heap_resident(ga_heap *heap);
+
+/* What was allocated so far.  Takes some hundred instructions, whatever that is. */
+extern void ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated);
 
 /* The name of a state, as SQL shows it. */
 extern const char *ga_state_name(ga_chunk_state state);
@@ -369,6 +401,29 @@ extern void ga_heap_trim(ga_heap *heap, size_t retain);
 
 /* Give back every page not in use.  Returns bytes released. */
 extern size_t ga_heap_release(ga_heap *heap);
+
+/* Bytes of memory that the heap holds, as far as it knows. */
+GA_INLINE size_t
+ga_heap_held(const ga_heap *heap)
+{
+	return heap->touched + heap->metadata.mapped;
+}
+
+/*
+ * May so many bytes be touched that were not before?  If not, the caller of the
+ * engine is told so by limit_refused; it can give memory back and try again.
+ */
+GA_INLINE bool
+ga_heap_has_room(ga_heap *heap, size_t bytes)
+{
+	size_t held = ga_heap_held(heap);
+
+	if (GA_LIKELY(held <= heap->limit && bytes <= heap->limit - held))
+		return true;
+	heap->refused = bytes;
+	heap->limit_refused = true;
+	return false;
+}
 
 /*
  * Find the heap arena or the chunk of any address; NULL for foreign ones.

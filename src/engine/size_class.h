@@ -26,6 +26,9 @@
 /* Classes up to a quarter of the largest chunk there can be. */
 #define GA_NUM_CLASSES (GA_LINEAR_COUNT + ((GA_MAX_ORDER - 2 - 7) << GA_STEPS_LOG2))
 
+/* Classes of objects up to GA_SMALL_MAX, the only ones that come from the fast path. */
+#define GA_SMALL_CLASSES (GA_LINEAR_COUNT + ((13 - 7) << GA_STEPS_LOG2))
+
 /*
  * The class of a request, 0 to GA_NUM_CLASSES - 1.  A request of 0 bytes
  * belongs to the smallest class.

@@ -49,7 +49,7 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 	chunk->arena_id = arena->id;
 	chunk->start = chunk->base;
 	chunk->used = chunk->base + bytes;
-	chunk->touched = ga_max_size(chunk->touched, bytes);
+	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_chunk_set_state(heap, chunk, GA_FULL);
 	ga_list_push_head(&arena->large, &chunk->link);
 	ga_charge(arena, chunk, (ptrdiff_t) bytes);
@@ -81,6 +81,8 @@ alloc(ga_arena *arena, size_t size, bool grows)
 	if (size > MAX_SIZE)
 		return NULL;
 	bytes = pages_for(heap, size);
+	if (!ga_heap_has_room(heap, bytes))
+		return NULL;
 	chunk = ga_chunk_take_span(heap, bytes, grows ? room_for(arena, bytes) : bytes);
 	if (chunk == NULL)
 		return NULL;
@@ -145,15 +147,20 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
 
+	if (bytes > chunk->touched && !ga_heap_has_room(heap, bytes - chunk->touched))
+		return false;
 	if (bytes > chunk->accessible && !ga_chunk_set_accessible(heap, chunk, bytes))
 		return false;
 	if (bytes < old_bytes)
 		(void) ga_chunk_set_accessible(heap, chunk, bytes);
 
 	if (bytes > old_bytes)
+	{
 		GA_MAKE_UNDEFINED(chunk->used, bytes - old_bytes);
+		heap->counters.grown_bytes += bytes - old_bytes;
+	}
 	chunk->used = chunk->base + bytes;
-	chunk->touched = ga_max_size(chunk->touched, bytes);
+	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
 	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	return true;
@@ -161,25 +168,37 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 
 /*
  * move
- *		Continue a span in a larger chunk.
+ *		Continue a span in a larger chunk.  Its pages move along, so the limit
+ *		is asked for no more than those that it grows by; should they have to be
+ *		copied, there are more for a moment.
  */
 static void *
 move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 {
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
-	ga_chunk *target = ga_chunk_take_span(heap, bytes, room_for(arena, bytes));
+	ga_chunk *target;
 	void *copy;
 
+	if (bytes > old_bytes && !ga_heap_has_room(heap, bytes - old_bytes))
+		return NULL;
+	target = ga_chunk_take_span(heap, bytes, room_for(arena, bytes));
 	if (target == NULL)
 		return NULL;
 
 	GA_MAKE_UNDEFINED(target->base, bytes);
 	if (heap->os->move((void *) chunk->base, (void *) target->base, old_bytes) == 0)
+	{
 		ga_chunk_touch(heap, chunk, chunk->touched > old_bytes ? chunk->touched : 0);
+
+		/* There were never two copies, and the peak must not tell of two. */
+		ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	}
 	else
 		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
 
+	if (bytes > old_bytes)
+		heap->counters.grown_bytes += bytes - old_bytes;
 	copy = adopt(arena, target, bytes);
 	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	give_up(arena, chunk, GA_FREED_BY_REPALLOC);

@@ -40,6 +40,7 @@ int goarena_method_id = METHOD_ID_AUTO;
 static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
 static MemoryContextMethods plain_methods;	  /* its contents as they were */
 static MemoryContextMethods rearming_methods; /* for contexts that existed before */
+static MemoryContextMethods top_methods;	  /* for TopMemoryContext, likewise */
 static bool contexts_may_hold_memory;		  /* when they are adopted */
 
 bool
@@ -164,7 +165,9 @@ AdoptStart(bool preloaded)
 	rearming_methods.reset = RearmingReset;
 
 	SetAside(TopMemoryContext);
-	TopMemoryContext->methods = &plain_methods;
+	top_methods = plain_methods;
+	ChunkFormatTopMethods(&top_methods);
+	TopMemoryContext->methods = &top_methods;
 	ErrorContext->methods = &plain_methods;
 	return NULL;
 }

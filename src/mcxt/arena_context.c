@@ -130,6 +130,17 @@ CheckRequested(MemoryContext context, void *object)
 }
 
 /*
+ * MayTryAgain
+ *		There was no memory, after so many tries more.  A limit can refuse it
+ *		first, and then the system.
+ */
+static pg_noinline bool
+MayTryAgain(int tries)
+{
+	return tries < 2 && process_heap_emergency();
+}
+
+/*
  * ArenaContextAllocSlow
  *		Where the bump pointer is stuck is also where housekeeping is done, and
  *		where memory can be used up.
@@ -144,9 +155,14 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_maintenance();
 
-	object = ga_arena_alloc_slow(arena, size);
-	if (unlikely(object == NULL) && process_heap_emergency())
+	process_heap_refusal = false;
+	for (int tries = 0;; tries++)
+	{
 		object = ga_arena_alloc_slow(arena, size);
+		if (likely(object != NULL) || !MayTryAgain(tries))
+			break;
+	}
+	ProcessHeapWatch();
 	return object;
 }
 
@@ -235,9 +251,14 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_maintenance();
-	object = ga_arena_realloc(&set->arena, pointer, size);
-	if (unlikely(object == NULL) && process_heap_emergency())
+	process_heap_refusal = false;
+	for (int tries = 0;; tries++)
+	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
+		if (likely(object != NULL) || !MayTryAgain(tries))
+			break;
+	}
+	ProcessHeapWatch();
 	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
@@ -245,6 +266,7 @@ void
 ArenaContextReset(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
+	bool large = set->arena.charged >= PUBLISH_STEP;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
@@ -252,6 +274,8 @@ ArenaContextReset(MemoryContext context)
 	ga_arena_reset(&set->arena);
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
+	if (unlikely(large))
+		process_heap_shrunk();
 }
 
 /*
@@ -278,6 +302,8 @@ ArenaContextDelete(MemoryContext context)
 		ga_fixed_free(&arena_sets, set);
 	}
 	origin->delete_context(context);
+	if (unlikely(ProcessHeapShrunk()))
+		process_heap_shrunk();
 }
 
 void

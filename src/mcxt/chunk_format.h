@@ -44,6 +44,9 @@ extern unsigned chunk_format_tag;
  */
 extern const char *ChunkFormatStart(void);
 
+/* Change what has to be in the methods of TopMemoryContext, a table of its own. */
+extern void ChunkFormatTopMethods(MemoryContextMethods *methods);
+
 /* Undo ChunkFormatStart, while no arena exists. */
 extern void ChunkFormatStop(void);
 

@@ -50,6 +50,18 @@ unsigned chunk_format_tag = 0;
 static MemoryContextMethods *method_table; /* mcxt_methods */
 static MemoryContextMethods unused_entry;  /* what stood in the entry that is ours */
 
+/*
+ * Failure
+ *		There is no memory: an error or NULL, as the caller wants it.
+ */
+static pg_noinline void *
+Failure(MemoryContext context, Size size, int flags)
+{
+	if (process_heap_refusal && (flags & MCXT_ALLOC_NO_OOM) == 0)
+		process_heap_raise_refusal(context, size);
+	return MemoryContextAllocationFailure(context, size, flags);
+}
+
 static void *
 AllocMethod(MemoryContext context, Size size, int flags)
 {
@@ -60,7 +72,7 @@ AllocMethod(MemoryContext context, Size size, int flags)
 		MemoryContextCheckSize(context, size, flags);
 	object = ArenaContextAlloc(set, size);
 	if (unlikely(object == NULL))
-		return MemoryContextAllocationFailure(context, size, flags);
+		return Failure(context, size, flags);
 	return object;
 }
 
@@ -115,7 +127,7 @@ ReallocMethod(void *pointer, Size size, int flags)
 	MemoryContextCheckSize(set->context, size, flags);
 	object = ArenaContextRealloc(set, pointer, size);
 	if (unlikely(object == NULL))
-		return MemoryContextAllocationFailure(set->context, size, flags);
+		return Failure(set->context, size, flags);
 	return object;
 }
 
@@ -282,6 +294,12 @@ ChunkFormatStart(void)
 		elog(DEBUG1, "goarena takes method id %d", id);
 	}
 	return wrong;
+}
+
+/* The methods of arenas raise their errors themselves. */
+void
+ChunkFormatTopMethods(MemoryContextMethods *methods)
+{
 }
 
 void

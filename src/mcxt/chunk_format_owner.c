@@ -23,12 +23,52 @@
 unsigned chunk_format_tag = 0; /* nobody reads it */
 
 /*
- * Returns NULL if memory is used up; mcxt.c raises the error, or not.
+ * Methods return NULL if memory is used up; mcxt.c raises the error, or not:
+ * whether the caller wants one (MCXT_ALLOC_NO_OOM) is not known here.  But before
+ * mcxt.c raises it, and only then, it has the statistics of all contexts printed
+ * to stderr, beginning with TopMemoryContext.  That context has a table of its
+ * own whose stats method raises the error for memory that a limit refused; the
+ * statistics are then not printed.
  */
+static struct
+{
+	MemoryContext context;
+	Size size;
+} refused;
+
+static MemoryContextMethods top_origin;
+
+static pg_noinline void
+NoteRefusal(MemoryContext context, Size size)
+{
+	refused.context = context;
+	refused.size = size;
+}
+
+static void
+TopStatsMethod(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+			   MemoryContextCounters *totals, bool print_to_stderr)
+{
+	if (process_heap_refusal && print_to_stderr)
+		process_heap_raise_refusal(refused.context, refused.size);
+	top_origin.stats(context, printfunc, passthru, totals, print_to_stderr);
+}
+
+void
+ChunkFormatTopMethods(MemoryContextMethods *methods)
+{
+	top_origin = *methods;
+	methods->stats = TopStatsMethod;
+}
+
 static void *
 AllocMethod(MemoryContext context, Size size)
 {
-	return ArenaContextAlloc(ArenaSetOfContext(context), size);
+	void *object = ArenaContextAlloc(ArenaSetOfContext(context), size);
+
+	if (unlikely(object == NULL))
+		NoteRefusal(context, size);
+	return object;
 }
 
 /*
@@ -56,10 +96,14 @@ static void *
 ReallocMethod(MemoryContext context, void *pointer, Size size)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
+	void *object;
 
 	if (IsForeign(set, pointer))
 		return set->origin->realloc(context, pointer, size);
-	return ArenaContextRealloc(set, pointer, size);
+	object = ArenaContextRealloc(set, pointer, size);
+	if (unlikely(object == NULL))
+		NoteRefusal(context, size);
+	return object;
 }
 
 static Size

@@ -31,9 +31,18 @@ bool goarena_settings_changed = false;
 
 ga_heap process_heap;
 bool process_heap_ready = false;
+size_t process_heap_published_in_use = SIZE_MAX / 2;
+size_t process_heap_publish_step = 0;
+static const uint32 nothing_wanted = 0;
+const volatile uint32 *process_heap_wanted = &nothing_wanted;
 void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
+bool process_heap_refusal = false;
+void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
+void (*process_heap_shrunk)(void) = NULL;
+Size process_heap_watch = SIZE_MAX;
+void (*process_heap_watched)(void) = NULL;
 
 /*
  * Chunks become accessible a window at a time, which spares system calls; its
@@ -43,6 +52,9 @@ bool (*process_heap_emergency)(void) = NULL;
 
 /* Frequent sweeps wait for up to this many times goarena.sweep_min. */
 #define MAX_PACE 4
+
+/* The least step in which others are shown what this process holds. */
+#define LEAST_PUBLISH_STEP ((size_t) 16 << 10)
 
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530
@@ -65,6 +77,13 @@ MaxMappings(void)
 		fclose(file);
 	}
 	return limit / 2;
+}
+
+void
+ProcessHeapPublished(void)
+{
+	process_heap_published_in_use = process_heap.in_use;
+	process_heap_publish_step = Max(LEAST_PUBLISH_STEP, Min(PUBLISH_STEP, process_heap.in_use / 4));
 }
 
 /*
@@ -109,6 +128,7 @@ ProcessHeapPrepare(void)
 		config.max_mappings = MaxMappings();
 		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
 		process_heap.note_free = process_heap_note_free;
+		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
 	}
 	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;

@@ -46,15 +46,76 @@ extern void ProcessHeapPrepare(void);
 extern void (*process_heap_maintenance)(void);
 extern bool (*process_heap_emergency)(void);
 
+/*
+ * Installed by the backend layer.  A limit refused memory and emergency found
+ * none: refusal is then set, and raise_refusal raises the error for it.
+ */
+extern bool process_heap_refusal;
+extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
+
+/* Called when arenas gave much memory back, see ProcessHeapShrunk. */
+extern void (*process_heap_shrunk)(void);
+
+/*
+ * When an allocation made in_use reach this many bytes, process_heap_watched is
+ * called, which sets it anew.  It must not allocate.  SIZE_MAX: not watched.
+ */
+extern Size process_heap_watch;
+extern void (*process_heap_watched)(void);
+
 /* Installed at start: see ga_heap.note_free. */
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
+
+/*
+ * What heap.in_use was when it was last shown to other processes; far from any
+ * value it can have as long as it never was.
+ */
+extern size_t process_heap_published_in_use;
+
+/* Others are shown changes of in_use of so many bytes, which is a quarter of it ... */
+extern size_t process_heap_publish_step;
+
+/* ... but not more than this. */
+#define PUBLISH_STEP ((size_t) 256 << 10)
+
+/* Others were shown the heap as it is now. */
+extern void ProcessHeapPublished(void);
+
+/* Has in_use moved by a step, up or down, since it was last shown? */
+static inline bool
+ProcessHeapMoved(void)
+{
+	size_t step = process_heap_publish_step;
+
+	return process_heap.in_use - process_heap_published_in_use + step > 2 * step;
+}
+
+/* What other processes want of this one: 0 for nothing; see requests.h. */
+extern const volatile uint32 *process_heap_wanted;
+
+/* Has in_use come down by a step since it was last shown? */
+static inline bool
+ProcessHeapShrunk(void)
+{
+	return process_heap_published_in_use < SIZE_MAX / 2 &&
+		   process_heap.in_use + PUBLISH_STEP < process_heap_published_in_use;
+}
+
+/* To be called after an allocation that was not a fast one. */
+static inline void
+ProcessHeapWatch(void)
+{
+	if (unlikely(process_heap.in_use >= process_heap_watch))
+		process_heap_watched();
+}
 
 /* Does the heap want attention? */
 static inline bool
 ProcessHeapWantsAttention(void)
 {
 	return process_heap.fresh_quarantine >= process_heap.next_sweep ||
-		   process_heap.num_events > 0 || goarena_settings_changed;
+		   process_heap.num_events > 0 || goarena_settings_changed || ProcessHeapMoved() ||
+		   *process_heap_wanted != 0;
 }
 
 #endif /* GOARENA_PROCESS_HEAP_H */

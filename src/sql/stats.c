@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  goarena_stats(), goarena_reset_stats() and goarena_check().
+ *	  goarena_stats(), goarena_total_held(), goarena_reset_stats() and
+ *	  goarena_check().
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -12,114 +13,113 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "backend/sweeps.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
+SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 33
+#define STATS_COLUMNS 41
 
 /*
- * TotalAllocated
- *		Bytes that were ever allocated, rounded up to size classes.
+ * PutStats
+ *		The row of a process.
  */
-static uint64
-TotalAllocated(const ga_counters *counters)
+static void
+PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 {
-	uint64 total = counters->large_bytes;
-
-	for (int i = 0; i < GA_NUM_CLASSES; i++)
-		total += counters->class_allocs[i] * ga_class_size(i);
-	return total;
-}
-
-static uint64
-SumOfClasses(const uint64 *per_class)
-{
-	uint64 sum = 0;
-
-	for (int i = 0; i < GA_NUM_CLASSES; i++)
-		sum += per_class[i];
-	return sum;
-}
-
-/*
- * StatsRow
- *		The row of this process.  Fills the array without allocating in an
- *		arena, so that the figures belong to one moment.
- */
-static int
-StatsRow(const ga_heap *heap, Datum *values, bool *nulls)
-{
-	const ga_counters *counters = &heap->counters;
-	const size_t *chunks = heap->state_chunks;
-	const size_t *bytes = heap->state_bytes;
-	const SweepRecord *last = SweepHistory(0);
-	size_t owned = bytes[GA_ACTIVE] + bytes[GA_FULL] + bytes[GA_REUSE];
-	size_t all = 0;
+	Datum values[STATS_COLUMNS] = {0};
+	bool nulls[STATS_COLUMNS] = {false};
 	int i = 0;
 
-	for (int state = GA_ACTIVE; state < GA_NUM_STATES; state++)
-		all += chunks[state];
-
-	values[i++] = Int32GetDatum(MyProcPid);
-	i++; /* backend_type, by the caller */
-	values[i++] = BytesDatum(heap->arenas.count);
-	values[i++] = BytesDatum(chunks[GA_ACTIVE] + chunks[GA_FULL]);
-	values[i++] = BytesDatum(chunks[GA_REUSE]);
-	values[i++] = BytesDatum(chunks[GA_FAULT]);
-	values[i++] = BytesDatum(chunks[GA_QUARANTINED]);
-	values[i++] = BytesDatum(chunks[GA_READY]);
-	values[i++] = BytesDatum(heap->in_use);
-	values[i++] = BytesDatum(TotalAllocated(counters));
-	values[i++] = BytesDatum(heap->reserved);
-	values[i++] = BytesDatum(heap->mapped);
-	values[i++] = BytesDatum(heap->retained);
-	values[i++] = BytesDatum(heap->released);
-	values[i++] = BytesDatum(bytes[GA_QUARANTINED]);
-	values[i++] = BytesDatum(heap->metadata.mapped);
-	values[i++] = BytesDatum(SumOfClasses(counters->class_allocs) + counters->large_allocs);
-	values[i++] = BytesDatum(SumOfClasses(counters->class_frees) + counters->large_frees);
-	values[i++] = BytesDatum(counters->large_allocs);
-	values[i++] = BytesDatum(counters->resets);
-	values[i++] = BytesDatum(counters->sweeps);
-	values[i++] = MillisecondsDatum((int64) counters->sweep_us);
-	values[i++] = MillisecondsDatum((int64) counters->max_sweep_us);
-	values[i++] = BytesDatum(counters->chunks_freed);
-	values[i++] = BytesDatum(counters->chunks_pinned);
-	nulls[i] = heap->next_sweep == SIZE_MAX;
-	values[i++] = BytesDatum(heap->next_sweep);
-	nulls[i] = last == NULL;
-	values[i++] = last == NULL ? (Datum) 0 : TimestampTzGetDatum(last->at);
-	values[i++] = BytesDatum(all);
-	values[i++] = BytesDatum(owned);
-	values[i++] = BytesDatum(bytes[GA_FRESH]);
-	values[i++] = BytesDatum(heap->reserved - heap->mapped);
-	values[i++] = BytesDatum(heap->fresh_quarantine);
-	values[i++] = BytesDatum(heap->mappings);
-	return i;
+	values[i++] = Int32GetDatum(f->pid);
+	values[i++] = CStringGetTextDatum(GetBackendTypeDesc(f->backend_type));
+	if (!may_read)
+	{
+		memset(nulls + i, true, sizeof(nulls) - (size_t) i * sizeof(bool));
+		PutRow(rows, values, nulls);
+		return;
+	}
+	values[i++] = BytesDatum(f->arenas);
+	values[i++] = BytesDatum(f->chunks_active);
+	values[i++] = BytesDatum(f->chunks_reuse);
+	values[i++] = BytesDatum(f->chunks_fault);
+	values[i++] = BytesDatum(f->chunks_quarantined);
+	values[i++] = BytesDatum(f->chunks_ready);
+	values[i++] = BytesDatum(f->in_use);
+	values[i++] = BytesDatum(f->total_allocated);
+	values[i++] = BytesDatum(f->reserved);
+	values[i++] = BytesDatum(f->mapped);
+	values[i++] = BytesDatum(f->retained);
+	values[i++] = BytesDatum(f->released);
+	values[i++] = BytesDatum(f->quarantined);
+	values[i++] = BytesDatum(f->metadata);
+	values[i++] = BytesDatum(f->allocs);
+	values[i++] = BytesDatum(f->frees);
+	values[i++] = BytesDatum(f->large_allocs);
+	values[i++] = BytesDatum(f->resets);
+	values[i++] = BytesDatum(f->sweeps);
+	values[i++] = MillisecondsDatum((int64) f->sweep_us);
+	values[i++] = MillisecondsDatum((int64) f->max_sweep_us);
+	values[i++] = BytesDatum(f->chunks_freed);
+	values[i++] = BytesDatum(f->chunks_pinned);
+	nulls[i] = f->next_sweep == UINT64_MAX;
+	values[i++] = BytesDatum(f->next_sweep);
+	nulls[i] = f->last_sweep == 0;
+	values[i++] = TimestampTzGetDatum(f->last_sweep);
+	values[i++] = BytesDatum(f->chunks_active + f->chunks_reuse + f->chunks_fault +
+							 f->chunks_quarantined + f->chunks_ready);
+	values[i++] = BytesDatum(f->owned);
+	values[i++] = BytesDatum(f->fresh);
+	values[i++] = BytesDatum(f->reserved - f->mapped);
+	values[i++] = BytesDatum(f->since_sweep);
+	values[i++] = BytesDatum(f->mappings);
+	values[i++] = BytesDatum(f->held);
+	values[i++] = TimestampTzGetDatum(f->at);
+	values[i++] = BytesDatum(f->touched);
+	values[i++] = BytesDatum(f->others);
+	values[i++] = BytesDatum(f->resident);
+	values[i++] = BytesDatum(f->statement_peak);
+	values[i++] = BytesDatum(f->transaction_peak);
+	values[i++] = BytesDatum(f->process_peak);
+	Assert(i == STATS_COLUMNS);
+	PutRow(rows, values, nulls);
 }
 
 /*
  * goarena_stats() returns setof record
- *		A row for each server process that the caller may see.
+ *		A row for this process as it is now, and for each other one as it was
+ *		last published.
  */
 Datum
 goarena_stats(PG_FUNCTION_ARGS)
 {
-	Datum values[STATS_COLUMNS];
-	bool nulls[STATS_COLUMNS] = {false};
+	TimestampTz now = GetCurrentTimestamp();
+	RegistryFigures figures;
 	ReturnSetInfo *rows;
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
-	if (StatsRow(&process_heap, values, nulls) != STATS_COLUMNS)
-		elog(ERROR, "goarena_stats has another number of columns");
-	values[1] = CStringGetTextDatum(GetBackendTypeDesc(MyBackendType));
-	PutRow(rows, values, nulls);
+	RegistryLookClosely(now);
+	RegistryMeasure(&figures, now);
+	PutStats(rows, &figures, true);
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
+			PutStats(rows, &figures, MayRead(&figures));
 	return (Datum) 0;
+}
+
+/*
+ * goarena_total_held() returns bigint
+ */
+Datum
+goarena_total_held(PG_FUNCTION_ARGS)
+{
+	RequireActive();
+	if (!RegistryExists())
+		PG_RETURN_NULL();
+	PG_RETURN_INT64((int64) RegistryTotalHeld());
 }
 
 /*

@@ -219,6 +219,101 @@ delayed_objects_are_dead(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/*
+ * lower_peak
+ *		Begin a new stretch of time in which the peak is looked for.
+ */
+static void
+lower_peak(ga_heap *heap)
+{
+	heap->peak = heap->in_use;
+}
+
+static void
+the_peak_is_the_highest_use(void **state)
+{
+	ga_heap *heap = *state;
+
+	set_chunk_size(heap, 8 * MB);
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena first;
+		static ga_arena second;
+		size_t highest;
+
+		begin(&first, heap, (ga_quarantine) mode);
+		begin(&second, heap, (ga_quarantine) mode);
+		lower_peak(heap);
+		(void) alloc(&first, 3 * MB);
+		for (int i = 0; i < 1000; i++)
+			(void) alloc(&second, 500);
+		highest = heap->in_use;
+		assert_true(highest > 3 * MB + 500 * 1000);
+		assert_int_equal(heap->peak, highest);
+
+		/* It stays when memory goes, whichever way. */
+		ga_arena_reset(&first);
+		assert_true(heap->in_use < MB);
+		assert_int_equal(heap->peak, highest);
+		ga_arena_destroy(&second);
+		assert_int_equal(heap->peak, highest);
+
+		/* Lowered, it follows anew, also by what is freed before the reset. */
+		lower_peak(heap);
+		assert_true(heap->peak < 64 * KB);
+		free_object(&first, alloc(&first, 2 * MB));
+		free_object(&first, alloc(&first, 100 * KB));
+		assert_true(heap->peak >= 2 * MB && heap->peak < 2 * MB + 300 * KB);
+		ga_arena_destroy(&first);
+		assert_int_equal(heap->in_use, 0);
+	}
+}
+
+static void
+resets_do_not_raise_the_peak(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	size_t meter = 0;
+	size_t before;
+
+	set_mode(heap, GA_QUARANTINE_OFF);
+	ga_arena_init(&arena, heap, 0, 0, &meter, KB);
+	(void) alloc(&arena, 100);
+	ga_arena_reset(&arena);
+	lower_peak(heap);
+	before = heap->peak;
+	for (int i = 0; i < 100; i++)
+	{
+		(void) alloc(&arena, 100);
+		ga_arena_reset(&arena);
+	}
+	assert_int_equal(heap->peak, before);
+	ga_arena_destroy(&arena);
+}
+
+static void
+a_span_that_moves_counts_once(void **state)
+{
+	ga_heap *heap = *state;
+
+	set_chunk_size(heap, 64 * KB);
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		void *object;
+
+		begin(&arena, heap, (ga_quarantine) mode);
+		object = alloc(&arena, MB);
+		lower_peak(heap);
+		object = ga_arena_realloc(&arena, object, 3 * MB);
+		assert_non_null(object);
+		assert_int_equal(heap->peak, heap->in_use);
+		assert_true(heap->peak < 3 * MB + 64 * KB);
+		ga_arena_destroy(&arena);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -231,6 +326,9 @@ main(void)
 		TEST(recycled_large_objects_are_charged_again),
 		TEST(usage_adds_up),
 		TEST(delayed_objects_are_dead),
+		TEST(the_peak_is_the_highest_use),
+		TEST(resets_do_not_raise_the_peak),
+		TEST(a_span_that_moves_counts_once),
 	};
 
 	return cmocka_run_group_tests_name("charge", tests, NULL, NULL);

@@ -47,6 +47,34 @@ share_quarantined(ga_heap *heap, double rate)
 	return count;
 }
 
+/*
+ * Pages count once they are written, and no longer when they are released.
+ */
+static void
+resident_pages_are_counted(void **state)
+{
+	ga_heap *heap = *state;
+	ga_arena arena;
+	char *object;
+	size_t before;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	object = ga_arena_alloc(&arena, 40 * MB);
+	assert_non_null(object);
+	before = ga_heap_resident(heap);
+	assert_in_range(before, 1, heap->metadata.mapped + 64 * KB);
+	memset(object, 1, 10 * MB);
+	assert_in_range(ga_heap_resident(heap) - before, 10 * MB - 64 * KB, 10 * MB);
+	memset(object, 1, 40 * MB);
+	assert_in_range(ga_heap_resident(heap) - before, 40 * MB - 64 * KB, 40 * MB);
+	assert_in_range(ga_heap_held(heap) - ga_heap_resident(heap), 0, heap->metadata.mapped);
+	ga_arena_reset(&arena);
+	(void) ga_heap_release(heap);
+	assert_in_range(ga_heap_resident(heap), 1, before);
+	ga_arena_destroy(&arena);
+	assert_heap(heap);
+}
+
 static void
 the_sample_rate_is_a_share(void **state)
 {
@@ -172,6 +200,75 @@ events_are_limited(void **state)
 		assert_int_equal(heap->events[i].offset, i);
 }
 
+/*
+ * assert_allocated
+ *		The sums are those over all classes, and what is expected.
+ */
+static void
+assert_allocated(const ga_heap *heap, uint64_t objects, uint64_t bytes)
+{
+	const ga_counters *counters = &heap->counters;
+	uint64_t all_objects = counters->large_allocs;
+	uint64_t all_bytes = counters->large_bytes + counters->grown_bytes;
+	ga_allocated allocated;
+
+	for (int i = 0; i < GA_NUM_CLASSES; i++)
+	{
+		all_objects += counters->class_allocs[i];
+		all_bytes += counters->class_allocs[i] * ga_class_size(i);
+	}
+	ga_counters_allocated(counters, &allocated);
+	assert_int_equal(allocated.objects, all_objects);
+	assert_int_equal(allocated.bytes, all_bytes);
+	assert_int_equal(allocated.objects, objects);
+	assert_int_equal(allocated.bytes, bytes);
+}
+
+static void
+all_that_is_allocated_is_counted(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	uint64_t objects = 0;
+	uint64_t bytes = 0;
+	void *object;
+
+	set_chunk_size(heap, 64 * KB);
+	assert_int_equal(ga_class_of(GA_SMALL_MAX), GA_SMALL_CLASSES - 1);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	assert_allocated(heap, 0, 0);
+
+	/* Each class, new and from its free list. */
+	for (size_t size = 1; size <= heap->large_threshold; size += size / 16 + 1)
+	{
+		object = alloc(&arena, size);
+		(void) alloc(&arena, 1);
+		free_object(&arena, object);
+		assert_ptr_equal(alloc(&arena, size), object);
+		objects += 3;
+		bytes += 2 * ga_class_round(size) + 8;
+	}
+	assert_allocated(heap, objects, bytes);
+
+	/* The last object grows in place. */
+	object = alloc(&arena, 100);
+	assert_ptr_equal(ga_arena_realloc(&arena, object, 200), object);
+	assert_allocated(heap, objects += 1, bytes += ga_class_round(200));
+
+	/* A span does, and moves; what it shrinks by does not count. */
+	object = alloc(&arena, 64 * KB - GA_HEADER_SIZE);
+	assert_allocated(heap, objects += 1, bytes += 64 * KB);
+	object = ga_arena_realloc(&arena, object, 1000 * KB);
+	assert_int_equal(bytes_of(object), 1000 * KB + 4 * KB);
+	assert_allocated(heap, objects, bytes += 940 * KB);
+	object = ga_arena_realloc(&arena, object, 1012 * KB - GA_HEADER_SIZE);
+	assert_allocated(heap, objects, bytes += 8 * KB);
+	object = ga_arena_realloc(&arena, object, 500 * KB);
+	assert_allocated(heap, objects, bytes);
+	ga_arena_destroy(&arena);
+	assert_allocated(heap, objects, bytes);
+}
+
 static void
 counters_can_be_zeroed(void **state)
 {
@@ -204,6 +301,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(resident_pages_are_counted),
 		TEST(the_sample_rate_is_a_share),
 		TEST(the_first_draw_is_as_good_as_the_others),
 		TEST(settings_are_taken_over),
@@ -211,6 +309,7 @@ main(void)
 		TEST(never_sweeping_from_the_start),
 		TEST(names_of_states),
 		TEST(events_are_limited),
+		TEST(all_that_is_allocated_is_counted),
 		TEST(counters_can_be_zeroed),
 	};
 

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -106,7 +107,18 @@ test_alloc(PG_FUNCTION_ARGS)
 	if (strstr(names, "zero") != NULL)
 		flags |= MCXT_ALLOC_ZERO;
 
+	if (strstr(names, "critical") != NULL)
+	{
+		MemoryContextAllowInCriticalSection(TestContext(), true);
+		START_CRIT_SECTION();
+	}
+	if (strstr(names, "held_off") != NULL)
+		HOLD_INTERRUPTS();
 	object = MemoryContextAllocExtended(TestContext(), size, flags);
+	if (strstr(names, "held_off") != NULL)
+		RESUME_INTERRUPTS();
+	if (strstr(names, "critical") != NULL)
+		END_CRIT_SECTION();
 	if (object == NULL)
 		PG_RETURN_TEXT_P(cstring_to_text("null"));
 	if ((flags & MCXT_ALLOC_ZERO) != 0)

@@ -26,7 +26,7 @@ COMMENT ON FUNCTION test_fill(bigint, integer) IS
 CREATE FUNCTION test_alloc(size bigint, flags text DEFAULT '') RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_alloc(bigint, text) IS
-'allocates with flags out of "no_oom huge zero", frees, and says what came: ok, null or not zero';
+'allocates with flags out of "no_oom huge zero critical held_off", frees, and says what came: ok, null or not zero';
 
 CREATE FUNCTION test_accounting(
     OUT allocated bigint,

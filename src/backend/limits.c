@@ -1,0 +1,317 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.c
+ *	  How much memory a process, and all of them, may hold.
+ *
+ * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
+ * its slow paths.  That figure is not the limit itself but the point where to
+ * look next: from there this file adds what contexts hold that are no arenas,
+ * compares with the settings, and moves the figure on by a part of what is
+ * left, so that both are looked at more often the nearer a limit is.
+ *
+ * Before an allocation fails, memory not in use is given back.  It fails as
+ * any other one for which there is no memory: an error of SQLSTATE 53200, or
+ * NULL for those who asked for that.
+ *
+ * No limit holds where an error would do harm: in processes without which the
+ * server cannot go on, in critical sections, and while interrupts are held
+ * off, as they are in the abort and the commit of transactions and with any
+ * lightweight lock.  While an error is under way there is a reserve, so that
+ * it can be reported and caught.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+#include "backend/limits.h"
+#include "backend/registry.h"
+#include "backend/sweeps.h"
+#include "backend/total_limit.h"
+#include "backend/usage.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/process_heap.h"
+
+/* What may be held beyond the limits while an error is under way. */
+#define ERROR_RESERVE ((Size) 1 << 20)
+
+/* The next look is taken after this share of what is left, but not before. */
+#define OWN_SHARE	8
+#define TOTAL_SHARE 64
+#define LEAST_STEP	PUBLISH_STEP
+
+/* So many contexts are named in errors. */
+#define NAMED_CONTEXTS 5
+
+static Size other_bytes = 0;	   /* of contexts that are no arenas */
+static Size error_context_empty;   /* bytes used in ErrorContext without an error */
+static bool looking_again = false; /* memory was given back already */
+
+/* The last refusal, for its error. */
+static struct
+{
+	Crossed what;
+	Size limit;
+	Size held;
+} refusal;
+
+Size
+UsageHeld(void)
+{
+	return process_heap_ready ? ga_heap_held(&process_heap) + other_bytes : 0;
+}
+
+/*
+ * OthersBelow
+ *		What a context and those below it hold that does not come from the heap.
+ *		An arena has the first block that AllocSet made for it.
+ */
+static Size
+OthersBelow(MemoryContext context)
+{
+	Size sum = MemoryContextIsArena(context) ? ArenaSetOfContext(context)->arena.credit
+											 : context->mem_allocated;
+
+	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
+		sum += OthersBelow(child);
+	return sum;
+}
+
+void
+UsageMeasureOthers(void)
+{
+	other_bytes = OthersBelow(TopMemoryContext);
+}
+
+/*
+ * ErrorContextUsed
+ *		Bytes in use in ErrorContext, which holds errors until they are dealt with.
+ */
+static Size
+ErrorContextUsed(void)
+{
+	MemoryContextCounters counters = {0};
+
+	ErrorContext->methods->stats(ErrorContext, NULL, NULL, &counters, false);
+	return counters.totalspace - counters.freespace;
+}
+
+/*
+ * MayRefuse
+ *		Is this a process, and a moment, in which an error does no harm?
+ */
+static bool
+MayRefuse(void)
+{
+	if (!IsUnderPostmaster || CritSectionCount > 0 || InterruptHoldoffCount > 0 ||
+		proc_exit_inprogress)
+		return false;
+	switch (MyBackendType)
+	{
+		case B_BACKEND:
+		case B_BG_WORKER:
+		case B_AUTOVAC_WORKER:
+		case B_WAL_SENDER:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Reserve
+ *		What is granted beyond the limits: in a transaction that failed, too, so
+ *		that it can be rolled back.
+ */
+static Size
+Reserve(void)
+{
+	return ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState()
+			   ? ERROR_RESERVE
+			   : 0;
+}
+
+/*
+ * Look
+ *		Would a limit be crossed with so many more bytes?  If not, let the engine
+ *		go on to where to look next.
+ */
+static Crossed
+Look(Size bytes)
+{
+	Size reserve = Reserve();
+	Size held = UsageHeld() + bytes;
+	Size own = MemoryLimit();
+	Size step = SIZE_MAX;
+
+	if (own != SIZE_MAX)
+	{
+		if (held > own + reserve)
+		{
+			refusal.limit = own;
+			return OWN_LIMIT;
+		}
+		step = Max((own + reserve - held) / OWN_SHARE, LEAST_STEP);
+		step = Min(step, own + reserve - held);
+	}
+	if (TotalLimit() != SIZE_MAX)
+	{
+		Size total;
+		Size limit = TotalLimit();
+
+		RegistryPublish();
+		total = RegistryTotalHeld() + bytes;
+		if (total > limit + reserve)
+		{
+			refusal.limit = limit;
+			return TOTAL_LIMIT;
+		}
+		step = Min(step, Max((limit + reserve - total) / TOTAL_SHARE, LEAST_STEP));
+	}
+	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
+	return NO_LIMIT_CROSSED;
+}
+
+/*
+ * GiveBack
+ *		Give back what is not in use, as far as this is a moment for it.
+ */
+static void
+GiveBack(void)
+{
+	ga_sweep_result result;
+
+	ArenaContextsUnpark();
+	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
+		SafeToSweep())
+		RunSweep(SWEEP_LIMIT, &result);
+	(void) ga_heap_release(&process_heap);
+}
+
+bool
+LimitsFindRoom(void)
+{
+	Size bytes = process_heap.refused;
+
+	process_heap.limit_refused = false;
+	if (!MayRefuse() || looking_again)
+	{
+		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
+		return true;
+	}
+
+	TotalLimitJoin();
+	UsageMeasureOthers();
+	refusal.what = Look(bytes);
+	if (refusal.what == NO_LIMIT_CROSSED)
+		return true;
+
+	looking_again = true;
+	GiveBack();
+	refusal.what = Look(bytes);
+	if (refusal.what == TOTAL_LIMIT && goarena_on_total_limit == ON_TOTAL_CANCEL_LARGEST)
+		refusal.what = TotalLimitCancelLargest(bytes, Look);
+	looking_again = false;
+	if (refusal.what == NO_LIMIT_CROSSED)
+		return true;
+
+	/* The next one is looked at again. */
+	process_heap.limit = 0;
+	refusal.held = refusal.what == OWN_LIMIT ? UsageHeld() : RegistryTotalHeld();
+	process_heap_refusal = true;
+	UsageNoteLimitHit();
+	return false;
+}
+
+/* A context and what it holds itself. */
+typedef struct NamedContext
+{
+	MemoryContext context;
+	Size bytes;
+} NamedContext;
+
+/*
+ * FindLargest
+ *		Put those of a context and the ones below it that are among the largest
+ *		into an array, in order.
+ */
+static void
+FindLargest(MemoryContext context, NamedContext *largest)
+{
+	Size bytes = context->mem_allocated;
+	int at = NAMED_CONTEXTS;
+
+	while (at > 0 && bytes > largest[at - 1].bytes)
+	{
+		if (at < NAMED_CONTEXTS)
+			largest[at] = largest[at - 1];
+		at--;
+	}
+	if (at < NAMED_CONTEXTS)
+		largest[at] = (NamedContext){context, bytes};
+	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
+		FindLargest(child, largest);
+}
+
+/*
+ * ListLargest
+ *		A text that names the largest contexts.  Allocates nothing.
+ */
+static const char *
+ListLargest(void)
+{
+	static char text[NAMED_CONTEXTS * 100];
+	NamedContext largest[NAMED_CONTEXTS] = {{NULL}};
+	int length = 0;
+
+	FindLargest(TopMemoryContext, largest);
+	text[0] = '\0';
+	for (int i = 0; i < NAMED_CONTEXTS && largest[i].context != NULL; i++)
+		length += snprintf(text + length, sizeof(text) - (size_t) length, "%s\"%.60s\" %zu",
+						   i == 0 ? "" : ", ", largest[i].context->name, largest[i].bytes);
+	return text;
+}
+
+/*
+ * RaiseRefusal
+ *		The error for memory that a limit refused.
+ */
+static void
+RaiseRefusal(MemoryContext context, Size size)
+{
+	bool own = refusal.what == OWN_LIMIT;
+
+	process_heap_refusal = false;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu bytes, and "
+				   "%zu bytes are in use%s.  The largest contexts of this process in bytes: %s.",
+				   size, context->name, own ? "goarena.memory_limit" : "goarena.total_memory_limit",
+				   refusal.limit, refusal.held, own ? "" : " by all processes", ListLargest()),
+		 own ? errhint("Have the statement use less memory, or raise goarena.memory_limit.")
+			 : errhint("Run fewer statements at a time, have them use less memory, or raise "
+					   "goarena.total_memory_limit.")));
+}
+
+void
+LimitsAtTransactionEnd(void)
+{
+	process_heap_refusal = false;
+	if (process_heap.limit != SIZE_MAX)
+		process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
+}
+
+void
+LimitsInit(void)
+{
+	process_heap_raise_refusal = RaiseRefusal;
+	LimitSettingInit();
+	error_context_empty = ErrorContextUsed();
+}

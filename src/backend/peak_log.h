@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * peak_log.h
+ *	  goarena.log_peak: log statements that use much memory.
+ *
+ * What the largest contexts are at the peak cannot be known when the statement
+ * is over, and not before the peak was reached.  So they are looked for when
+ * the memory that the statement added passes the setting, and again whenever it
+ * has grown by a quarter: what is logged is from a moment when at least four
+ * fifths of the peak were in use.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_PEAK_LOG_H
+#define GOARENA_PEAK_LOG_H
+
+#include "postgres.h"
+
+/* GUC variable: kB, 0 for all statements, -1 for none. */
+extern int goarena_log_peak;
+
+/* Install the callback; once, from _PG_init. */
+extern void PeakLogInit(void);
+
+/*
+ * A statement at the top level runs from here on, to which belongs what is in
+ * use beyond base; and until here.  If a statement goes on after another one
+ * ran, first is false.
+ */
+extern void PeakLogResume(Size base, bool first);
+extern void PeakLogPause(void);
+
+/* The statement holds the most now, so far as is known: look if nothing else made us. */
+extern void PeakLogAtEnd(void);
+
+/* The statement is over: log it if its peak, in bytes, is to be logged. */
+extern void PeakLogStatement(Size peak, Size workers_peak);
+
+#endif /* GOARENA_PEAK_LOG_H */

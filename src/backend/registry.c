@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *	  What each process of the server holds, for the others to see.
+ *
+ * The idea of a slot for each process that only its owner writes is that of
+ * backend_status.c.  There a reader waits until a counter is even; here it
+ * never waits for a writer, since a slot has two halves.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "backend/limits.h"
+#include "backend/registry.h"
+#include "backend/requests.h"
+#include "backend/shared_memory.h"
+#include "backend/snapshots.h"
+#include "backend/sweeps.h"
+#include "backend/usage.h"
+#include "mcxt/process_heap.h"
+
+/* See RegistryLookClosely: microseconds and bytes. */
+#define CLOSE_FIRST_DELAY 500
+#define CLOSE_DELAY		  100000
+#define CLOSE_STEP		  ((size_t) 1 << 20)
+
+typedef struct RegistrySlot
+{
+	pg_atomic_uint64 version; /* halves[version % 2] is whole */
+	RegistryFigures halves[2];
+	char pad[PG_CACHE_LINE_SIZE]; /* neighbours are written by others */
+} RegistrySlot;
+
+typedef struct Registry
+{
+	pg_atomic_uint64 total_held;
+	int num_slots;
+	RegistrySlot slots[FLEXIBLE_ARRAY_MEMBER];
+} Registry;
+
+static Registry *registry = NULL;
+static RegistrySlot *own_slot = NULL;
+static bool own_slot_closed = false; /* this process is on its way out */
+static uint64 own_counted = 0;		 /* its part of total_held */
+
+/* When this process looks closely again, and what it found the last time. */
+static TimestampTz next_look = 0;
+static int64 delay = CLOSE_FIRST_DELAY;
+static size_t looked_touched = 0;
+static size_t resident = 0;
+
+Size
+RegistrySize(void)
+{
+	return add_size(offsetof(Registry, slots),
+					mul_size(sizeof(RegistrySlot), (Size) SharedMemoryProcesses()));
+}
+
+void
+RegistryAttach(void *memory, bool anew)
+{
+	registry = memory;
+	if (!anew)
+		return;
+	memset(registry, 0, RegistrySize());
+	pg_atomic_init_u64(&registry->total_held, 0);
+	registry->num_slots = SharedMemoryProcesses();
+	for (int i = 0; i < registry->num_slots; i++)
+		pg_atomic_init_u64(&registry->slots[i].version, 0);
+}
+
+bool
+RegistryExists(void)
+{
+	return registry != NULL;
+}
+
+int
+RegistrySlots(void)
+{
+	return registry == NULL ? 0 : registry->num_slots;
+}
+
+uint64
+RegistryTotalHeld(void)
+{
+	return registry == NULL ? 0 : pg_atomic_read_u64(&registry->total_held);
+}
+
+static uint64
+SumOfClasses(const uint64 *per_class)
+{
+	uint64 sum = 0;
+
+	for (int i = 0; i < GA_NUM_CLASSES; i++)
+		sum += per_class[i];
+	return sum;
+}
+
+void
+RegistryLookClosely(TimestampTz now)
+{
+	int64 taken;
+
+	UsageMeasureOthers();
+	if (process_heap_ready && !process_heap.sweeping)
+		resident = ga_heap_resident(&process_heap);
+	looked_touched = process_heap.touched;
+
+	/* At first each time twice as late, later on so that it takes a thousandth of the time. */
+	taken = GetCurrentTimestamp() - now;
+	delay = Min(delay * 2, CLOSE_DELAY);
+	next_look = now + Max(delay, taken * 1000);
+}
+
+void
+RegistryMeasure(RegistryFigures *figures, TimestampTz now)
+{
+	const ga_heap *heap = &process_heap;
+	const ga_counters *counters = &heap->counters;
+	const size_t *chunks = heap->state_chunks;
+	const size_t *bytes = heap->state_bytes;
+	const SweepRecord *last = SweepHistory(0);
+	ga_allocated allocated;
+
+	figures->pid = MyProcPid;
+	figures->backend_type = MyBackendType;
+	figures->role = MyProc == NULL ? InvalidOid : MyProc->roleId;
+	figures->at = now;
+
+	figures->held = UsageHeld();
+	figures->touched = heap->touched;
+	figures->others = figures->held - Min(figures->held, ga_heap_held(heap));
+	figures->resident = resident;
+	figures->statement_peak = UsageStatementPeak();
+	figures->transaction_peak = UsageTransactionPeak();
+	figures->process_peak = UsageProcessPeak();
+	figures->arenas = heap->arenas.count;
+	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
+	figures->chunks_reuse = chunks[GA_REUSE];
+	figures->chunks_fault = chunks[GA_FAULT];
+	figures->chunks_quarantined = chunks[GA_QUARANTINED];
+	figures->chunks_ready = chunks[GA_READY];
+	figures->in_use = heap->in_use;
+	figures->reserved = heap->reserved;
+	figures->mapped = heap->mapped;
+	figures->retained = heap->retained;
+	figures->released = heap->released;
+	figures->quarantined = bytes[GA_QUARANTINED];
+	figures->metadata = heap->metadata.mapped;
+	ga_counters_allocated(counters, &allocated);
+	figures->allocs = allocated.objects;
+	figures->total_allocated = allocated.bytes;
+	figures->frees = SumOfClasses(counters->class_frees) + counters->large_frees;
+	figures->large_allocs = counters->large_allocs;
+	figures->resets = counters->resets;
+	figures->sweeps = counters->sweeps;
+	figures->sweep_us = counters->sweep_us;
+	figures->max_sweep_us = counters->max_sweep_us;
+	figures->chunks_freed = counters->chunks_freed;
+	figures->chunks_pinned = counters->chunks_pinned;
+	figures->next_sweep = heap->next_sweep == SIZE_MAX ? UINT64_MAX : heap->next_sweep;
+	figures->last_sweep = last == NULL ? 0 : last->at;
+	figures->owned = bytes[GA_ACTIVE] + bytes[GA_FULL] + bytes[GA_REUSE];
+	figures->fresh = bytes[GA_FRESH];
+	figures->since_sweep = heap->fresh_quarantine;
+	figures->mappings = heap->mappings;
+}
+
+/*
+ * OtherHalf
+ *		The half of the own slot that nobody reads.
+ */
+static RegistryFigures *
+OtherHalf(void)
+{
+	/* Nothing is written into it before it has ceased to be the one to read. */
+	pg_write_barrier();
+	return &own_slot->halves[(pg_atomic_read_u64(&own_slot->version) + 1) % 2];
+}
+
+/* It is whole: let it be read. */
+static void
+TurnHalves(void)
+{
+	pg_write_barrier();
+	pg_atomic_write_u64(&own_slot->version, pg_atomic_read_u64(&own_slot->version) + 1);
+}
+
+/*
+ * Count
+ *		Correct this process's part of the sum.
+ */
+static void
+Count(uint64 held)
+{
+	if (held == own_counted)
+		return;
+	pg_atomic_fetch_add_u64(&registry->total_held, (int64) (held - own_counted));
+	own_counted = held;
+}
+
+/*
+ * GiveUpSlot
+ *		The PGPROC is given up after this, since it was taken before.
+ */
+static void
+GiveUpSlot(int code, Datum arg)
+{
+	RegistryFigures *half = OtherHalf();
+
+	Count(0);
+	memset(half, 0, sizeof(*half));
+	TurnHalves();
+	own_slot = NULL;
+	own_slot_closed = true;
+}
+
+/*
+ * TakeSlot
+ *		False if there is none for this process, or not yet.
+ */
+static bool
+TakeSlot(void)
+{
+	int number;
+
+	if (registry == NULL || own_slot_closed || MyProc == NULL)
+		return false;
+	number = (int) (MyProc - ProcGlobal->allProcs);
+	if (number >= registry->num_slots)
+		return false;
+	own_slot = &registry->slots[number];
+	SnapshotsBegin(number);
+	RequestsBegin(number);
+	on_shmem_exit(GiveUpSlot, (Datum) 0);
+	return true;
+}
+
+/*
+ * MustLookClosely
+ *		In the first transactions of a process, in which caches fill, when the heap
+ *		has grown or shrunk by a quarter, and now and then.
+ */
+static bool
+MustLookClosely(TimestampTz now)
+{
+	size_t touched = process_heap.touched;
+	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
+
+	return now >= next_look || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
+}
+
+void
+RegistryPublishAt(TimestampTz now)
+{
+	RegistryFigures *half;
+
+	if (MustLookClosely(now))
+		RegistryLookClosely(now);
+	if (unlikely(own_slot == NULL) && !TakeSlot())
+		return;
+	half = OtherHalf();
+	RegistryMeasure(half, now);
+	TurnHalves();
+	Count(half->held);
+	ProcessHeapPublished();
+}
+
+void
+RegistryPublish(void)
+{
+	RegistryPublishAt(GetCurrentTimestamp());
+}
+
+/*
+ * RegistryRead
+ *		The half read is written again only after the other one took its place.
+ */
+bool
+RegistryRead(int number, RegistryFigures *figures)
+{
+	RegistrySlot *slot = &registry->slots[number];
+	uint64 version;
+
+	do
+	{
+		version = pg_atomic_read_u64(&slot->version);
+		pg_read_barrier();
+		*figures = slot->halves[version % 2];
+		pg_read_barrier();
+	} while (pg_atomic_read_u64(&slot->version) != version);
+	return figures->pid != 0;
+}
+
+int
+RegistryFind(int pid)
+{
+	RegistryFigures figures;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (RegistryRead(i, &figures) && figures.pid == pid)
+			return i;
+	return -1;
+}

@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.c
+ *	  The table of what statements used, in shared memory.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/spin.h"
+#include "utils/hsearch.h"
+#include "utils/timestamp.h"
+
+#include "backend/hooks.h"
+#include "backend/statements.h"
+#include "backend/statements_file.h"
+
+/* When the table is full, so many of a hundred entries go, but at least some. */
+#define DROP_PERCENT 5
+#define DROP_LEAST	 10
+
+/* Entries fade each time when others are dropped. */
+#define USAGE_FADES 0.99
+
+typedef struct Entry
+{
+	StatementKey key; /* must be first */
+	StatementSums sums;
+	double usage;
+	slock_t mutex; /* of all but the key */
+} Entry;
+
+typedef struct SharedState
+{
+	LWLock *lock;
+	int64 dropped; /* how often entries were, under the lock */
+	TimestampTz reset_at;
+	Entry *by_usage[FLEXIBLE_ARRAY_MEMBER]; /* for dropping, under the exclusive lock */
+} SharedState;
+
+int goarena_statements_max;
+
+static SharedState *shared = NULL;
+static HTAB *table = NULL;
+
+#define TRANCHE "goarena statements"
+
+static Size
+SharedStateSize(void)
+{
+	return add_size(offsetof(SharedState, by_usage),
+					mul_size(sizeof(Entry *), goarena_statements_max));
+}
+
+Size
+StatementsShmemSize(void)
+{
+	return add_size(SharedStateSize(), hash_estimate_size(goarena_statements_max, sizeof(Entry)));
+}
+
+void
+StatementsShmemRequest(void)
+{
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+bool
+StatementsReady(void)
+{
+	return table != NULL;
+}
+
+static int
+CompareUsage(const void *a, const void *b)
+{
+	double left = (*(Entry *const *) a)->usage;
+	double right = (*(Entry *const *) b)->usage;
+
+	return (left > right) - (left < right);
+}
+
+/*
+ * DropLeastUsed
+ *		Make room for others.  The caller holds the exclusive lock.
+ */
+static void
+DropLeastUsed(void)
+{
+	HASH_SEQ_STATUS seq;
+	Entry *entry;
+	int count = 0;
+	int victims;
+
+	hash_seq_init(&seq, table);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		entry->usage *= USAGE_FADES;
+		shared->by_usage[count++] = entry;
+	}
+	qsort(shared->by_usage, (size_t) count, sizeof(Entry *), CompareUsage);
+	victims = Min(count, Max(DROP_LEAST, count * DROP_PERCENT / 100));
+	for (int i = 0; i < victims; i++)
+		hash_search(table, &shared->by_usage[i]->key, HASH_REMOVE, NULL);
+	shared->dropped++;
+}
+
+/*
+ * MakeEntry
+ *		Find or make an entry.  The caller holds the exclusive lock.
+ */
+static Entry *
+MakeEntry(const StatementKey *key)
+{
+	Entry *entry;
+	bool found;
+
+	while (hash_get_num_entries(table) >= goarena_statements_max &&
+		   hash_search(table, key, HASH_FIND, NULL) == NULL)
+		DropLeastUsed();
+	entry = hash_search(table, key, HASH_ENTER_NULL, &found);
+	if (entry == NULL || found)
+		return entry;
+	memset(&entry->sums, 0, sizeof(entry->sums));
+	entry->sums.since = GetCurrentTimestamp();
+	entry->usage = 0;
+	SpinLockInit(&entry->mutex);
+	return entry;
+}
+
+/*
+ * AddUse
+ *		The variance after Welford, Technometrics 4 (1962), 419-420.
+ */
+static void
+AddUse(StatementSums *sums, const StatementUse *use)
+{
+	double peak = (double) use->peak;
+	double off = peak - sums->peak_mean;
+
+	sums->calls++;
+	sums->peak_max = Max(sums->peak_max, (int64) use->peak);
+	sums->peak_mean += off / (double) sums->calls;
+	sums->peak_squares += off * (peak - sums->peak_mean);
+	UsageAdd(&sums->counters, &use->counters);
+}
+
+void
+StatementsRecord(const StatementKey *key, const StatementUse *use)
+{
+	Entry *entry;
+
+	if (table == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	entry = hash_search(table, key, HASH_FIND, NULL);
+	if (unlikely(entry == NULL))
+	{
+		LWLockRelease(shared->lock);
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		entry = MakeEntry(key);
+	}
+	if (likely(entry != NULL))
+	{
+		SpinLockAcquire(&entry->mutex);
+		AddUse(&entry->sums, use);
+		entry->usage += 1.0;
+		SpinLockRelease(&entry->mutex);
+	}
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * AllocateRows
+ *		There can be no more than these, however many entries are added meanwhile.
+ */
+static StatementRow *
+AllocateRows(void)
+{
+	return MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(StatementRow) * (Size) goarena_statements_max);
+}
+
+static void
+CopyEntry(StatementRow *row, const Entry *entry)
+{
+	memset(row, 0, sizeof(*row));
+	memcpy(&row->key, &entry->key, sizeof(row->key)); /* with its padding */
+	row->sums = entry->sums;
+	row->usage = entry->usage;
+}
+
+StatementRow *
+StatementsCopy(int *count)
+{
+	StatementRow *rows = AllocateRows();
+	HASH_SEQ_STATUS seq;
+	Entry *entry;
+	int n = 0;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	hash_seq_init(&seq, table);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		SpinLockAcquire(&entry->mutex);
+		CopyEntry(&rows[n++], entry);
+		SpinLockRelease(&entry->mutex);
+	}
+	LWLockRelease(shared->lock);
+	*count = n;
+	return rows;
+}
+
+void
+StatementsInfo(int64 *dropped, TimestampTz *reset_at)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	*dropped = shared->dropped;
+	*reset_at = shared->reset_at;
+	LWLockRelease(shared->lock);
+}
+
+void
+StatementsReset(void)
+{
+	HASH_SEQ_STATUS seq;
+	Entry *entry;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	hash_seq_init(&seq, table);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+		hash_search(table, &entry->key, HASH_REMOVE, NULL);
+	shared->dropped = 0;
+	shared->reset_at = GetCurrentTimestamp();
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Restore
+ *		Fill the empty table from the file, which has those used most first.  No
+ *		other process is there yet.
+ */
+static void
+Restore(void)
+{
+	int count;
+	StatementRow *rows = StatementsFileRead(&count);
+
+	for (int i = 0; i < count && i < goarena_statements_max; i++)
+	{
+		Entry *entry = MakeEntry(&rows[i].key);
+
+		if (entry == NULL)
+			break;
+		entry->sums = rows[i].sums;
+		entry->usage = rows[i].usage;
+	}
+	if (rows != NULL)
+		pfree(rows);
+}
+
+static int
+CompareRows(const void *a, const void *b)
+{
+	double left = ((const StatementRow *) a)->usage;
+	double right = ((const StatementRow *) b)->usage;
+
+	return (left < right) - (left > right);
+}
+
+/*
+ * Save
+ *		When the postmaster shuts down, and all others are gone.  In an immediate
+ *		shutdown they may have gone while they held a lock, so none is taken.
+ */
+static void
+Save(int code, Datum arg)
+{
+	StatementRow *rows;
+	HASH_SEQ_STATUS seq;
+	Entry *entry;
+	int count = 0;
+
+	if (code != 0 || table == NULL)
+		return;
+	rows = AllocateRows();
+	hash_seq_init(&seq, table);
+	while (count < goarena_statements_max && (entry = hash_seq_search(&seq)) != NULL)
+		CopyEntry(&rows[count++], entry);
+	qsort(rows, (size_t) count, sizeof(StatementRow), CompareRows);
+	StatementsFileWrite(rows, count);
+	pfree(rows);
+}
+
+void
+StatementsShmemInit(void)
+{
+	HASHCTL info = {0};
+	bool found;
+
+	info.keysize = sizeof(StatementKey);
+	info.entrysize = sizeof(Entry);
+	shared = ShmemInitStruct("goarena statements", SharedStateSize(), &found);
+	table = ShmemInitHashFixed("goarena statements hash", goarena_statements_max, &info,
+							   HASH_ELEM | HASH_BLOBS);
+	if (!found)
+	{
+		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
+		shared->dropped = 0;
+		shared->reset_at = GetCurrentTimestamp();
+	}
+	if (!IsUnderPostmaster)
+		on_shmem_exit(Save, (Datum) 0);
+	if (!found)
+		Restore();
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * total_limit.h
+ *	  goarena.total_memory_limit, and goarena.on_total_limit = cancel_largest.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_TOTAL_LIMIT_H
+#define GOARENA_TOTAL_LIMIT_H
+
+#include "postgres.h"
+
+#include "backend/limits.h"
+
+/* Which limit would be crossed. */
+typedef enum Crossed
+{
+	NO_LIMIT_CROSSED,
+	OWN_LIMIT,
+	TOTAL_LIMIT
+} Crossed;
+
+/* Install hooks; once, from _PG_init under shared_preload_libraries. */
+extern void TotalLimitInit(void);
+
+/* The limit in bytes; SIZE_MAX if there is none, or the library is not preloaded. */
+extern Size TotalLimit(void);
+
+/* Let the statements of this process be cancelled by others. */
+extern void TotalLimitJoin(void);
+
+/*
+ * Have the statement with the largest use cancelled, and wait until look says
+ * that no limit is crossed with so many more bytes, but not too long.  Returns
+ * what it said last.
+ */
+extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
+
+#endif /* GOARENA_TOTAL_LIMIT_H */

@@ -1,0 +1,746 @@
+/*-------------------------------------------------------------------------
+ *
+ * tracking.c
+ *	  Which memory belongs to which statement.
+ *
+ * A statement is what goes through the executor or ProcessUtility.  Its memory
+ * is what the process has in use beyond what was in use when it began, and its
+ * allocations are the differences of the process's counters.
+ *
+ * Statements nest: the executor calls functions that run statements.  A hook
+ * that may do so opens a level, and on each level one statement at most is
+ * running.  It runs from the first hook that is called for it until it is over,
+ * or until the level ends or a hook is called for another statement: so does
+ * that of a cursor, whose calls of the executor other statements come between.
+ * Then it is paused.  The marks of usage.h are opened and closed with that, so
+ * statements on outer levels take in those on inner ones.
+ *
+ * A statement of the executor is found again by its QueryDesc.  It is forgotten
+ * when the executor's memory goes, whether it ended in order or not.
+ *
+ * Memory of contexts that are not arenas, such as those of sorts, is looked at
+ * when ExecutorRun returns: that is when most statements hold the most.
+ *
+ * What failed is told when the transaction or subtransaction is rolled back,
+ * where it is safe to take locks and log.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "tcop/utility.h"
+#include "utils/backend_status.h"
+#include "utils/memutils.h"
+
+#include "backend/hooks.h"
+#include "backend/peak_log.h"
+#include "backend/statements.h"
+#include "backend/sweeps.h"
+#include "backend/tracking.h"
+#include "backend/usage.h"
+#include "backend/workers.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/process_heap.h"
+
+typedef struct Statement
+{
+	struct Statement *next; /* alive, or spare */
+	QueryDesc *query;		/* NULL if it is not the executor's */
+	StatementKey key;		/* queryid is 0 if it is not to be recorded */
+	bool resumed;			/* ever */
+	bool told;				/* recorded, or among those that failed */
+	bool at_top;			/* on the outermost level */
+	bool ending;			/* ExecutorEnd runs */
+	bool forgotten;			/* and the executor's memory is gone */
+
+	UsageMark mark; /* open while it runs */
+	Size in_use;	/* of the process when it was resumed */
+	UsageCounters from;
+
+	int64 held; /* bytes that it had added when it was paused */
+	Size peak;
+	Size others_peak; /* bytes of contexts that are not arenas */
+	Size workers_peak;
+	UsageCounters counters;
+
+	MemoryContextCallback forget;
+} Statement;
+
+typedef struct Level
+{
+	struct Level *outer;
+	Statement *running; /* NULL if none is */
+} Level;
+
+/* A statement that failed and is yet to be told of. */
+typedef struct Failure
+{
+	StatementKey key;
+	StatementUse use;
+	Size workers_peak;
+	bool at_top;
+} Failure;
+
+#define MAX_FAILURES 16 /* more at a time are not told of */
+
+int goarena_track_statements = TRACK_STATEMENTS_TOP;
+
+static bool may_track = false; /* preloaded, so that there is a table */
+
+static Level outermost;
+static Level *level = &outermost;
+
+static Statement *alive = NULL; /* the executor's, the innermost first */
+static Statement *spare = NULL;
+
+static Failure failures[MAX_FAILURES];
+static int num_failures = 0;
+
+static UsageCounters workers_counters; /* of all parallel workers of this leader */
+static Size worker_others_peak = 0;	   /* of this parallel worker */
+
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
+static ExecutorStart_hook_type next_start = NULL;
+static ExecutorRun_hook_type next_run = NULL;
+static ExecutorFinish_hook_type next_finish = NULL;
+static ExecutorEnd_hook_type next_end = NULL;
+static ProcessUtility_hook_type next_utility = NULL;
+
+/*
+ * AssignTrackStatements
+ *		Where compute_query_id = auto, identifiers of queries are computed if
+ *		somebody wants them.
+ */
+void
+AssignTrackStatements(int newval, void *extra)
+{
+	if (may_track && newval != TRACK_STATEMENTS_OFF)
+		EnableQueryId();
+}
+
+/*
+ * TakeWorkers
+ *		What parallel workers report belongs to all statements that run.
+ */
+static void
+TakeWorkers(void)
+{
+	UsageCounters counters;
+	Size peak;
+
+	if (!WorkersReported())
+		return;
+	WorkersTake(&peak, &counters);
+	UsageAdd(&workers_counters, &counters);
+	for (Level *l = level; l != NULL; l = l->outer)
+		if (l->running != NULL)
+			l->running->workers_peak = Max(l->running->workers_peak, peak);
+}
+
+/*
+ * ReadCounters
+ *		Those of this process and its parallel workers.
+ */
+static void
+ReadCounters(UsageCounters *counters)
+{
+	UsageReadCounters(counters);
+	UsageAdd(counters, &workers_counters);
+}
+
+/*
+ * Pause
+ *		The statement that runs on the given level does not go on for now.
+ */
+static void
+Pause(Level *at)
+{
+	Statement *statement = at->running;
+	UsageCounters now;
+	int64 peak;
+
+	TakeWorkers();
+	UsageMarkClose(&statement->mark);
+	peak = statement->held + (int64) statement->mark.peak - (int64) statement->in_use;
+	statement->peak = Max(statement->peak, (Size) Max(peak, 0));
+	statement->held += (int64) process_heap.in_use - (int64) statement->in_use;
+	if (statement->key.queryid != 0)
+	{
+		ReadCounters(&now);
+		UsageAddDifference(&statement->counters, &statement->from, &now);
+	}
+	at->running = NULL;
+	if (at->outer == NULL)
+		PeakLogPause();
+}
+
+/*
+ * Resume
+ *		A statement goes on, or begins, on the innermost level.
+ */
+static void
+Resume(Statement *statement)
+{
+	if (level->running == statement)
+		return;
+	if (level->running != NULL)
+		Pause(level);
+	TakeWorkers(); /* what failed statements left */
+	level->running = statement;
+	statement->in_use = process_heap.in_use;
+	UsageMarkOpen(&statement->mark);
+	if (statement->key.queryid != 0)
+		ReadCounters(&statement->from);
+	if (level->outer == NULL)
+		PeakLogResume((Size) ((int64) statement->in_use - statement->held), !statement->resumed);
+	statement->resumed = true;
+}
+
+/*
+ * Stop
+ *		If a statement runs, on whichever level, it does not any longer.
+ */
+static void
+Stop(Statement *statement)
+{
+	for (Level *l = level; l != NULL; l = l->outer)
+		if (l->running == statement)
+			Pause(l);
+}
+
+static void
+EnterLevel(Level *inner)
+{
+	inner->outer = level;
+	inner->running = NULL;
+	level = inner;
+}
+
+static void
+LeaveLevel(Level *inner)
+{
+	Assert(level == inner);
+	if (inner->running != NULL)
+		Pause(inner);
+	level = inner->outer;
+}
+
+/*
+ * IsTracked
+ *		Are statements on the innermost level to be recorded?
+ */
+static bool
+IsTracked(void)
+{
+	if (goarena_track_statements == TRACK_STATEMENTS_OFF || !StatementsReady() ||
+		IsParallelWorker())
+		return false;
+	return level == &outermost || goarena_track_statements == TRACK_STATEMENTS_ALL;
+}
+
+/*
+ * Begin
+ *		Set a statement up and let it run.
+ */
+static void
+Begin(Statement *statement, QueryDesc *query, int64 queryid)
+{
+	memset(statement, 0, offsetof(Statement, forget));
+	statement->query = query;
+	statement->at_top = level == &outermost;
+	if (queryid != 0 && IsTracked())
+	{
+		statement->key.userid = GetUserId();
+		statement->key.dbid = MyDatabaseId;
+		statement->key.queryid = queryid;
+		statement->key.toplevel = statement->at_top;
+	}
+	Resume(statement);
+}
+
+/*
+ * TotalUse
+ */
+static StatementUse
+TotalUse(const Statement *statement)
+{
+	StatementUse use = {
+		.peak = statement->peak + statement->others_peak + statement->workers_peak,
+		.counters = statement->counters,
+	};
+
+	return use;
+}
+
+static void
+Tell(const StatementKey *key, const StatementUse *use, Size workers_peak, bool at_top)
+{
+	if (key->queryid != 0)
+		StatementsRecord(key, use);
+	if (at_top && !IsParallelWorker())
+		PeakLogStatement(use->peak, workers_peak);
+}
+
+void
+TrackingFlush(void)
+{
+	int count = num_failures;
+
+	num_failures = 0;
+	for (int i = 0; i < count; i++)
+	{
+		Failure *failure = &failures[i];
+		UsageCounters counters;
+		Size peak;
+
+		/* The last is the outermost. */
+		if (i == count - 1 && WorkersReported())
+		{
+			WorkersTake(&peak, &counters);
+			failure->use.peak += peak;
+			failure->workers_peak += peak;
+			UsageAdd(&failure->use.counters, &counters);
+		}
+		Tell(&failure->key, &failure->use, failure->workers_peak, failure->at_top);
+	}
+}
+
+/*
+ * Complete
+ *		A statement is over.
+ */
+static void
+Complete(Statement *statement)
+{
+	StatementUse use;
+
+	Stop(statement);
+	if (statement->told)
+		return;
+	statement->told = true;
+	if (unlikely(num_failures > 0))
+		TrackingFlush();
+	use = TotalUse(statement);
+	Tell(&statement->key, &use, statement->workers_peak, statement->at_top);
+}
+
+/*
+ * Fail
+ *		A statement ended in an error, which is about to be thrown on.
+ */
+static void
+Fail(Statement *statement)
+{
+	Stop(statement);
+	if (statement->told || num_failures == MAX_FAILURES)
+		return;
+	statement->told = true;
+	failures[num_failures].key = statement->key;
+	failures[num_failures].use = TotalUse(statement);
+	failures[num_failures].workers_peak = statement->workers_peak;
+	failures[num_failures].at_top = statement->at_top;
+	num_failures++;
+}
+
+/*
+ * Find
+ *		The statement of a QueryDesc, or NULL.  As its callers use setjmp, it is
+ *		not inlined.
+ */
+static pg_noinline Statement *
+Find(const QueryDesc *query)
+{
+	Statement *statement = alive;
+
+	while (statement != NULL && statement->query != query)
+		statement = statement->next;
+	return statement;
+}
+
+/*
+ * Take
+ *		Begin a statement of the executor.  NULL if there is no need to, or no
+ *		memory.  Not inlined, like Find.
+ */
+static pg_noinline Statement *
+Take(QueryDesc *query)
+{
+	Statement *statement = spare;
+
+	if (level != &outermost && !IsTracked())
+		return NULL;
+	if (statement != NULL)
+		spare = statement->next;
+	else
+		statement =
+			MemoryContextAllocExtended(TopMemoryContext, sizeof(Statement), MCXT_ALLOC_NO_OOM);
+	if (statement == NULL)
+		return NULL;
+	Begin(statement, query, (int64) query->plannedstmt->queryId);
+	statement->next = alive;
+	alive = statement;
+	return statement;
+}
+
+/*
+ * Forget
+ *		Callback when the executor's memory goes, or the last step when it never
+ *		was there.
+ */
+static void
+Forget(void *arg)
+{
+	Statement *statement = arg;
+	Statement **link = &alive;
+
+	if (statement->ending)
+	{
+		statement->forgotten = true;
+		return;
+	}
+	Stop(statement);
+	while (*link != statement)
+		link = &(*link)->next;
+	*link = statement->next;
+	statement->next = spare;
+	spare = statement;
+}
+
+/*
+ * OthersIn
+ *		Bytes of a context and those below that are not arenas.
+ */
+static Size
+OthersIn(MemoryContext context)
+{
+	Size size = MemoryContextIsArena(context) ? 0 : context->mem_allocated;
+
+	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
+		size += OthersIn(child);
+	return size;
+}
+
+/*
+ * NoteOthers
+ *		A plan has run.  What is not arenas there belongs to all statements that
+ *		run, also if the plan is not that of one: EXPLAIN runs such.
+ */
+static void
+NoteOthers(const QueryDesc *query)
+{
+	Size others;
+
+	if (query->estate == NULL)
+		return;
+	others = OthersIn(query->estate->es_query_cxt);
+	for (Level *l = level; l != NULL; l = l->outer)
+		if (l->running != NULL)
+			l->running->others_peak = Max(l->running->others_peak, others);
+	worker_others_peak = Max(worker_others_peak, others);
+	if (level == &outermost)
+		PeakLogAtEnd();
+}
+
+static void
+TrackStart(QueryDesc *queryDesc, int eflags)
+{
+	Statement *statement = Take(queryDesc);
+	Level inner;
+
+	EnterLevel(&inner);
+	PG_TRY();
+	{
+		if (next_start)
+			next_start(queryDesc, eflags);
+		else
+			standard_ExecutorStart(queryDesc, eflags);
+	}
+	PG_CATCH();
+	{
+		LeaveLevel(&inner);
+		if (statement != NULL)
+		{
+			Fail(statement);
+			Forget(statement);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LeaveLevel(&inner);
+	if (statement != NULL)
+	{
+		statement->forget.func = Forget;
+		statement->forget.arg = statement;
+		MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &statement->forget);
+	}
+}
+
+static void
+TrackRun(EXECUTOR_RUN_PARAMETERS)
+{
+	Statement *statement = Find(queryDesc);
+	Level inner;
+
+	if (statement != NULL)
+		Resume(statement);
+	EnterLevel(&inner);
+	PG_TRY();
+	{
+		if (next_run)
+			next_run(EXECUTOR_RUN_ARGUMENTS);
+		else
+			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+	}
+	PG_CATCH();
+	{
+		LeaveLevel(&inner);
+		NoteOthers(queryDesc);
+		if (statement != NULL)
+			Fail(statement);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LeaveLevel(&inner);
+	NoteOthers(queryDesc);
+	MaintainAtStatementEnd();
+}
+
+/*
+ * Finish
+ *		The next in the chain.
+ */
+static void
+Finish(QueryDesc *queryDesc)
+{
+	if (next_finish)
+		next_finish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+}
+
+/*
+ * TrackFinish
+ *		Triggers run here.  A plan that changes nothing has none.
+ */
+static void
+TrackFinish(QueryDesc *queryDesc)
+{
+	Statement *statement;
+	Level inner;
+
+	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	{
+		Finish(queryDesc);
+		return;
+	}
+	statement = Find(queryDesc);
+	if (statement != NULL)
+		Resume(statement);
+	EnterLevel(&inner);
+	PG_TRY();
+	{
+		Finish(queryDesc);
+	}
+	PG_CATCH();
+	{
+		LeaveLevel(&inner);
+		if (statement != NULL)
+			Fail(statement);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LeaveLevel(&inner);
+}
+
+/*
+ * TrackEnd
+ *		The executor's memory goes in here, and the statement must outlive it.
+ */
+static void
+TrackEnd(QueryDesc *queryDesc)
+{
+	Statement *statement = Find(queryDesc);
+
+	if (statement != NULL)
+	{
+		Resume(statement);
+		statement->ending = true;
+	}
+	PG_TRY();
+	{
+		if (next_end)
+			next_end(queryDesc);
+		else
+			standard_ExecutorEnd(queryDesc);
+	}
+	PG_CATCH();
+	{
+		if (statement != NULL)
+		{
+			Fail(statement);
+			statement->ending = false;
+			if (statement->forgotten)
+				Forget(statement);
+		}
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (statement != NULL)
+	{
+		Complete(statement);
+		statement->ending = false;
+		if (statement->forgotten)
+			Forget(statement);
+	}
+	MaintainAtStatementEnd();
+}
+
+/*
+ * UtilityQueryId
+ *		pg_stat_statements, if it is called first, hides the identifiers of
+ *		utility statements from others.  That of a statement at the top level is
+ *		known elsewhere, too.
+ */
+static int64
+UtilityQueryId(const PlannedStmt *planned)
+{
+	if (planned->queryId != 0 || level != &outermost)
+		return (int64) planned->queryId;
+	return (int64) pgstat_get_my_query_id();
+}
+
+static void
+RunUtility(UTILITY_PARAMETERS)
+{
+	if (next_utility)
+		next_utility(UTILITY_ARGUMENTS);
+	else
+		standard_ProcessUtility(UTILITY_ARGUMENTS);
+}
+
+/*
+ * TrackUtility
+ *		EXECUTE is not a statement of its own, and so is not what it executes one
+ *		of an inner level; nor is PREPARE.
+ */
+static void
+TrackUtility(UTILITY_PARAMETERS)
+{
+	Statement statement;
+	Level inner;
+	bool tracked = level == &outermost || IsTracked();
+
+	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
+	{
+		RunUtility(UTILITY_ARGUMENTS);
+		return;
+	}
+
+	if (tracked)
+		Begin(&statement, NULL, UtilityQueryId(pstmt));
+	EnterLevel(&inner);
+	PG_TRY();
+	{
+		RunUtility(UTILITY_ARGUMENTS);
+	}
+	PG_CATCH();
+	{
+		LeaveLevel(&inner);
+		if (tracked)
+			Fail(&statement);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LeaveLevel(&inner);
+	if (tracked)
+		Complete(&statement);
+	MaintainAtStatementEnd();
+}
+
+/*
+ * AtTransactionEnd, AtSubTransactionEnd
+ *		Callbacks of xact.c.
+ */
+static void
+AtTransactionEnd(XactEvent event, void *arg)
+{
+	UsageCounters counters;
+
+	switch (event)
+	{
+		case XACT_EVENT_ABORT:
+			if (num_failures > 0)
+				TrackingFlush();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			UsageReadCounters(&counters);
+			WorkersReport(UsageProcessPeak() + worker_others_peak, &counters);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+AtSubTransactionEnd(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && num_failures > 0)
+		TrackingFlush();
+}
+
+static void
+RequestShmem(void)
+{
+	if (next_shmem_request)
+		next_shmem_request();
+	RequestAddinShmemSpace(StatementsShmemSize());
+	RequestAddinShmemSpace(WorkersShmemSize());
+	StatementsShmemRequest();
+}
+
+static void
+StartShmem(void)
+{
+	if (next_shmem_startup)
+		next_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	StatementsShmemInit();
+	WorkersShmemInit();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+TrackingInit(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+	{
+		may_track = true;
+		AssignTrackStatements(goarena_track_statements, NULL);
+		next_shmem_request = shmem_request_hook;
+		shmem_request_hook = RequestShmem;
+		next_shmem_startup = shmem_startup_hook;
+		shmem_startup_hook = StartShmem;
+	}
+	next_start = ExecutorStart_hook;
+	ExecutorStart_hook = TrackStart;
+	next_run = ExecutorRun_hook;
+	ExecutorRun_hook = TrackRun;
+	next_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = TrackFinish;
+	next_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = TrackEnd;
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = TrackUtility;
+	RegisterXactCallback(AtTransactionEnd, NULL);
+	RegisterSubXactCallback(AtSubTransactionEnd, NULL);
+	PeakLogInit();
+}
