@@ -17,7 +17,8 @@
  * server cannot go on, in critical sections, and while interrupts are held
  * off, as they are in the abort and the commit of transactions and with any
  * lightweight lock.  While an error is under way there is a reserve, so that
- * it can be reported and caught.
+ * it can be reported and caught, and another one for transactions of a session
+ * that keeps as much as it may: it could not even give that up otherwise.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -37,8 +38,8 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 
-/* What may be held beyond the limits while an error is under way. */
-#define ERROR_RESERVE ((Size) 1 << 20)
+/* What may be held beyond the limits in each of the cases of Reserve. */
+#define RESERVE ((Size) 1 << 20)
 
 /* The next look is taken after this share of what is left, but not before. */
 #define OWN_SHARE	8
@@ -48,9 +49,11 @@
 /* So many contexts are named in errors. */
 #define NAMED_CONTEXTS 5
 
-static Size other_bytes = 0;	   /* of contexts that are no arenas */
-static Size error_context_empty;   /* bytes used in ErrorContext without an error */
-static bool looking_again = false; /* memory was given back already */
+static Size other_bytes = 0;		/* of contexts that are no arenas */
+static Size error_context_empty;	/* bytes used in ErrorContext without an error */
+static bool looking_again = false;	/* memory was given back already */
+static bool new_transaction = true; /* nothing was looked at in this one */
+static Size held_at_start;			/* of the transaction, about */
 
 /* The last refusal, for its error. */
 static struct
@@ -125,15 +128,19 @@ MayRefuse(void)
 
 /*
  * Reserve
- *		What is granted beyond the limits: in a transaction that failed, too, so
- *		that it can be rolled back.
+ *		What is granted beyond a limit to a process that held so much when its
+ *		transaction began.
  */
 static Size
-Reserve(void)
+Reserve(Size limit, Size held)
 {
-	return ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState()
-			   ? ERROR_RESERVE
-			   : 0;
+	Size reserve = 0;
+
+	if (held + RESERVE > limit)
+		reserve += RESERVE;
+	if (ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState())
+		reserve += RESERVE;
+	return reserve;
 }
 
 /*
@@ -144,13 +151,14 @@ Reserve(void)
 static Crossed
 Look(Size bytes)
 {
-	Size reserve = Reserve();
 	Size held = UsageHeld() + bytes;
 	Size own = MemoryLimit();
 	Size step = SIZE_MAX;
 
 	if (own != SIZE_MAX)
 	{
+		Size reserve = Reserve(own, held_at_start);
+
 		if (held > own + reserve)
 		{
 			refusal.limit = own;
@@ -163,6 +171,7 @@ Look(Size bytes)
 	{
 		Size total;
 		Size limit = TotalLimit();
+		Size reserve = Reserve(limit, 0);
 
 		RegistryPublish();
 		total = RegistryTotalHeld() + bytes;
@@ -207,6 +216,9 @@ LimitsFindRoom(void)
 
 	TotalLimitJoin();
 	UsageMeasureOthers();
+	if (new_transaction)
+		held_at_start = UsageHeld();
+	new_transaction = false;
 	refusal.what = Look(bytes);
 	if (refusal.what == NO_LIMIT_CROSSED)
 		return true;
@@ -302,6 +314,13 @@ void
 LimitsAtTransactionEnd(void)
 {
 	process_heap_refusal = false;
+	new_transaction = true;
+	LimitsAfterShrinking();
+}
+
+void
+LimitsAfterShrinking(void)
+{
 	if (process_heap.limit != SIZE_MAX)
 		process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
 }

@@ -198,6 +198,7 @@ FindMemory(void)
 static void
 ShowShrunk(void)
 {
+	LimitsAfterShrinking();
 	if (ProcessHeapShrunk())
 		RegistryPublish();
 }

@@ -167,7 +167,7 @@ is( ask($session, q{
 			FOR i IN 1..20 LOOP
 				BEGIN
 					LOOP
-						a := a || array_fill(i, ARRAY[1000]);
+						a := a || array_fill(i, ARRAY[300000]);
 					END LOOP;
 				EXCEPTION WHEN out_of_memory THEN
 					failed := failed + 1;
