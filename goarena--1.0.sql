@@ -41,7 +41,8 @@ CREATE FUNCTION goarena_stats(
     OUT unmapped bigint,
     OUT since_sweep bigint,
     OUT mappings bigint,
-    OUT held bigint)
+    OUT held bigint,
+    OUT published timestamp with time zone)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -79,7 +80,13 @@ COMMENT ON FUNCTION goarena_stats() IS
 'unmapped: bytes of address space without access; '
 'since_sweep: bytes that came into quarantine since the last sweep; '
 'mappings: kernel mappings that isolation costs, an estimate; '
-'held: bytes that the process holds because of goarena: in use, retained and metadata';
+'held: bytes that the process holds because of goarena: in use, retained and metadata; '
+'published: when the process published these figures';
+
+CREATE FUNCTION goarena_total_held() RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_total_held() IS
+'sum of held over all processes as published, null if the server did not preload goarena';
 
 CREATE FUNCTION goarena_reset_stats() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -119,6 +126,42 @@ COMMENT ON FUNCTION goarena_arenas() IS
 'allocs: objects ever allocated in it; '
 'resets: resets so far; '
 'quarantine: off, on or strict, as drawn for its present life';
+
+CREATE FUNCTION goarena_arenas(
+    pid integer,
+    timeout double precision DEFAULT 5.0,
+    OUT id bigint,
+    OUT name text,
+    OUT ident text,
+    OUT parent text,
+    OUT level integer,
+    OUT chunks bigint,
+    OUT used_bytes bigint,
+    OUT free_bytes bigint,
+    OUT dead_bytes bigint,
+    OUT allocs bigint,
+    OUT resets bigint,
+    OUT quarantine text,
+    OUT age interval)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'goarena_arenas_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
+'memory contexts of another process that are arenas: '
+'pid: process ID; '
+'timeout: seconds to wait for its answer; '
+'id: number of the arena in that process, null for a sum over contexts for which there was no room; '
+'name: name of the context; '
+'ident: its identifier; '
+'parent: name of its parent; '
+'level: distance from the top; '
+'chunks: chunks and spans it owns; '
+'used_bytes: bytes of live objects with their headers; '
+'free_bytes: bytes on free lists and left in the active chunk; '
+'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
+'allocs: objects ever allocated in it; '
+'resets: resets so far; '
+'quarantine: off, on or strict, as drawn for its present life; '
+'age: how long ago the process, which is idle, left this; null if it answered now';
 
 CREATE FUNCTION goarena_chunks(
     OUT address text,
@@ -184,13 +227,23 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweeps() IS
 'the last 256 sweeps of this process, the newest first: '
 'at: when it ended; '
-'reason: volume, transaction end, sql, release or out of memory; '
+'reason: volume, transaction end, sql, release, out of memory or request; '
 'bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
 
 CREATE FUNCTION goarena_release() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_release() IS
 'sweeps this process and gives all memory not in use back to the operating system: bytes released';
+
+CREATE FUNCTION goarena_sweep(pid integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'goarena_sweep_process' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_sweep(integer) IS
+'asks a process to sweep at its next safe point: true if it was asked';
+
+CREATE FUNCTION goarena_release(pid integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'goarena_release_process' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_release(integer) IS
+'asks a process to give all memory not in use back at its next safe point: true if it was asked';
 
 CREATE FUNCTION goarena_faults(
     OUT id bigint,
@@ -243,10 +296,24 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_faults_text(bigint) IS
 'one report of goarena_faults() with its stacks, null if it is no longer kept';
 
+CREATE VIEW goarena_activity AS
+SELECT a.datid, a.datname, s.pid, a.leader_pid, a.usesysid, a.usename, a.application_name,
+    a.client_addr, coalesce(a.backend_type, s.backend_type) AS backend_type,
+    a.backend_start, a.xact_start, a.query_start, a.state_change, a.wait_event_type, a.wait_event,
+    a.state, a.query_id, a.query,
+    s.arenas, s.in_use, s.held, s.retained, s.quarantined, s.metadata,
+    s.allocs, s.resets, s.sweeps, s.last_sweep, s.published
+FROM goarena_stats() s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid;
+COMMENT ON VIEW goarena_activity IS
+'pg_stat_activity with the memory of each process: columns of goarena_stats()';
+GRANT SELECT ON goarena_activity TO PUBLIC;
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
+REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;

@@ -100,7 +100,7 @@ SELECT * FROM goarena_sweep();
 SELECT * FROM goarena_stats() WHERE pid = pg_backend_pid();
 \x off
 \echo '-- goarena_stats(), all processes'
-SELECT pid, backend_type, arenas, allocs, resets, sweeps FROM goarena_stats() ORDER BY allocs DESC;
+SELECT pid, backend_type, arenas, allocs, resets, sweeps, held FROM goarena_stats() ORDER BY allocs DESC;
 \echo '-- goarena_arenas(), the largest'
 SELECT id, name, left(ident, 20) AS ident, parent, level, chunks, used_bytes, free_bytes, dead_bytes,
 	allocs, resets, quarantine

@@ -73,12 +73,12 @@ WHERE base + size > next;
 SELECT count(*) AS gaps FROM (
 	SELECT base, size, lead(base) OVER (ORDER BY base) AS next FROM chunks) t
 WHERE base + size <> next AND next % 67108864 <> 0;
-SELECT (SELECT sum(size) FROM chunks) = (SELECT reserved FROM goarena_stats()) AS all_of_it;
+SELECT (SELECT sum(size) FROM chunks) = (SELECT reserved FROM goarena_stats() WHERE pid = pg_backend_pid()) AS all_of_it;
 SELECT bool_and(arena_id IS NOT NULL) AS has_owner FROM chunks WHERE state IN ('active', 'full', 'reuse');
 SELECT count(*) FROM chunks WHERE state = 'fresh' AND (used <> 0 OR arena_id IS NOT NULL);
 SELECT count(*) FROM chunks WHERE state = 'fresh' AND resident <> 0;
 SELECT (SELECT sum(resident) FROM chunks WHERE state IN ('fault', 'quarantined', 'ready')) -
-	(SELECT retained FROM goarena_stats()) BETWEEN -4 * 1024 * 1024 AND 4 * 1024 * 1024 AS about_retained;
+	(SELECT retained FROM goarena_stats() WHERE pid = pg_backend_pid()) BETWEEN -4 * 1024 * 1024 AND 4 * 1024 * 1024 AS about_retained;
 -- what is pinned is in quarantine
 SELECT count(*) FROM chunks WHERE pinned_by IS NOT NULL AND state NOT IN ('quarantined', 'fault');
 
@@ -129,9 +129,9 @@ SELECT count(*) FROM (
 WHERE smaller >= size;
 SELECT class, size, round(waste::numeric, 4) AS waste FROM goarena_size_classes()
 WHERE class IN (0, 3, 15, 16, 24) ORDER BY class;
-SELECT (SELECT sum(allocs) FROM goarena_size_classes()) <= (SELECT allocs FROM goarena_stats()) AS some,
+SELECT (SELECT sum(allocs) FROM goarena_size_classes()) <= (SELECT allocs FROM goarena_stats() WHERE pid = pg_backend_pid()) AS some,
 	(SELECT sum(allocs * size) FROM goarena_size_classes()) <=
-	(SELECT total_allocated FROM goarena_stats()) AS bytes;
+	(SELECT total_allocated FROM goarena_stats() WHERE pid = pg_backend_pid()) AS bytes;
 
 --
 -- goarena_sweep() and goarena_sweeps()
@@ -151,7 +151,7 @@ BEGIN
 	SELECT count(*) AS n, max(at) AS latest INTO before FROM goarena_sweeps();
 	SELECT * INTO swept FROM goarena_sweep();
 	SELECT * INTO noted FROM goarena_sweeps() LIMIT 1;
-	SELECT * INTO stats FROM goarena_stats();
+	SELECT * INTO stats FROM goarena_stats() WHERE pid = pg_backend_pid();
 	RETURN NEXT 'one more: ' || ((SELECT count(*) FROM goarena_sweeps()) = before.n + 1);
 	RETURN NEXT 'reason: ' || noted.reason;
 	RETURN NEXT 'newest first: ' ||
@@ -171,7 +171,7 @@ SELECT * FROM broken();
 DO $$ BEGIN FOR i IN 1..300 LOOP PERFORM goarena_sweep(); END LOOP; END $$;
 SELECT count(*), count(DISTINCT reason) AS reasons, bool_and(at <= now() + '1 hour') AS times
 FROM goarena_sweeps();
-SELECT sweeps >= 300 AS counted FROM goarena_stats();
+SELECT sweeps >= 300 AS counted FROM goarena_stats() WHERE pid = pg_backend_pid();
 SELECT count(*) FROM (SELECT at, lag(at) OVER () AS newer FROM goarena_sweeps()) t WHERE newer < at;
 
 -- by volume
@@ -181,20 +181,20 @@ SET goarena.sweep_percent = 0;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT bool_or(reason IN ('volume', 'transaction end')) AS by_volume FROM goarena_sweeps();
-SELECT next_sweep_bytes FROM goarena_stats();
+SELECT next_sweep_bytes FROM goarena_stats() WHERE pid = pg_backend_pid();
 -- never by volume
 SET goarena.sweep_percent = -1;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
-SELECT next_sweep_bytes FROM goarena_stats();
-SELECT sweeps AS before FROM goarena_stats() \gset
+SELECT next_sweep_bytes FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT sweeps AS before FROM goarena_stats() WHERE pid = pg_backend_pid() \gset
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
-SELECT sweeps = :before AS never FROM goarena_stats();
+SELECT sweeps = :before AS never FROM goarena_stats() WHERE pid = pg_backend_pid();
 -- a share of what is in use
 SET goarena.sweep_percent = 10000;
 SELECT 1;
 SELECT goarena_sweep() IS NOT NULL AS swept;
-SELECT next_sweep_bytes BETWEEN in_use * 50 AND in_use * 200 AS share FROM goarena_stats();
+SELECT next_sweep_bytes BETWEEN in_use * 50 AND in_use * 200 AS share FROM goarena_stats() WHERE pid = pg_backend_pid();
 RESET goarena.sweep_percent;
 RESET goarena.sweep_min;
 
@@ -208,9 +208,9 @@ DECLARE
 	bytes bigint;
 	after record;
 BEGIN
-	SELECT * INTO before FROM goarena_stats();
+	SELECT * INTO before FROM goarena_stats() WHERE pid = pg_backend_pid();
 	bytes := goarena_release();
-	SELECT * INTO after FROM goarena_stats();
+	SELECT * INTO after FROM goarena_stats() WHERE pid = pg_backend_pid();
 	RETURN NEXT 'bytes: ' || (bytes > 0 AND bytes <= before.retained + 1048576);
 	RETURN NEXT 'retained: ' || (after.retained <= 262144);
 	RETURN NEXT 'released: ' || (after.released >= before.released + bytes - 1048576);
@@ -227,7 +227,7 @@ SELECT count(*), sum(length(s)) FROM (
 SET goarena.retain = '1MB';
 SELECT count(*), sum(length(s)) FROM (
 	SELECT string_agg(md5(i::text), '') AS s FROM generate_series(1, 50000) i GROUP BY i % 10) t;
-SELECT retained <= 1024 * 1024 AS within FROM goarena_stats();
+SELECT retained <= 1024 * 1024 AS within FROM goarena_stats() WHERE pid = pg_backend_pid();
 RESET goarena.retain;
 
 --
@@ -238,9 +238,9 @@ DECLARE
 	before record;
 	after record;
 BEGIN
-	SELECT * INTO before FROM goarena_stats();
+	SELECT * INTO before FROM goarena_stats() WHERE pid = pg_backend_pid();
 	PERFORM goarena_reset_stats();
-	SELECT * INTO after FROM goarena_stats();
+	SELECT * INTO after FROM goarena_stats() WHERE pid = pg_backend_pid();
 	RETURN NEXT 'zero: ' || ((after.sweeps, after.sweep_time_ms, after.max_sweep_ms,
 		after.chunks_freed, after.chunks_pinned, after.large_allocs) = (0, 0, 0, 0, 0, 0));
 	RETURN NEXT 'few: ' || (after.allocs < before.allocs / 10 AND after.frees <= before.frees / 10 AND
@@ -255,6 +255,35 @@ SELECT * FROM try_reset();
 SELECT count(*) FROM broken() b WHERE b <> 'frees';
 
 --
+-- All processes
+--
+SELECT count(*) > 3 AS several, count(*) = count(DISTINCT pid) AS distinct_pids,
+	count(*) FILTER (WHERE pid = pg_backend_pid()) AS own,
+	bool_and(in_use + retained + metadata <= held) AS held, bool_and(published <= clock_timestamp()) AS published
+FROM goarena_stats();
+SELECT string_agg(DISTINCT backend_type, ', ' ORDER BY backend_type) FROM goarena_stats()
+WHERE backend_type IN ('checkpointer', 'background writer', 'walwriter', 'client backend');
+-- all that pg_stat_activity shows, and what it says of them
+SELECT pid, backend_type FROM pg_stat_activity a
+WHERE NOT EXISTS (SELECT FROM goarena_stats() s WHERE s.pid = a.pid) AND backend_type NOT LIKE 'autovacuum%';
+SELECT query LIKE '%this very query%' AS query, state, datname = current_database() AS datname, held > 0 AS held
+FROM goarena_activity WHERE pid = pg_backend_pid();
+-- a process that cannot be asked, one that is not there, bad timeouts
+SELECT count(*) > 0 AS some, bool_and(age >= '0'::interval) AS age
+FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'), 0);
+SELECT * FROM goarena_arenas(1);
+SELECT goarena_sweep(1), goarena_release(1);
+SELECT goarena_arenas(1, -1);
+SELECT goarena_arenas(1, 'NaN');
+SELECT goarena_arenas(1, 1e6);
+SELECT goarena_arenas(NULL, 1), goarena_sweep(NULL), goarena_release(NULL);
+-- the own one, as the function without arguments
+SELECT count(*) AS missing FROM goarena_arenas() a
+WHERE name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext') AND NOT EXISTS (
+	SELECT FROM goarena_arenas(pg_backend_pid()) b WHERE (a.id, a.name, a.parent, a.level, a.quarantine) =
+		(b.id, b.name, b.parent, b.level, b.quarantine) AND b.age IS NULL);
+
+--
 -- goarena_faults()
 --
 SELECT count(*) >= 0 AS called FROM goarena_faults();
@@ -263,7 +292,7 @@ SELECT goarena_faults_text(-1) IS NULL AS none;
 -- a rescan calls them again
 SELECT i, (SELECT count(*) FROM goarena_sweep() WHERE i > 0) FROM generate_series(1, 2) i;
 SELECT i, s.pid = pg_backend_pid() AS own FROM generate_series(1, 2) i, LATERAL (
-	SELECT * FROM goarena_stats() WHERE i > 0) s;
+	SELECT * FROM goarena_stats() WHERE i > 0 AND pid = pg_backend_pid()) s;
 
 RESET goarena.quarantine;
 DROP FUNCTION broken(), try_sweep(), try_release(), try_reset();

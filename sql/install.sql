@@ -4,11 +4,12 @@
 SELECT extversion, extrelocatable FROM pg_extension WHERE extname = 'goarena';
 SELECT goarena_version();
 
--- everything in it is a function
+-- functions and a view, which has a type for its rows
 SELECT d.classid::regclass AS catalog, count(*)
 FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'goarena'
-GROUP BY 1;
+	AND d.classid <> 'pg_type'::regclass
+GROUP BY 1 ORDER BY 1;
 
 CREATE VIEW functions AS
 SELECT p.*, oidvectortypes(p.proargtypes) AS arguments,
@@ -26,7 +27,12 @@ SELECT f.proname, a.ordinality AS n, a.name, format_type(a.type, NULL) AS type
 FROM functions f,
 	unnest(f.proargnames, f.proallargtypes) WITH ORDINALITY AS a(name, type, ordinality)
 WHERE f.proallargtypes IS NOT NULL
-ORDER BY 1, 2;
+ORDER BY 1, f.pronargs, 2;
+
+-- those of the view
+SELECT attnum AS n, attname AS name, format_type(atttypid, NULL) AS type
+FROM pg_attribute WHERE attrelid = 'goarena_activity'::regclass AND attnum > 0 ORDER BY 1;
+SELECT obj_description('goarena_activity'::regclass, 'pg_class') IS NOT NULL AS comment;
 
 -- each has a comment, which explains each column
 SELECT proname FROM functions WHERE comment IS NULL;

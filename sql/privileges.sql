@@ -9,7 +9,7 @@ FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_proc p ON d.o
 		ON a.grantee <> p.proowner
 WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_proc'::regclass
 	AND d.deptype = 'e' AND e.extname = 'goarena'
-GROUP BY 1 ORDER BY 1;
+GROUP BY p.oid ORDER BY 1, p.pronargs;
 
 CREATE ROLE regress_goarena_user;
 CREATE ROLE regress_goarena_monitor IN ROLE pg_read_all_stats;
@@ -21,7 +21,14 @@ GRANT CREATE ON SCHEMA public TO regress_goarena_user;
 --
 SET ROLE regress_goarena_user;
 SELECT goarena_version() IS NOT NULL AS called;
-SELECT count(*), bool_and(pid = pg_backend_pid()) AS own FROM goarena_stats();
+-- of other processes only that they are there
+SELECT pid = pg_backend_pid() AS own, count(*) > 0 AS some, bool_and(backend_type IS NOT NULL) AS type,
+	bool_and(in_use IS NOT NULL) AS figures, bool_or(arenas IS NOT NULL OR held IS NOT NULL OR
+	allocs IS NOT NULL OR published IS NOT NULL) AS any_figure
+FROM goarena_stats() GROUP BY 1 ORDER BY 1 DESC;
+SELECT pid = pg_backend_pid() AS own, bool_or(held IS NOT NULL) AS figures,
+	bool_or(query NOT IN ('', '<insufficient privilege>')) AS query
+FROM goarena_activity WHERE pid <> pg_backend_pid() GROUP BY 1 ORDER BY 1 DESC;
 SELECT count(*) > 0 AS called FROM goarena_size_classes();
 SELECT count(*) AS called FROM goarena_sweep();
 SELECT count(*) > 0 AS called FROM goarena_sweeps();
@@ -33,6 +40,15 @@ SELECT * FROM goarena_chunks();
 SELECT goarena_check();
 SELECT * FROM goarena_faults();
 SELECT goarena_faults_text(1);
+-- own processes in full, others not at all
+SELECT count(*) > 5 AS own, count(*) FILTER (WHERE name = 'PortalContext' AND ident = '<unnamed>') AS ident
+FROM goarena_arenas(pg_backend_pid());
+SELECT goarena_sweep(pg_backend_pid()), goarena_release(pg_backend_pid());
+\set VERBOSITY sqlstate
+SELECT * FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT goarena_sweep((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT goarena_release((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+\set VERBOSITY default
 -- through functions of their own neither
 CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM goarena_chunks()';
 SELECT peek();
@@ -50,6 +66,14 @@ SELECT count(*) > 0 AS called FROM goarena_arenas();
 SELECT * FROM goarena_chunks();
 SELECT goarena_check();
 SELECT count(*) FROM goarena_faults();
+-- of all processes
+SELECT bool_and(held IS NOT NULL) AS figures FROM goarena_stats();
+SELECT count(*) > 0 AS some FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+-- but not to do anything to them
+\set VERBOSITY sqlstate
+SELECT goarena_sweep((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT goarena_release((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+\set VERBOSITY default
 
 -- Who may monitor
 SET ROLE regress_goarena_monitor_all;

@@ -23,7 +23,7 @@
 
 #include "backend/fault.h"
 #include "backend/limits.h"
-#include "backend/registry.h"
+#include "backend/shared_memory.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "mcxt/adopt.h"
@@ -233,7 +233,7 @@ _PG_init(void)
 	LimitsInit();
 	if (process_shared_preload_libraries_in_progress)
 	{
-		RegistryInit();
+		SharedMemoryInit();
 		TotalLimitInit();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;

@@ -44,7 +44,7 @@
 /* The next look is taken after this share of what is left, but not before. */
 #define OWN_SHARE	8
 #define TOTAL_SHARE 64
-#define LEAST_STEP	PUBLISH_STEP
+#define LEAST_STEP	((Size) 256 << 10)
 
 /* So many contexts are named in errors. */
 #define NAMED_CONTEXTS 5

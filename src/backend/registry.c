@@ -16,11 +16,17 @@
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
+#include "utils/timestamp.h"
 
 #include "backend/limits.h"
 #include "backend/registry.h"
+#include "backend/requests.h"
+#include "backend/shared_memory.h"
+#include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/process_heap.h"
+
+#define STEPS (1 << GA_STEPS_LOG2)
 
 typedef struct RegistrySlot
 {
@@ -41,64 +47,24 @@ static RegistrySlot *own_slot = NULL;
 static bool own_slot_closed = false; /* this process is on its way out */
 static uint64 own_counted = 0;		 /* its part of total_held */
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
-/*
- * PossibleProcesses
- *		All that have a PGPROC at a time.  Those of prepared transactions are no
- *		processes.
- */
-static int
-PossibleProcesses(void)
-{
-	return MaxBackends + NUM_AUXILIARY_PROCS;
-}
-
-static Size
+Size
 RegistrySize(void)
 {
 	return add_size(offsetof(Registry, slots),
-					mul_size(sizeof(RegistrySlot), (Size) PossibleProcesses()));
-}
-
-static void
-RegistryRequest(void)
-{
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(RegistrySize());
-}
-
-/*
- * RegistryStartup
- *		Also after a crash: then nobody is left, and all slots are empty.
- */
-static void
-RegistryStartup(void)
-{
-	bool found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-
-	registry = ShmemInitStruct("goarena registry", RegistrySize(), &found);
-	if (found)
-		return;
-	memset(registry, 0, RegistrySize());
-	pg_atomic_init_u64(&registry->total_held, 0);
-	registry->num_slots = PossibleProcesses();
-	for (int i = 0; i < registry->num_slots; i++)
-		pg_atomic_init_u64(&registry->slots[i].version, 0);
+					mul_size(sizeof(RegistrySlot), (Size) SharedMemoryProcesses()));
 }
 
 void
-RegistryInit(void)
+RegistryAttach(void *memory, bool anew)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = RegistryRequest;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = RegistryStartup;
+	registry = memory;
+	if (!anew)
+		return;
+	memset(registry, 0, RegistrySize());
+	pg_atomic_init_u64(&registry->total_held, 0);
+	registry->num_slots = SharedMemoryProcesses();
+	for (int i = 0; i < registry->num_slots; i++)
+		pg_atomic_init_u64(&registry->slots[i].version, 0);
 }
 
 bool
@@ -134,7 +100,19 @@ MeasureClasses(const ga_counters *counters, RegistryFigures *figures)
 	{
 		allocs += counters->class_allocs[i];
 		frees += counters->class_frees[i];
-		bytes += counters->class_allocs[i] * ga_class_size(i);
+	}
+	for (int i = 0; i < GA_LINEAR_COUNT; i++)
+		bytes += counters->class_allocs[i] * (uint64) (i + 1) << 3;
+
+	/* As ga_class_size, but with loops of constant length. */
+	for (int i = GA_LINEAR_COUNT; i < GA_NUM_CLASSES; i += STEPS)
+	{
+		const uint64 *steps = &counters->class_allocs[i];
+		uint64 units = 0;
+
+		for (int step = 0; step < STEPS; step++)
+			units += steps[step] * (uint64) (STEPS + 1 + step);
+		bytes += units * (ga_class_size(i) / (STEPS + 1));
 	}
 	figures->allocs = allocs;
 	figures->frees = frees;
@@ -142,7 +120,7 @@ MeasureClasses(const ga_counters *counters, RegistryFigures *figures)
 }
 
 void
-RegistryMeasure(RegistryFigures *figures)
+RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 {
 	const ga_heap *heap = &process_heap;
 	const ga_counters *counters = &heap->counters;
@@ -153,7 +131,7 @@ RegistryMeasure(RegistryFigures *figures)
 	figures->pid = MyProcPid;
 	figures->backend_type = MyBackendType;
 	figures->role = MyProc == NULL ? InvalidOid : MyProc->roleId;
-	figures->database = MyDatabaseId;
+	figures->at = now;
 
 	figures->held = UsageHeld();
 	figures->arenas = heap->arenas.count;
@@ -249,22 +227,30 @@ TakeSlot(void)
 	if (number >= registry->num_slots)
 		return false;
 	own_slot = &registry->slots[number];
+	SnapshotsBegin(number);
+	RequestsBegin(number);
 	on_shmem_exit(GiveUpSlot, (Datum) 0);
 	return true;
 }
 
 void
-RegistryPublish(void)
+RegistryPublishAt(TimestampTz now)
 {
 	RegistryFigures *half;
 
 	if (unlikely(own_slot == NULL) && !TakeSlot())
 		return;
 	half = OtherHalf();
-	RegistryMeasure(half);
+	RegistryMeasure(half, now);
 	TurnHalves();
 	Count(half->held);
-	process_heap_published_in_use = process_heap.in_use;
+	ProcessHeapShown();
+}
+
+void
+RegistryPublish(void)
+{
+	RegistryPublishAt(GetCurrentTimestamp());
 }
 
 /*

@@ -31,7 +31,7 @@ typedef struct RegistryFigures
 	int pid; /* 0: nobody */
 	BackendType backend_type;
 	Oid role; /* that it was authenticated as; InvalidOid for the server's own */
-	Oid database;
+	TimestampTz at;
 
 	uint64 held;
 	uint64 arenas;
@@ -65,14 +65,15 @@ typedef struct RegistryFigures
 	uint64 mappings;
 } RegistryFigures;
 
-/* Install the hooks; once, from _PG_init under shared_preload_libraries. */
-extern void RegistryInit(void);
+/* For shared_memory.c. */
+extern Size RegistrySize(void);
+extern void RegistryAttach(void *memory, bool anew);
 
 /* Is there a registry: is the library preloaded by the server? */
 extern bool RegistryExists(void);
 
 /* Take the figures of this process as they are now.  Allocates nothing. */
-extern void RegistryMeasure(RegistryFigures *figures);
+extern void RegistryMeasure(RegistryFigures *figures, TimestampTz now);
 
 /*
  * Show the others what this process holds.  Takes the slot the first time.
@@ -80,6 +81,9 @@ extern void RegistryMeasure(RegistryFigures *figures);
  * time but in a signal handler.
  */
 extern void RegistryPublish(void);
+
+/* The same for who knows what time it is. */
+extern void RegistryPublishAt(TimestampTz now);
 
 /* The number of slots; 0 without a registry. */
 extern int RegistrySlots(void);

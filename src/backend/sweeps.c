@@ -24,7 +24,9 @@
 #include "backend/fault_report.h"
 #include "backend/limits.h"
 #include "backend/registry.h"
+#include "backend/requests.h"
 #include "backend/roots.h"
+#include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
@@ -60,6 +62,8 @@ SweepReasonName(SweepReason reason)
 			return "out of memory";
 		case SWEEP_LIMIT:
 			return "limit";
+		case SWEEP_REQUEST:
+			return "request";
 	}
 	return "unknown";
 }
@@ -145,7 +149,11 @@ Maintain(SweepReason reason)
 	ga_sweep_result result;
 
 	if (ProcessHeapMoved())
+	{
 		RegistryPublish();
+		SnapshotLeaveMoved();
+	}
+	RequestsSafePoint();
 	if (!SafeToSweep())
 		return;
 	if (goarena_settings_changed)
@@ -234,9 +242,12 @@ AtTransactionEnd(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
+		TimestampTz now = GetCurrentTransactionStopTimestamp();
+
 		free_history_transactions++;
 		LimitsAtTransactionEnd();
-		RegistryPublish();
+		RegistryPublishAt(now);
+		SnapshotLeave(now);
 	}
 	if (!process_heap_ready)
 		return;

@@ -45,6 +45,9 @@
 #define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
 
+/* What the reset of an arena of this size gives back is worth telling. */
+#define LARGE_ARENA ((Size) 256 << 10)
+
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 
 bool
@@ -264,7 +267,7 @@ void
 ArenaContextReset(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
-	bool large = set->arena.charged >= PUBLISH_STEP;
+	bool large = set->arena.charged >= LARGE_ARENA;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);

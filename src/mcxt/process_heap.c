@@ -31,7 +31,10 @@ bool goarena_settings_changed = false;
 
 ga_heap process_heap;
 bool process_heap_ready = false;
-size_t process_heap_published_in_use = SIZE_MAX / 2;
+size_t process_heap_shown_low = SIZE_MAX / 2;
+size_t process_heap_shown_range = 0;
+static const uint32 nothing_wanted = 0;
+const volatile uint32 *process_heap_wanted = &nothing_wanted;
 void (*process_heap_maintenance)(void) = NULL;
 uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
@@ -44,6 +47,10 @@ void (*process_heap_shrunk)(void) = NULL;
  * size is measured in bench/NOTES.md.
  */
 #define ACCESS_WINDOW ((size_t) 512 << 10)
+
+/* Steps in which others are shown what this process holds: a quarter, but in bytes */
+#define LEAST_STEP	 ((size_t) 16 << 10)
+#define LARGEST_STEP ((size_t) 256 << 10)
 
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530
@@ -66,6 +73,15 @@ MaxMappings(void)
 		fclose(file);
 	}
 	return limit / 2;
+}
+
+void
+ProcessHeapShown(void)
+{
+	size_t step = Max(LEAST_STEP, Min(LARGEST_STEP, process_heap.in_use / 4));
+
+	process_heap_shown_low = process_heap.in_use - step;
+	process_heap_shown_range = 2 * step;
 }
 
 /*

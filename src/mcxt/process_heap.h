@@ -60,35 +60,39 @@ extern void (*process_heap_shrunk)(void);
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
 /*
- * What heap.in_use was when it was last shown to other processes; far from any
- * value it can have as long as it never was.
+ * Others are shown what this process holds when in_use leaves this range.  It
+ * is far from any value that in_use can have as long as they never were.
  */
-extern size_t process_heap_published_in_use;
+extern size_t process_heap_shown_low;
+extern size_t process_heap_shown_range;
 
-/* Others are shown changes of in_use of this many bytes and more. */
-#define PUBLISH_STEP ((size_t) 256 << 10)
+/* Others were shown the heap as it is now. */
+extern void ProcessHeapShown(void);
 
 /* Has in_use moved by a step, up or down, since it was last shown? */
 static inline bool
 ProcessHeapMoved(void)
 {
-	return process_heap.in_use - process_heap_published_in_use + PUBLISH_STEP > 2 * PUBLISH_STEP;
+	return process_heap.in_use - process_heap_shown_low > process_heap_shown_range;
 }
 
 /* Has in_use come down by a step since it was last shown? */
 static inline bool
 ProcessHeapShrunk(void)
 {
-	return process_heap_published_in_use < SIZE_MAX / 2 &&
-		   process_heap.in_use + PUBLISH_STEP < process_heap_published_in_use;
+	return process_heap.in_use < process_heap_shown_low && ProcessHeapMoved();
 }
+
+/* What other processes want of this one: 0 for nothing; see requests.h. */
+extern const volatile uint32 *process_heap_wanted;
 
 /* Does the heap want attention? */
 static inline bool
 ProcessHeapWantsAttention(void)
 {
 	return process_heap.fresh_quarantine >= process_heap.next_sweep ||
-		   process_heap.num_events > 0 || goarena_settings_changed || ProcessHeapMoved();
+		   process_heap.num_events > 0 || goarena_settings_changed || ProcessHeapMoved() ||
+		   *process_heap_wanted != 0;
 }
 
 #endif /* GOARENA_PROCESS_HEAP_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arenas.c
- *	  goarena_arenas(): the memory contexts of this process that are arenas.
+ *	  goarena_arenas(): the memory contexts of a process that are arenas.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -9,50 +9,42 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
+#include <math.h>
 
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "backend/contexts.h"
+#include "backend/registry.h"
+#include "backend/requests.h"
 #include "mcxt/arena_context.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_arenas);
+SQL_FUNCTION(goarena_arenas_of);
 
-#define ARENAS_COLUMNS 12
+/* Those of another process have its age as well. */
+#define ARENAS_COLUMNS	  12
+#define ARENAS_OF_COLUMNS 13
 
-/* As pg_backend_memory_contexts shows identifiers. */
-#define IDENT_LENGTH 1024
-
-typedef struct ArenaRow
-{
-	uint64 id;
-	MemoryContext context;
-	uint64 allocs;
-	uint64 resets;
-	ga_quarantine mode;
-	ga_arena_usage usage;
-} ArenaRow;
+/* One day is long enough to wait. */
+#define MAX_TIMEOUT_SECONDS 86400.0
 
 /*
  * CopyArenas
  *		Copy what the rows need; at most as many as there is room for.
  */
 static int
-CopyArenas(ArenaRow *rows, int room)
+CopyArenas(ContextRow *rows, int room)
 {
 	int count = 0;
 
 	ga_list_foreach (link, &process_heap.arenas)
 	{
-		ga_arena *arena = ga_container(ga_arena, link, link);
-		ArenaRow *row = &rows[count];
-
 		if (count == room)
 			break;
-		row->id = arena->id;
-		row->context = ArenaSetOf(arena)->context;
-		row->allocs = arena->allocs;
-		row->resets = arena->resets;
-		row->mode = arena->mode;
-		ga_arena_get_usage(arena, &row->usage);
+		ContextRowOf(ga_container(ga_arena, link, link), &rows[count]);
 		count++;
 	}
 	return count;
@@ -73,16 +65,6 @@ ModeName(ga_quarantine mode)
 	return "unknown";
 }
 
-static int
-LevelOf(MemoryContext context)
-{
-	int level = 0;
-
-	while ((context = context->parent) != NULL)
-		level++;
-	return level;
-}
-
 /*
  * IdentDatum
  *		An identifier can be a whole query: cut it at a character.
@@ -90,36 +72,49 @@ LevelOf(MemoryContext context)
 static Datum
 IdentDatum(const char *ident)
 {
-	int length = (int) strlen(ident);
+	int length = (int) strnlen(ident, IDENT_LENGTH);
 
 	if (length >= IDENT_LENGTH)
 		length = pg_mbcliplen(ident, length, IDENT_LENGTH - 1);
-	return PointerGetDatum(cstring_to_text_with_len(ident, length));
+	return ForeignTextDatum(pnstrdup(ident, (Size) length));
 }
 
-static void
-PutArena(ReturnSetInfo *rows, const ArenaRow *row)
+/*
+ * NameDatum
+ *		The last row of another process may be a sum over so many contexts.
+ */
+static Datum
+NameDatum(const ContextRow *row)
 {
-	MemoryContext context = row->context;
-	Datum values[ARENAS_COLUMNS];
-	bool nulls[ARENAS_COLUMNS] = {false};
+	if (row->id == 0)
+		return CStringGetTextDatum(psprintf("%d more contexts", row->level));
+	return ForeignTextDatum(row->name);
+}
+
+/* The columns of both functions. */
+static void
+FillArena(const ContextRow *row, Datum *values, bool *nulls)
+{
+	bool sum = row->id == 0;
 	int i = 0;
 
+	nulls[i] = sum;
 	values[i++] = BytesDatum(row->id);
-	values[i++] = CStringGetTextDatum(context->name);
-	nulls[i] = context->ident == NULL;
-	values[i++] = context->ident == NULL ? (Datum) 0 : IdentDatum(context->ident);
-	nulls[i] = context->parent == NULL;
-	values[i++] = context->parent == NULL ? (Datum) 0 : CStringGetTextDatum(context->parent->name);
-	values[i++] = Int32GetDatum(LevelOf(context));
-	values[i++] = BytesDatum(row->usage.chunks);
-	values[i++] = BytesDatum(row->usage.used_bytes);
-	values[i++] = BytesDatum(row->usage.free_bytes);
-	values[i++] = BytesDatum(row->usage.dead_bytes);
+	values[i++] = NameDatum(row);
+	nulls[i] = row->ident == NULL;
+	values[i++] = row->ident == NULL ? (Datum) 0 : IdentDatum(row->ident);
+	nulls[i] = row->parent == NULL;
+	values[i++] = row->parent == NULL ? (Datum) 0 : ForeignTextDatum(row->parent);
+	nulls[i] = sum;
+	values[i++] = Int32GetDatum(row->level);
+	values[i++] = BytesDatum(row->chunks);
+	values[i++] = BytesDatum(row->used_bytes);
+	values[i++] = BytesDatum(row->free_bytes);
+	values[i++] = BytesDatum(row->dead_bytes);
 	values[i++] = BytesDatum(row->allocs);
 	values[i++] = BytesDatum(row->resets);
+	nulls[i] = sum;
 	values[i++] = CStringGetTextDatum(ModeName(row->mode));
-	PutRow(rows, values, nulls);
 }
 
 /*
@@ -129,16 +124,123 @@ Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rows;
-	ArenaRow *snapshot;
+	ContextRow *snapshot;
 	int room;
 	int count;
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
 	room = (int) process_heap.arenas.count + 8;
-	snapshot = palloc(sizeof(ArenaRow) * room);
+	snapshot = palloc(sizeof(ContextRow) * room);
 	count = CopyArenas(snapshot, room);
 	for (int i = 0; i < count; i++)
-		PutArena(rows, &snapshot[i]);
+	{
+		Datum values[ARENAS_COLUMNS];
+		bool nulls[ARENAS_COLUMNS] = {false};
+
+		FillArena(&snapshot[i], values, nulls);
+		PutRow(rows, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * AgeDatum
+ *		How old a snapshot is.
+ */
+static Datum
+AgeDatum(TimestampTz now, TimestampTz at)
+{
+	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
+							   TimestampTzGetDatum(Min(at, now)));
+}
+
+static void
+PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ContextRow row;
+	Size offset = 0;
+
+	while (ContextsNext(packed, &offset, &row))
+	{
+		Datum values[ARENAS_OF_COLUMNS];
+		bool nulls[ARENAS_OF_COLUMNS] = {false};
+
+		FillArena(&row, values, nulls);
+		nulls[ARENAS_COLUMNS] = at == 0;
+		values[ARENAS_COLUMNS] = at == 0 ? (Datum) 0 : AgeDatum(now, at);
+		PutRow(rows, values, nulls);
+	}
+}
+
+/*
+ * PutOwn
+ *		A process need not ask itself.
+ */
+static void
+PutOwn(ReturnSetInfo *rows)
+{
+	Size size = 64 * 1024 + process_heap.arenas.count * (sizeof(ContextRow) + 2 * IDENT_LENGTH);
+	void *packed = palloc_extended(size, MCXT_ALLOC_HUGE);
+
+	ContextsPack(packed, size);
+	PutPacked(rows, packed, 0);
+}
+
+static int64
+TimeoutOf(float8 seconds)
+{
+	if (isnan(seconds) || seconds < 0.0 || seconds > MAX_TIMEOUT_SECONDS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
+						errdetail("It is in seconds, from 0 to %g.", MAX_TIMEOUT_SECONDS)));
+	return (int64) (seconds * 1000.0);
+}
+
+/*
+ * goarena_arenas(pid integer, timeout double precision) returns setof record
+ *		The contexts of any process.
+ */
+Datum
+goarena_arenas_of(PG_FUNCTION_ARGS)
+{
+	int pid = PG_GETARG_INT32(0);
+	float8 seconds = PG_GETARG_FLOAT8(1);
+	int64 timeout = TimeoutOf(seconds);
+	ReturnSetInfo *rows;
+	RegistryFigures target;
+	TimestampTz at;
+	void *packed;
+	int slot;
+
+	RequireActive();
+	rows = BeginRows(fcinfo);
+	if (pid == MyProcPid)
+	{
+		PutOwn(rows);
+		return (Datum) 0;
+	}
+	slot = FindProcess(pid, &target);
+	if (slot < 0)
+		return (Datum) 0;
+	RequireMayRead(&target);
+
+	switch (RequestContexts(slot, pid, timeout, &packed, &at))
+	{
+		case REQUEST_ANSWERED:
+			PutPacked(rows, packed, at);
+			break;
+		case REQUEST_GONE:
+			WarnNoProcess(pid);
+			break;
+		case REQUEST_TIMEOUT:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("process %d did not answer within %g s", pid, seconds),
+					 errdetail("A process answers where it allocates memory and at the end of "
+							   "statements, and waits for its turn if many are asked."),
+					 errhint("Its totals, as it last published them, are in goarena_stats().")));
+			break;
+	}
 	return (Datum) 0;
 }

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/timestamp.h"
@@ -115,23 +114,6 @@ ValueOf(const char *text, const char *key)
 	return NULL;
 }
 
-/*
- * TextDatum
- *		Texts of queries may be cut off within a character, or be in another
- *		database's encoding.
- */
-static Datum
-TextDatum(const char *value)
-{
-	char *copy = pstrdup(value);
-
-	if (!pg_verifymbstr(copy, (int) strlen(copy), true))
-		for (char *p = copy; *p != '\0'; p++)
-			if (IS_HIGHBIT_SET(*p))
-				*p = '?';
-	return CStringGetTextDatum(copy);
-}
-
 static Datum
 ColumnDatum(const FaultColumn *column, const char *value)
 {
@@ -146,7 +128,7 @@ ColumnDatum(const FaultColumn *column, const char *value)
 		case FAULT_ADDRESS:
 			break;
 	}
-	return TextDatum(value);
+	return ForeignTextDatum(value);
 }
 
 /*
@@ -198,7 +180,7 @@ goarena_faults_text(PG_FUNCTION_ARGS)
 		char *value = text == NULL ? NULL : ValueOf(text, "id");
 
 		if (value != NULL && strtoll(value, NULL, 10) == id)
-			PG_RETURN_DATUM(TextDatum(text));
+			PG_RETURN_DATUM(ForeignTextDatum(text));
 	}
 	PG_RETURN_NULL();
 }

@@ -19,6 +19,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "backend/registry.h"
 #include "mcxt/process_heap.h"
 
 /* Only functions declared so are visible outside of the library. */
@@ -28,6 +29,32 @@
 
 /* Raise an error with a hint unless contexts are being adopted. */
 extern void RequireActive(void);
+
+/*
+ * May the user see figures and contexts of a process?  As for pg_stat_activity:
+ * those of roles that are theirs, or all with pg_read_all_stats.
+ */
+extern bool MayRead(const RegistryFigures *process);
+
+/* Raise an error unless the user may. */
+extern void RequireMayRead(const RegistryFigures *process);
+
+/* Raise an error unless the user could cancel what the process does. */
+extern void RequireMaySignal(const RegistryFigures *process);
+
+/*
+ * The slot of another process, with its figures.  -1 after a WARNING if there is
+ * no such process, so that a query over many goes on when one has ended; an
+ * error without shared memory.
+ */
+extern int FindProcess(int pid, RegistryFigures *process);
+extern void WarnNoProcess(int pid);
+
+/*
+ * A text that may have been cut off within a character, or be in another
+ * database's encoding.
+ */
+extern Datum ForeignTextDatum(const char *value);
 
 /* Begin a materialized result; rows go to PutRow. */
 extern ReturnSetInfo *BeginRows(FunctionCallInfo fcinfo);

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * stats.c
- *	  goarena_stats(), goarena_reset_stats() and goarena_check().
+ *	  goarena_stats(), goarena_total_held(), goarena_reset_stats() and
+ *	  goarena_check().
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -9,31 +10,17 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/timestamp.h"
 
-#include "backend/registry.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
+SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 34
-
-/*
- * MayRead
- *		As for pg_stat_activity: everyone may see the figures of processes of
- *		roles that are theirs.
- */
-static bool
-MayRead(Oid role)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		   (OidIsValid(role) && has_privs_of_role(GetUserId(), role));
-}
+#define STATS_COLUMNS 35
 
 /*
  * PutStats
@@ -89,6 +76,7 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = BytesDatum(f->since_sweep);
 	values[i++] = BytesDatum(f->mappings);
 	values[i++] = BytesDatum(f->held);
+	values[i++] = TimestampTzGetDatum(f->at);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }
@@ -106,12 +94,24 @@ goarena_stats(PG_FUNCTION_ARGS)
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
-	RegistryMeasure(&figures);
+	RegistryMeasure(&figures, GetCurrentTimestamp());
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
-			PutStats(rows, &figures, MayRead(figures.role));
+			PutStats(rows, &figures, MayRead(&figures));
 	return (Datum) 0;
+}
+
+/*
+ * goarena_total_held() returns bigint
+ */
+Datum
+goarena_total_held(PG_FUNCTION_ARGS)
+{
+	RequireActive();
+	if (!RegistryExists())
+		PG_RETURN_NULL();
+	PG_RETURN_INT64((int64) RegistryTotalHeld());
 }
 
 /*

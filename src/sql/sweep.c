@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.c
- *	  goarena_sweep(), goarena_sweeps() and goarena_release().
+ *	  goarena_sweep(), goarena_sweeps() and goarena_release(), for this process
+ *	  and for others.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -9,14 +10,18 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/requests.h"
 #include "backend/sweeps.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_sweep);
 SQL_FUNCTION(goarena_sweeps);
 SQL_FUNCTION(goarena_release);
+SQL_FUNCTION(goarena_sweep_process);
+SQL_FUNCTION(goarena_release_process);
 
 #define SWEEP_COLUMNS  4
 #define SWEEPS_COLUMNS 6
@@ -91,4 +96,52 @@ goarena_sweeps(PG_FUNCTION_ARGS)
 		PutRow(rows, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * AskFor
+ *		Have a process do something, and say whether it was asked or has done it.
+ */
+static bool
+AskFor(int pid, uint32 want)
+{
+	RegistryFigures target;
+	int slot;
+
+	RequireActive();
+	if (pid == MyProcPid)
+	{
+		ga_sweep_result result;
+
+		RequireSafe();
+		if (want == WANT_RELEASE)
+			(void) RunRelease();
+		else
+			RunSweep(SWEEP_SQL, &result);
+		return true;
+	}
+	slot = FindProcess(pid, &target);
+	if (slot < 0)
+		return false;
+	RequireMaySignal(&target);
+	RequestWork(slot, pid, want);
+	return true;
+}
+
+/*
+ * goarena_sweep(pid integer) returns boolean
+ */
+Datum
+goarena_sweep_process(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(AskFor(PG_GETARG_INT32(0), WANT_SWEEP));
+}
+
+/*
+ * goarena_release(pid integer) returns boolean
+ */
+Datum
+goarena_release_process(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(AskFor(PG_GETARG_INT32(0), WANT_RELEASE));
 }

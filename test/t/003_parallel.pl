@@ -118,7 +118,8 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION work() RETURNS void LANGUAGE sql AS $$
 		INSERT INTO worker_result
 		SELECT s.backend_type, s.arenas, goarena_check() IS NULL, test_in_arena(), n
-		FROM goarena_stats() s, (SELECT count(DISTINCT m) AS n FROM u) q $$;
+		FROM goarena_stats() s, (SELECT count(DISTINCT m) AS n FROM u) q
+		WHERE s.pid = pg_backend_pid() $$;
 	SELECT test_launch_worker('SELECT work()')});
 ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM worker_result'),
 	'background worker: it runs');

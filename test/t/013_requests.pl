@@ -1,0 +1,304 @@
+
+# Copyright (c) 2026, goarena contributors
+
+# Processes are asked for their contexts, to sweep and to release: while they work,
+# while they are idle or stopped, while they exit, and by many at once.
+#
+#   GOARENA_PGBENCH_SECONDS  length of each pgbench run (default 5)
+#   GOARENA_SEED             seed of the random parts (default: another each time)
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use GoarenaTest;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $seconds = $ENV{GOARENA_PGBENCH_SECONDS} || 5;
+my $node = new_server('requests', PRELOAD, 'autovacuum = off', 'max_connections = 60',
+	'goarena.quarantine_sample_rate = 1');
+my $asker = session($node);
+
+# A statement that never ends and allocates all the time.
+my $busy = q{DO $$ BEGIN LOOP
+	PERFORM string_agg(i::text, '') FROM generate_series(1, 1000) i; END LOOP; END $$};
+
+# A session that works on a statement; its end is not waited for.
+sub start
+{
+	my ($session, $statement) = @_;
+
+	$session->query_until(qr/started/, "\\echo started\n$statement;\n");
+}
+
+# End what a session works on.
+sub cancel
+{
+	my ($session, $pid) = @_;
+
+	ask($asker, "SELECT pg_cancel_backend($pid)");
+	return refused($session, 'SELECT 1');
+}
+
+sub state_of
+{
+	my ($pid) = @_;
+
+	return ask($asker, "SELECT state FROM pg_stat_activity WHERE pid = $pid");
+}
+
+sub pgbench
+{
+	my ($script, @options) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/script.sql';
+	my ($stdout, $stderr) = ('', '');
+
+	open(my $handle, '>', $file) or die $!;
+	print $handle $script;
+	close($handle);
+	IPC::Run::run [
+		'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-f', $file, '-T', $seconds,
+		@options, 'postgres' ],
+	  '>', \$stdout, '2>', \$stderr;
+	return ($?, $stdout, $stderr);
+}
+
+#
+# A process that works answers from where it is
+#
+my $target = session($node);
+my $pid = backend_pid($target);
+start($target, $busy);
+ok( wait_until(sub {
+			ask($asker, qq{
+				SELECT count(*) FROM goarena_arenas($pid, 60)
+				WHERE age IS NULL AND name IN ('SPI Proc', 'ExecutorState', 'MessageContext', 'PortalContext')
+			}) >= 3
+		}),
+	'working: it answers with the contexts of its statement');
+is( ask($asker, qq{
+		SELECT count(*) > 10, count(*) = count(DISTINCT id), bool_and(age IS NULL),
+			bool_and(least(chunks, used_bytes, free_bytes, dead_bytes, allocs, resets) >= 0),
+			bool_and(quarantine = 'on'), bool_and(level > 0 AND parent IS NOT NULL)
+		FROM goarena_arenas($pid, 60)}),
+	't|t|t|t|t|t', 'working: the rows are in order');
+
+# to sweep and to release
+is(ask($asker, "SELECT goarena_sweep($pid), goarena_release($pid)"),
+	't|t', 'working: it is asked to sweep');
+my $swept = "SELECT sweeps FROM goarena_stats() WHERE pid = $pid";
+my $before = ask($asker, $swept);
+ask($asker, "SELECT goarena_sweep($pid)");
+ok(wait_until(sub { ask($asker, $swept) > $before }), 'working: it sweeps');
+like(cancel($target, $pid), qr/canceling statement/, 'working: it is cancelled');
+
+#
+# An idle one answers with what it left
+#
+ask($target, 'SELECT test_create(); SELECT test_fill(5000000)');
+my $mine = q{SELECT id, name, used_bytes, resets, quarantine FROM goarena_arenas(%s) WHERE name = 'goarena test'};
+is( ask($asker, sprintf($mine, "$pid, 0")),
+	ask($target, sprintf($mine, '')),
+	'idle: what it left is what it has');
+my $age = "SELECT extract(epoch FROM min(age)), min(age) = max(age) FROM goarena_arenas($pid, 0)";
+my ($first, $same) = split(/\|/, ask($asker, $age));
+select(undef, undef, undef, 0.3);
+my ($second) = split(/\|/, ask($asker, $age));
+is($same, 't', 'idle: all of one age');
+cmp_ok($second - $first, '>=', 0.3, 'idle: which grows');
+cmp_ok($first, '<', 60, 'idle: and began at the end of its transaction');
+ask($target, 'SELECT test_fill(5000000)');
+is( ask($asker, sprintf($mine, "$pid, 0")),
+	ask($target, sprintf($mine, '')),
+	'idle: after another transaction it is that of this one');
+ask($target, 'SELECT test_delete()');
+is(ask($asker, sprintf($mine, "$pid, 0")), '', 'idle: what is deleted is gone');
+
+# it is woken to sweep and to release, without its client
+ask($target, 'SELECT test_create(true); SELECT test_fill(12000000); SELECT test_delete()');
+my $retained = "SELECT retained FROM goarena_stats() WHERE pid = $pid";
+$before = ask($asker, $retained);
+cmp_ok($before, '>', 4 * 1024 * 1024, 'idle: it retains memory');
+is(ask($asker, "SELECT goarena_release($pid)"), 't', 'idle: it is asked to release');
+ok(wait_until(sub { ask($asker, $retained) < 1024 * 1024 }), 'idle: it releases');
+$before = ask($asker, $swept);
+is(ask($asker, "SELECT goarena_sweep($pid)"), 't', 'idle: it is asked to sweep');
+ok(wait_until(sub { ask($asker, $swept) > $before }), 'idle: it sweeps');
+is( ask($target, q{SELECT string_agg(reason, ', ') FROM (SELECT reason FROM goarena_sweeps() LIMIT 2) s}),
+	'request, release', 'idle: it knows why');
+in_order($target, 'idle: it is in order');
+
+# in a transaction, a failed one, and one that waits for the client's data
+ask($target, "BEGIN; DECLARE c CURSOR FOR SELECT repeat('x', 100000) FROM generate_series(1, 100); FETCH 10 FROM c");
+is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, 0)"),
+	't|t', 'idle in a transaction: it left something');
+refused($target, 'SELECT 1 / 0');
+is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, 0)"),
+	't|t', 'idle in a failed transaction: it left something');
+ask($target, 'ROLLBACK');
+
+#
+# No answer in time
+#
+start($target, 'SELECT pg_sleep(600)');
+ok(wait_until(sub { state_of($pid) eq 'active' }), 'asleep: it is active');
+ask($asker, '\set VERBOSITY verbose');
+my $started = time;
+like(
+	refused($asker, "SELECT * FROM goarena_arenas($pid, 0.5)"),
+	qr/ERROR:  55000: process $pid did not answer within 0\.5 s.*DETAIL:.*HINT:.*goarena_stats\(\)/s,
+	'asleep: no answer in time is an error');
+cmp_ok(time - $started, '>=', 0.5, 'asleep: not before the time is over');
+cmp_ok(time - $started, '<', 20, 'asleep: and not long after');
+ask($asker, '\set VERBOSITY default');
+like(refused($asker, "SELECT * FROM goarena_arenas($pid, 0)"),
+	qr/did not answer within 0 s/, 'asleep: without waiting');
+
+# the one who waits can be cancelled, time out, and be terminated
+ask($asker, q{SET statement_timeout = '200ms'});
+like(refused($asker, "SELECT * FROM goarena_arenas($pid, 600)"),
+	qr/statement timeout/, 'asleep: the one who waits times out');
+ask($asker, 'RESET statement_timeout');
+for my $i (1 .. 10)
+{
+	my $waiter = session($node);
+	my $waiter_pid = backend_pid($waiter);
+
+	start($waiter, "SELECT * FROM goarena_arenas($pid, 600)");
+	ok(wait_until(sub { state_of($waiter_pid) eq 'active' }), "asleep: $i waits");
+	ask($asker, "SELECT pg_terminate_backend($waiter_pid, 60000)");
+	eval { $waiter->quit };
+}
+
+# those who were given up hold no place
+my $second_target = session($node);
+my $second_pid = backend_pid($second_target);
+start($second_target, $busy);
+is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 60)"),
+	't', 'asleep: others are answered');
+
+# as many as can wait at a time, and one more
+my @waiters = map { session($node) } 1 .. 8;
+start($_, "SELECT count(*) FROM goarena_arenas($pid, 600)") foreach @waiters;
+ok( wait_until(sub {
+			ask($asker, q{
+				SELECT count(*) FROM pg_stat_activity
+				WHERE query LIKE '%goarena_arenas(%600)%' AND state = 'active' AND wait_event_type = 'Extension'
+			}) == 8
+		}),
+	'many wait');
+like(refused($asker, "SELECT * FROM goarena_arenas($second_pid, 0.2)"),
+	qr/did not answer within 0\.2 s/, 'one more has to wait for a place');
+is( ask($asker, "SELECT bool_and(age >= '0') FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'), 0)"),
+	't', 'idle processes answer all the same');
+
+# the target exits while they wait
+ask($asker, "SELECT pg_terminate_backend($pid, 60000)");
+eval { $target->quit };
+foreach my $waiter (@waiters)
+{
+	$waiter->{stderr} = '';
+	my ($result) = $waiter->query('SELECT 5');
+	my ($warned) = $waiter->{stderr} =~ /(WARNING:  PID $pid is not a process)/;
+	is("$result, " . ($warned // $waiter->{stderr}),
+		"0\n5, WARNING:  PID $pid is not a process",
+		'it exits: those who wait get no rows');
+	end_session($waiter);
+}
+is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 60)"),
+	't', 'it exits: others are answered');
+
+#
+# SIGSTOP
+#
+for my $i (1 .. 5)
+{
+	kill('STOP', $second_pid);
+	like(refused($asker, "SELECT count(*) FROM goarena_arenas($second_pid, 0.1)"),
+		qr/did not answer within 0\.1 s/, 'stopped: no answer');
+	is(ask($asker, "SELECT goarena_sweep($second_pid)"), 't', 'stopped: it is asked to sweep');
+	kill('CONT', $second_pid);
+	is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 60)"),
+		't', 'stopped: it goes on and answers');
+}
+$swept = "SELECT sweeps FROM goarena_stats() WHERE pid = $second_pid";
+ok(wait_until(sub { ask($asker, $swept) > 0 }), 'stopped: it goes on and sweeps');
+like(cancel($second_target, $second_pid), qr/canceling statement/, 'stopped: it can be cancelled');
+kill('STOP', $second_pid);
+is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 0)"),
+	't', 'stopped while idle: it left something');
+is(ask($asker, "SELECT goarena_release($second_pid)"), 't', 'stopped while idle: it is asked');
+kill('CONT', $second_pid);
+in_order($second_target, 'stopped while idle: it goes on');
+
+#
+# More contexts than there is room for: the largest, and the sum of the others
+#
+ask($second_target, 'SELECT test_create(); SELECT test_fill(7000000); SELECT test_scatter(6000)');
+my $sums = q{SELECT count(*), sum(allocs) FROM goarena_arenas(%s)
+	WHERE name = 'goarena test' OR name LIKE '%%more contexts'};
+my $some = ask($asker, qq{
+	SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE name = 'goarena test' AND used_bytes >= 7000000),
+		count(*) BETWEEN 20 AND 200, max(name) FILTER (WHERE id IS NULL) ~ '^[0-9]+ more contexts\$'
+	FROM goarena_arenas($second_pid, 0)});
+is($some, '1|1|t|t', 'many contexts: an idle process shows the largest and the rest');
+is( ask($asker, qq{
+		SELECT (SELECT sum(CASE WHEN id IS NULL THEN split_part(name, ' ', 1)::int ELSE 1 END) FROM goarena_arenas($second_pid, 0))
+			- (SELECT arenas FROM goarena_stats() WHERE pid = $second_pid) BETWEEN -3 AND 3}),
+	't', 'many contexts: the rest is counted');
+start($second_target, $busy);
+$some = ask($asker, qq{
+	SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE name = 'goarena test' AND used_bytes >= 7000000),
+		count(*) BETWEEN 500 AND 1500, bool_and(age IS NULL)
+	FROM goarena_arenas($second_pid, 60)});
+is($some, '1|1|t|t', 'many contexts: one that works shows more of them');
+cancel($second_target, $second_pid);
+end_session($second_target);
+
+#
+# Many callers at once
+#
+$target = session($node);
+$pid = backend_pid($target);
+start($target, $busy);
+my ($status, $stdout, $stderr) =
+  pgbench("SELECT 1 / (count(*) > 5)::int FROM goarena_arenas($pid, 60);\n", '-c', 20, '-j', 2);
+is("$status$stderr" =~ s/\Qpgbench (\E.*\n//r =~ s/^pgbench: .*vacuum.*\n//mr, '0', 'many callers: all are answered');
+my ($answers) = $stdout =~ /transactions actually processed: (\d+)/;
+cmp_ok($answers // 0, '>', 20, 'many callers: several times');
+note("$answers answers in $seconds s");
+
+# all ask all
+($status, $stdout, $stderr) = pgbench(q{
+	SELECT count(*) FROM goarena_stats() s, goarena_arenas(s.pid, 60) a
+	WHERE s.pid <> pg_backend_pid() AND backend_type = 'client backend';
+	SELECT goarena_sweep(pid), goarena_release(pid) FROM goarena_stats()
+	WHERE backend_type = 'client backend' AND random() < 0.1;
+}, '-c', 12, '-j', 2);
+is("$status" . join('', grep { !/^WARNING|vacuum/ } split(/\n/, $stderr)) =~ s/pgbench \(.*//r, '0', 'all ask all');
+($answers) = $stdout =~ /transactions actually processed: (\d+)/;
+cmp_ok($answers // 0, '>', 20, 'all ask all: several times');
+note("$answers rounds in $seconds s");
+
+# while sessions come and go
+($status, $stdout, $stderr) = pgbench(q{
+	SELECT count(*) FROM goarena_stats() s, goarena_arenas(s.pid, 60) a
+	WHERE s.pid <> pg_backend_pid() AND backend_type = 'client backend';
+}, '-c', 8, '-j', 2, '-C');
+is($status, 0, 'sessions come and go') or diag($stderr);
+($answers) = $stdout =~ /transactions actually processed: (\d+)/;
+cmp_ok($answers // 0, '>', 20, 'sessions come and go: several times');
+like(cancel($target, $pid), qr/canceling statement/, 'many callers: the target was at work');
+in_order($target, 'many callers: the target is in order');
+end_session($target);
+is( ask($asker, 'SELECT abs(goarena_total_held() - sum(held)) < 300000 FROM goarena_stats()'),
+	't', 'the sum is that of the rows');
+end_session($asker);
+stop_in_order($node);
+
+done_testing();
