@@ -46,6 +46,12 @@
 #define TOTAL_SHARE 64
 #define LEAST_STEP	((Size) 256 << 10)
 
+/*
+ * A process that holds no more is not refused for the total limit, so that
+ * sessions can begin, see who holds the memory, and cancel it.
+ */
+#define SMALL_PROCESS ((Size) 4 << 20)
+
 /* So many contexts are named in errors. */
 #define NAMED_CONTEXTS 5
 
@@ -175,12 +181,15 @@ Look(Size bytes)
 
 		RegistryPublish();
 		total = RegistryTotalHeld() + bytes;
-		if (total > limit + reserve)
+		if (total > limit + reserve && held > SMALL_PROCESS)
 		{
 			refusal.limit = limit;
 			return TOTAL_LIMIT;
 		}
-		step = Min(step, Max((limit + reserve - total) / TOTAL_SHARE, LEAST_STEP));
+		if (total < limit)
+			step = Min(step, Max((limit - total) / TOTAL_SHARE, LEAST_STEP));
+		else
+			step = Min(step, LEAST_STEP);
 	}
 	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
 	return NO_LIMIT_CROSSED;

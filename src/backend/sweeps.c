@@ -199,15 +199,15 @@ FindMemory(void)
 }
 
 /*
- * ShowShrunk
- *		Much memory was given back, perhaps after the transaction ended: others
- *		must not count with it any longer.
+ * ShowMoved
+ *		Much memory was taken or given back, perhaps after the transaction ended:
+ *		others must count with it, or must not any longer.
  */
 static void
-ShowShrunk(void)
+ShowMoved(void)
 {
 	LimitsAfterShrinking();
-	if (ProcessHeapShrunk())
+	if (ProcessHeapMoved())
 		RegistryPublish();
 }
 
@@ -269,6 +269,6 @@ SweepsInit(void)
 {
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
-	process_heap_shrunk = ShowShrunk;
+	process_heap_moved = ShowMoved;
 	RegisterXactCallback(AtTransactionEnd, NULL);
 }

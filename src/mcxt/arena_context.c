@@ -45,7 +45,7 @@
 #define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
 
-/* What the reset of an arena of this size gives back is worth telling. */
+/* What an object of this size takes, or the reset of an arena gives back, is shown to others. */
 #define LARGE_ARENA ((Size) 256 << 10)
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
@@ -163,8 +163,11 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	{
 		object = ga_arena_alloc_slow(arena, size);
 		if (likely(object != NULL) || !MayTryAgain(tries))
-			return object;
+			break;
 	}
+	if (unlikely(size >= LARGE_ARENA))
+		process_heap_moved();
+	return object;
 }
 
 /*
@@ -256,11 +259,12 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
-		if (likely(object != NULL))
-			return ArenaContextMark(object, size);
-		if (!MayTryAgain(tries))
-			return NULL;
+		if (likely(object != NULL) || !MayTryAgain(tries))
+			break;
 	}
+	if (unlikely(size >= LARGE_ARENA))
+		process_heap_moved();
+	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
 void
@@ -276,7 +280,7 @@ ArenaContextReset(MemoryContext context)
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
-		process_heap_shrunk();
+		process_heap_moved();
 }
 
 /*
@@ -304,7 +308,7 @@ ArenaContextDelete(MemoryContext context)
 	}
 	origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
-		process_heap_shrunk();
+		process_heap_moved();
 }
 
 void

@@ -40,7 +40,7 @@ uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
 bool process_heap_refusal = false;
 void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
-void (*process_heap_shrunk)(void) = NULL;
+void (*process_heap_moved)(void) = NULL;
 
 /*
  * Chunks become accessible a window at a time, which spares system calls; its

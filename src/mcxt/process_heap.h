@@ -53,8 +53,8 @@ extern bool (*process_heap_emergency)(void);
 extern bool process_heap_refusal;
 extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
 
-/* Called when arenas gave much memory back, see ProcessHeapShrunk. */
-extern void (*process_heap_shrunk)(void);
+/* Called when arenas took much memory at once, or gave it back. */
+extern void (*process_heap_moved)(void);
 
 /* Installed at start: see ga_heap.note_free. */
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
