@@ -17,7 +17,8 @@
  * server cannot go on, in critical sections, and while interrupts are held
  * off, as they are in the abort and the commit of transactions and with any
  * lightweight lock.  While an error is under way there is a reserve, so that
- * it can be reported and caught.
+ * it can be reported and caught, and another one for transactions of a session
+ * that keeps as much as it may: it could not even give that up otherwise.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -38,20 +39,28 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 
-/* What may be held beyond the limits while an error is under way. */
-#define ERROR_RESERVE ((Size) 1 << 20)
+/* What may be held beyond the limits in each of the cases of Reserve. */
+#define RESERVE ((Size) 1 << 20)
 
 /* The next look is taken after this share of what is left, but not before. */
 #define OWN_SHARE	8
 #define TOTAL_SHARE 64
-#define LEAST_STEP	PUBLISH_STEP
+#define LEAST_STEP	((Size) 256 << 10)
+
+/*
+ * A process that holds no more is not refused for the total limit, so that
+ * sessions can begin, see who holds the memory, and cancel it.
+ */
+#define SMALL_PROCESS ((Size) 4 << 20)
 
 /* So many contexts are named in errors. */
 #define NAMED_CONTEXTS 5
 
-static Size other_bytes = 0;	   /* of contexts that are no arenas */
-static Size error_context_empty;   /* bytes used in ErrorContext without an error */
-static bool looking_again = false; /* memory was given back already */
+static Size other_bytes = 0;		/* of contexts that are no arenas */
+static Size error_context_empty;	/* bytes used in ErrorContext without an error */
+static bool looking_again = false;	/* memory was given back already */
+static bool new_transaction = true; /* nothing was looked at in this one */
+static Size held_at_start;			/* of the transaction, about */
 
 /* The last refusal, for its error. */
 static struct
@@ -126,15 +135,19 @@ MayRefuse(void)
 
 /*
  * Reserve
- *		What is granted beyond the limits: in a transaction that failed, too, so
- *		that it can be rolled back.
+ *		What is granted beyond a limit to a process that held so much when its
+ *		transaction began.
  */
 static Size
-Reserve(void)
+Reserve(Size limit, Size held)
 {
-	return ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState()
-			   ? ERROR_RESERVE
-			   : 0;
+	Size reserve = 0;
+
+	if (held + RESERVE > limit)
+		reserve += RESERVE;
+	if (ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState())
+		reserve += RESERVE;
+	return reserve;
 }
 
 /*
@@ -145,13 +158,14 @@ Reserve(void)
 static Crossed
 Look(Size bytes)
 {
-	Size reserve = Reserve();
 	Size held = UsageHeld() + bytes;
 	Size own = MemoryLimit();
 	Size step = SIZE_MAX;
 
 	if (own != SIZE_MAX)
 	{
+		Size reserve = Reserve(own, held_at_start);
+
 		if (held > own + reserve)
 		{
 			refusal.limit = own;
@@ -164,15 +178,19 @@ Look(Size bytes)
 	{
 		Size total;
 		Size limit = TotalLimit();
+		Size reserve = Reserve(limit, 0);
 
 		RegistryPublish();
 		total = RegistryTotalHeld() + bytes;
-		if (total > limit + reserve)
+		if (total > limit + reserve && held > SMALL_PROCESS)
 		{
 			refusal.limit = limit;
 			return TOTAL_LIMIT;
 		}
-		step = Min(step, Max((limit + reserve - total) / TOTAL_SHARE, LEAST_STEP));
+		if (total < limit)
+			step = Min(step, Max((limit - total) / TOTAL_SHARE, LEAST_STEP));
+		else
+			step = Min(step, LEAST_STEP);
 	}
 	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
 	return NO_LIMIT_CROSSED;
@@ -208,6 +226,9 @@ LimitsFindRoom(void)
 
 	TotalLimitJoin();
 	UsageMeasureOthers();
+	if (new_transaction)
+		held_at_start = UsageHeld();
+	new_transaction = false;
 	refusal.what = Look(bytes);
 	if (refusal.what == NO_LIMIT_CROSSED)
 		return true;
@@ -304,6 +325,13 @@ void
 LimitsAtTransactionEnd(void)
 {
 	process_heap_refusal = false;
+	new_transaction = true;
+	LimitsAfterShrinking();
+}
+
+void
+LimitsAfterShrinking(void)
+{
 	if (process_heap.limit != SIZE_MAX)
 		process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
 }

@@ -67,4 +67,7 @@ extern bool LimitsFindRoom(void);
 /* A transaction ended. */
 extern void LimitsAtTransactionEnd(void);
 
+/* Much memory was given back: look again when it grows. */
+extern void LimitsAfterShrinking(void);
+
 #endif /* GOARENA_LIMITS_H */

@@ -272,7 +272,7 @@ RegistryPublishAt(TimestampTz now)
 	RegistryMeasure(half, now);
 	TurnHalves();
 	Count(half->held);
-	ProcessHeapPublished();
+	ProcessHeapShown();
 }
 
 void

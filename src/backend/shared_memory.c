@@ -21,6 +21,7 @@
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
 #include "backend/snapshots.h"
+#include "backend/total_limit.h"
 
 /* A part has a size, and is told where it lies; anew says that it is not filled yet. */
 typedef struct SharedPart
@@ -34,6 +35,7 @@ static const SharedPart parts[] = {
 	{"goarena registry", RegistrySize, RegistryAttach},
 	{"goarena snapshots", SnapshotsSize, SnapshotsAttach},
 	{"goarena requests", RequestsSize, RequestsAttach},
+	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;

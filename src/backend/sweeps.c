@@ -60,10 +60,10 @@ SweepReasonName(SweepReason reason)
 			return "release";
 		case SWEEP_OUT_OF_MEMORY:
 			return "out of memory";
-		case SWEEP_REQUEST:
-			return "request";
 		case SWEEP_LIMIT:
 			return "limit";
+		case SWEEP_REQUEST:
+			return "request";
 	}
 	return "unknown";
 }
@@ -206,14 +206,15 @@ FindMemory(void)
 }
 
 /*
- * ShowShrunk
- *		Much memory was given back, perhaps after the transaction ended: others
- *		must not count with it any longer.
+ * ShowMoved
+ *		Much memory was taken or given back, perhaps after the transaction ended:
+ *		others must count with it, or must not any longer.
  */
 static void
-ShowShrunk(void)
+ShowMoved(void)
 {
-	if (ProcessHeapShrunk())
+	LimitsAfterShrinking();
+	if (ProcessHeapMoved())
 		RegistryPublish();
 }
 
@@ -275,6 +276,6 @@ SweepsInit(void)
 {
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
-	process_heap_shrunk = ShowShrunk;
+	process_heap_moved = ShowMoved;
 	RegisterXactCallback(AtTransactionEnd, NULL);
 }

@@ -23,8 +23,8 @@ typedef enum SweepReason
 	SWEEP_SQL,			   /* goarena_sweep() */
 	SWEEP_RELEASE,		   /* goarena_release() */
 	SWEEP_OUT_OF_MEMORY,   /* an allocation failed */
-	SWEEP_REQUEST,		   /* goarena_sweep(pid) in another process */
-	SWEEP_LIMIT			   /* an allocation would have crossed a limit */
+	SWEEP_LIMIT,		   /* an allocation would have crossed a limit */
+	SWEEP_REQUEST		   /* goarena_sweep(pid) in another process */
 } SweepReason;
 
 typedef struct SweepRecord

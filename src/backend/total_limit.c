@@ -37,6 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/registry.h"
+#include "backend/shared_memory.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "mcxt/process_heap.h"
@@ -70,8 +71,6 @@ static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
 static volatile sig_atomic_t cancelled = false;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 static ExecutorRun_hook_type previous_run_hook = NULL;
 static ExecutorFinish_hook_type previous_finish_hook = NULL;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
@@ -384,31 +383,19 @@ Utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	error_context_stack = callback.previous;
 }
 
-static Size
-RequestsSize(void)
+Size
+TotalLimitSize(void)
 {
-	return mul_size(sizeof(CancelRequest), (Size) (MaxBackends + NUM_AUXILIARY_PROCS));
+	return mul_size(sizeof(CancelRequest), (Size) SharedMemoryProcesses());
 }
 
-static void
-RequestShmem(void)
+void
+TotalLimitAttach(void *memory, bool anew)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(RequestsSize());
-}
-
-static void
-StartShmem(void)
-{
-	bool found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	requests = ShmemInitStruct("goarena cancel requests", RequestsSize(), &found);
-	if (found)
+	requests = memory;
+	if (!anew)
 		return;
-	for (int i = 0; i < RegistrySlots(); i++)
+	for (int i = 0; i < SharedMemoryProcesses(); i++)
 	{
 		pg_atomic_init_u32(&requests[i].state, REQUEST_NONE);
 		pg_atomic_init_u32(&requests[i].pid, 0);
@@ -419,10 +406,6 @@ StartShmem(void)
 void
 TotalLimitInit(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = RequestShmem;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = StartShmem;
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = Run;
 	previous_finish_hook = ExecutorFinish_hook;

@@ -22,6 +22,10 @@ typedef enum Crossed
 	TOTAL_LIMIT
 } Crossed;
 
+/* For shared_memory.c. */
+extern Size TotalLimitSize(void);
+extern void TotalLimitAttach(void *memory, bool anew);
+
 /* Install hooks; once, from _PG_init under shared_preload_libraries. */
 extern void TotalLimitInit(void);
 

@@ -45,6 +45,9 @@
 #define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
 
+/* What an object of this size takes, or the reset of an arena gives back, is shown to others. */
+#define LARGE_ARENA ((Size) 256 << 10)
+
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 
 bool
@@ -163,6 +166,8 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 			break;
 	}
 	ProcessHeapWatch();
+	if (unlikely(size >= LARGE_ARENA))
+		process_heap_moved();
 	return object;
 }
 
@@ -259,6 +264,8 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 			break;
 	}
 	ProcessHeapWatch();
+	if (unlikely(size >= LARGE_ARENA))
+		process_heap_moved();
 	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
@@ -266,7 +273,7 @@ void
 ArenaContextReset(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
-	bool large = set->arena.charged >= PUBLISH_STEP;
+	bool large = set->arena.charged >= LARGE_ARENA;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
@@ -275,7 +282,7 @@ ArenaContextReset(MemoryContext context)
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
-		process_heap_shrunk();
+		process_heap_moved();
 }
 
 /*
@@ -303,7 +310,7 @@ ArenaContextDelete(MemoryContext context)
 	}
 	origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
-		process_heap_shrunk();
+		process_heap_moved();
 }
 
 void

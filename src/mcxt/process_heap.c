@@ -31,8 +31,8 @@ bool goarena_settings_changed = false;
 
 ga_heap process_heap;
 bool process_heap_ready = false;
-size_t process_heap_published_in_use = SIZE_MAX / 2;
-size_t process_heap_publish_step = 0;
+size_t process_heap_shown_low = SIZE_MAX / 2;
+size_t process_heap_shown_range = 0;
 static const uint32 nothing_wanted = 0;
 const volatile uint32 *process_heap_wanted = &nothing_wanted;
 void (*process_heap_maintenance)(void) = NULL;
@@ -40,7 +40,7 @@ uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
 bool (*process_heap_emergency)(void) = NULL;
 bool process_heap_refusal = false;
 void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
-void (*process_heap_shrunk)(void) = NULL;
+void (*process_heap_moved)(void) = NULL;
 Size process_heap_watch = SIZE_MAX;
 void (*process_heap_watched)(void) = NULL;
 
@@ -53,8 +53,9 @@ void (*process_heap_watched)(void) = NULL;
 /* Frequent sweeps wait for up to this many times goarena.sweep_min. */
 #define MAX_PACE 4
 
-/* The least step in which others are shown what this process holds. */
-#define LEAST_PUBLISH_STEP ((size_t) 16 << 10)
+/* Steps in which others are shown what this process holds: a quarter, but in bytes */
+#define LEAST_STEP	 ((size_t) 16 << 10)
+#define LARGEST_STEP ((size_t) 256 << 10)
 
 /* Linux's default for vm.max_map_count. */
 #define DEFAULT_MAX_MAP_COUNT 65530
@@ -80,10 +81,12 @@ MaxMappings(void)
 }
 
 void
-ProcessHeapPublished(void)
+ProcessHeapShown(void)
 {
-	process_heap_published_in_use = process_heap.in_use;
-	process_heap_publish_step = Max(LEAST_PUBLISH_STEP, Min(PUBLISH_STEP, process_heap.in_use / 4));
+	size_t step = Max(LEAST_STEP, Min(LARGEST_STEP, process_heap.in_use / 4));
+
+	process_heap_shown_low = process_heap.in_use - step;
+	process_heap_shown_range = 2 * step;
 }
 
 /*

@@ -53,8 +53,8 @@ extern bool (*process_heap_emergency)(void);
 extern bool process_heap_refusal;
 extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
 
-/* Called when arenas gave much memory back, see ProcessHeapShrunk. */
-extern void (*process_heap_shrunk)(void);
+/* Called when arenas took much memory at once, or gave it back. */
+extern void (*process_heap_moved)(void);
 
 /*
  * When an allocation made in_use reach this many bytes, process_heap_watched is
@@ -67,39 +67,31 @@ extern void (*process_heap_watched)(void);
 extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
 /*
- * What heap.in_use was when it was last shown to other processes; far from any
- * value it can have as long as it never was.
+ * Others are shown what this process holds when in_use leaves this range.  It
+ * is far from any value that in_use can have as long as they never were.
  */
-extern size_t process_heap_published_in_use;
-
-/* Others are shown changes of in_use of so many bytes, which is a quarter of it ... */
-extern size_t process_heap_publish_step;
-
-/* ... but not more than this. */
-#define PUBLISH_STEP ((size_t) 256 << 10)
+extern size_t process_heap_shown_low;
+extern size_t process_heap_shown_range;
 
 /* Others were shown the heap as it is now. */
-extern void ProcessHeapPublished(void);
+extern void ProcessHeapShown(void);
 
 /* Has in_use moved by a step, up or down, since it was last shown? */
 static inline bool
 ProcessHeapMoved(void)
 {
-	size_t step = process_heap_publish_step;
-
-	return process_heap.in_use - process_heap_published_in_use + step > 2 * step;
+	return process_heap.in_use - process_heap_shown_low > process_heap_shown_range;
 }
-
-/* What other processes want of this one: 0 for nothing; see requests.h. */
-extern const volatile uint32 *process_heap_wanted;
 
 /* Has in_use come down by a step since it was last shown? */
 static inline bool
 ProcessHeapShrunk(void)
 {
-	return process_heap_published_in_use < SIZE_MAX / 2 &&
-		   process_heap.in_use + PUBLISH_STEP < process_heap_published_in_use;
+	return process_heap.in_use < process_heap_shown_low && ProcessHeapMoved();
 }
+
+/* What other processes want of this one: 0 for nothing; see requests.h. */
+extern const volatile uint32 *process_heap_wanted;
 
 /* To be called after an allocation that was not a fast one. */
 static inline void

@@ -27,7 +27,8 @@ my %greedy = (
 	  'SELECT array_agg(a) FROM generate_series(1, 100000) a, generate_series(1, 100000) b',
 	'hash join on one value' =>
 	  q{SET enable_mergejoin = off; SET enable_nestloop = off; SET work_mem = '64GB';
-		SELECT count(*) FROM generate_series(1, 500000000) a(x) JOIN generate_series(1, 500000000) b(x) ON a.x * 0 = b.x * 0},
+		SELECT count(*) FROM (SELECT x FROM generate_series(1, 100000) x, generate_series(1, 100000)) a
+			JOIN (SELECT x FROM generate_series(1, 100000) x, generate_series(1, 100000)) b ON a.x * 0 = b.x * 0},
 	'repeat in a loop' =>
 	  q{DO $$ DECLARE s text := 'x'; t text[]; BEGIN LOOP t := t || repeat('x', 1000000); END LOOP; END $$},
 	'array in PL/pgSQL' =>
@@ -37,7 +38,7 @@ my %greedy = (
 	'string_agg' =>
 	  q{SELECT length(string_agg(md5(a::text), '')) FROM generate_series(1, 100000) a, generate_series(1, 100000) b},
 	'hash table of groups' =>
-	  q{SET enable_sort = off; SET work_mem = '64GB'; SELECT count(*) FROM (SELECT a FROM generate_series(1, 600000000) a GROUP BY a) t});
+	  q{SET enable_sort = off; SET work_mem = '64GB'; SELECT count(*) FROM (SELECT a, b FROM generate_series(1, 100000) a, generate_series(1, 100000) b GROUP BY a, b) t});
 my @names = sort keys %greedy;
 
 my $number = qr/\d+/;
@@ -167,7 +168,7 @@ is( ask($session, q{
 			FOR i IN 1..20 LOOP
 				BEGIN
 					LOOP
-						a := a || array_fill(i, ARRAY[1000]);
+						a := a || array_fill(i, ARRAY[300000]);
 					END LOOP;
 				EXCEPTION WHEN out_of_memory THEN
 					failed := failed + 1;
@@ -261,9 +262,10 @@ like(as_user('ordinary', '', q{CREATE FUNCTION raises() RETURNS text LANGUAGE sq
 like(as_user('ordinary', '', q{CREATE FUNCTION lowers() RETURNS text LANGUAGE sql SET goarena.memory_limit = '60MB' AS 'SELECT current_setting(''goarena.memory_limit'')'},
 		'SELECT lowers()', 'SHOW goarena.memory_limit'),
 	qr/^60MB\n100MB\n$/, 'a function that lowers it, for as long as it runs');
-as_user('strong', '', q{CREATE FUNCTION helps() RETURNS text LANGUAGE sql SECURITY DEFINER SET goarena.memory_limit = '300MB' AS 'SELECT length(repeat(''x'', 150000000)) || current_setting(''goarena.memory_limit'')'},
+as_user('strong', '', q{CREATE FUNCTION helps() RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET goarena.memory_limit = '300MB' AS
+		'BEGIN RETURN (SELECT length(string_agg(repeat(''x'', 1000), '''')) || current_setting(''goarena.memory_limit'') FROM generate_series(1, 120000)); END'},
 	q{CREATE FUNCTION raises() RETURNS text LANGUAGE sql SET goarena.memory_limit = '300MB' AS 'SELECT current_setting(''goarena.memory_limit'')'});
-like(as_user('ordinary', '', 'SELECT helps()'), qr/^150000000300MB\n$/, "a superuser's SECURITY DEFINER function may raise it");
+like(as_user('ordinary', '', 'SELECT helps()'), qr/^120000000300MB\n$/, "a superuser's SECURITY DEFINER function may raise it");
 like(as_user('ordinary', '', 'SELECT raises()'), $denied, 'one that is not SECURITY DEFINER may not');
 is(as_user('ordinary', '', 'BEGIN', q{SET LOCAL goarena.memory_limit = '30MB'}, 'SAVEPOINT s', q{SET LOCAL goarena.memory_limit = '20MB'},
 		'ROLLBACK TO s', 'SHOW goarena.memory_limit', 'ROLLBACK', 'SHOW goarena.memory_limit'),
