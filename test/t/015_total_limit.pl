@@ -163,7 +163,7 @@ ok(is_sleeping($medium->{pid}), 'cancel_largest: nobody else is cancelled then')
 
 # A session that is idle cannot be helped; the next one is cancelled.
 ask($large, q{BEGIN; SELECT test_create(true); SELECT test_fill(90000000, 1000000)});
-is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(90000000, 90000000) n}), '90000000', 'cancel_largest: beside one that is idle and larger');
+is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(130000000, 130000000) n}), '130000000', 'cancel_largest: beside one that is idle and larger');
 like(end_of($medium), $cancel_error, 'cancel_largest: the largest that runs is cancelled');
 is(ask($large, 'SELECT 2'), '2', 'cancel_largest: the idle one is not, nor is its next statement');
 ask($large, 'COMMIT; SELECT test_delete()');
@@ -173,7 +173,7 @@ end_session($_) foreach ($large, $medium);
 $large = hold(120_000_000);
 kill('STOP', $large->{pid}) or die 'cannot stop';
 my $started = time;
-like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(140000000, 140000000) n}), $total_error, 'cancel_largest: who asks in vain fails');
+like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(165000000, 165000000) n}), $total_error, 'cancel_largest: who asks in vain fails');
 cmp_ok(time - $started, '>=', 3, 'cancel_largest: after waiting');
 cmp_ok(time - $started, '<', 60, 'cancel_largest: not too long');
 kill('CONT', $large->{pid});
@@ -184,7 +184,7 @@ end_session($large);
 $large = hold(120_000_000);
 kill('STOP', $large->{pid}) or die 'cannot stop';
 ask($session, q{SET statement_timeout = '1s'});
-like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(140000000, 140000000) n}), qr/ERROR:  (57014|53200)/, 'cancel_largest: a statement timeout while waiting');
+like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(165000000, 165000000) n}), qr/ERROR:  (57014|53200)/, 'cancel_largest: a statement timeout while waiting');
 ask($session, 'RESET statement_timeout');
 kill('CONT', $large->{pid});
 like(end_of($large), $cancel_error, 'cancel_largest: the other one is cancelled all the same');
@@ -209,7 +209,7 @@ SKIP:
 		select(undef, undef, undef, 0.1) if !$in_worker;
 	}
 	skip 'the worker holds nothing', 2 if !$in_worker;
-	is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(110000000, 110000000) n}), '110000000', 'parallel: who asks gets its memory');
+	is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(140000000, 140000000) n}), '140000000', 'parallel: who asks gets its memory');
 	like(end_of($leader), $cancel_error, 'parallel: the leader of the largest worker is cancelled');
 	ok(is_sleeping($medium->{pid}), 'parallel: and nobody else');
 }
@@ -238,8 +238,8 @@ for (my $i = 0; $i < $loops; $i++)
 		SELECT length(s), pg_sleep(600) FROM (SELECT repeat('x', n) s FROM generate_series(150000000, 150000000) n OFFSET 0) t;
 });
 	wait_until(sub { is_sleeping($culprit_pid) });
-	my $result = eval { ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(110000000, 110000000) n}) } // $@;
-	push @wrong, "$i: $result" if $result ne '110000000';
+	my $result = eval { ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(140000000, 140000000) n}) } // $@;
+	push @wrong, "$i: $result" if $result ne '140000000';
 	my $end = end_of($culprit);
 	push @wrong, "$i: $end" if $end !~ $cancel_error;
 	end_session($culprit);
