@@ -32,7 +32,7 @@ extern void PeakLogInit(void);
 extern void PeakLogResume(Size base, bool first);
 extern void PeakLogPause(void);
 
-/* The statement holds the most now, so far as is known: look if nothing else made us. */
+/* The statement is about to end: look if nothing made us before. */
 extern void PeakLogAtEnd(void);
 
 /* The statement is over: log it if its peak, in bytes, is to be logged. */

@@ -174,17 +174,6 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 	LWLockRelease(shared->lock);
 }
 
-/*
- * AllocateRows
- *		There can be no more than these, however many entries are added meanwhile.
- */
-static StatementRow *
-AllocateRows(void)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext,
-								  sizeof(StatementRow) * (Size) goarena_statements_max);
-}
-
 static void
 CopyEntry(StatementRow *row, const Entry *entry)
 {
@@ -197,12 +186,14 @@ CopyEntry(StatementRow *row, const Entry *entry)
 StatementRow *
 StatementsCopy(int *count)
 {
-	StatementRow *rows = AllocateRows();
+	StatementRow *rows;
 	HASH_SEQ_STATUS seq;
 	Entry *entry;
 	int n = 0;
 
 	LWLockAcquire(shared->lock, LW_SHARED);
+	rows = MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(StatementRow) * (Size) hash_get_num_entries(table));
 	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
@@ -287,7 +278,8 @@ Save(int code, Datum arg)
 
 	if (code != 0 || table == NULL)
 		return;
-	rows = AllocateRows();
+	rows = MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(StatementRow) * (Size) goarena_statements_max);
 	hash_seq_init(&seq, table);
 	while (count < goarena_statements_max && (entry = hash_seq_search(&seq)) != NULL)
 		CopyEntry(&rows[count++], entry);

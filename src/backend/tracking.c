@@ -19,7 +19,7 @@
  * when the executor's memory goes, whether it ended in order or not.
  *
  * Memory of contexts that are not arenas, such as those of sorts, is looked at
- * when ExecutorRun returns: that is when most statements hold the most.
+ * when ExecutorEnd is called: up to then most statements hold what they took.
  *
  * What failed is told when the transaction or subtransaction is rolled back,
  * where it is safe to take locks and log.
@@ -430,8 +430,9 @@ OthersIn(MemoryContext context)
 
 /*
  * NoteOthers
- *		A plan has run.  What is not arenas there belongs to all statements that
- *		run, also if the plan is not that of one: EXPLAIN runs such.
+ *		A plan has run, and holds its memory still.  What is not arenas there
+ *		belongs to all statements that run, also if the plan is not that of one:
+ *		EXPLAIN runs such.
  */
 static void
 NoteOthers(const QueryDesc *query)
@@ -509,7 +510,6 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
-	NoteOthers(queryDesc);
 	MaintainAtStatementEnd();
 }
 
@@ -574,6 +574,7 @@ TrackEnd(QueryDesc *queryDesc)
 		Resume(statement);
 		statement->ending = true;
 	}
+	NoteOthers(queryDesc);
 	PG_TRY();
 	{
 		if (next_end)

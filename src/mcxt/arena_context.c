@@ -48,6 +48,8 @@
 /* What an object of this size takes, or the reset of an arena gives back, is shown to others. */
 #define LARGE_ARENA ((Size) 256 << 10)
 
+ArenaRefused arena_refused;
+
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 
 bool
@@ -134,12 +136,13 @@ CheckRequested(MemoryContext context, void *object)
 
 /*
  * MayTryAgain
- *		There was no memory, after so many tries more.  A limit can refuse it
- *		first, and then the system.
+ *		There was no memory for so many bytes, after so many tries more.  A limit
+ *		can refuse it first, and then the system.
  */
 static pg_noinline bool
-MayTryAgain(int tries)
+MayTryAgain(const ArenaSet *set, Size size, int tries)
 {
+	arena_refused = (ArenaRefused){set->context, size};
 	return tries < 2 && process_heap_emergency();
 }
 
@@ -162,7 +165,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_alloc_slow(arena, size);
-		if (likely(object != NULL) || !MayTryAgain(tries))
+		if (likely(object != NULL) || !MayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
@@ -260,7 +263,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
-		if (likely(object != NULL) || !MayTryAgain(tries))
+		if (likely(object != NULL) || !MayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();

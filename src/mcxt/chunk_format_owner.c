@@ -30,27 +30,14 @@ unsigned chunk_format_tag = 0; /* nobody reads it */
  * own whose stats method raises the error for memory that a limit refused; the
  * statistics are then not printed.
  */
-static struct
-{
-	MemoryContext context;
-	Size size;
-} refused;
-
 static MemoryContextMethods top_origin;
-
-static pg_noinline void
-NoteRefusal(MemoryContext context, Size size)
-{
-	refused.context = context;
-	refused.size = size;
-}
 
 static void
 TopStatsMethod(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
 			   MemoryContextCounters *totals, bool print_to_stderr)
 {
 	if (process_heap_refusal && print_to_stderr)
-		process_heap_raise_refusal(refused.context, refused.size);
+		process_heap_raise_refusal(arena_refused.context, arena_refused.size);
 	top_origin.stats(context, printfunc, passthru, totals, print_to_stderr);
 }
 
@@ -64,11 +51,7 @@ ChunkFormatTopMethods(MemoryContextMethods *methods)
 static void *
 AllocMethod(MemoryContext context, Size size)
 {
-	void *object = ArenaContextAlloc(ArenaSetOfContext(context), size);
-
-	if (unlikely(object == NULL))
-		NoteRefusal(context, size);
-	return object;
+	return ArenaContextAlloc(ArenaSetOfContext(context), size);
 }
 
 /*
@@ -96,14 +79,10 @@ static void *
 ReallocMethod(MemoryContext context, void *pointer, Size size)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
-	void *object;
 
 	if (IsForeign(set, pointer))
 		return set->origin->realloc(context, pointer, size);
-	object = ArenaContextRealloc(set, pointer, size);
-	if (unlikely(object == NULL))
-		NoteRefusal(context, size);
-	return object;
+	return ArenaContextRealloc(set, pointer, size);
 }
 
 static Size

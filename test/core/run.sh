@@ -157,7 +157,10 @@ run_mode()
 		'log_lock_waits = on' 'log_temp_files = 128kB')
 	if [ "$mode" != plain ] && [ "$mode" != record ]; then
 		settings+=("shared_preload_libraries = 'goarena'" "goarena.contexts = '*'"
-			"goarena.quarantine = $mode" 'goarena.quarantine_sample_rate = 1.0')
+			"goarena.quarantine = $mode" 'goarena.quarantine_sample_rate = 1.0'
+			'goarena.track_statements = all' "goarena.log_peak = '1MB'"
+			# as auto, but EXPLAIN does not show what the expected files do not have
+			'compute_query_id = regress')
 	fi
 	plain=$OUTDIR/plain$jit
 	if [ -n "$jit" ]; then
