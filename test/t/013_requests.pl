@@ -258,11 +258,13 @@ is( ask($asker, qq{
 			- (SELECT arenas FROM goarena_stats() WHERE pid = $second_pid) BETWEEN -3 AND 3}),
 	't', 'many contexts: the rest is counted');
 start($second_target, $busy);
-$some = ask($asker, qq{
+my $answer = qq{
 	SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE name = 'goarena test' AND used_bytes >= 7000000),
-		count(*) BETWEEN 500 AND 1500, bool_and(age IS NULL)
-	FROM goarena_arenas($second_pid, 60)});
-is($some, '1|1|t|t', 'many contexts: one that works shows more of them');
+		count(*) BETWEEN 500 AND 1500
+	FROM goarena_arenas($second_pid, 60) HAVING bool_and(age IS NULL)};
+ok(wait_until(sub { ($some = ask($asker, $answer)) ne '' }),
+	'many contexts: one that works answers');
+is($some, '1|1|t', 'many contexts: it shows more of them');
 cancel($second_target, $second_pid);
 end_session($second_target);
 
