@@ -346,7 +346,7 @@ end_session($session);
 
 is( $node->safe_psql('postgres', q{SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE application_name = 'pgbench'}),
 	"@loaded", 'pgbench: no session has ended');
-$load->signal('INT');
+$load->signal('TERM');
 $load->finish;
 unlike($load_err, qr/error|aborted|fail/i, 'pgbench: no transaction has failed');
 is($load_err =~ /ERROR/ ? $load_err : '', '', 'pgbench: no errors');

@@ -248,7 +248,7 @@ is(join("\n", @wrong), '', "beside pgbench: the culprit was cancelled $loops tim
 diag("$loops times in " . (time - $loop_started) . ' s');
 my @cancelled = log_of($node, $offset) =~ /ERROR:  (?:57014: )?canceling/g;
 is(scalar(@cancelled), $loops, 'beside pgbench: nobody else was');
-$load->signal('INT');
+$load->signal('TERM');
 $load->finish;
 unlike($load_err, qr/error|aborted|fail/i, 'beside pgbench: no transaction has failed');
 is(scalar(() = log_of($node, $offset) =~ /LOG:  goarena: process \d+ is to cancel its statement/g), $loops, 'beside pgbench: the log tells who was asked');
