@@ -210,10 +210,9 @@ like(refused($session, q{COPY (SELECT array_agg(a.i) FROM numbers a, numbers b) 
 is(ask($session, 'SELECT count(*) FROM numbers'), '100000', 'all of that was rolled back');
 
 # Parallel workers have the limit, too.
+ask($session, parallel_mode('on'));
 ask($session, q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-	SET max_parallel_workers_per_gather = 2; SET debug_parallel_query = on}) if $node->pg_version >= 16;
-ask($session, q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-	SET max_parallel_workers_per_gather = 2; SET force_parallel_mode = on}) if $node->pg_version < 16;
+	SET max_parallel_workers_per_gather = 2; SET parallel_leader_participation = off});
 like(refused($session, q{SELECT count(length(repeat('x', i * 1000))) FROM numbers WHERE test_in_worker() AND i > 90000}), limit_error($mb64),
 	'parallel worker');
 is(backend_pid($session), $pid, 'parallel worker: the session goes on');
