@@ -57,6 +57,12 @@ sub limit_error
 
 my $mb64 = 64 * 1024 * 1024;
 
+# From 18 on tuplestores are in Generation contexts, whose blocks of up to 8 MB come
+# from malloc.  They are counted, but only arenas are refused; and what malloc keeps of
+# them is not counted.
+my $beyond = $node->pg_version >= 18 ? 16 * 1024 * 1024 : 0;
+my $back_kb = 24 * 1024 + $beyond / 1024;
+
 # A figure of the session's process.
 sub held
 {
@@ -85,16 +91,16 @@ foreach my $mode ('off', 'on', 'strict')
 
 		# What it says is in use is less than the limit, and not much less.
 		my ($size, $in_use) = $error =~ /request of size (\d+) .* and (\d+) bytes are in use/;
-		cmp_ok($in_use, '<=', $mb64, "$mode: $name: the limit was kept");
+		cmp_ok($in_use, '<=', $mb64 + $beyond, "$mode: $name: the limit was kept");
 		cmp_ok($in_use + $size, '>=', $mb64 - 1024 * 1024, "$mode: $name: the limit was used");
-		cmp_ok(process_kb($pid, 'RssAnon') - $rss, '<', 24 * 1024, "$mode: $name: memory comes back");
+		cmp_ok(process_kb($pid, 'RssAnon') - $rss, '<', $back_kb, "$mode: $name: memory comes back");
 		is(backend_pid($session), $pid, "$mode: $name: the session goes on");
 	}
 	cmp_ok(held($session) - $before, '<', 20 * 1024 * 1024, "$mode: what is held comes back");
 
 	# RssAnon is measured a little after the peak: the kernel keeps that.
 	cmp_ok(process_kb($pid, 'VmHWM') - process_kb($pid, 'RssFile') - process_kb($pid, 'RssShmem'),
-		'<', 64 * 1024 + 16 * 1024, "$mode: never more than the limit and a little");
+		'<', 64 * 1024 + $back_kb, "$mode: never more than the limit and a little");
 	in_order($session, "$mode: all in order");
 	end_session($session);
 }
@@ -336,7 +342,7 @@ for (my $i = 0; $i < $loops; $i++)
 	$most = $now if $now > $most;
 }
 is(join("\n", @wrong), '', "$loops statements beyond the limit: each ends with 53200");
-cmp_ok($most, '<', 24 * 1024, 'memory comes back after each of them');
+cmp_ok($most, '<', $back_kb, 'memory comes back after each of them');
 is(backend_pid($session), $pid, 'in one session');
 diag("$loops statements beyond the limit: at most $most kB more than at first after one, "
 	  . process_kb($pid, 'VmHWM') . ' kB at the peak');
