@@ -114,6 +114,15 @@ SET goarena.log_peak = -1;
 \set VERBOSITY sqlstate
 SET goarena.log_peak = -2;
 \set VERBOSITY default
+SET goarena.memory_limit = '64MB';
+SET goarena.memory_limit = '15MB';
+SET goarena.memory_limit = 0;
+SET goarena.memory_limit = -2;
+SET goarena.memory_limit = -1;
+SET goarena.total_memory_limit = '1GB';
+SET goarena.on_total_limit = cancel_largest;
+SET goarena.on_total_limit = 'ask';
+RESET goarena.on_total_limit;
 RESET ALL;
 SELECT name FROM pg_settings WHERE name LIKE 'goarena.%' AND setting <> boot_val;
 
@@ -173,6 +182,11 @@ SET goarena.on_fault = terminate;
 SET goarena.free_stacks = off;
 SET goarena.track_statements = 'all';
 SET goarena.log_peak = 0;
+SET goarena.on_total_limit = cancel_largest;
+-- everybody may lower this one, and with no limit stored, lift it again
+SET goarena.memory_limit = '64MB';
+SET goarena.memory_limit = -1;
+RESET goarena.memory_limit;
 ALTER ROLE regress_goarena SET goarena.trace = 'all';
 RESET goarena.quarantine;
 SHOW goarena.trace;

@@ -198,18 +198,27 @@ Look(Size bytes)
 
 /*
  * GiveBack
- *		Give back what is not in use, as far as this is a moment for it.
+ *		Give back what is not in use until no limit is crossed.  What lies in
+ *		quarantine can give its pages back as it is.  A sweep reads all memory in
+ *		use: near a limit that must not happen for each chunk.
  */
-static void
-GiveBack(void)
+static Crossed
+GiveBack(Size bytes)
 {
 	ga_sweep_result result;
+	Crossed crossed;
+
+	(void) ga_heap_release(&process_heap);
+	crossed = Look(bytes);
+	if (crossed == NO_LIMIT_CROSSED)
+		return crossed;
 
 	ArenaContextsUnpark();
 	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
 		SafeToSweep())
 		RunSweep(SWEEP_LIMIT, &result);
 	(void) ga_heap_release(&process_heap);
+	return Look(bytes);
 }
 
 bool
@@ -234,8 +243,7 @@ LimitsFindRoom(void)
 		return true;
 
 	looking_again = true;
-	GiveBack();
-	refusal.what = Look(bytes);
+	refusal.what = GiveBack(bytes);
 	if (refusal.what == TOTAL_LIMIT && goarena_on_total_limit == ON_TOTAL_CANCEL_LARGEST)
 		refusal.what = TotalLimitCancelLargest(bytes, Look);
 	looking_again = false;

@@ -45,7 +45,8 @@
 /* How long one waits who asked for a statement to be cancelled, in ms. */
 #define CANCEL_WAIT	 5000
 #define CANCEL_NAP	 10
-#define CANCEL_TRIES 3 /* so many processes are asked in that time */
+#define CANCEL_GRACE 500 /* a statement that ended has given its memory back by then */
+#define CANCEL_TRIES 3	 /* so many processes are asked in that time */
 
 typedef enum RequestState
 {
@@ -207,6 +208,8 @@ EndRequest(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
+	if (cancelled)
+		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
 	if (own_request != NULL)
 		pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
@@ -297,10 +300,29 @@ Ask(int slot)
 				 errhidestmt(true), errhidecontext(true)));
 }
 
+/*
+ * MayAskAnother
+ *		The one that was asked at that time will not help, or has not helped.
+ */
+static bool
+MayAskAnother(int slot, TimestampTz at)
+{
+	switch (pg_atomic_read_u32(&requests[slot].state))
+	{
+		case REQUEST_DECLINED:
+			return true;
+		case REQUEST_NONE:
+			return TimestampDifferenceExceeds(at, GetCurrentTimestamp(), CANCEL_GRACE);
+		default:
+			return false;
+	}
+}
+
 Crossed
 TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 {
 	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz asked_at = started;
 	Crossed crossed = TOTAL_LIMIT;
 	int asked = -1;
 	int tries = 0;
@@ -311,7 +333,7 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 	while (!QueryCancelPending && !ProcDiePending &&
 		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), CANCEL_WAIT))
 	{
-		if (asked < 0 || pg_atomic_read_u32(&requests[asked].state) == REQUEST_DECLINED)
+		if (asked < 0 || MayAskAnother(asked, asked_at))
 		{
 			uint64 held;
 
@@ -319,6 +341,7 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 			if (asked < 0 || IsOwnGroup(asked) || ++tries > CANCEL_TRIES)
 				break;
 			Ask(asked);
+			asked_at = GetCurrentTimestamp();
 		}
 		pg_usleep(CANCEL_NAP * 1000L);
 		crossed = look(bytes);
