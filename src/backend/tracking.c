@@ -64,7 +64,7 @@ typedef struct Statement
 	Size in_use;	/* of the process when it was resumed */
 	UsageCounters from;
 
-	int64 held; /* bytes that it had added when it was paused */
+	Size held; /* bytes that it had when it was resumed */
 	Size peak;
 	Size others_peak; /* bytes of contexts that are not arenas */
 	Size workers_peak;
@@ -165,13 +165,12 @@ Pause(Level *at)
 {
 	Statement *statement = at->running;
 	UsageCounters now;
-	int64 peak;
+	Size peak;
 
 	TakeWorkers();
 	UsageMarkClose(&statement->mark);
-	peak = statement->held + (int64) statement->mark.peak - (int64) statement->in_use;
-	statement->peak = Max(statement->peak, (Size) Max(peak, 0));
-	statement->held += (int64) process_heap.in_use - (int64) statement->in_use;
+	peak = statement->held + statement->mark.peak - statement->in_use;
+	statement->peak = Max(statement->peak, peak);
 	if (statement->key.queryid != 0)
 	{
 		ReadCounters(&now);
@@ -183,8 +182,24 @@ Pause(Level *at)
 }
 
 /*
+ * ArenasIn
+ *		Bytes of a context and those below that are arenas.
+ */
+static Size
+ArenasIn(MemoryContext context)
+{
+	Size size = MemoryContextIsArena(context) ? context->mem_allocated : 0;
+
+	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
+		size += ArenasIn(child);
+	return size;
+}
+
+/*
  * Resume
- *		A statement goes on, or begins, on the innermost level.
+ *		A statement goes on, or begins, on the innermost level.  What it holds by
+ *		then is asked anew: what a cursor returned was allocated while it ran, and
+ *		is freed while it does not.
  */
 static void
 Resume(Statement *statement)
@@ -195,12 +210,15 @@ Resume(Statement *statement)
 		Pause(level);
 	TakeWorkers(); /* what failed statements left */
 	level->running = statement;
+	if (statement->resumed && statement->query != NULL)
+		statement->held = ArenasIn(statement->query->estate->es_query_cxt);
 	statement->in_use = process_heap.in_use;
 	UsageMarkOpen(&statement->mark);
 	if (statement->key.queryid != 0)
 		ReadCounters(&statement->from);
 	if (level->outer == NULL)
-		PeakLogResume((Size) ((int64) statement->in_use - statement->held), !statement->resumed);
+		PeakLogResume(statement->in_use - Min(statement->held, statement->in_use),
+					  !statement->resumed);
 	statement->resumed = true;
 }
 

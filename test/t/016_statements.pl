@@ -97,6 +97,8 @@ foreach my $case (@workload)
 	$largest = $run->[2] if $run->[2] > $largest;
 }
 cmp_ok($largest, '>', 8 * 1024 * 1024, 'some of these plans are large');
+cmp_ok(ask($session, 'SELECT min(allocs) FROM goarena_statements'), '<', 1000,
+	'allocations of others do not count');
 
 # What was given back before the end still counts.
 my ($spilled) = logged_runs("SET work_mem = '4MB'",
@@ -231,6 +233,20 @@ END $$
 SQL
 cmp_ok(ask($session, 'SELECT max(peak_max) FROM goarena_statements'), '>', 8 * 1024 * 1024,
 	'two sorts at a time');
+
+# What a cursor holds grows from call to call, with other statements between.
+ask($session, q{SET goarena.track_statements = 'all'});
+my $growing = 'WITH RECURSIVE r AS (SELECT 1 AS n UNION SELECT n + 1 FROM r WHERE n < 60000) SELECT n FROM r';
+ask($session, 'SELECT goarena_statements_reset()');
+ask($session, "SELECT count(*) FROM ($growing) x");
+my $at_once = ask($session, 'SELECT max(peak_max) FROM goarena_statements');
+ask($session, 'SELECT goarena_statements_reset()');
+ask($session, "DO \$\$ DECLARE found_n integer; BEGIN FOR found_n IN $growing LOOP PERFORM count(*) FROM t WHERE i < 0 AND false; END LOOP; END \$\$");
+my $by_rows = ask($session, 'SELECT max(peak_max) FROM goarena_statements WHERE NOT toplevel');
+cmp_ok($at_once, '>', 2 * 1024 * 1024, 'a plan that grows');
+cmp_ok($by_rows, '>', $at_once * 0.8, "as much row by row: $by_rows, at once: $at_once");
+cmp_ok($by_rows, '<', $at_once * 1.2, 'and not more');
+ask($session, q{SET goarena.track_statements = 'top'});
 
 # 5. Parallel workers count for their leader's statement.
 ask($session, 'ALTER TABLE t SET (parallel_workers = 2)');
