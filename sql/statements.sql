@@ -2,6 +2,7 @@
 -- goarena_statements: what statements used
 --
 SHOW goarena.track_statements;
+SET goarena.track_statements = 'top';
 CREATE TABLE numbers AS SELECT i FROM generate_series(1, 10000) i;
 SELECT goarena_statements_reset();
 
@@ -44,7 +45,7 @@ SET goarena.track_statements = 'off';
 SELECT goarena_statements_reset();
 SELECT largest();
 SELECT count(*) FROM goarena_statements;
-RESET goarena.track_statements;
+SET goarena.track_statements = 'top';
 
 -- statements that fail count
 SELECT goarena_statements_reset();

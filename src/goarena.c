@@ -144,7 +144,7 @@ DefineStatementSettings(void)
 	DefineCustomEnumVariable(
 		"goarena.track_statements", "Sets which statements goarena_statements counts.",
 		"top counts those that clients send, all those in functions, too.",
-		&goarena_track_statements, TRACK_STATEMENTS_TOP, track_statements_options, PGC_SUSET, 0,
+		&goarena_track_statements, TRACK_STATEMENTS_OFF, track_statements_options, PGC_SUSET, 0,
 		NULL, AssignTrackStatements, NULL);
 	DefineCustomIntVariable(
 		"goarena.statements_max", "Sets the number of statements that goarena_statements keeps.",

@@ -90,7 +90,7 @@ typedef struct Failure
 
 #define MAX_FAILURES 16 /* more at a time are not told of */
 
-int goarena_track_statements = TRACK_STATEMENTS_TOP;
+int goarena_track_statements = TRACK_STATEMENTS_OFF;
 
 static bool may_track = false; /* preloaded, so that there is a table */
 

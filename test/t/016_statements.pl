@@ -20,6 +20,7 @@ my $node = new_server(
 	'main',
 	"shared_preload_libraries = 'goarena, goarena_test'",
 	'goarena.statements_max = 100',
+	'goarena.track_statements = top',
 	'max_parallel_workers_per_gather = 0',
 	'jit = off',
 	"work_mem = '64MB'");
@@ -368,7 +369,8 @@ is(crashes($node, $crash), '', 'nothing else crashed');
 my $libdir = $node->config_data('--pkglibdir');
 foreach my $setting ('auto', 'on')
 {
-	my $other = new_server("ids_$setting", PRELOAD, "compute_query_id = '$setting'");
+	my $other = new_server("ids_$setting", PRELOAD, 'goarena.track_statements = top',
+		"compute_query_id = '$setting'");
 
 	$other->safe_psql('postgres', 'SELECT 1');
 	cmp_ok($other->safe_psql('postgres', 'SELECT count(*) FROM goarena_statements'), '>', 0,
@@ -381,7 +383,7 @@ SKIP:
 	foreach my $libraries ('goarena, pg_stat_statements', 'pg_stat_statements, goarena')
 	{
 		my $other = new_server('with_' . substr($libraries, 0, 2),
-			"shared_preload_libraries = '$libraries'");
+			"shared_preload_libraries = '$libraries'", 'goarena.track_statements = top');
 
 		$other->safe_psql('postgres',
 			'CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset(); SELECT goarena_statements_reset()');
