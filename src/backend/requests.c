@@ -218,8 +218,7 @@ RequestWork(int slot, int pid, uint32 want)
 
 	pg_atomic_fetch_or_u32(&requests->wanted[slot], want);
 	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
-		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT,
-							  ProcSignalNumber(RegistryProc(slot)));
+		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(RegistryProc(slot)));
 }
 
 /*
