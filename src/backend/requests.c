@@ -206,19 +206,19 @@ IsThere(int slot, int pid)
 
 /*
  * RequestWork
- *		A backend that waits for its client would not see the flag before the
- *		client says something.  The signal that makes backends catch up with
- *		invalidation messages lets it run an empty transaction, at the end of
- *		which it does.
+ *		A backend that waits for its client, or is about to, would not see the
+ *		flag before the client says something.  The signal that makes backends
+ *		catch up with invalidation messages lets it run an empty transaction then,
+ *		at the end of which it does.
  */
 void
 RequestWork(int slot, int pid, uint32 want)
 {
-	PGPROC *proc = RegistryProc(slot);
+	RegistryFigures figures;
 
 	pg_atomic_fetch_or_u32(&requests->wanted[slot], want);
-	if (!InTransaction(proc) && WaitsForClient(proc))
-		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(proc));
+	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
+		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(RegistryProc(slot)));
 }
 
 /*
