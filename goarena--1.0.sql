@@ -372,8 +372,6 @@ COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_sta
 
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
-REVOKE ALL ON FUNCTION goarena_arenas() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION goarena_arenas() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
