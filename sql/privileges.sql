@@ -34,7 +34,7 @@ SELECT count(*) AS called FROM goarena_sweep();
 SELECT count(*) > 0 AS called FROM goarena_sweeps();
 SELECT goarena_release() >= 0 AS called;
 SELECT goarena_reset_stats();
--- no identifiers, no addresses, no internals
+-- the own process in full, but no addresses and no internals
 SELECT count(*) > 5 AS own FROM goarena_arenas();
 SELECT * FROM goarena_chunks();
 SELECT goarena_check();
