@@ -117,7 +117,9 @@ SET goarena.log_peak = -2;
 SET goarena.memory_limit = '64MB';
 SET goarena.memory_limit = '15MB';
 SET goarena.memory_limit = 0;
+\set VERBOSITY sqlstate
 SET goarena.memory_limit = -2;
+\set VERBOSITY default
 SET goarena.memory_limit = -1;
 SET goarena.total_memory_limit = '1GB';
 SET goarena.on_total_limit = cancel_largest;

@@ -208,6 +208,8 @@ ContextsPack(void *memory, Size size)
 	int order;
 
 	BeginPack(head);
+	if (!process_heap_ready)
+		return;
 	PackOrders(head, size, 0, NUM_ORDERS);
 	if (head->others == 0)
 		return;
