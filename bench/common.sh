@@ -91,6 +91,17 @@ processor()
 	sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1
 }
 
+# The settings of this run from the environment, as they would be typed.
+chosen()
+{
+	local name
+
+	for name in BENCH_ROUNDS BENCH_MB BENCH_SLICES BENCH_SECONDS BENCH_CLIENTS BENCH_CONFIGS \
+		BENCH_WORKLOADS; do
+		[ -z "${!name:-}" ] || printf "%s='%s' " "$name" "${!name}"
+	done
+}
+
 # Find the server, make the scratch directory and begin the part's file.
 begin_part()
 {
@@ -104,7 +115,7 @@ begin_part()
 	: >"$raw"
 	memory=$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1024 / 1024 }' /proc/meminfo)
 	fact date "$(date -u '+%Y-%m-%d %H:%M UTC')"
-	fact command "bench/run.sh $options$part"
+	fact command "$(chosen)bench/run.sh $options$part"
 	fact rounds "$rounds"
 	fact goarena "$(git -C "$TOP" describe --always --dirty --abbrev=12 2>/dev/null || say unknown)"
 	fact PostgreSQL "$("$PG_CONFIG" --version | sed 's/^PostgreSQL //')"

@@ -16,44 +16,14 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-slices=${BENCH_SLICES:-$(size 3 1000)}
 seconds=${BENCH_SECONDS:-5}
 read -ra length <<<"$(size '-t 20' "-T $seconds")"
-scale=$(size 1 10)
 read -ra clients <<<"${BENCH_CLIENTS:-$(size 2 '1 8')}"
 read -ra configs <<<"plain ${BENCH_CONFIGS:-off default on strict}"
 read -ra workloads <<<"${BENCH_WORKLOADS:-select select-prepared tpcb}"
 
-# arguments of pgbench, and transactions of a client in a slice when it is alone
-declare -A arguments=(
-	[select]="-S"
-	[select-prepared]="-S -M prepared"
-	[tpcb]="-b tpcb-like"
-)
-declare -A transactions=([select]=160 [select-prepared]=240 [tpcb]=24)
-
-# Print what workload $1 with $2 clients is called.
-name_case()
-{
-	if [ "$2" -eq 1 ]; then say "$1, 1 client"; else say "$1, $2 clients"; fi
-}
-
-# Measure workload $1 with $2 clients in slices, which is case $3.
-measure_slices()
-{
-	local each=$(((${transactions[$1]:-1} + $2 - 1) / $2)) servers=() name round time cpu
-
-	progress "$3: $slices slices of $each transactions"
-	! "$short" || each=5
-	for name in "${configs[@]}"; do
-		servers+=("$name=host=$SCRATCH port=${port_of[$name]} dbname=postgres user=$TEST_USER")
-	done
-	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$slices" "$each" "${servers[@]}"
-	while read -r name round time cpu; do
-		record slices "$3" "$name" "$round" "$time"
-		record cpu "$3" "$name" "$round" "$cpu"
-	done <"$SCRATCH/output"
-}
+# shellcheck source=bench/slices.sh
+source "$BENCH/slices.sh"
 
 # Run pgbench with workload $1 and $2 clients on server $3, and record its time for a
 # transaction as case $4 of round $5.
@@ -76,13 +46,7 @@ for statistic in mean least; do
 	target slices strict "$statistic" '>=' 0.85 "throughput ($statistic of the workloads)"
 done
 
-compile paired
-start_server 'shared_buffers = 512MB' 'max_wal_size = 4GB' 'autovacuum = off'
-capture pgbench -i -q -s "$scale"
-stop_server
-for name in "${configs[@]}"; do
-	start_config "$name"
-done
+start_slices
 for count in "${clients[@]}"; do
 	for workload in "${workloads[@]}"; do
 		measure_slices "$workload" "$count" "$(name_case "$workload" "$count")"

@@ -4,6 +4,7 @@
 #   allocator    memory contexts by themselves, by type, pattern and size
 #   replay       the same with operations recorded from real work
 #   pgbench      throughput and CPU time of pgbench's transactions
+#   everything   what it costs to count statements and to limit memory
 #   free_stacks  what it costs to keep the stacks of frees
 #   analytic     queries over a generated data set: time and memory
 #   sweep        bandwidth and pauses of sweeps
@@ -30,7 +31,7 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-PARTS=(allocator replay pgbench free_stacks analytic sweep memory)
+PARTS=(allocator replay pgbench everything free_stacks analytic sweep memory)
 
 if [ "${1:-}" = --short ]; then
 	shift

@@ -1,0 +1,33 @@
+#!/bin/bash
+# everything.sh - part of run.sh: what it costs to count, to log and to limit
+#
+# The workloads of pgbench with default settings on one server, and on the other with
+# goarena_statements, goarena.log_peak and both limits besides; and what the server's own
+# query identifiers, which goarena_statements needs, cost by themselves.  See bench/slices.sh.
+
+# shellcheck source=bench/common.sh
+source "$(dirname "$0")/common.sh"
+
+configs=(default identifiers everything)
+settings[identifiers]="compute_query_id = on"
+settings[everything]="goarena.track_statements = top
+goarena.log_peak = 100MB
+goarena.memory_limit = 1GB
+goarena.total_memory_limit = 8GB"
+
+# shellcheck source=bench/slices.sh
+source "$BENCH/slices.sh"
+
+begin_part
+table slices slices default 'µs a transaction' speed 'all that can be switched on, against default settings: throughput'
+table cpu cpu default 'µs a transaction' time 'all that can be switched on, against default settings: CPU time of the backends'
+table identifiers-slices slices identifiers 'µs a transaction' speed 'the same against compute_query_id = on: throughput'
+table identifiers-cpu cpu identifiers 'µs a transaction' time 'the same against compute_query_id = on: CPU time'
+target slices everything mean '>=' 0.99 'everything on against everything off'
+target identifiers-slices everything mean '>=' 0.99 'everything on against query identifiers alone'
+
+start_slices
+for workload in select select-prepared tpcb; do
+	measure_slices "$workload" 1 "$(name_case "$workload" 1)"
+done
+end_part
