@@ -218,7 +218,8 @@ foreach my $way (@ways)
 	like($free_stack, qr/ fault_$freed_by\b.*\(goarena_fault_test\.so\+/,
 		"$name: the free stack has the function that did it");
 	like($free_stack, qr/PostgresMain/, "$name: the free stack is whole");
-	unlike($free_stack, qr/goarena\.so/, "$name: the free stack has none of goarena's functions");
+	unlike($free_stack =~ s/fault_$freed_by\b.*//sr, qr/goarena\.so/,
+		"$name: the free stack begins with none of goarena's functions");
 }
 
 # without an ident

@@ -57,10 +57,10 @@ sub limit_error
 
 my $mb64 = 64 * 1024 * 1024;
 
-# From 18 on tuplestores are in Generation contexts, whose blocks of up to 8 MB come
-# from malloc.  They are counted, but only arenas are refused; and what malloc keeps of
-# them is not counted.
-my $beyond = $node->pg_version >= 18 ? 16 * 1024 * 1024 : 0;
+# Contexts that are no arenas are counted, but only arenas are refused.  From 18 on
+# tuplestores are such contexts, of type Generation, whose blocks of up to 8 MB come from
+# malloc; and what malloc keeps of them is not counted.
+my $beyond = ($node->pg_version >= 18 ? 16 : 1) * 1024 * 1024;
 my $back_kb = 24 * 1024 + $beyond / 1024;
 
 # A figure of the session's process.
