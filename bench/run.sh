@@ -52,7 +52,7 @@ make_scratch
 progress "building for PostgreSQL $PG_VERSION"
 quietly pgxs_make -C "$TOP" -j "$(nproc)"
 quietly pgxs_make -C "$TOP" install
-quietly pgxs_make -C "$TOP/test/modules/goarena_bench" install
+quietly pgxs_make -C "$TOP/test/modules/goarena_bench" clean install
 
 passed=0
 failed=0

@@ -716,9 +716,7 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 	usage->used_bytes -= arena->delayed_bytes;
 	usage->free_bytes = arena->free_bytes + (arena->end - arena->ptr);
 	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
-	if (arena->free_lists != NULL)
-		for (int i = 0; i < GA_NUM_CLASSES; i++)
-			usage->free_objects += ga_free_list_length(arena, i);
+	usage->free_objects = ga_free_list_objects(arena);
 }
 
 size_t

@@ -114,6 +114,23 @@ ga_free_list_length(const ga_arena *arena, int size_class)
 	return length;
 }
 
+size_t
+ga_free_list_objects(const ga_arena *arena)
+{
+	size_t objects = 0;
+
+	if (arena->free_bytes == 0)
+		return 0;
+	for (int word = 0; word < GA_CLASS_WORDS; word++)
+	{
+		uint64_t classes = word == 0 ? arena->small_free : arena->free_lists->nonempty[word];
+
+		for (; classes != 0; classes &= classes - 1)
+			objects += ga_free_list_length(arena, 64 * word + __builtin_ctzl(classes));
+	}
+	return objects;
+}
+
 bool
 ga_free_list_is_valid(const ga_arena *arena)
 {

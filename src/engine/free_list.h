@@ -132,8 +132,9 @@ extern void ga_free_list_destroy(ga_arena *arena);
 /* Size of a FREE object in bytes. */
 extern size_t ga_free_object_size(const void *object);
 
-/* How many objects are on the list of a class?  Walks it: for statistics. */
+/* How many objects are on the list of a class, and on all?  Walks them: for statistics. */
 extern size_t ga_free_list_length(const ga_arena *arena, int size_class);
+extern size_t ga_free_list_objects(const ga_arena *arena);
 
 /* Are the links, classes and sizes of all lists right?  For ga_heap_check. */
 extern bool ga_free_list_is_valid(const ga_arena *arena);
