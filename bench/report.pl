@@ -11,7 +11,7 @@ use warnings;
 
 use List::Util qw(max min sum);
 
-my @PARTS = qw(allocator replay pgbench free_stacks analytic sweep memory);
+my @PARTS = qw(allocator replay pgbench everything free_stacks analytic sweep memory);
 my @COLORS = ('#4e79a7', '#f28e2b', '#59a14f', '#e15759', '#b07aa1', '#76b7b2', '#9c755f');
 my $FOLD = 20;    # tables with more rows than that are folded
 my $dir = shift // die "usage: report.pl DIRECTORY\n";
