@@ -175,7 +175,7 @@ is("@relations", 't 0 t t', 'stats of an arena: what is used is counted');
 my $offset = -s $node->logfile;
 $node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
 ok( wait_until(
-		sub { log_of($node, $offset) =~ /LOG:  level: [12]; goarena test: \Q$told\E \(\d+ chunks\); \d+ used\n/ }),
+		sub { log_of($node, $offset) =~ /LOG:  level: [12]; goarena test: \Q$told\E \(\d+ chunks\); \d+ used\n.*Grand total:.*\n/s }),
 	'pg_log_backend_memory_contexts: the same figures');
 like(log_of($node, $offset), qr/LOG:  level: [12]; MessageContext: \d+ total in \d+ blocks;/,
 	'pg_log_backend_memory_contexts: the server\'s contexts');
