@@ -177,6 +177,23 @@ MaintainOnSlowPath(void)
 	Maintain(SWEEP_VOLUME);
 }
 
+bool
+KeepExcessBegin(void)
+{
+	bool before = process_heap.keeps_excess;
+
+	/* Others may need it more. */
+	process_heap.keeps_excess = goarena_total_memory_limit_kb == NO_LIMIT;
+	return before;
+}
+
+void
+KeepExcessEnd(bool before)
+{
+	if (!before)
+		ga_heap_keep_excess(&process_heap, false);
+}
+
 void
 MaintainAtStatementEnd(void)
 {
@@ -246,6 +263,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 {
 	static bool exit_registered = false;
 
+	KeepExcessEnd(false);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{

@@ -60,6 +60,14 @@ extern void RunSweep(SweepReason reason, ga_sweep_result *result);
 /* Sweep, and give back all memory not in use.  Returns bytes released. */
 extern size_t RunRelease(void);
 
+/*
+ * What a statement gives up while it runs, it is likely to want again: let the
+ * heap keep it, whatever goarena.retain says.  Begin says what to give to End.
+ * An error is an end, too.
+ */
+extern bool KeepExcessBegin(void);
+extern void KeepExcessEnd(bool before);
+
 /* A statement has ended: do what is due, and what other processes asked for. */
 extern void MaintainAtStatementEnd(void);
 

@@ -506,6 +506,7 @@ static void
 TrackRun(EXECUTOR_RUN_PARAMETERS)
 {
 	Statement *statement = Find(queryDesc);
+	bool kept = KeepExcessBegin();
 	Level inner;
 
 	if (statement != NULL)
@@ -528,6 +529,7 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
+	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
 }
 
@@ -656,6 +658,7 @@ TrackUtility(UTILITY_PARAMETERS)
 	Statement statement;
 	Level inner;
 	bool tracked = level == &outermost || IsTracked();
+	bool kept;
 
 	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
 	{
@@ -663,6 +666,7 @@ TrackUtility(UTILITY_PARAMETERS)
 		return;
 	}
 
+	kept = KeepExcessBegin();
 	if (tracked)
 		Begin(&statement, NULL, UtilityQueryId(pstmt));
 	EnterLevel(&inner);
@@ -681,6 +685,7 @@ TrackUtility(UTILITY_PARAMETERS)
 	LeaveLevel(&inner);
 	if (tracked)
 		Complete(&statement);
+	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
 }
 

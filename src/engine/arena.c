@@ -238,7 +238,9 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 	bool keep =
 		chunk != NULL && chunk->order <= GA_HANDON_ORDER && arena->mode != GA_QUARANTINE_STRICT;
 
-	ga_arena_note_free(arena, GA_FREED_BY_RESET);
+	/* There may be no more to it than objects that were delayed. */
+	if (!keep || arena->full.count > 0 || arena->large.count > 0)
+		ga_arena_note_free(arena, GA_FREED_BY_RESET);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	if (chunk != NULL && !keep)

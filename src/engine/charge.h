@@ -55,7 +55,7 @@ ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 	if (end > chunk->touched)
 	{
 		end = ga_align_up(end, arena->heap->os->page_size);
-		arena->heap->touched += end - chunk->touched;
+		ga_heap_note_touched(arena->heap, end - chunk->touched);
 		chunk->touched = end;
 	}
 }

@@ -89,8 +89,12 @@ ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched)
 			ga_list_push_tail(&heap->retained_lru, &chunk->retained);
 		else if (chunk->touched > 0 && touched == 0)
 			ga_list_remove(&heap->retained_lru, &chunk->retained);
+		heap->touched += touched - chunk->touched;
 	}
-	heap->touched += touched - chunk->touched;
+	else if (touched > chunk->touched)
+		ga_heap_note_touched(heap, touched - chunk->touched);
+	else
+		heap->touched -= chunk->touched - touched;
 	chunk->touched = touched;
 }
 

@@ -265,6 +265,8 @@ typedef struct ga_heap
 	size_t pace;			 /* bytes that sweeps wait for because they were frequent, or 0 */
 	int64_t last_due;		 /* when the last sweep that was due ended, in microseconds */
 	size_t fault_bytes;		 /* physical bytes on the fault list */
+	bool keeps_excess;		 /* see ga_heap_keep_excess */
+	size_t to_trim;			 /* bytes of the excess that are to go with the next step */
 	uint64_t next_arena_id;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
 	bool isolation_stopped; /* the mapping limit was reached and told */
@@ -398,6 +400,20 @@ extern void ga_heap_flush_faults(ga_heap *heap);
 
 /* Give physical pages back until at most this many bytes are retained. */
 extern void ga_heap_trim(ga_heap *heap, size_t retain);
+
+/*
+ * Keep pages beyond config.retain, or no longer: while some work is under way, what
+ * it gave up is likely to be wanted again.  Of what is kept in excess, as much
+ * goes back as other pages are touched for the first time, so that a heap does
+ * not hold more because of it than it did before.
+ */
+extern void ga_heap_keep_excess(ga_heap *heap, bool keep);
+
+/* Give back what is retained beyond config.retain, unless that is to be kept. */
+extern void ga_heap_trim_excess(ga_heap *heap);
+
+/* So many bytes of pages were touched for the first time. */
+extern void ga_heap_note_touched(ga_heap *heap, size_t bytes);
 
 /* Give back every page not in use.  Returns bytes released. */
 extern size_t ga_heap_release(ga_heap *heap);

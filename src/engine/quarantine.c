@@ -14,7 +14,8 @@
  * free them all the same; the caller is told once.
  *
  * Pages of chunks not in use are kept up to config.retain bytes, the ones
- * used last being kept the longest.
+ * used last being kept the longest.  Beyond that they can be kept for the time
+ * of some work that is likely to want them again (ga_heap_keep_excess).
  *
  * After Go's runtime, arena.go: freeUserArenaChunk, setUserArenaChunkToFault;
  * batching and the budget are ours.
@@ -69,8 +70,7 @@ ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk)
 		ga_list_push_head(&heap->ready_huge, &chunk->link);
 	else
 		ga_list_push_head(&heap->ready[chunk->order], &chunk->link);
-	if (heap->retained > heap->config.retain)
-		ga_heap_trim(heap, heap->config.retain);
+	ga_heap_trim_excess(heap);
 }
 
 void
@@ -215,8 +215,7 @@ ga_heap_flush_faults(ga_heap *heap)
 		heap->fault_failure_told = false;
 		link = next;
 	}
-	if (heap->retained > heap->config.retain)
-		ga_heap_trim(heap, heap->config.retain);
+	ga_heap_trim_excess(heap);
 }
 
 /*
@@ -246,6 +245,9 @@ close_run(ga_heap *heap, uintptr_t from, size_t count)
 	for (size_t i = 0; i < count; i++, link = link->next)
 		ga_chunk_note_access(heap, ga_container(ga_chunk, retained, link), 0);
 }
+
+/* What is kept in excess goes in steps of at least so many bytes. */
+#define TRIM_STEP ((size_t) 256 << 10)
 
 /* Of a chunk that keeps at least this much, only the end is given back. */
 #define TRIM_KEEPS ((size_t) 1 << 20)
@@ -327,19 +329,56 @@ trim_run(ga_heap *heap, size_t excess)
 }
 
 /*
- * ga_heap_trim
+ * trim_to
  *		Chunks come to the list in order of their last use, and batches in order
- *		of address, so runs of neighbours are again one system call.  Goes an
- *		eighth below the target, not to be called again for each chunk.
+ *		of address, so runs of neighbours are again one system call.
+ */
+static void
+trim_to(ga_heap *heap, size_t target)
+{
+	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
+		if (!trim_run(heap, heap->retained - target))
+			break;
+}
+
+/*
+ * ga_heap_trim
+ *		Goes an eighth below, not to be called again for each chunk.
  */
 void
 ga_heap_trim(ga_heap *heap, size_t retain)
 {
-	size_t target = retain - retain / 8;
+	trim_to(heap, retain - retain / 8);
+}
 
-	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
-		if (!trim_run(heap, heap->retained - target))
-			break;
+void
+ga_heap_trim_excess(ga_heap *heap)
+{
+	if (heap->retained > heap->config.retain && !heap->keeps_excess)
+		ga_heap_trim(heap, heap->config.retain);
+}
+
+void
+ga_heap_keep_excess(ga_heap *heap, bool keep)
+{
+	heap->keeps_excess = keep;
+	heap->to_trim = 0;
+	ga_heap_trim_excess(heap);
+}
+
+void
+ga_heap_note_touched(ga_heap *heap, size_t bytes)
+{
+	heap->touched += bytes;
+	if (GA_LIKELY(!heap->keeps_excess || heap->retained <= heap->config.retain))
+		return;
+	heap->to_trim += bytes;
+	if (heap->to_trim >= TRIM_STEP)
+	{
+		trim_to(heap, ga_max_size(heap->config.retain,
+								  heap->retained - ga_min_size(heap->retained, heap->to_trim)));
+		heap->to_trim = 0;
+	}
 }
 
 size_t

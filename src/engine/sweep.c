@@ -369,7 +369,7 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 
 	heap->sweeping = false;
 	ga_heap_flush_faults(heap);
-	ga_heap_trim(heap, heap->config.retain);
+	ga_heap_trim_excess(heap);
 	now = heap->os->now();
 	result->duration = now - heap->sweep.started;
 	if (heap->sweep.due)

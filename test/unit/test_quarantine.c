@@ -352,6 +352,62 @@ only_the_end_of_a_large_chunk_is_released(void **state)
 }
 
 static void
+excess_is_kept_for_a_while(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunk = take_written(heap, 23);
+	size_t before = heap->touched;
+
+	heap->config.retain = MB;
+	ga_heap_keep_excess(heap, true);
+	make_ready(heap, chunk);
+	assert_int_equal(heap->retained, 8 * MB);
+	assert_int_equal(fake_calls(OS_UNUSE), 0);
+
+	/* Pages that are touched for the first time take the place of others, in steps. */
+	take_written(heap, 20);
+	assert_int_equal(heap->retained, 7 * MB);
+	assert_int_equal(heap->touched, before);
+	for (int i = 1; i <= 4; i++)
+	{
+		take_written(heap, 16);
+		assert_int_equal(heap->retained, 7 * MB - (i < 4 ? 0 : 256 * KB));
+	}
+	assert_int_equal(heap->touched, before);
+	assert_int_equal(fake_calls(OS_UNUSE), 2);
+	assert_int_equal(pages_of(heap, chunk), 7 * MB - 256 * KB);
+	assert_heap(heap);
+
+	/* What is within the budget stays. */
+	take_written(heap, 24);
+	assert_int_equal(heap->retained, MB);
+	assert_heap(heap);
+	ga_heap_keep_excess(heap, false);
+	assert_int_equal(heap->retained, MB);
+}
+
+static void
+excess_is_given_back_at_the_end(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[2];
+
+	heap->config.retain = MB;
+	take_row(heap, 22, chunks, lengthof(chunks));
+	ga_heap_keep_excess(heap, true);
+	make_ready(heap, chunks[0]);
+	quarantine_now(heap, chunks[1]);
+	assert_int_equal(heap->retained, 8 * MB);
+	sweep_nothing(heap);
+	assert_int_equal(heap->retained, 8 * MB);
+	ga_heap_keep_excess(heap, false);
+	assert_true(heap->retained <= MB);
+	assert_heap(heap);
+	make_ready(heap, take_written(heap, 21));
+	assert_true(heap->retained <= MB);
+}
+
+static void
 quarantined_pages_count_for_the_budget(void **state)
 {
 	ga_heap *heap = *state;
@@ -493,6 +549,8 @@ main(void)
 		TEST(isolation_stops_at_the_mapping_limit),
 		TEST(pages_longest_unused_are_released_first),
 		TEST(only_the_end_of_a_large_chunk_is_released),
+		TEST(excess_is_kept_for_a_while),
+		TEST(excess_is_given_back_at_the_end),
 		TEST(quarantined_pages_count_for_the_budget),
 		TEST(release_leaves_nothing),
 		TEST(released_chunks_are_closed),

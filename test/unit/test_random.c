@@ -146,7 +146,10 @@ operate(model *m, const load *l, uint64_t *random, int *sweep_part)
 		case 8:
 			ga_heap_flush_faults(m->heap);
 			break;
-		case 9 ... 20:
+		case 9:
+			ga_heap_keep_excess(m->heap, random_below(random, 2) == 0);
+			break;
+		case 10 ... 20:
 			if (a->count > 0 && a->objects[object].size > 0)
 				model_point(m, (int) random_below(random, MODEL_ROOTS), arena, object,
 							random_below(random, a->objects[object].size));
