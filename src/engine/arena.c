@@ -130,29 +130,52 @@ ga_arena_destroy(ga_arena *arena)
 }
 
 /*
+ * rewind_active
+ *		Start again where the active chunk began.
+ */
+GA_INLINE void
+rewind_active(ga_arena *arena, ga_chunk *chunk)
+{
+	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
+	arena->ptr = chunk->start;
+	chunk->freed = 0;
+}
+
+/*
+ * charge_credit
+ *		As much as the credit allows is charged in advance, which spares small
+ *		arenas the slow path.
+ */
+GA_INLINE void
+charge_credit(ga_arena *arena, ga_chunk *chunk)
+{
+	size_t advance = ga_min_size(arena->credit, arena->end - arena->ptr);
+
+	arena->soft_end = arena->ptr + advance;
+	ga_charge_all(arena, advance);
+	chunk->charged = advance;
+	ga_charge_touch(arena, chunk);
+}
+
+/*
  * begin_life
  *		Start again in the active chunk: where it began, or in quarantined
- *		arenas where the last life ended.  As much as the credit allows is
- *		charged in advance, which spares small arenas the slow path.
+ *		arenas where the last life ended.
  */
 static void
 begin_life(ga_arena *arena)
 {
 	ga_chunk *chunk = arena->active;
-	size_t advance;
 
-	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	if (arena->mode == GA_QUARANTINE_OFF)
-		arena->ptr = chunk->start;
+		rewind_active(arena, chunk);
 	else
+	{
+		GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 		chunk->start = arena->ptr;
-	chunk->freed = 0;
-
-	advance = ga_min_size(arena->credit, arena->end - arena->ptr);
-	arena->soft_end = arena->ptr + advance;
-	ga_charge_all(arena, advance);
-	chunk->charged = advance;
-	ga_charge_touch(arena, chunk);
+		chunk->freed = 0;
+	}
+	charge_credit(arena, chunk);
 }
 
 bool
@@ -167,10 +190,13 @@ ga_arena_park(ga_arena *arena)
 
 	heap->freed_note = 0;
 	ga_charge_all(arena, 0);
-	give_up_rest(arena);
-	arena->meter = NULL;
-	arena->credit = 0;
-	begin_life(arena);
+	if (arena->full.count + arena->large.count > 0)
+		give_up_rest(arena);
+	else
+		ga_free_list_clear(arena);
+	rewind_active(arena, chunk);
+	arena->soft_end = arena->ptr;
+	chunk->charged = 0;
 	ga_list_remove(&heap->arenas, &arena->link);
 	ga_list_push_head(&heap->parked, &arena->link);
 	return true;
@@ -204,13 +230,13 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 	arena->credit = credit;
 	arena->allocs = arena->frees = arena->resets = 0;
 	arena->id = arena->active->arena_id = ++heap->next_arena_id;
-	begin_life(arena);
 
-	/* Its chunk would be lost to the next. */
 	arena->mode = ga_heap_draw_mode(heap);
-	if (arena->mode != GA_QUARANTINE_OFF)
+	if (GA_LIKELY(arena->mode == GA_QUARANTINE_OFF))
+		charge_credit(arena, arena->active);
+	else
 	{
-		ga_charge_all(arena, 0);
+		/* The chunk would be lost to the next arena. */
 		ga_chunk_make_ready(heap, detach_active(arena));
 		arena->next_order = heap->min_order;
 	}

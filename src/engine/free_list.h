@@ -119,7 +119,7 @@ extern void ga_free_list_unlink(ga_arena *arena, void *object);
 GA_INLINE void
 ga_free_list_clear(ga_arena *arena)
 {
-	if (arena->free_lists == NULL)
+	if (arena->free_bytes == 0)
 		return;
 	memset(arena->free_lists->nonempty, 0, sizeof(arena->free_lists->nonempty));
 	arena->small_free = 0;
