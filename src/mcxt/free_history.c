@@ -11,6 +11,7 @@
 
 #include <link.h>
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
@@ -103,6 +104,28 @@ CopyIdent(FreeRecord *record, const ArenaSet *set)
 	}
 }
 
+/*
+ * CopyQuery
+ *		To cut it off at a character takes longer than all the rest, so what was
+ *		copied last is used again as long as the same statement runs.
+ */
+static void
+CopyQuery(FreeRecord *record)
+{
+	static const char *source = NULL;
+	static TimestampTz statement = 0;
+	static char copied[FREE_QUERY_LENGTH];
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
+	if (debug_query_string != source || now != statement)
+	{
+		source = debug_query_string;
+		statement = now;
+		CopyText(copied, IsFreed(source) ? NULL : source, FREE_QUERY_LENGTH);
+	}
+	memcpy(record->query, copied, FREE_QUERY_LENGTH);
+}
+
 uint64_t
 FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 {
@@ -130,8 +153,7 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 		ArenaSetNoteParents(set);
 	memcpy(record->parents, set->parents, sizeof(record->parents));
 	CopyIdent(record, set);
-	CopyText(record->query, IsFreed(debug_query_string) ? NULL : debug_query_string,
-			 FREE_QUERY_LENGTH);
+	CopyQuery(record);
 	record->depth = goarena_free_stacks ? StackTraceTake(record->stack, FREE_STACK_DEPTH) : 0;
 	return last_number;
 }
