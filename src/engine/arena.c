@@ -47,7 +47,7 @@ detach_active(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 
 	chunk->used = arena->ptr;
-	arena->active = NULL;
+	arena->active = arena->recent = NULL;
 	arena->ptr = arena->soft_end = arena->end = 0;
 	return chunk;
 }
@@ -101,6 +101,7 @@ give_up_rest(ga_arena *arena)
 {
 	ga_delay_clear(arena);
 	ga_free_list_clear(arena);
+	arena->recent = NULL;
 	ga_list_foreach_safe (link, &arena->full)
 	{
 		ga_list_remove(&arena->full, link);
@@ -353,6 +354,7 @@ leave_chunk(ga_arena *arena, ga_chunk *chunk)
 	}
 	ga_arena_note_free(arena, GA_FREED_BY_PFREE);
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	arena->recent = NULL;
 	ga_list_remove(&arena->full, &chunk->link);
 	give_up_chunk(arena, chunk);
 	if (arena->mode == GA_QUARANTINE_STRICT)

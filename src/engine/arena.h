@@ -63,6 +63,7 @@ struct ga_arena
 
 	uintptr_t end;			   /* end of the active chunk */
 	ga_chunk *active;		   /* NULL until the first allocation */
+	ga_chunk *recent;		   /* where an object was freed last, or NULL */
 	ga_quarantine mode;		   /* of the present life */
 	int next_order;			   /* of the next chunk */
 	ga_list full;			   /* chunks without room */
@@ -273,7 +274,7 @@ extern ga_free_result ga_arena_free_slow(ga_arena *arena, void *object);
 GA_INLINE ga_chunk *
 ga_chunk_of(const ga_arena *arena, const void *object)
 {
-	ga_chunk *chunk = arena->active;
+	ga_chunk *chunk = arena->recent;
 
 	if (GA_LIKELY(chunk != NULL && (uintptr_t) object - chunk->base < chunk->size))
 		return chunk;

@@ -309,6 +309,8 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		return wrong;
 
 	REQUIRE(charged == arena->charged);
+	REQUIRE(arena->recent == NULL || (arena->recent->arena == arena && !arena->recent->large &&
+									  ga_state_is_owned(arena->recent->state)));
 	if (arena->free_lists != NULL)
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
 			listed += ga_free_list_length(arena, i);

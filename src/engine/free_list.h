@@ -189,6 +189,7 @@ ga_arena_free_fast(ga_arena *arena, ga_chunk *chunk, void *object)
 		GA_MAKE_NOACCESS(object, size);
 		ga_free_list_push_fast(arena, object, size, size_class, GA_QUARANTINE_OFF);
 	}
+	arena->recent = chunk;
 	arena->frees++;
 	arena->heap->counters.class_frees[size_class]++;
 	return true;
