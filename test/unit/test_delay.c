@@ -344,6 +344,7 @@ writes_after_free_are_told(void **state)
 			assert_write_found(f, 100, offset, by_reset);
 		assert_write_found(f, 1, 0, by_reset);
 		assert_write_found(f, 8000, 0, by_reset);
+		assert_write_found(f, 8000, 4000, by_reset);
 		assert_write_found(f, 8000, 7992, by_reset);
 	}
 }
