@@ -138,6 +138,84 @@ is(ask($session, q{
 end_session($session);
 
 #
+# Contexts that are no arenas: what sorts and tuplestores use, and each type
+#
+$session = session($node);
+$pid = backend_pid($session);
+ask($session, q{SET work_mem = '2GB'; SET max_parallel_workers_per_gather = 0});
+ask($session, q{
+	CREATE FUNCTION returns_next() RETURNS SETOF text LANGUAGE plpgsql AS
+		$$ BEGIN FOR i IN 1..1000000 LOOP RETURN NEXT repeat('x', 1000); END LOOP; END $$;
+	CREATE VIEW million AS SELECT repeat('x', 1000) || a || b t FROM generate_series(1, 1000) a, generate_series(1, 1000) b});
+my %beyond_arenas = (
+	'sort' => 'SELECT count(*) FROM (SELECT t FROM million ORDER BY t OFFSET 0) s',
+	'sort of a datum' => 'SELECT count(DISTINCT t) FROM million',
+	'materialized CTE' => 'WITH m AS MATERIALIZED (SELECT t FROM million) SELECT count(*) FROM m a, m b',
+	'window' => 'SELECT count(c) FROM (SELECT count(*) OVER () c, t FROM million OFFSET 0) w',
+	'RETURN NEXT' => 'SELECT count(*) FROM returns_next()',
+	'cursor WITH HOLD' => 'BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT t FROM million; COMMIT');
+my %large = map { $_ => 10_000_000 } 'AllocSet', 'Generation';
+my @types = ('AllocSet', 'Generation', 'Slab');
+if ($node->pg_version >= 17)
+{
+	push @types, 'Bump';
+	$large{Bump} = 10_000_000;
+}
+
+# With no limit, to see that they do take so much
+ask($session, 'SELECT count(*) FROM million');
+ask($session, $beyond_arenas{sort});
+cmp_ok(process_kb($pid, 'VmHWM'), '>', 1024 * 1024, 'no limit: a sort takes a gigabyte');
+end_session($session);
+
+$session = session($node);
+$pid = backend_pid($session);
+ask($session, '\set VERBOSITY verbose');
+ask($session, q{SET work_mem = '2GB'; SET max_parallel_workers_per_gather = 0;
+	SET goarena.contexts = '!goarena other, !CacheMemoryContext/, *'; SET goarena.memory_limit = '64MB'});
+ask($session, 'SELECT count(*) FROM pg_class');
+my $rss = process_kb($pid, 'RssAnon');
+
+# The limit refused a statement, and was kept.
+sub refused_at_limit
+{
+	my ($statement, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $error = refused($session, $statement);
+
+	like($error, limit_error($mb64), "$name: refused");
+	my ($size, $in_use) = $error =~ /request of size (\d+) .* and (\d+) bytes are in use/;
+	cmp_ok($in_use // $mb64 * 2, '<=', $mb64 + 1024 * 1024, "$name: the limit was kept");
+	cmp_ok(process_kb($pid, 'RssAnon') - $rss, '<', $back_kb, "$name: memory comes back");
+}
+
+foreach my $name (sort keys %beyond_arenas)
+{
+	refused_at_limit($beyond_arenas{$name}, $name);
+	ask($session, 'ROLLBACK');
+}
+foreach my $type (@types)
+{
+	refused_at_limit("SELECT test_others('$type', 1000, 1000000000)", "$type: small objects");
+	is(ask($session, "SELECT test_others('$type', 1000, 1000000000, 'no_oom')"), 'null', "$type: MCXT_ALLOC_NO_OOM: NULL");
+	is(ask($session, "SELECT test_others('$type', 1000, 30000000)"), 'ok', "$type: what there is room for is had");
+	foreach my $how ('held_off', 'critical')
+	{
+		is(ask($session, "SELECT test_others('$type', 1000, 100000000, '$how')"), 'ok', "$type: $how: not enforced");
+	}
+	next if !$large{$type};
+	refused_at_limit("SELECT test_others('$type', $large{$type}, 1000000000)", "$type: large objects");
+	is(ask($session, "SELECT test_others('$type', $large{$type}, 1000000000, 'no_oom')"), 'null', "$type: large objects: NULL");
+	next if $type eq 'Bump';
+	refused_at_limit("SELECT test_others('$type', 1000000, 1000000000, 'grow')", "$type: an object that grows");
+	is(ask($session, "SELECT test_others('$type', 100000, 20000000, 'grow')"), 'ok', "$type: an object that grows within it");
+}
+is(backend_pid($session), $pid, 'other types: the session goes on');
+diag(process_kb($pid, 'VmHWM') . ' kB at the peak');
+in_order($session, 'other types: all in order');
+end_session($session);
+
+#
 # Errors that are caught, and what works in a transaction that failed
 #
 $session = session($node);
@@ -331,7 +409,7 @@ $pid = backend_pid($session);
 ask($session, '\set VERBOSITY verbose');
 ask($session, q{SET goarena.memory_limit = '64MB'});
 ask($session, 'SELECT count(*) FROM pg_class');
-my $rss = process_kb($pid, 'RssAnon');
+$rss = process_kb($pid, 'RssAnon');
 my $most = 0;
 my @wrong;
 for (my $i = 0; $i < $loops; $i++)
