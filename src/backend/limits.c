@@ -4,7 +4,7 @@
  *	  How much memory a process, and all of them, may hold.
  *
  * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
- * its slow paths.  That figure is not the limit itself but the point where to
+ * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That figure is not the limit itself but the point where to
  * look next: from there this file adds what contexts hold that are no arenas,
  * compares with the settings, and moves the figure on by a part of what is
  * left, so that both are looked at more often the nearer a limit is.

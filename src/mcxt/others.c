@@ -158,6 +158,8 @@ static const MemoryContextMethods watching[OTHER_TYPES] = {
 #endif
 };
 
+static const char *const names[OTHER_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
+
 void
 OthersFind(void)
 {
@@ -194,7 +196,6 @@ void
 OthersWatch(void)
 {
 	static bool begun = false;
-	const char *wrong = NULL;
 
 	if (begun || !AdoptActive())
 		return;
@@ -202,10 +203,12 @@ OthersWatch(void)
 
 	originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
 	AdoptInterpose(&watching[OTHER_ALLOCSET]);
-	for (int type = 0; type < OTHER_TYPES && wrong == NULL; type++)
-		if (tables[type] != NULL)
-			wrong = WatchType(type);
-	if (wrong != NULL)
-		ereport(LOG, (errmsg("goarena cannot refuse memory to contexts of all types"),
-					  errdetail("%s", wrong), errhint("Limits hold for the others.")));
+	for (int type = 0; type < OTHER_TYPES; type++)
+	{
+		const char *wrong = tables[type] == NULL ? NULL : WatchType(type);
+
+		if (wrong != NULL)
+			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),
+						  errdetail("%s", wrong)));
+	}
 }

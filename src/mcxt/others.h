@@ -18,7 +18,7 @@ extern void OthersFind(void);
 /*
  * From now on look at what contexts that are no arenas take in this process and
  * its children.  Does nothing if that is so already, or if no contexts are
- * adopted.  If it cannot be done there is a LOG message, once.
+ * adopted.  A type for which it cannot be done is left alone, with a LOG message.
  */
 extern void OthersWatch(void);
 
