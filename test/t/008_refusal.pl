@@ -62,9 +62,8 @@ is(scalar @said, 2, 'type taken: it is said once in each session');
 like($said[0], qr/type Generation\n.*A method table does not hold functions of the server program/, 'type taken: which, and why');
 $node->append_conf('postgresql.conf', q{goarena.memory_limit = '64MB'});
 $node->restart;
-$node->safe_psql('postgres', 'SELECT 1') foreach 1 .. 3;
-@said = slurp_file($node->logfile) =~ /goarena refuses no memory to contexts of type/g;
-is(scalar @said, 3, 'type taken: or once for the server if that has a limit');
+my ($status, $stdout, $stderr) = $node->psql('postgres', "SELECT test_others('Generation', 1000, 100000000)");
+like($stderr, qr/goarena.memory_limit is 67108864/, 'type taken: with a limit from the start goarena came first');
 $node->stop;
 
 # From 16 on, arenas need an entry of the server's table of methods.
