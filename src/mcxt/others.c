@@ -62,6 +62,7 @@
 
 static MemoryContextMethods *tables[OTHER_TYPES];	/* the server's */
 static MemoryContextMethods originals[OTHER_TYPES]; /* their contents as they were */
+static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
 
 /*
  * MayTake
@@ -160,36 +161,47 @@ static const MemoryContextMethods watching[OTHER_TYPES] = {
 
 static const char *const names[OTHER_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
 
+/*
+ * IsServers
+ *		Does a table hold functions of the server?  AllocSet's alloc is ours.
+ */
+static bool
+IsServers(OtherType type, const MemoryContextMethods *table)
+{
+	return ServerOwns(table) && ServerOwns(table->free_p) && ServerOwns(table->realloc) &&
+		   ServerOwns(table->get_chunk_space) &&
+		   (type == OTHER_ALLOCSET || ServerOwns(table->alloc));
+}
+
 void
 OthersFind(void)
 {
 	for (int type = 0; type < OTHER_TYPES; type++)
+	{
 		tables[type] = ChunkFormatTable(type);
+		if (tables[type] == NULL)
+			continue;
+		originals[type] = *tables[type];
+		are_servers[type] = IsServers(type, tables[type]);
+	}
 }
 
 /*
  * WatchType
- *		Put our methods into the table of a type.  AllocSet's alloc is ours
- *		already.  Returns NULL, or why it cannot be done.
+ *		Put our methods into the table of a type.  Returns NULL, or why it cannot
+ *		be done.
  */
 static const char *
 WatchType(OtherType type)
 {
-	MemoryContextMethods *table = tables[type];
-	MemoryContextMethods methods;
+	MemoryContextMethods methods = originals[type];
 
-	if (!ServerOwns(table) || !ServerOwns(table->free_p) || !ServerOwns(table->realloc) ||
-		!ServerOwns(table->get_chunk_space) ||
-		!(type == OTHER_ALLOCSET || ServerOwns(table->alloc)))
-		return "A method table does not hold functions of the server program.";
-	methods = *table;
+	if (!are_servers[type] || memcmp(tables[type], &methods, sizeof(methods)) != 0)
+		return "Another library has replaced its methods.";
 	methods.realloc = watching[type].realloc;
 	if (type != OTHER_ALLOCSET)
-	{
-		originals[type] = *table;
 		methods.alloc = watching[type].alloc;
-	}
-	return ServerTableStore(table, &methods, sizeof(methods));
+	return ServerTableStore(tables[type], &methods, sizeof(methods));
 }
 
 void
@@ -201,8 +213,6 @@ OthersWatch(void)
 		return;
 	begun = true;
 
-	originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
-	AdoptInterpose(&watching[OTHER_ALLOCSET]);
 	for (int type = 0; type < OTHER_TYPES; type++)
 	{
 		const char *wrong = tables[type] == NULL ? NULL : WatchType(type);
@@ -211,4 +221,6 @@ OthersWatch(void)
 			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),
 						  errdetail("%s", wrong)));
 	}
+	originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
+	AdoptInterpose(&watching[OTHER_ALLOCSET]);
 }

@@ -59,7 +59,7 @@ foreach my $type ('Generation', 'Slab')
 }
 my @said = slurp_file($node->logfile) =~ /(goarena refuses no memory to contexts of type \w+\n.*DETAIL:  .*)/g;
 is(scalar @said, 2, 'type taken: it is said once in each session');
-like($said[0], qr/type Generation\n.*A method table does not hold functions of the server program/, 'type taken: which, and why');
+like($said[0], qr/type Generation\n.*Another library has replaced its methods/, 'type taken: which, and why');
 $node->append_conf('postgresql.conf', q{goarena.memory_limit = '64MB'});
 $node->restart;
 my ($status, $stdout, $stderr) = $node->psql('postgres', "SELECT test_others('Generation', 1000, 100000000)");
