@@ -38,7 +38,6 @@
 
 #include "backend/limits.h"
 #include "mcxt/compat.h"
-#include "mcxt/process_heap.h"
 
 int goarena_memory_limit_kb = NO_LIMIT;
 
@@ -96,7 +95,7 @@ CheckMemoryLimit(int *newval, void **extra, GucSource source)
 		{
 			superusers_kb = *newval;
 			superusers_source = source;
-			process_heap.limit = 0;
+			LimitsChanged(*newval);
 		}
 	}
 	else
@@ -123,7 +122,7 @@ void
 AssignMemoryLimit(int newval, void *extra)
 {
 	value_is_superusers = extra == NULL || ((LimitValue *) extra)->superusers;
-	process_heap.limit = 0; /* look at it again */
+	LimitsChanged(newval);
 }
 
 /*

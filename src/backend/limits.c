@@ -4,7 +4,7 @@
  *	  How much memory a process, and all of them, may hold.
  *
  * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
- * its slow paths.  That figure is not the limit itself but the point where to
+ * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That figure is not the limit itself but the point where to
  * look next: from there this file adds what contexts hold that are no arenas,
  * compares with the settings, and moves the figure on by a part of what is
  * left, so that both are looked at more often the nearer a limit is.
@@ -37,6 +37,7 @@
 #include "backend/total_limit.h"
 #include "backend/usage.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
 /* What may be held beyond the limits in each of the cases of Reserve. */
@@ -57,6 +58,7 @@
 #define NAMED_CONTEXTS 5
 
 static Size other_bytes = 0;		/* of contexts that are no arenas */
+static Size undecided = 0;			/* what they took that may still be refused */
 static Size error_context_empty;	/* bytes used in ErrorContext without an error */
 static bool looking_again = false;	/* memory was given back already */
 static bool new_transaction = true; /* nothing was looked at in this one */
@@ -95,7 +97,7 @@ OthersBelow(MemoryContext context)
 void
 UsageMeasureOthers(void)
 {
-	other_bytes = OthersBelow(TopMemoryContext);
+	other_bytes = OthersBelow(TopMemoryContext) - undecided;
 }
 
 /*
@@ -221,12 +223,13 @@ GiveBack(Size bytes)
 	return Look(bytes);
 }
 
-bool
-LimitsFindRoom(void)
+/*
+ * FindRoom
+ *		More bytes are wanted than ga_heap.limit allows: see LimitsFindRoom.
+ */
+static bool
+FindRoom(Size bytes)
 {
-	Size bytes = process_heap.refused;
-
-	process_heap.limit_refused = false;
 	if (!MayRefuse() || looking_again)
 	{
 		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
@@ -256,6 +259,42 @@ LimitsFindRoom(void)
 	process_heap_refusal = true;
 	UsageNoteLimitHit();
 	return false;
+}
+
+bool
+LimitsFindRoom(void)
+{
+	process_heap.limit_refused = false;
+	return FindRoom(process_heap.refused);
+}
+
+/*
+ * OthersAsk
+ *		The same for a context that is no arena.
+ */
+static bool
+OthersAsk(Size bytes, bool taken)
+{
+	Size before = undecided;
+	bool result;
+
+	if (taken)
+		undecided += bytes;
+	result = FindRoom(bytes);
+	undecided = before;
+	return result;
+}
+
+/*
+ * OthersTook
+ *		Arenas have so much less left until the next look.
+ */
+static void
+OthersTook(Size bytes)
+{
+	other_bytes += bytes;
+	if (process_heap.limit != SIZE_MAX)
+		process_heap.limit -= Min(process_heap.limit, bytes);
 }
 
 /* A context and what it holds itself. */
@@ -345,9 +384,21 @@ LimitsAfterShrinking(void)
 }
 
 void
+LimitsChanged(int kb)
+{
+	process_heap.limit = 0;
+	if (kb != NO_LIMIT)
+		OthersWatch();
+}
+
+void
 LimitsInit(void)
 {
 	process_heap_raise_refusal = RaiseRefusal;
+	process_heap_others_ask = OthersAsk;
+	process_heap_others_took = OthersTook;
 	LimitSettingInit();
+	LimitsChanged(goarena_memory_limit_kb);
+	LimitsChanged(goarena_total_memory_limit_kb);
 	error_context_empty = ErrorContextUsed();
 }

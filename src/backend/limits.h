@@ -43,6 +43,9 @@ extern void AssignTotalMemoryLimit(int newval, void *extra);
  */
 extern Size MemoryLimit(void);
 
+/* A limit is set to so much: it is looked at again, and in all contexts. */
+extern void LimitsChanged(int kb);
+
 /* Install hooks; once, from _PG_init. */
 extern void LimitsInit(void);
 extern void LimitSettingInit(void);
@@ -50,7 +53,7 @@ extern void LimitSettingInit(void);
 /*
  * Bytes that this process holds: memory of arenas, with that of chunks not in
  * use, the engine's own data, and what contexts that are no arenas had when
- * that was last looked at.  A few loads; may be called in a signal handler.
+ * that was last looked at, and took since then if there is a limit.  A few loads; may be called in a signal handler.
  */
 extern Size UsageHeld(void);
 

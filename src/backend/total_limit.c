@@ -91,7 +91,7 @@ CheckTotalMemoryLimit(int *newval, void **extra, GucSource source)
 void
 AssignTotalMemoryLimit(int newval, void *extra)
 {
-	process_heap.limit = 0; /* look at it again */
+	LimitsChanged(newval);
 }
 
 Size

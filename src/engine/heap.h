@@ -425,6 +425,15 @@ ga_heap_held(const ga_heap *heap)
 	return heap->touched + heap->metadata.mapped;
 }
 
+/* Does the limit allow so many bytes more? */
+GA_INLINE bool
+ga_heap_may_hold(const ga_heap *heap, size_t bytes)
+{
+	size_t held = ga_heap_held(heap);
+
+	return held <= heap->limit && bytes <= heap->limit - held;
+}
+
 /*
  * May so many bytes be touched that were not before?  If not, the caller of the
  * engine is told so by limit_refused; it can give memory back and try again.
@@ -432,9 +441,7 @@ ga_heap_held(const ga_heap *heap)
 GA_INLINE bool
 ga_heap_has_room(ga_heap *heap, size_t bytes)
 {
-	size_t held = ga_heap_held(heap);
-
-	if (GA_LIKELY(held <= heap->limit && bytes <= heap->limit - held))
+	if (GA_LIKELY(ga_heap_may_hold(heap, bytes)))
 		return true;
 	heap->refused = bytes;
 	heap->limit_refused = true;

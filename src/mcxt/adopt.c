@@ -31,6 +31,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/others.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
@@ -53,6 +54,18 @@ const MemoryContextMethods *
 AdoptOrigin(MemoryContext context)
 {
 	return shared_table != NULL ? &plain_methods : context->methods;
+}
+
+void
+AdoptInterpose(const MemoryContextMethods *methods)
+{
+	MemoryContextMethods *own[] = {&plain_methods, &rearming_methods, &top_methods};
+
+	for (int i = 0; i < lengthof(own); i++)
+	{
+		own[i]->alloc = methods->alloc;
+		own[i]->realloc = methods->realloc;
+	}
 }
 
 /*
@@ -169,5 +182,6 @@ AdoptStart(bool preloaded)
 	ChunkFormatTopMethods(&top_methods);
 	TopMemoryContext->methods = &top_methods;
 	ErrorContext->methods = &plain_methods;
+	OthersFind();
 	return NULL;
 }

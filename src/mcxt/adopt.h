@@ -33,4 +33,7 @@ extern void AdoptDecide(MemoryContext context);
 /* The methods that an AllocSet context has when it is not an arena. */
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
 
+/* Have them take these alloc and realloc methods from now on. */
+extern void AdoptInterpose(const MemoryContextMethods *methods);
+
 #endif /* GOARENA_ADOPT_H */

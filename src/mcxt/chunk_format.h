@@ -50,4 +50,27 @@ extern void ChunkFormatTopMethods(MemoryContextMethods *methods);
 /* Undo ChunkFormatStart, while no arena exists. */
 extern void ChunkFormatStop(void);
 
+/* Types of contexts that are no arenas. */
+typedef enum OtherType
+{
+	OTHER_ALLOCSET,
+	OTHER_GENERATION,
+	OTHER_SLAB,
+	OTHER_BUMP, /* 17 and later */
+	OTHER_TYPES
+} OtherType;
+
+/*
+ * The table of the server by which the methods of a type are found; NULL if there
+ * is none but our own.
+ */
+extern MemoryContextMethods *ChunkFormatTable(OtherType type);
+
+/* What an alloc or realloc method does, and returns, when there is no memory. */
+#if GA_OWNER_WORD
+extern void *ChunkFormatFailure(MemoryContext context, Size size);
+#else
+extern void *ChunkFormatFailure(MemoryContext context, Size size, int flags);
+#endif
+
 #endif /* GOARENA_CHUNK_FORMAT_H */

@@ -51,11 +51,11 @@ static MemoryContextMethods *method_table; /* mcxt_methods */
 static MemoryContextMethods unused_entry;  /* what stood in the entry that is ours */
 
 /*
- * Failure
+ * ChunkFormatFailure
  *		There is no memory: an error or NULL, as the caller wants it.
  */
-static pg_noinline void *
-Failure(MemoryContext context, Size size, int flags)
+pg_noinline void *
+ChunkFormatFailure(MemoryContext context, Size size, int flags)
 {
 	if (process_heap_refusal && (flags & MCXT_ALLOC_NO_OOM) == 0)
 		process_heap_raise_refusal(context, size);
@@ -72,7 +72,7 @@ AllocMethod(MemoryContext context, Size size, int flags)
 		MemoryContextCheckSize(context, size, flags);
 	object = ArenaContextAlloc(set, size);
 	if (unlikely(object == NULL))
-		return Failure(context, size, flags);
+		return ChunkFormatFailure(context, size, flags);
 	return object;
 }
 
@@ -127,7 +127,7 @@ ReallocMethod(void *pointer, Size size, int flags)
 	MemoryContextCheckSize(set->context, size, flags);
 	object = ArenaContextRealloc(set, pointer, size);
 	if (unlikely(object == NULL))
-		return Failure(set->context, size, flags);
+		return ChunkFormatFailure(set->context, size, flags);
 	return object;
 }
 
@@ -268,6 +268,19 @@ ChooseId(void)
 		if (IsUnused(id))
 			return id;
 	return 0;
+}
+
+MemoryContextMethods *
+ChunkFormatTable(OtherType type)
+{
+	static const int ids[OTHER_TYPES] = {
+		[OTHER_ALLOCSET] = MCTX_ASET_ID,
+		[OTHER_GENERATION] = MCTX_GENERATION_ID,
+		[OTHER_SLAB] = MCTX_SLAB_ID,
+		[OTHER_BUMP] = MCTX_BUMP_ID,
+	};
+
+	return &method_table[ids[type]];
 }
 
 const char *

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -117,6 +119,34 @@ DecidingAlloc(MemoryContext context, Size size)
 }
 
 const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
+
+/* mcxt.c finds that there is none, and calls TopStatsMethod if an error is wanted. */
+void *
+ChunkFormatFailure(MemoryContext context, Size size)
+{
+	return NULL;
+}
+
+/*
+ * ChunkFormatTable
+ *		AllocSets that hold memory have tables of our own.
+ */
+MemoryContextMethods *
+ChunkFormatTable(OtherType type)
+{
+	MemoryContext probe;
+	MemoryContextMethods *table;
+
+	if (type == OTHER_GENERATION)
+		probe = GenerationContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES);
+	else if (type == OTHER_SLAB)
+		probe = SlabContextCreate(TopMemoryContext, "goarena probe", SLAB_DEFAULT_BLOCK_SIZE, 64);
+	else
+		return NULL;
+	table = (MemoryContextMethods *) probe->methods;
+	MemoryContextDelete(probe);
+	return table;
+}
 
 const char *
 ChunkFormatStart(void)

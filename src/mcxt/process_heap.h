@@ -53,6 +53,14 @@ extern bool (*process_heap_emergency)(void);
 extern bool process_heap_refusal;
 extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
 
+/*
+ * Installed by the backend layer.  A context that is no arena wants so many
+ * bytes, more than the heap's limit allows, or has taken them: may it?  If not,
+ * refusal is set.  And: it took them, which is not refused any more.
+ */
+extern bool (*process_heap_others_ask)(Size bytes, bool taken);
+extern void (*process_heap_others_took)(Size bytes);
+
 /* Called when arenas took much memory at once, or gave it back. */
 extern void (*process_heap_moved)(void);
 

@@ -39,6 +39,33 @@ my $node = refuses('hijacked', 'Another library has replaced methods of AllocSet
 	"shared_preload_libraries = 'goarena_hijack, goarena'");
 $node->stop;
 
+# A type that another library took later is left alone when a limit is set; limits hold
+# for all else.
+$node = PostgreSQL::Test::Cluster->new('type_taken');
+$node->init;
+$node->append_conf('postgresql.conf', q{
+shared_preload_libraries = 'goarena, goarena_hijack'
+goarena_hijack.type = 'Generation'
+jit = off});
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION goarena; CREATE EXTENSION goarena_test');
+unlike(slurp_file($node->logfile), qr/goarena refuses no memory/, 'type taken: without a limit nothing is said');
+my $limit = q{SET goarena.memory_limit = '64MB'};
+foreach my $type ('Generation', 'Slab')
+{
+	my ($status, $stdout, $stderr) = $node->psql('postgres', "$limit; SELECT test_others('$type', 1000, 100000000)");
+	is($type eq 'Generation' ? $stdout : $stderr =~ /goarena.memory_limit is 67108864/, $type eq 'Generation' ? 'ok' : 1,
+		"type taken: $type");
+}
+my @said = slurp_file($node->logfile) =~ /(goarena refuses no memory to contexts of type \w+\n.*DETAIL:  .*)/g;
+is(scalar @said, 2, 'type taken: it is said once in each session');
+like($said[0], qr/type Generation\n.*Another library has replaced its methods/, 'type taken: which, and why');
+$node->append_conf('postgresql.conf', q{goarena.memory_limit = '64MB'});
+$node->restart;
+my ($status, $stdout, $stderr) = $node->psql('postgres', "SELECT test_others('Generation', 1000, 100000000)");
+like($stderr, qr/goarena.memory_limit is 67108864/, 'type taken: with a limit from the start goarena came first');
+$node->stop;
+
 # From 16 on, arenas need an entry of the server's table of methods.
 SKIP:
 {

@@ -107,6 +107,11 @@ like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(1200
 is(ask($session, q{SELECT test_create(true); SELECT test_alloc(120000000, 'no_oom huge')}), "t\nnull", 'error: MCXT_ALLOC_NO_OOM gets NULL');
 is(ask($session, q{SELECT test_alloc(120000000, 'no_oom huge held_off')}), 'ok', 'error: interrupts held off: not enforced');
 is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(20000000, 20000000) n}), '20000000', 'error: what there is room for is had');
+foreach my $type ('Generation', 'Slab')
+{
+	like(refused($session, "SELECT test_others('$type', 1000, 120000000)"), $total_error, "error: also in a context of type $type");
+	is(ask($session, "SELECT test_others('$type', 1000, 20000000)"), 'ok', "error: $type: what there is room for is had");
+}
 is(backend_pid($session), $pid, 'error: the session goes on');
 ok(is_sleeping($large->{pid}) && is_sleeping($medium->{pid}), 'error: the others too');
 like(let_go($medium), $user_error, 'error: a user cancels another one');

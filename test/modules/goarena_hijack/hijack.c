@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * hijack.c
- *	  A library that replaces a method of AllocSet before goarena is loaded.
+ *	  A library that replaces a method of AllocSet, or of goarena_hijack.type, before
+ *	  goarena wants to.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -14,6 +15,7 @@
 
 #include "fmgr.h"
 #include "nodes/memnodes.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 PG_MODULE_MAGIC;
@@ -36,12 +38,36 @@ PassingAlloc(MemoryContext context, Size size)
 }
 #endif
 
+/*
+ * TableOf
+ *		The method table that is to be changed.
+ */
+static MemoryContextMethods *
+TableOf(const char *type)
+{
+	MemoryContext probe = TopMemoryContext;
+	const MemoryContextMethods *table;
+
+	if (strcmp(type, "Generation") == 0)
+		probe = GenerationContextCreate(TopMemoryContext, "goarena hijack", ALLOCSET_SMALL_SIZES);
+	table = probe->methods;
+	if (probe != TopMemoryContext)
+		MemoryContextDelete(probe);
+	return (MemoryContextMethods *) table;
+}
+
 void
 _PG_init(void)
 {
-	MemoryContextMethods *table = (MemoryContextMethods *) TopMemoryContext->methods;
+	static char *type;
+	MemoryContextMethods *table;
 	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
-	void *page = (void *) ((uintptr_t) &table->alloc & ~(uintptr_t) (page_size - 1));
+	void *page;
+
+	DefineCustomStringVariable("goarena_hijack.type", "The type of contexts.", NULL, &type,
+							   "AllocSet", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	table = TableOf(type);
+	page = (void *) ((uintptr_t) &table->alloc & ~(uintptr_t) (page_size - 1));
 
 	if (mprotect(page, page_size, PROT_READ | PROT_WRITE) != 0)
 		elog(ERROR, "could not make the method table writable: %m");

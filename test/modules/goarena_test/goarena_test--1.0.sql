@@ -137,3 +137,10 @@ COMMENT ON FUNCTION test_aligned(integer, integer) IS
 CREATE FUNCTION test_other_types() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_other_types() IS 'are contexts of other types left as they are?';
+
+-- others.c: contexts that are no arenas
+
+CREATE FUNCTION test_others(type text, size bigint, bytes bigint, flags text DEFAULT '') RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_others(text, bigint, bigint, text) IS
+'fills a context of this type with objects of this size, or has one object grow in such steps: ok, or null';

@@ -1,0 +1,226 @@
+/*-------------------------------------------------------------------------
+ *
+ * others.c
+ *	  Limits for contexts that are no arenas.
+ *
+ * Contexts of the types Generation, Slab and Bump, and AllocSets that are not
+ * adopted, get their memory from malloc, block by block.  Once there is a limit,
+ * functions of ours stand before the alloc and realloc methods of these types.
+ * They call the original one and look whether the context has a block more,
+ * which is all that most allocations pay.  Only where there is one, or a large
+ * object is asked for, it is compared with the point where to look next: that
+ * is ga_heap.limit, as for arenas.
+ *
+ * What is refused after the fact has not been written to, and is freed again by
+ * the type's own method.  A block that stays with its context is then counted
+ * as what it holds; the context can use it.
+ *
+ * Objects that grow are only refused beforehand: the caller would be left with
+ * a pointer to where the object was.
+ *
+ * Without a limit nothing of this is in place, and once it is, it stays.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "mcxt/adopt.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
+#include "mcxt/others.h"
+#include "mcxt/process_heap.h"
+#include "mcxt/server_table.h"
+
+#if !GA_OWNER_WORD
+#include "utils/memutils_internal.h"
+#endif
+
+/* Is there room for such an object?  That is asked before it is allocated. */
+#define LARGE_OBJECT ((Size) 256 << 10)
+
+/*
+ * On 15 methods get the context, and later ones flags and find the context
+ * themselves.
+ */
+#if GA_OWNER_WORD
+#define FLAGS_PARAMETER
+#define FLAGS_ARGUMENT
+#define CONTEXT_PARAMETER MemoryContext context,
+#define CONTEXT_ARGUMENT  context,
+#define CheckSize(context, size)
+#else
+#define FLAGS_PARAMETER , int flags
+#define FLAGS_ARGUMENT	, flags
+#define CONTEXT_PARAMETER
+#define CONTEXT_ARGUMENT
+#define CheckSize(context, size) MemoryContextCheckSize(context, size, flags)
+#endif
+
+static MemoryContextMethods *tables[OTHER_TYPES];	/* the server's */
+static MemoryContextMethods originals[OTHER_TYPES]; /* their contents as they were */
+static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
+
+/*
+ * MayTake
+ *		May a context have so many bytes more for an object of this size?
+ *		taken says that it has them already.
+ */
+static pg_noinline bool
+MayTake(MemoryContext context, Size size, Size bytes, bool taken)
+{
+	if (context == ErrorContext || !process_heap_ready || process_heap.sweeping)
+		return true;
+	if (!ga_heap_may_hold(&process_heap, bytes))
+	{
+		process_heap_refusal = false;
+		arena_refused = (ArenaRefused){context, size};
+		if (!process_heap_others_ask(bytes, taken))
+			return false;
+	}
+	if (taken)
+		process_heap_others_took(bytes);
+	return true;
+}
+
+static inline void *
+Alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	Size before = context->mem_allocated;
+	void *object;
+
+	if (unlikely(size >= LARGE_OBJECT))
+	{
+		CheckSize(context, size);
+		if (!MayTake(context, size, size, false))
+			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
+	}
+	object = originals[type].alloc(context, size FLAGS_ARGUMENT);
+	if (unlikely(context->mem_allocated > before) &&
+		!MayTake(context, size, context->mem_allocated - before, true))
+	{
+		if (type != OTHER_BUMP)
+			originals[type].free_p(CONTEXT_ARGUMENT object);
+		return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
+	}
+	return object;
+}
+
+static inline void *
+Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)
+{
+#if !GA_OWNER_WORD
+	MemoryContext context = originals[type].get_chunk_context(pointer);
+#endif
+	Size before = context->mem_allocated;
+	void *object;
+
+	if (unlikely(size >= LARGE_OBJECT))
+	{
+		Size space = originals[type].get_chunk_space(CONTEXT_ARGUMENT pointer);
+
+		CheckSize(context, size);
+		if (size > space && !MayTake(context, size, size - space, false))
+			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
+	}
+	object = originals[type].realloc(CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);
+	if (unlikely(context->mem_allocated > before))
+		process_heap_others_took(context->mem_allocated - before);
+	return object;
+}
+
+/* The methods of a type that stand before its own. */
+#define TYPE_METHODS(name, type)                                                                   \
+	static void *AllocIn##name(MemoryContext context, Size size FLAGS_PARAMETER)                   \
+	{                                                                                              \
+		return Alloc(type, context, size FLAGS_ARGUMENT);                                          \
+	}                                                                                              \
+	static void *ReallocIn##name(CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)       \
+	{                                                                                              \
+		return Realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                       \
+	}
+
+TYPE_METHODS(AllocSet, OTHER_ALLOCSET)
+TYPE_METHODS(Generation, OTHER_GENERATION)
+TYPE_METHODS(Slab, OTHER_SLAB)
+#if !GA_OWNER_WORD
+TYPE_METHODS(Bump, OTHER_BUMP)
+#endif
+
+static const MemoryContextMethods watching[OTHER_TYPES] = {
+	[OTHER_ALLOCSET] = {.alloc = AllocInAllocSet, .realloc = ReallocInAllocSet},
+	[OTHER_GENERATION] = {.alloc = AllocInGeneration, .realloc = ReallocInGeneration},
+	[OTHER_SLAB] = {.alloc = AllocInSlab, .realloc = ReallocInSlab},
+#if !GA_OWNER_WORD
+	[OTHER_BUMP] = {.alloc = AllocInBump, .realloc = ReallocInBump},
+#endif
+};
+
+static const char *const names[OTHER_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
+
+/*
+ * IsServers
+ *		Does a table hold functions of the server?  AllocSet's alloc is ours.
+ */
+static bool
+IsServers(OtherType type, const MemoryContextMethods *table)
+{
+	return ServerOwns(table) && ServerOwns(table->free_p) && ServerOwns(table->realloc) &&
+		   ServerOwns(table->get_chunk_space) &&
+		   (type == OTHER_ALLOCSET || ServerOwns(table->alloc));
+}
+
+void
+OthersFind(void)
+{
+	for (int type = 0; type < OTHER_TYPES; type++)
+	{
+		tables[type] = ChunkFormatTable(type);
+		if (tables[type] == NULL)
+			continue;
+		originals[type] = *tables[type];
+		are_servers[type] = IsServers(type, tables[type]);
+	}
+}
+
+/*
+ * WatchType
+ *		Put our methods into the table of a type.  Returns NULL, or why it cannot
+ *		be done.
+ */
+static const char *
+WatchType(OtherType type)
+{
+	MemoryContextMethods methods = originals[type];
+
+	if (!are_servers[type] || memcmp(tables[type], &methods, sizeof(methods)) != 0)
+		return "Another library has replaced its methods.";
+	methods.realloc = watching[type].realloc;
+	if (type != OTHER_ALLOCSET)
+		methods.alloc = watching[type].alloc;
+	return ServerTableStore(tables[type], &methods, sizeof(methods));
+}
+
+void
+OthersWatch(void)
+{
+	static bool begun = false;
+
+	if (begun || !AdoptActive())
+		return;
+	begun = true;
+
+	for (int type = 0; type < OTHER_TYPES; type++)
+	{
+		const char *wrong = tables[type] == NULL ? NULL : WatchType(type);
+
+		if (wrong != NULL)
+			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),
+						  errdetail("%s", wrong)));
+	}
+	originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
+	AdoptInterpose(&watching[OTHER_ALLOCSET]);
+}
