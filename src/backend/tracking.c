@@ -18,6 +18,10 @@
  * A statement of the executor is found again by its QueryDesc.  It is forgotten
  * when the executor's memory goes, whether it ended in order or not.
  *
+ * As long as nobody wants to know of single statements, which is the default,
+ * nothing of that is done: only the high-water mark of the statement at the top
+ * is begun and ended.
+ *
  * Memory of contexts that are not arenas, such as those of sorts, is looked at
  * when ExecutorEnd is called: up to then most statements hold what they took.
  *
@@ -43,6 +47,7 @@
 #include "backend/peak_log.h"
 #include "backend/statements.h"
 #include "backend/sweeps.h"
+#include "backend/total_limit.h"
 #include "backend/tracking.h"
 #include "backend/usage.h"
 #include "backend/workers.h"
@@ -234,6 +239,40 @@ Stop(Statement *statement)
 			Pause(l);
 }
 
+/*
+ * Nested
+ *		Does a statement run further up the stack?  Then its error context callback
+ *		is there: unlike with variables of our own, the server itself forgets it
+ *		when an error is thrown past it.
+ */
+static bool
+Nested(void)
+{
+	for (ErrorContextCallback *at = error_context_stack; at != NULL; at = at->previous)
+		if (at->callback == TotalLimitAmendCancel)
+			return true;
+	return false;
+}
+
+static bool
+AtTop(void)
+{
+	return level == &outermost && !Nested();
+}
+
+/*
+ * Unwatched
+ *		Does nobody want to know what single statements use?  A statement that
+ *		somebody did want to know of, before a setting was changed, goes on to be
+ *		watched, with those inside.
+ */
+static inline bool
+Unwatched(void)
+{
+	return goarena_track_statements == TRACK_STATEMENTS_OFF && goarena_log_peak < 0 &&
+		   alive == NULL && level == &outermost;
+}
+
 static void
 EnterLevel(Level *inner)
 {
@@ -261,7 +300,7 @@ IsTracked(void)
 	if (goarena_track_statements == TRACK_STATEMENTS_OFF || !StatementsReady() ||
 		IsParallelWorker())
 		return false;
-	return level == &outermost || goarena_track_statements == TRACK_STATEMENTS_ALL;
+	return goarena_track_statements == TRACK_STATEMENTS_ALL || AtTop();
 }
 
 /*
@@ -273,7 +312,9 @@ Begin(Statement *statement, QueryDesc *query, int64 queryid)
 {
 	memset(statement, 0, offsetof(Statement, forget));
 	statement->query = query;
-	statement->at_top = level == &outermost;
+	statement->at_top = AtTop();
+	if (statement->at_top)
+		UsageStatementEnd(NULL); /* one that began when nobody watched */
 	if (queryid != 0 && IsTracked())
 	{
 		statement->key.userid = GetUserId();
@@ -393,7 +434,7 @@ Take(QueryDesc *query)
 {
 	Statement *statement = spare;
 
-	if (level != &outermost && !IsTracked())
+	if (!AtTop() && !IsTracked())
 		return NULL;
 	if (statement != NULL)
 		spare = statement->next;
@@ -447,6 +488,18 @@ OthersIn(MemoryContext context)
 }
 
 /*
+ * PeakSoFar
+ *		Of a statement that runs.
+ */
+static Size
+PeakSoFar(const Statement *statement)
+{
+	Size now = statement->held + Max(statement->mark.peak, process_heap.peak) - statement->in_use;
+
+	return Max(statement->peak, now) + statement->others_peak + statement->workers_peak;
+}
+
+/*
  * NoteOthers
  *		A plan has run, and holds its memory still.  What is not arenas there
  *		belongs to all statements that run, also if the plan is not that of one:
@@ -459,28 +512,43 @@ NoteOthers(const QueryDesc *query)
 
 	if (query->estate == NULL)
 		return;
+	TakeWorkers();
 	others = OthersIn(query->estate->es_query_cxt);
 	for (Level *l = level; l != NULL; l = l->outer)
 		if (l->running != NULL)
 			l->running->others_peak = Max(l->running->others_peak, others);
 	worker_others_peak = Max(worker_others_peak, others);
-	if (level == &outermost)
-		PeakLogAtEnd();
+	if (level == &outermost && level->running != NULL)
+		PeakLogAtEnd(PeakSoFar(level->running));
+}
+
+static void
+CallStart(QueryDesc *queryDesc, int eflags)
+{
+	if (next_start)
+		next_start(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
 }
 
 static void
 TrackStart(QueryDesc *queryDesc, int eflags)
 {
-	Statement *statement = Take(queryDesc);
+	Statement *statement;
 	Level inner;
 
+	if (likely(Unwatched()))
+	{
+		if (!Nested())
+			UsageStatementBegin(queryDesc);
+		CallStart(queryDesc, eflags);
+		return;
+	}
+	statement = Take(queryDesc);
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		if (next_start)
-			next_start(queryDesc, eflags);
-		else
-			standard_ExecutorStart(queryDesc, eflags);
+		CallStart(queryDesc, eflags);
 	}
 	PG_CATCH();
 	{
@@ -502,8 +570,30 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 	}
 }
 
+/*
+ * CallRun, CallFinish, RunUtility
+ *		The next in the chain, with the callback that Nested looks for.
+ */
 static void
-TrackRun(EXECUTOR_RUN_PARAMETERS)
+CallRun(EXECUTOR_RUN_PARAMETERS)
+{
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	if (next_run)
+		next_run(EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+	error_context_stack = callback.previous;
+}
+
+/*
+ * RunOnLevel
+ *		CallRun for a statement that is watched.
+ */
+static void
+RunOnLevel(EXECUTOR_RUN_PARAMETERS)
 {
 	Statement *statement = Find(queryDesc);
 	Level inner;
@@ -513,10 +603,7 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		if (next_run)
-			next_run(EXECUTOR_RUN_ARGUMENTS);
-		else
-			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+		CallRun(EXECUTOR_RUN_ARGUMENTS);
 	}
 	PG_CATCH();
 	{
@@ -528,20 +615,34 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
+}
+
+static void
+TrackRun(EXECUTOR_RUN_PARAMETERS)
+{
+	if (likely(Unwatched()))
+	{
+		if (!Nested())
+			UsageStatementContinue(queryDesc);
+		CallRun(EXECUTOR_RUN_ARGUMENTS);
+	}
+	else
+		RunOnLevel(EXECUTOR_RUN_ARGUMENTS);
 	MaintainAtStatementEnd();
 }
 
-/*
- * Finish
- *		The next in the chain.
- */
 static void
-Finish(QueryDesc *queryDesc)
+CallFinish(QueryDesc *queryDesc)
 {
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
 	if (next_finish)
 		next_finish(queryDesc);
 	else
 		standard_ExecutorFinish(queryDesc);
+	error_context_stack = callback.previous;
 }
 
 /*
@@ -554,9 +655,10 @@ TrackFinish(QueryDesc *queryDesc)
 	Statement *statement;
 	Level inner;
 
-	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	if (Unwatched() ||
+		(queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE))
 	{
-		Finish(queryDesc);
+		CallFinish(queryDesc);
 		return;
 	}
 	statement = Find(queryDesc);
@@ -565,7 +667,7 @@ TrackFinish(QueryDesc *queryDesc)
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		Finish(queryDesc);
+		CallFinish(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -578,12 +680,21 @@ TrackFinish(QueryDesc *queryDesc)
 	LeaveLevel(&inner);
 }
 
+static void
+CallEnd(QueryDesc *queryDesc)
+{
+	if (next_end)
+		next_end(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+}
+
 /*
- * TrackEnd
+ * EndWatched
  *		The executor's memory goes in here, and the statement must outlive it.
  */
 static void
-TrackEnd(QueryDesc *queryDesc)
+EndWatched(QueryDesc *queryDesc)
 {
 	Statement *statement = Find(queryDesc);
 
@@ -595,10 +706,7 @@ TrackEnd(QueryDesc *queryDesc)
 	NoteOthers(queryDesc);
 	PG_TRY();
 	{
-		if (next_end)
-			next_end(queryDesc);
-		else
-			standard_ExecutorEnd(queryDesc);
+		CallEnd(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -619,6 +727,18 @@ TrackEnd(QueryDesc *queryDesc)
 		if (statement->forgotten)
 			Forget(statement);
 	}
+}
+
+static void
+TrackEnd(QueryDesc *queryDesc)
+{
+	if (likely(Unwatched()))
+	{
+		CallEnd(queryDesc);
+		UsageStatementEnd(queryDesc);
+	}
+	else
+		EndWatched(queryDesc);
 	MaintainAtStatementEnd();
 }
 
@@ -631,13 +751,13 @@ TrackEnd(QueryDesc *queryDesc)
 static int64
 UtilityQueryId(const PlannedStmt *planned)
 {
-	if (planned->queryId != 0 || level != &outermost)
+	if (planned->queryId != 0 || !AtTop())
 		return (int64) planned->queryId;
 	return (int64) pgstat_get_my_query_id();
 }
 
 static void
-RunUtility(UTILITY_PARAMETERS)
+CallUtility(UTILITY_PARAMETERS)
 {
 	if (next_utility)
 		next_utility(UTILITY_ARGUMENTS);
@@ -645,23 +765,27 @@ RunUtility(UTILITY_PARAMETERS)
 		standard_ProcessUtility(UTILITY_ARGUMENTS);
 }
 
+static void
+RunUtility(UTILITY_PARAMETERS)
+{
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	CallUtility(UTILITY_ARGUMENTS);
+	error_context_stack = callback.previous;
+}
+
 /*
- * TrackUtility
- *		EXECUTE is not a statement of its own, and so is not what it executes one
- *		of an inner level; nor is PREPARE.
+ * RunUtilityOnLevel
+ *		RunUtility for a statement that is watched.
  */
 static void
-TrackUtility(UTILITY_PARAMETERS)
+RunUtilityOnLevel(UTILITY_PARAMETERS)
 {
 	Statement statement;
 	Level inner;
-	bool tracked = level == &outermost || IsTracked();
-
-	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
-	{
-		RunUtility(UTILITY_ARGUMENTS);
-		return;
-	}
+	bool tracked = AtTop() || IsTracked();
 
 	if (tracked)
 		Begin(&statement, NULL, UtilityQueryId(pstmt));
@@ -681,7 +805,47 @@ TrackUtility(UTILITY_PARAMETERS)
 	LeaveLevel(&inner);
 	if (tracked)
 		Complete(&statement);
+}
+
+/*
+ * TrackUtility
+ *		EXECUTE is not a statement of its own, and so is not what it executes one
+ *		of an inner level; nor is PREPARE.
+ */
+static void
+TrackUtility(UTILITY_PARAMETERS)
+{
+	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
+	{
+		CallUtility(UTILITY_ARGUMENTS);
+		return;
+	}
+	if (Unwatched())
+	{
+		bool nested = Nested();
+
+		if (!nested)
+			UsageStatementBegin(pstmt);
+		RunUtility(UTILITY_ARGUMENTS);
+		if (!nested)
+			UsageStatementEnd(pstmt);
+	}
+	else
+		RunUtilityOnLevel(UTILITY_ARGUMENTS);
 	MaintainAtStatementEnd();
+}
+
+/*
+ * AfterErrors
+ *		What failed is rolled back, be it the statement at the top or one inside.
+ */
+static void
+AfterErrors(void)
+{
+	if (num_failures > 0)
+		TrackingFlush();
+	if (!Nested())
+		UsageStatementEnd(NULL);
 }
 
 /*
@@ -696,8 +860,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_ABORT:
-			if (num_failures > 0)
-				TrackingFlush();
+			AfterErrors();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
@@ -712,8 +875,8 @@ AtTransactionEnd(XactEvent event, void *arg)
 static void
 AtSubTransactionEnd(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && num_failures > 0)
-		TrackingFlush();
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		AfterErrors();
 }
 
 static void
