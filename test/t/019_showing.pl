@@ -63,7 +63,7 @@ ask($session, 'SELECT test_create()');
 my @wrong = ();
 for (1 .. $rounds)
 {
-	my $own = burst('SELECT test_fill(3000);', "SELECT used_bytes FROM goarena_arenas() WHERE name = 'goarena test';");
+	my $own = burst('SELECT test_fill(20000);', "SELECT used_bytes FROM goarena_arenas() WHERE name = 'goarena test';");
 	my $seen = ask($watcher, "SELECT used_bytes FROM goarena_arenas($pid, 0) WHERE name = 'goarena test'");
 
 	push @wrong, "$own $seen" if $own ne $seen;
