@@ -201,7 +201,7 @@ EndRequest(XactEvent event, void *arg)
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
-	if (own_request != NULL)
+	if (own_request != NULL && pg_atomic_read_u32(&own_request->state) != REQUEST_NONE)
 		pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 }
 
