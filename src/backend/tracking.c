@@ -109,6 +109,7 @@ static Failure failures[MAX_FAILURES];
 static int num_failures = 0;
 
 static UsageCounters workers_counters; /* of all parallel workers of this leader */
+static bool had_workers = false;	   /* else they are zero */
 static Size worker_others_peak = 0;	   /* of this parallel worker */
 
 static shmem_request_hook_type next_shmem_request = NULL;
@@ -132,33 +133,40 @@ AssignTrackStatements(int newval, void *extra)
 }
 
 /*
- * TakeWorkers
+ * TakeReports
  *		What parallel workers report belongs to all statements that run.
  */
-static void
-TakeWorkers(void)
+static pg_noinline void
+TakeReports(void)
 {
 	UsageCounters counters;
 	Size peak;
 
-	if (!WorkersReported())
-		return;
 	WorkersTake(&peak, &counters);
 	UsageAdd(&workers_counters, &counters);
+	had_workers = true;
 	for (Level *l = level; l != NULL; l = l->outer)
 		if (l->running != NULL)
 			l->running->workers_peak = Max(l->running->workers_peak, peak);
+}
+
+static inline void
+TakeWorkers(void)
+{
+	if (WorkersReported())
+		TakeReports();
 }
 
 /*
  * ReadCounters
  *		Those of this process and its parallel workers.
  */
-static void
+static inline void
 ReadCounters(UsageCounters *counters)
 {
 	UsageReadCounters(counters);
-	UsageAdd(counters, &workers_counters);
+	if (unlikely(had_workers))
+		UsageAdd(counters, &workers_counters);
 }
 
 /*
@@ -292,15 +300,15 @@ LeaveLevel(Level *inner)
 
 /*
  * IsTracked
- *		Are statements on the innermost level to be recorded?
+ *		Is a statement that begins, at the top or not, to be recorded?
  */
-static bool
-IsTracked(void)
+static inline bool
+IsTracked(bool at_top)
 {
 	if (goarena_track_statements == TRACK_STATEMENTS_OFF || !StatementsReady() ||
 		IsParallelWorker())
 		return false;
-	return goarena_track_statements == TRACK_STATEMENTS_ALL || AtTop();
+	return goarena_track_statements == TRACK_STATEMENTS_ALL || at_top;
 }
 
 /*
@@ -308,19 +316,19 @@ IsTracked(void)
  *		Set a statement up and let it run.
  */
 static void
-Begin(Statement *statement, QueryDesc *query, int64 queryid)
+Begin(Statement *statement, QueryDesc *query, int64 queryid, bool at_top)
 {
 	memset(statement, 0, offsetof(Statement, forget));
 	statement->query = query;
-	statement->at_top = AtTop();
-	if (statement->at_top)
+	statement->at_top = at_top;
+	if (at_top)
 		UsageStatementEnd(NULL); /* one that began when nobody watched */
-	if (queryid != 0 && IsTracked())
+	if (queryid != 0 && IsTracked(at_top))
 	{
 		statement->key.userid = GetUserId();
 		statement->key.dbid = MyDatabaseId;
 		statement->key.queryid = queryid;
-		statement->key.toplevel = statement->at_top;
+		statement->key.toplevel = at_top;
 	}
 	Resume(statement);
 }
@@ -433,8 +441,9 @@ static pg_noinline Statement *
 Take(QueryDesc *query)
 {
 	Statement *statement = spare;
+	bool at_top = AtTop();
 
-	if (!AtTop() && !IsTracked())
+	if (!at_top && !IsTracked(false))
 		return NULL;
 	if (statement != NULL)
 		spare = statement->next;
@@ -443,7 +452,7 @@ Take(QueryDesc *query)
 			MemoryContextAllocExtended(TopMemoryContext, sizeof(Statement), MCXT_ALLOC_NO_OOM);
 	if (statement == NULL)
 		return NULL;
-	Begin(statement, query, (int64) query->plannedstmt->queryId);
+	Begin(statement, query, (int64) query->plannedstmt->queryId, at_top);
 	statement->next = alive;
 	alive = statement;
 	return statement;
@@ -749,9 +758,9 @@ TrackEnd(QueryDesc *queryDesc)
  *		known elsewhere, too.
  */
 static int64
-UtilityQueryId(const PlannedStmt *planned)
+UtilityQueryId(const PlannedStmt *planned, bool at_top)
 {
-	if (planned->queryId != 0 || !AtTop())
+	if (planned->queryId != 0 || !at_top)
 		return (int64) planned->queryId;
 	return (int64) pgstat_get_my_query_id();
 }
@@ -785,10 +794,11 @@ RunUtilityOnLevel(UTILITY_PARAMETERS)
 {
 	Statement statement;
 	Level inner;
-	bool tracked = AtTop() || IsTracked();
+	bool at_top = AtTop();
+	bool tracked = at_top || IsTracked(false);
 
 	if (tracked)
-		Begin(&statement, NULL, UtilityQueryId(pstmt));
+		Begin(&statement, NULL, UtilityQueryId(pstmt, at_top), at_top);
 	EnterLevel(&inner);
 	PG_TRY();
 	{
