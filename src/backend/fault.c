@@ -226,17 +226,20 @@ Publish(const ReportText *text)
 /*
  * GuardReport
  *		See to it that a report that hangs ends the process.  The timer is that of
- *		the server's timeouts, which a process that ends does not need.
+ *		the server's timeouts, which a process that ends does not need.  One of
+ *		them may be due just now: it must not end the report.
  */
 static void
 GuardReport(struct sigaction *previous_alarm)
 {
 	struct itimerval timer = {.it_value = {.tv_sec = REPORT_TIMEOUT}};
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	struct sigaction action = {.sa_handler = SIG_IGN};
 	sigset_t alarm_only;
 
 	(void) sigaction(SIGALRM, &action, previous_alarm);
 	setitimer(ITIMER_REAL, &timer, NULL);
+	action.sa_handler = SIG_DFL;
+	(void) sigaction(SIGALRM, &action, NULL);
 	sigemptyset(&alarm_only);
 	sigaddset(&alarm_only, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);

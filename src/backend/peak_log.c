@@ -60,10 +60,16 @@ PeakLogPause(void)
 	process_heap_watch = SIZE_MAX;
 }
 
-void
-PeakLogAtEnd(void)
+static bool
+IsToBeLogged(Size peak)
 {
-	if (goarena_log_peak >= 0 && largest_at == 0)
+	return goarena_log_peak >= 0 && peak / 1024 >= (Size) goarena_log_peak;
+}
+
+void
+PeakLogAtEnd(Size peak)
+{
+	if (IsToBeLogged(peak) && largest_at == 0)
 		Look();
 }
 
@@ -72,7 +78,7 @@ PeakLogStatement(Size peak, Size workers_peak)
 {
 	StringInfoData text;
 
-	if (goarena_log_peak < 0 || peak / 1024 < (Size) goarena_log_peak)
+	if (!IsToBeLogged(peak))
 		return;
 	if (largest_at == 0)
 		Look();

@@ -32,8 +32,11 @@ extern void PeakLogInit(void);
 extern void PeakLogResume(Size base, bool first);
 extern void PeakLogPause(void);
 
-/* The statement is about to end: look if nothing made us before. */
-extern void PeakLogAtEnd(void);
+/*
+ * The statement is about to end, and its peak was so many bytes up to now: look if
+ * nothing made us before.
+ */
+extern void PeakLogAtEnd(Size peak);
 
 /* The statement is over: log it if its peak, in bytes, is to be logged. */
 extern void PeakLogStatement(Size peak, Size workers_peak);

@@ -35,6 +35,7 @@
 typedef struct RegistrySlot
 {
 	pg_atomic_uint64 version; /* halves[version % 2] is whole */
+	pg_atomic_uint32 deferred;
 	RegistryFigures halves[2];
 	char pad[PG_CACHE_LINE_SIZE]; /* neighbours are written by others */
 } RegistrySlot;
@@ -74,7 +75,10 @@ RegistryAttach(void *memory, bool anew)
 	pg_atomic_init_u64(&registry->total_held, 0);
 	registry->num_slots = SharedMemoryProcesses();
 	for (int i = 0; i < registry->num_slots; i++)
+	{
 		pg_atomic_init_u64(&registry->slots[i].version, 0);
+		pg_atomic_init_u32(&registry->slots[i].deferred, 0);
+	}
 }
 
 bool
@@ -218,6 +222,7 @@ GiveUpSlot(int code, Datum arg)
 	RegistryFigures *half = OtherHalf();
 
 	Count(0);
+	pg_atomic_write_u32(&own_slot->deferred, 0);
 	memset(half, 0, sizeof(*half));
 	TurnHalves();
 	own_slot = NULL;
@@ -243,6 +248,23 @@ TakeSlot(void)
 	RequestsBegin(number);
 	on_shmem_exit(GiveUpSlot, (Datum) 0);
 	return true;
+}
+
+void
+RegistrySetDeferred(bool deferred)
+{
+	pg_write_barrier();
+	if (own_slot != NULL)
+		pg_atomic_write_u32(&own_slot->deferred, deferred);
+}
+
+bool
+RegistryIsDeferred(int number)
+{
+	bool deferred = pg_atomic_read_u32(&registry->slots[number].deferred) != 0;
+
+	pg_read_barrier();
+	return deferred;
 }
 
 /*

@@ -100,6 +100,13 @@ extern void RegistryPublish(void);
 /* The same for who knows what time it is. */
 extern void RegistryPublishAt(TimestampTz now);
 
+/*
+ * Say whether this process will soon publish what it did not yet, and ask it of
+ * the process in a slot.
+ */
+extern void RegistrySetDeferred(bool deferred);
+extern bool RegistryIsDeferred(int slot);
+
 /* The number of slots; 0 without a registry. */
 extern int RegistrySlots(void);
 

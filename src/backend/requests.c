@@ -40,6 +40,7 @@
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
+#include "backend/showing.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
 
@@ -168,34 +169,6 @@ RequestsServe(void)
 		RunSweep(SWEEP_REQUEST, &result);
 }
 
-/*
- * InTransaction
- *		Is the process in a slot in a transaction?  Read without a lock, so it
- *		may have just begun or ended one.
- */
-static bool
-InTransaction(const PGPROC *proc)
-{
-	return *(const volatile LocalTransactionId *) &ProcLocalTransactionId(proc) !=
-		   InvalidLocalTransactionId;
-}
-
-/*
- * WaitsForClient
- *		Then it looks for no requests.
- */
-static bool
-WaitsForClient(const PGPROC *proc)
-{
-	return *(const volatile uint32 *) &proc->wait_event_info == WAIT_EVENT_CLIENT_READ;
-}
-
-static bool
-IsIdle(const PGPROC *proc)
-{
-	return !InTransaction(proc) || WaitsForClient(proc);
-}
-
 static bool
 IsThere(int slot, int pid)
 {
@@ -286,12 +259,18 @@ WaitAWhile(TimestampTz deadline)
 
 /*
  * CopySnapshot
- *		What an idle process left; NULL if there is nothing.
+ *		What a process left that is idle; NULL if it is not, or left nothing.
  */
 static void *
 CopySnapshot(int slot, TimestampTz *at)
 {
-	void *memory = palloc(SNAPSHOT_SIZE);
+	int patience = SHOWING_PATIENCE;
+	void *memory;
+
+	ShowingAwait(slot, &patience);
+	if (!ProcessIsIdle(RegistryProc(slot)))
+		return NULL;
+	memory = palloc(SNAPSHOT_SIZE);
 
 	if (SnapshotRead(slot, memory, at))
 		return memory;
@@ -327,8 +306,7 @@ Await(Answer *answer, TimestampTz deadline, void **copy, TimestampTz *at)
 			*at = 0;
 			return REQUEST_ANSWERED;
 		}
-		if (IsIdle(RegistryProc(slot)) && (*copy = CopySnapshot(slot, at)) != NULL &&
-			IsThere(slot, pid))
+		if ((*copy = CopySnapshot(slot, at)) != NULL && IsThere(slot, pid))
 			return REQUEST_ANSWERED;
 		if (!IsThere(slot, pid))
 			return REQUEST_GONE;
@@ -345,7 +323,7 @@ RequestContexts(int slot, int pid, int64 timeout_ms, void **copy, TimestampTz *a
 	Answer *answer;
 
 	/* Idle processes need not be asked, and so no answer has to be free. */
-	if (IsIdle(RegistryProc(slot)) && (*copy = CopySnapshot(slot, at)) != NULL)
+	if ((*copy = CopySnapshot(slot, at)) != NULL)
 		return IsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
 
 	while ((answer = Claim()) == NULL)

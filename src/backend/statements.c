@@ -32,15 +32,23 @@ typedef struct Entry
 	StatementKey key; /* must be first */
 	StatementSums sums;
 	double usage;
+	bool live;	   /* in the table; else its memory waits for another key */
 	slock_t mutex; /* of all but the key */
 } Entry;
+
+/* An entry and its usage when it was looked at, for dropping. */
+typedef struct Candidate
+{
+	Entry *entry;
+	double usage;
+} Candidate;
 
 typedef struct SharedState
 {
 	LWLock *lock;
 	int64 dropped; /* how often entries were, under the lock */
 	TimestampTz reset_at;
-	Entry *by_usage[FLEXIBLE_ARRAY_MEMBER]; /* for dropping, under the exclusive lock */
+	Candidate by_usage[FLEXIBLE_ARRAY_MEMBER]; /* for dropping, under the exclusive lock */
 } SharedState;
 
 int goarena_statements_max;
@@ -48,13 +56,20 @@ int goarena_statements_max;
 static SharedState *shared = NULL;
 static HTAB *table = NULL;
 
+/*
+ * Entries that this process found last, by their queryid.  Meanwhile they may have
+ * been dropped, and their memory may have become another entry.
+ */
+#define NUM_RECENT 64
+static Entry *recent[NUM_RECENT];
+
 #define TRANCHE "goarena statements"
 
 static Size
 SharedStateSize(void)
 {
 	return add_size(offsetof(SharedState, by_usage),
-					mul_size(sizeof(Entry *), goarena_statements_max));
+					mul_size(sizeof(Candidate), goarena_statements_max));
 }
 
 Size
@@ -78,10 +93,24 @@ StatementsReady(void)
 static int
 CompareUsage(const void *a, const void *b)
 {
-	double left = (*(Entry *const *) a)->usage;
-	double right = (*(Entry *const *) b)->usage;
+	double left = ((const Candidate *) a)->usage;
+	double right = ((const Candidate *) b)->usage;
 
 	return (left > right) - (left < right);
+}
+
+/*
+ * RemoveEntry
+ *		The caller holds the exclusive lock.  Those who remember the entry see that
+ *		it is gone.
+ */
+static void
+RemoveEntry(Entry *entry)
+{
+	SpinLockAcquire(&entry->mutex);
+	entry->live = false;
+	SpinLockRelease(&entry->mutex);
+	hash_search(table, &entry->key, HASH_REMOVE, NULL);
 }
 
 /*
@@ -99,13 +128,18 @@ DropLeastUsed(void)
 	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
+		Candidate *candidate = &shared->by_usage[count++];
+
+		SpinLockAcquire(&entry->mutex);
 		entry->usage *= USAGE_FADES;
-		shared->by_usage[count++] = entry;
+		candidate->entry = entry;
+		candidate->usage = entry->usage;
+		SpinLockRelease(&entry->mutex);
 	}
-	qsort(shared->by_usage, (size_t) count, sizeof(Entry *), CompareUsage);
+	qsort(shared->by_usage, (size_t) count, sizeof(Candidate), CompareUsage);
 	victims = Min(count, Max(DROP_LEAST, count * DROP_PERCENT / 100));
 	for (int i = 0; i < victims; i++)
-		hash_search(table, &shared->by_usage[i]->key, HASH_REMOVE, NULL);
+		RemoveEntry(shared->by_usage[i].entry);
 	shared->dropped++;
 }
 
@@ -116,6 +150,7 @@ DropLeastUsed(void)
 static Entry *
 MakeEntry(const StatementKey *key)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	Entry *entry;
 	bool found;
 
@@ -125,10 +160,12 @@ MakeEntry(const StatementKey *key)
 	entry = hash_search(table, key, HASH_ENTER_NULL, &found);
 	if (entry == NULL || found)
 		return entry;
+	SpinLockAcquire(&entry->mutex);
 	memset(&entry->sums, 0, sizeof(entry->sums));
-	entry->sums.since = GetCurrentTimestamp();
+	entry->sums.since = now;
 	entry->usage = 0;
-	SpinLockInit(&entry->mutex);
+	entry->live = true;
+	SpinLockRelease(&entry->mutex);
 	return entry;
 }
 
@@ -149,28 +186,48 @@ AddUse(StatementSums *sums, const StatementUse *use)
 	UsageAdd(&sums->counters, &use->counters);
 }
 
+/*
+ * AddTo
+ *		False if the entry is not, or is no longer, that of the key.
+ */
+static bool
+AddTo(Entry *entry, const StatementKey *key, const StatementUse *use)
+{
+	bool right;
+
+	SpinLockAcquire(&entry->mutex);
+	right = entry->live && memcmp(&entry->key, key, sizeof(*key)) == 0;
+	if (likely(right))
+	{
+		AddUse(&entry->sums, use);
+		entry->usage += 1.0;
+	}
+	SpinLockRelease(&entry->mutex);
+	return right;
+}
+
+/*
+ * StatementsRecord
+ *		Entries found not long ago need no lock of the table, which all processes
+ *		would write to, and no look into it.
+ */
 void
 StatementsRecord(const StatementKey *key, const StatementUse *use)
 {
-	Entry *entry;
+	Entry **entry = &recent[(uint64) key->queryid % NUM_RECENT];
 
-	if (table == NULL)
+	if (table == NULL || (*entry != NULL && AddTo(*entry, key, use)))
 		return;
 	LWLockAcquire(shared->lock, LW_SHARED);
-	entry = hash_search(table, key, HASH_FIND, NULL);
-	if (unlikely(entry == NULL))
+	*entry = hash_search(table, key, HASH_FIND, NULL);
+	if (unlikely(*entry == NULL))
 	{
 		LWLockRelease(shared->lock);
 		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-		entry = MakeEntry(key);
+		*entry = MakeEntry(key);
 	}
-	if (likely(entry != NULL))
-	{
-		SpinLockAcquire(&entry->mutex);
-		AddUse(&entry->sums, use);
-		entry->usage += 1.0;
-		SpinLockRelease(&entry->mutex);
-	}
+	if (likely(*entry != NULL))
+		(void) AddTo(*entry, key, use);
 	LWLockRelease(shared->lock);
 }
 
@@ -224,10 +281,40 @@ StatementsReset(void)
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		hash_search(table, &entry->key, HASH_REMOVE, NULL);
+		RemoveEntry(entry);
 	shared->dropped = 0;
 	shared->reset_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
+}
+
+/*
+ * InitMutexes
+ *		Mutexes are used by those who remember an entry that is gone, and so must
+ *		outlive it.  All memory that entries will ever have gets one: the table is
+ *		filled once, and what is removed is what is used again.
+ */
+static void
+InitMutexes(void)
+{
+	StatementKey key = {0};
+	bool found;
+
+	for (int i = 0; i < goarena_statements_max; i++)
+	{
+		Entry *entry;
+
+		key.queryid = i;
+		entry = hash_search(table, &key, HASH_ENTER_NULL, &found);
+		if (entry == NULL)
+			break;
+		SpinLockInit(&entry->mutex);
+		entry->live = false;
+	}
+	for (int i = 0; i < goarena_statements_max; i++)
+	{
+		key.queryid = i;
+		hash_search(table, &key, HASH_REMOVE, NULL);
+	}
 }
 
 /*
@@ -304,6 +391,7 @@ StatementsShmemInit(void)
 		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 		shared->dropped = 0;
 		shared->reset_at = GetCurrentTimestamp();
+		InitMutexes();
 	}
 	if (!IsUnderPostmaster)
 		on_shmem_exit(Save, (Datum) 0);

@@ -26,6 +26,7 @@
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/roots.h"
+#include "backend/showing.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
 #include "mcxt/arena_context.h"
@@ -267,12 +268,9 @@ AtTransactionEnd(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
-		TimestampTz now = GetCurrentTransactionStopTimestamp();
-
 		free_history_transactions++;
 		LimitsAtTransactionEnd();
-		RegistryPublishAt(now);
-		SnapshotLeave(now);
+		ShowAtTransactionEnd();
 	}
 	if (!process_heap_ready)
 		return;

@@ -26,14 +26,12 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "tcop/tcopprot.h"
-#include "tcop/utility.h"
 #include "utils/timestamp.h"
 
 #include "backend/registry.h"
@@ -71,10 +69,6 @@ static CancelRequest *requests = NULL;	  /* of all slots */
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
 static volatile sig_atomic_t cancelled = false;
-
-static ExecutorRun_hook_type previous_run_hook = NULL;
-static ExecutorFinish_hook_type previous_finish_hook = NULL;
-static ProcessUtility_hook_type previous_utility_hook = NULL;
 
 bool
 CheckTotalMemoryLimit(int *newval, void **extra, GucSource source)
@@ -182,12 +176,8 @@ TotalLimitJoin(void)
 	pg_atomic_write_u32(&own_request->pid, (uint32) MyProcPid);
 }
 
-/*
- * AmendCancel
- *		Error context callback: say why the statement is cancelled.
- */
-static void
-AmendCancel(void *arg)
+void
+TotalLimitAmendCancel(void *arg)
 {
 	if (!cancelled || geterrcode() != ERRCODE_QUERY_CANCELED)
 		return;
@@ -211,7 +201,7 @@ EndRequest(XactEvent event, void *arg)
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
-	if (own_request != NULL)
+	if (own_request != NULL && pg_atomic_read_u32(&own_request->state) != REQUEST_NONE)
 		pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 }
 
@@ -351,61 +341,6 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 	return crossed;
 }
 
-/*
- * The hooks: have AmendCancel called while a statement runs.
- */
-
-#if PG_VERSION_NUM >= 180000
-#define RUN_ONCE_PARAMETER
-#define RUN_ONCE_ARGUMENT
-#else
-#define RUN_ONCE_PARAMETER , bool execute_once
-#define RUN_ONCE_ARGUMENT  , execute_once
-#endif
-
-static void
-Run(QueryDesc *query, ScanDirection direction, uint64 count RUN_ONCE_PARAMETER)
-{
-	ErrorContextCallback callback = {.callback = AmendCancel, .previous = error_context_stack};
-
-	error_context_stack = &callback;
-	if (previous_run_hook)
-		previous_run_hook(query, direction, count RUN_ONCE_ARGUMENT);
-	else
-		standard_ExecutorRun(query, direction, count RUN_ONCE_ARGUMENT);
-	error_context_stack = callback.previous;
-}
-
-static void
-Finish(QueryDesc *query)
-{
-	ErrorContextCallback callback = {.callback = AmendCancel, .previous = error_context_stack};
-
-	error_context_stack = &callback;
-	if (previous_finish_hook)
-		previous_finish_hook(query);
-	else
-		standard_ExecutorFinish(query);
-	error_context_stack = callback.previous;
-}
-
-static void
-Utility(PlannedStmt *statement, const char *text, bool read_only_tree,
-		ProcessUtilityContext context, ParamListInfo parameters, QueryEnvironment *environment,
-		DestReceiver *receiver, QueryCompletion *completion)
-{
-	ErrorContextCallback callback = {.callback = AmendCancel, .previous = error_context_stack};
-
-	error_context_stack = &callback;
-	if (previous_utility_hook)
-		previous_utility_hook(statement, text, read_only_tree, context, parameters, environment,
-							  receiver, completion);
-	else
-		standard_ProcessUtility(statement, text, read_only_tree, context, parameters, environment,
-								receiver, completion);
-	error_context_stack = callback.previous;
-}
-
 Size
 TotalLimitSize(void)
 {
@@ -429,11 +364,5 @@ TotalLimitAttach(void *memory, bool anew)
 void
 TotalLimitInit(void)
 {
-	previous_run_hook = ExecutorRun_hook;
-	ExecutorRun_hook = Run;
-	previous_finish_hook = ExecutorFinish_hook;
-	ExecutorFinish_hook = Finish;
-	previous_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = Utility;
 	RegisterXactCallback(EndRequest, NULL);
 }

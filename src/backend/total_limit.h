@@ -26,7 +26,7 @@ typedef enum Crossed
 extern Size TotalLimitSize(void);
 extern void TotalLimitAttach(void *memory, bool anew);
 
-/* Install hooks; once, from _PG_init under shared_preload_libraries. */
+/* Install the callback; once, from _PG_init under shared_preload_libraries. */
 extern void TotalLimitInit(void);
 
 /* The limit in bytes; SIZE_MAX if there is none, or the library is not preloaded. */
@@ -34,6 +34,12 @@ extern Size TotalLimit(void);
 
 /* Let the statements of this process be cancelled by others. */
 extern void TotalLimitJoin(void);
+
+/*
+ * Error context callback, to be there while a statement runs: if it is cancelled
+ * because of the limit, say so.
+ */
+extern void TotalLimitAmendCancel(void *arg);
 
 /*
  * Have the statement with the largest use cancelled, and wait until look says

@@ -18,6 +18,10 @@
  * A statement of the executor is found again by its QueryDesc.  It is forgotten
  * when the executor's memory goes, whether it ended in order or not.
  *
+ * As long as nobody wants to know of single statements, which is the default,
+ * nothing of that is done: only the high-water mark of the statement at the top
+ * is begun and ended.
+ *
  * Memory of contexts that are not arenas, such as those of sorts, is looked at
  * when ExecutorEnd is called: up to then most statements hold what they took.
  *
@@ -43,6 +47,7 @@
 #include "backend/peak_log.h"
 #include "backend/statements.h"
 #include "backend/sweeps.h"
+#include "backend/total_limit.h"
 #include "backend/tracking.h"
 #include "backend/usage.h"
 #include "backend/workers.h"
@@ -104,6 +109,7 @@ static Failure failures[MAX_FAILURES];
 static int num_failures = 0;
 
 static UsageCounters workers_counters; /* of all parallel workers of this leader */
+static bool had_workers = false;	   /* else they are zero */
 static Size worker_others_peak = 0;	   /* of this parallel worker */
 
 static shmem_request_hook_type next_shmem_request = NULL;
@@ -127,33 +133,40 @@ AssignTrackStatements(int newval, void *extra)
 }
 
 /*
- * TakeWorkers
+ * TakeReports
  *		What parallel workers report belongs to all statements that run.
  */
-static void
-TakeWorkers(void)
+static pg_noinline void
+TakeReports(void)
 {
 	UsageCounters counters;
 	Size peak;
 
-	if (!WorkersReported())
-		return;
 	WorkersTake(&peak, &counters);
 	UsageAdd(&workers_counters, &counters);
+	had_workers = true;
 	for (Level *l = level; l != NULL; l = l->outer)
 		if (l->running != NULL)
 			l->running->workers_peak = Max(l->running->workers_peak, peak);
+}
+
+static inline void
+TakeWorkers(void)
+{
+	if (WorkersReported())
+		TakeReports();
 }
 
 /*
  * ReadCounters
  *		Those of this process and its parallel workers.
  */
-static void
+static inline void
 ReadCounters(UsageCounters *counters)
 {
 	UsageReadCounters(counters);
-	UsageAdd(counters, &workers_counters);
+	if (unlikely(had_workers))
+		UsageAdd(counters, &workers_counters);
 }
 
 /*
@@ -234,6 +247,40 @@ Stop(Statement *statement)
 			Pause(l);
 }
 
+/*
+ * Nested
+ *		Does a statement run further up the stack?  Then its error context callback
+ *		is there: unlike with variables of our own, the server itself forgets it
+ *		when an error is thrown past it.
+ */
+static bool
+Nested(void)
+{
+	for (ErrorContextCallback *at = error_context_stack; at != NULL; at = at->previous)
+		if (at->callback == TotalLimitAmendCancel)
+			return true;
+	return false;
+}
+
+static bool
+AtTop(void)
+{
+	return level == &outermost && !Nested();
+}
+
+/*
+ * Unwatched
+ *		Does nobody want to know what single statements use?  A statement that
+ *		somebody did want to know of, before a setting was changed, goes on to be
+ *		watched, with those inside.
+ */
+static inline bool
+Unwatched(void)
+{
+	return goarena_track_statements == TRACK_STATEMENTS_OFF && goarena_log_peak < 0 &&
+		   alive == NULL && level == &outermost;
+}
+
 static void
 EnterLevel(Level *inner)
 {
@@ -253,15 +300,15 @@ LeaveLevel(Level *inner)
 
 /*
  * IsTracked
- *		Are statements on the innermost level to be recorded?
+ *		Is a statement that begins, at the top or not, to be recorded?
  */
-static bool
-IsTracked(void)
+static inline bool
+IsTracked(bool at_top)
 {
 	if (goarena_track_statements == TRACK_STATEMENTS_OFF || !StatementsReady() ||
 		IsParallelWorker())
 		return false;
-	return level == &outermost || goarena_track_statements == TRACK_STATEMENTS_ALL;
+	return goarena_track_statements == TRACK_STATEMENTS_ALL || at_top;
 }
 
 /*
@@ -269,17 +316,19 @@ IsTracked(void)
  *		Set a statement up and let it run.
  */
 static void
-Begin(Statement *statement, QueryDesc *query, int64 queryid)
+Begin(Statement *statement, QueryDesc *query, int64 queryid, bool at_top)
 {
 	memset(statement, 0, offsetof(Statement, forget));
 	statement->query = query;
-	statement->at_top = level == &outermost;
-	if (queryid != 0 && IsTracked())
+	statement->at_top = at_top;
+	if (at_top)
+		UsageStatementEnd(NULL); /* one that began when nobody watched */
+	if (queryid != 0 && IsTracked(at_top))
 	{
 		statement->key.userid = GetUserId();
 		statement->key.dbid = MyDatabaseId;
 		statement->key.queryid = queryid;
-		statement->key.toplevel = statement->at_top;
+		statement->key.toplevel = at_top;
 	}
 	Resume(statement);
 }
@@ -392,8 +441,9 @@ static pg_noinline Statement *
 Take(QueryDesc *query)
 {
 	Statement *statement = spare;
+	bool at_top = AtTop();
 
-	if (level != &outermost && !IsTracked())
+	if (!at_top && !IsTracked(false))
 		return NULL;
 	if (statement != NULL)
 		spare = statement->next;
@@ -402,7 +452,7 @@ Take(QueryDesc *query)
 			MemoryContextAllocExtended(TopMemoryContext, sizeof(Statement), MCXT_ALLOC_NO_OOM);
 	if (statement == NULL)
 		return NULL;
-	Begin(statement, query, (int64) query->plannedstmt->queryId);
+	Begin(statement, query, (int64) query->plannedstmt->queryId, at_top);
 	statement->next = alive;
 	alive = statement;
 	return statement;
@@ -447,6 +497,18 @@ OthersIn(MemoryContext context)
 }
 
 /*
+ * PeakSoFar
+ *		Of a statement that runs.
+ */
+static Size
+PeakSoFar(const Statement *statement)
+{
+	Size now = statement->held + Max(statement->mark.peak, process_heap.peak) - statement->in_use;
+
+	return Max(statement->peak, now) + statement->others_peak + statement->workers_peak;
+}
+
+/*
  * NoteOthers
  *		A plan has run, and holds its memory still.  What is not arenas there
  *		belongs to all statements that run, also if the plan is not that of one:
@@ -459,28 +521,43 @@ NoteOthers(const QueryDesc *query)
 
 	if (query->estate == NULL)
 		return;
+	TakeWorkers();
 	others = OthersIn(query->estate->es_query_cxt);
 	for (Level *l = level; l != NULL; l = l->outer)
 		if (l->running != NULL)
 			l->running->others_peak = Max(l->running->others_peak, others);
 	worker_others_peak = Max(worker_others_peak, others);
-	if (level == &outermost)
-		PeakLogAtEnd();
+	if (level == &outermost && level->running != NULL)
+		PeakLogAtEnd(PeakSoFar(level->running));
+}
+
+static void
+CallStart(QueryDesc *queryDesc, int eflags)
+{
+	if (next_start)
+		next_start(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
 }
 
 static void
 TrackStart(QueryDesc *queryDesc, int eflags)
 {
-	Statement *statement = Take(queryDesc);
+	Statement *statement;
 	Level inner;
 
+	if (likely(Unwatched()))
+	{
+		if (!Nested())
+			UsageStatementBegin(queryDesc);
+		CallStart(queryDesc, eflags);
+		return;
+	}
+	statement = Take(queryDesc);
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		if (next_start)
-			next_start(queryDesc, eflags);
-		else
-			standard_ExecutorStart(queryDesc, eflags);
+		CallStart(queryDesc, eflags);
 	}
 	PG_CATCH();
 	{
@@ -502,11 +579,32 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 	}
 }
 
+/*
+ * CallRun, CallFinish, RunUtility
+ *		The next in the chain, with the callback that Nested looks for.
+ */
 static void
-TrackRun(EXECUTOR_RUN_PARAMETERS)
+CallRun(EXECUTOR_RUN_PARAMETERS)
+{
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	if (next_run)
+		next_run(EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+	error_context_stack = callback.previous;
+}
+
+/*
+ * RunOnLevel
+ *		CallRun for a statement that is watched.
+ */
+static void
+RunOnLevel(EXECUTOR_RUN_PARAMETERS)
 {
 	Statement *statement = Find(queryDesc);
-	bool kept = KeepExcessBegin();
 	Level inner;
 
 	if (statement != NULL)
@@ -514,10 +612,7 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		if (next_run)
-			next_run(EXECUTOR_RUN_ARGUMENTS);
-		else
-			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+		CallRun(EXECUTOR_RUN_ARGUMENTS);
 	}
 	PG_CATCH();
 	{
@@ -529,21 +624,37 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
+}
+
+static void
+TrackRun(EXECUTOR_RUN_PARAMETERS)
+{
+	bool kept = KeepExcessBegin();
+
+	if (likely(Unwatched()))
+	{
+		if (!Nested())
+			UsageStatementContinue(queryDesc);
+		CallRun(EXECUTOR_RUN_ARGUMENTS);
+	}
+	else
+		RunOnLevel(EXECUTOR_RUN_ARGUMENTS);
 	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
 }
 
-/*
- * Finish
- *		The next in the chain.
- */
 static void
-Finish(QueryDesc *queryDesc)
+CallFinish(QueryDesc *queryDesc)
 {
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
 	if (next_finish)
 		next_finish(queryDesc);
 	else
 		standard_ExecutorFinish(queryDesc);
+	error_context_stack = callback.previous;
 }
 
 /*
@@ -556,9 +667,10 @@ TrackFinish(QueryDesc *queryDesc)
 	Statement *statement;
 	Level inner;
 
-	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	if (Unwatched() ||
+		(queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE))
 	{
-		Finish(queryDesc);
+		CallFinish(queryDesc);
 		return;
 	}
 	statement = Find(queryDesc);
@@ -567,7 +679,7 @@ TrackFinish(QueryDesc *queryDesc)
 	EnterLevel(&inner);
 	PG_TRY();
 	{
-		Finish(queryDesc);
+		CallFinish(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -580,12 +692,21 @@ TrackFinish(QueryDesc *queryDesc)
 	LeaveLevel(&inner);
 }
 
+static void
+CallEnd(QueryDesc *queryDesc)
+{
+	if (next_end)
+		next_end(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+}
+
 /*
- * TrackEnd
+ * EndWatched
  *		The executor's memory goes in here, and the statement must outlive it.
  */
 static void
-TrackEnd(QueryDesc *queryDesc)
+EndWatched(QueryDesc *queryDesc)
 {
 	Statement *statement = Find(queryDesc);
 
@@ -597,10 +718,7 @@ TrackEnd(QueryDesc *queryDesc)
 	NoteOthers(queryDesc);
 	PG_TRY();
 	{
-		if (next_end)
-			next_end(queryDesc);
-		else
-			standard_ExecutorEnd(queryDesc);
+		CallEnd(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -621,6 +739,18 @@ TrackEnd(QueryDesc *queryDesc)
 		if (statement->forgotten)
 			Forget(statement);
 	}
+}
+
+static void
+TrackEnd(QueryDesc *queryDesc)
+{
+	if (likely(Unwatched()))
+	{
+		CallEnd(queryDesc);
+		UsageStatementEnd(queryDesc);
+	}
+	else
+		EndWatched(queryDesc);
 	MaintainAtStatementEnd();
 }
 
@@ -631,15 +761,15 @@ TrackEnd(QueryDesc *queryDesc)
  *		known elsewhere, too.
  */
 static int64
-UtilityQueryId(const PlannedStmt *planned)
+UtilityQueryId(const PlannedStmt *planned, bool at_top)
 {
-	if (planned->queryId != 0 || level != &outermost)
+	if (planned->queryId != 0 || !at_top)
 		return (int64) planned->queryId;
 	return (int64) pgstat_get_my_query_id();
 }
 
 static void
-RunUtility(UTILITY_PARAMETERS)
+CallUtility(UTILITY_PARAMETERS)
 {
 	if (next_utility)
 		next_utility(UTILITY_ARGUMENTS);
@@ -647,28 +777,31 @@ RunUtility(UTILITY_PARAMETERS)
 		standard_ProcessUtility(UTILITY_ARGUMENTS);
 }
 
+static void
+RunUtility(UTILITY_PARAMETERS)
+{
+	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	CallUtility(UTILITY_ARGUMENTS);
+	error_context_stack = callback.previous;
+}
+
 /*
- * TrackUtility
- *		EXECUTE is not a statement of its own, and so is not what it executes one
- *		of an inner level; nor is PREPARE.
+ * RunUtilityOnLevel
+ *		RunUtility for a statement that is watched.
  */
 static void
-TrackUtility(UTILITY_PARAMETERS)
+RunUtilityOnLevel(UTILITY_PARAMETERS)
 {
 	Statement statement;
 	Level inner;
-	bool tracked = level == &outermost || IsTracked();
-	bool kept;
+	bool at_top = AtTop();
+	bool tracked = at_top || IsTracked(false);
 
-	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
-	{
-		RunUtility(UTILITY_ARGUMENTS);
-		return;
-	}
-
-	kept = KeepExcessBegin();
 	if (tracked)
-		Begin(&statement, NULL, UtilityQueryId(pstmt));
+		Begin(&statement, NULL, UtilityQueryId(pstmt, at_top), at_top);
 	EnterLevel(&inner);
 	PG_TRY();
 	{
@@ -685,8 +818,51 @@ TrackUtility(UTILITY_PARAMETERS)
 	LeaveLevel(&inner);
 	if (tracked)
 		Complete(&statement);
+}
+
+/*
+ * TrackUtility
+ *		EXECUTE is not a statement of its own, and so is not what it executes one
+ *		of an inner level; nor is PREPARE.
+ */
+static void
+TrackUtility(UTILITY_PARAMETERS)
+{
+	bool kept;
+
+	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
+	{
+		CallUtility(UTILITY_ARGUMENTS);
+		return;
+	}
+	kept = KeepExcessBegin();
+	if (Unwatched())
+	{
+		bool nested = Nested();
+
+		if (!nested)
+			UsageStatementBegin(pstmt);
+		RunUtility(UTILITY_ARGUMENTS);
+		if (!nested)
+			UsageStatementEnd(pstmt);
+	}
+	else
+		RunUtilityOnLevel(UTILITY_ARGUMENTS);
 	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
+}
+
+/*
+ * AfterErrors
+ *		What failed is rolled back, be it the statement at the top or one inside.
+ */
+static void
+AfterErrors(void)
+{
+	if (num_failures > 0)
+		TrackingFlush();
+	if (!Nested())
+		UsageStatementEnd(NULL);
 }
 
 /*
@@ -701,8 +877,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_ABORT:
-			if (num_failures > 0)
-				TrackingFlush();
+			AfterErrors();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
@@ -717,8 +892,8 @@ AtTransactionEnd(XactEvent event, void *arg)
 static void
 AtSubTransactionEnd(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && num_failures > 0)
-		TrackingFlush();
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		AfterErrors();
 }
 
 static void

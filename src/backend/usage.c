@@ -20,6 +20,9 @@ static Size statement_peak = 0; /* of the last one at the top level */
 static UsageMark *innermost = NULL;
 static uint64 limit_hits = 0;
 
+static UsageMark top_mark; /* of the statement that was begun by its address */
+static const void *top_statement;
+
 /*
  * A transaction gives its memory back after its callbacks were called, so the
  * next one's mark is begun at the first statement of it.
@@ -72,6 +75,28 @@ UsageMarkClose(UsageMark *mark)
 	} while (mark->open);
 	if (innermost == NULL)
 		statement_peak = mark->peak;
+}
+
+void
+UsageStatementBegin(const void *statement)
+{
+	UsageMarkClose(&top_mark);
+	UsageMarkOpen(&top_mark);
+	top_statement = statement;
+}
+
+void
+UsageStatementContinue(const void *statement)
+{
+	if (!top_mark.open || top_statement != statement)
+		UsageStatementBegin(statement);
+}
+
+void
+UsageStatementEnd(const void *statement)
+{
+	if (statement == NULL || top_statement == statement)
+		UsageMarkClose(&top_mark);
 }
 
 Size

@@ -55,6 +55,16 @@ extern void UsageMarkOpen(UsageMark *mark);
 extern void UsageMarkClose(UsageMark *mark);
 
 /*
+ * The same for the statement at the top level, if nobody wants to know more of
+ * it.  It is known by any address.  Begin ends the one before; Continue begins it
+ * unless it runs; End does nothing for another one than that which runs, and
+ * ends that if it is told none.
+ */
+extern void UsageStatementBegin(const void *statement);
+extern void UsageStatementContinue(const void *statement);
+extern void UsageStatementEnd(const void *statement);
+
+/*
  * The highest in_use in bytes of the statement at the top level that is running,
  * or else the last one; of the transaction, or else the last one; and of the
  * process since it began.

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/showing.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
@@ -96,6 +97,7 @@ Datum
 goarena_stats(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	int patience = SHOWING_PATIENCE;
 	RegistryFigures figures;
 	ReturnSetInfo *rows;
 
@@ -105,8 +107,11 @@ goarena_stats(PG_FUNCTION_ARGS)
 	RegistryMeasure(&figures, now);
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
+	{
+		ShowingAwait(i, &patience);
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
 			PutStats(rows, &figures, MayRead(&figures));
+	}
 	return (Datum) 0;
 }
 

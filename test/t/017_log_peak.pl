@@ -69,6 +69,13 @@ cmp_ok($found[0]{peak}, '>=', 30000, 'its peak');
 cmp_ok($found[0]{at}, '>=', $found[0]{peak} * 0.79, 'contexts are from near the peak');
 like($found[0]{contexts}, qr/^(ExprContext|ExecutorState) \d{5,} kB/, 'its context');
 
+# What is no arena is not seen before the statement ends, and then it is gone.
+ask($session, q{SET work_mem = '64MB'});
+@found = logged($session, q{SELECT max(length(s)) FROM (SELECT repeat('x', 5000) || i AS s FROM t WHERE i <= 5000 ORDER BY 1 OFFSET 0) x});
+is(scalar(@found), 1, 'a sort');
+like($found[0]{contexts}, qr/Caller tuples \d{4,} kB/, 'what it sorted is among the largest');
+ask($session, 'RESET work_mem');
+
 @found = logged($session, q{SELECT length(repeat('x', 60000000 + i)) FROM t WHERE i = 1});
 is(scalar(@found), 1, 'an object that comes all at once');
 like($found[0]{contexts}, qr/^ExprContext 5\d{4} kB/, 'its context');

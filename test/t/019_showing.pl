@@ -1,0 +1,180 @@
+# Copyright (c) 2026, goarena contributors
+
+# Transactions that follow each other fast do not show each time what the process
+# holds, but what others see of an idle session is right all the same: at once if
+# they ask, and soon if nobody does.  What statements used is seen at once, whatever
+# becomes of their rows meanwhile.  And the high-water mark of a statement is kept
+# whether anybody watches statements or not.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use GoarenaTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $rounds = 20;
+my $node = new_server('showing', PRELOAD, 'autovacuum = off', 'goarena.statements_max = 100');
+my $watcher = session($node);
+my $session = session($node);
+my $pid = backend_pid($session);
+
+# Many transactions, one right after the other; returns what the last one says.
+sub burst
+{
+	my (@last) = @_;
+	my @lines = split(/\n/, ask($session, join("\n", ('SELECT 1;') x 60, @last)));
+
+	return $lines[-1];
+}
+
+# What is known of the session in the midst of its last statement but is not there yet
+# in what others see; called once for each way of asking.
+sub missing
+{
+	my ($wait, $last) = @_;
+	my $own = burst("SELECT allocs FROM goarena_stats() WHERE pid = pg_backend_pid();");
+
+	refused($session, $last) if $last;
+	select(undef, undef, undef, $wait) if $wait;
+	return ask($watcher, "SELECT greatest($own - allocs, 0) FROM goarena_stats() WHERE pid = $pid");
+}
+
+is(join(' ', grep { $_ > 0 } map { missing(0) } 1 .. $rounds), '', 'asked at once: nothing is missing');
+is(join(' ', grep { $_ > 0 } map { missing(0.3) } 1 .. 3), '', 'asked later: nothing is missing');
+is(join(' ', grep { $_ > 0 } map { missing(0, 'SELECT 1 / 0') } 1 .. $rounds),
+	'', 'after an error: nothing is missing');
+is(join(' ', grep { $_ > 0 } map { missing(0, 'BEGIN; SELECT 1 / 0; ROLLBACK') } 1 .. $rounds),
+	'', 'after a failed transaction: nothing is missing');
+is(join(' ', grep { $_ > 0 } map { my $m = missing(0, 'BEGIN'); refused($session, 'COMMIT'); $m } 1 .. $rounds),
+	'', 'idle in a transaction: nothing is missing');
+
+# Nobody has asked, and it was shown long ago all the same.
+burst('SELECT 1;');
+select(undef, undef, undef, 0.5);
+cmp_ok(ask($watcher, "SELECT extract(epoch FROM clock_timestamp() - published) FROM goarena_stats() WHERE pid = $pid"),
+	'>=', 0.3, 'not asked: it was shown soon after');
+
+# Contexts
+ask($session, 'SELECT test_create()');
+my @wrong = ();
+for (1 .. $rounds)
+{
+	my $own = burst('SELECT test_fill(20000);', "SELECT used_bytes FROM goarena_arenas() WHERE name = 'goarena test';");
+	my $seen = ask($watcher, "SELECT used_bytes FROM goarena_arenas($pid, 0) WHERE name = 'goarena test'");
+
+	push @wrong, "$own $seen" if $own ne $seen;
+}
+is(join(', ', @wrong), '', 'contexts: they are as the session sees them');
+ask($session, 'SELECT test_delete()');
+
+# One that is stopped is not waited for much longer than others.
+burst('SELECT 1;');
+kill('STOP', $pid);
+cmp_ok(ask($watcher, "SELECT held FROM goarena_stats() WHERE pid = $pid"), '>', 0, 'stopped: it has a row');
+kill('CONT', $pid);
+in_order($session, 'all is in order');
+
+#
+# Statements
+#
+ask($_, 'SET compute_query_id = on; SET goarena.track_statements = top') foreach $session, $watcher;
+my $query = q{SELECT 'mine'::text;};
+
+my ($queryid) = ask($session, "EXPLAIN (VERBOSE) $query") =~ /Query Identifier: (-?\d+)/;
+
+sub calls
+{
+	return ask($watcher, "SELECT calls FROM goarena_statements WHERE queryid = $queryid");
+}
+
+ask($watcher, 'SELECT goarena_statements_reset()');
+ask($session, join("\n", ($query) x 500));
+is(calls(), '500', 'statements: each call is seen at once');
+ask($watcher, 'SELECT goarena_statements_reset()');
+ask($session, join("\n", ($query) x 7));
+is(calls(), '7', 'statements: after a reset only those that followed');
+
+# The memory of the row becomes that of others.
+ask($watcher, 'SELECT goarena_statements_reset()');
+ask($watcher, 'SELECT ' . join(', ', map { "1 AS c$_" } 1 .. $_)) foreach 1 .. 300;
+ask($session, join("\n", ($query) x 9));
+is(calls(), '9', 'statements: after others took its place');
+is(ask($watcher, q{SELECT count(*) FROM goarena_statements WHERE calls = 9}), '1', 'statements: none of them was counted more often');
+
+#
+# High-water marks
+#
+ask($session, 'SET goarena.track_statements = off');
+ask($session, <<'SQL');
+CREATE FUNCTION much() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	total bigint;
+BEGIN
+	SELECT sum(length(s)) INTO total FROM (SELECT string_agg(repeat('x', 1000), '') AS s FROM generate_series(1, 20000)) x;
+	RETURN total;
+END $$;
+CREATE FUNCTION much_and_little(fails boolean, tracked text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	total bigint;
+	rows bigint := 0;
+BEGIN
+	PERFORM set_config('goarena.track_statements', tracked, false);
+	total := much();
+	BEGIN
+		PERFORM 1 / (CASE WHEN fails THEN 0 ELSE 1 END);
+	EXCEPTION WHEN division_by_zero THEN
+		total := -total;
+	END;
+	SELECT count(*) INTO rows FROM pg_class;
+	RETURN total;
+END $$;
+SQL
+
+# The peak of the session's last statement, in MB.
+sub peak_mb
+{
+	return ask($watcher, "SELECT statement_peak / 1024 / 1024 FROM goarena_stats() WHERE pid = $pid");
+}
+
+foreach my $tracked ('off', 'top', 'all')
+{
+	foreach my $then ('off', 'top', 'all')
+	{
+		my $name = "track_statements $tracked, changed to $then";
+
+		ask($session, "SET goarena.track_statements = '$tracked'");
+		foreach my $fails ('false', 'true')
+		{
+			ask($session, "SELECT much_and_little($fails, '$then')");
+			cmp_ok(peak_mb(), '>=', 20, "$name, fails $fails: the statement's peak is that of those inside")
+			  if $tracked eq $then;
+			ask($session, "SET goarena.track_statements = '$tracked'");
+		}
+		refused($session, "SELECT much_and_little(false, '$then') / 0");
+		ask($session, "SET goarena.track_statements = '$then'");
+		ask($session, 'SELECT 1');
+		cmp_ok(peak_mb(), '<', 20, "$name: that of the next one is its own");
+		ask($watcher, 'SELECT goarena_statements_reset()');
+		ask($session, 'SELECT 1');
+		is(ask($watcher, 'SELECT coalesce(bool_and(toplevel), true) FROM goarena_statements'), 't', "$name: levels are in order");
+	}
+}
+ask($session, 'SET goarena.track_statements = off');
+refused($session, 'SELECT much(), 1 / (SELECT count(*) FROM pg_class WHERE oid = 0)');
+ask($session, 'SELECT 1');
+cmp_ok(peak_mb(), '<', 20, 'after an error: the next one has its own peak');
+
+# Statements inside are no statements of the top level, whoever began to watch when.
+ask($watcher, 'SELECT goarena_statements_reset()');
+ask($session, "SELECT much_and_little(true, 'all')");
+is(ask($watcher, q{SELECT count(*) > 0, bool_or(toplevel) FROM goarena_statements WHERE peak_max > 15000000}),
+	't|f', 'begun to watch inside a function: nothing of it is at the top');
+in_order($session, 'all is in order');
+end_session($_) foreach $session, $watcher;
+stop_in_order($node);
+
+done_testing();
