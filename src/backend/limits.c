@@ -4,10 +4,11 @@
  *	  How much memory a process, and all of them, may hold.
  *
  * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
- * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That figure is not the limit itself but the point where to
- * look next: from there this file adds what contexts hold that are no arenas,
- * compares with the settings, and moves the figure on by a part of what is
- * left, so that both are looked at more often the nearer a limit is.
+ * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That
+ * figure is not the limit itself but the point where to look next: from there
+ * this file adds what contexts hold that are no arenas, compares with the
+ * settings, and moves the figure on by a part of what is left, so that both are
+ * looked at more often the nearer a limit is.
  *
  * Before an allocation fails, memory not in use is given back.  It fails as
  * any other one for which there is no memory: an error of SQLSTATE 53200, or

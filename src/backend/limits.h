@@ -53,7 +53,8 @@ extern void LimitSettingInit(void);
 /*
  * Bytes that this process holds: memory of arenas, with that of chunks not in
  * use, the engine's own data, and what contexts that are no arenas had when
- * that was last looked at, and took since then if there is a limit.  A few loads; may be called in a signal handler.
+ * that was last looked at, and took since then if there is a limit.  A few
+ * loads; may be called in a signal handler.
  */
 extern Size UsageHeld(void);
 
