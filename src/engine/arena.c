@@ -685,6 +685,29 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 	return true;
 }
 
+/*
+ * make_room
+ *		What grew once is likely to grow again: should it need another chunk, that
+ *		shall be one in which it can.  A small chunk stays one that a reset keeps.
+ */
+static void
+make_room(ga_arena *arena, size_t size)
+{
+	size_t need = size + GA_HEADER_SIZE;
+	int largest = arena->heap->max_order;
+	int order = ga_order_of(GA_GROWTH * size);
+
+	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr ||
+		arena->mode == GA_QUARANTINE_STRICT)
+		return;
+	if (ga_order_of(need) <= GA_HANDON_ORDER && largest > GA_HANDON_ORDER)
+		largest = GA_HANDON_ORDER;
+	if (order > largest)
+		order = largest;
+	if (order > arena->next_order)
+		arena->next_order = order;
+}
+
 void *
 ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 {
@@ -706,6 +729,8 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 		return object;
 	}
 
+	if (rounded > old_size)
+		make_room(arena, rounded);
 	copy = size > arena->heap->large_threshold ? ga_span_alloc_growing(arena, size)
 											   : ga_arena_alloc(arena, size);
 	if (copy == NULL)

@@ -60,6 +60,9 @@
 /* So many arenas that ended keep their chunk for the next. */
 #define GA_PARKED_MAX 8
 
+/* An object that grows beyond GA_SMALL_MAX gets address space for this many times its size. */
+#define GA_GROWTH ((size_t) 4)
+
 /* Bits of address space of a process on the supported platforms. */
 #define GA_ADDRESS_BITS 48
 

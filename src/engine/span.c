@@ -21,9 +21,6 @@
 /* Half of what a header can say, 1 TB: rounding up to pages stays within. */
 #define MAX_SIZE ((size_t) 8 << (GA_HDR_SIZE_BITS - 1))
 
-/* A span that grows gets address space for this many times its size. */
-#define GROWTH ((size_t) 4)
-
 /*
  * pages_for
  *		Bytes of whole pages that an object of the given size takes.
@@ -67,7 +64,7 @@ room_for(const ga_arena *arena, size_t bytes)
 {
 	if (arena->mode == GA_QUARANTINE_STRICT || bytes >= GA_HEAP_ARENA_SIZE)
 		return bytes;
-	return ga_min_size(GROWTH * bytes, GA_HEAP_ARENA_SIZE);
+	return ga_min_size(GA_GROWTH * bytes, GA_HEAP_ARENA_SIZE);
 }
 
 static void *

@@ -107,6 +107,35 @@ the_last_object_changes_in_place(void **state)
 }
 
 /* In strict arenas pointers to the old place must be found. */
+/* When an object has to move, it is to a chunk in which it can go on growing. */
+static void
+objects_that_grow_get_room(void **state)
+{
+	ga_config config = usual_config();
+	ga_heap *heap;
+	ga_arena arena;
+	void *object;
+	int moves = 0;
+
+	(void) state;
+	config.quarantine = GA_QUARANTINE_OFF;
+	config.chunk_size = 4 * MB;
+	heap = new_heap(&config);
+	ga_arena_init(&arena, heap, 0, 0, NULL, 0);
+	object = ga_arena_alloc(&arena, 12000);
+	for (size_t size = 24000; size <= 768000; size *= 2)
+	{
+		void *before = object;
+
+		object = resize(&arena, object, size);
+		moves += object != before;
+	}
+	assert_int_equal(moves, 3); /* to 64 kB, 512 kB and 4 MB */
+	assert_heap(heap);
+	ga_arena_destroy(&arena);
+	delete_heap(heap);
+}
+
 static void
 strict_objects_move_to_grow(void **state)
 {
@@ -556,6 +585,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_every_kind_to_every_kind),
 		TEST(the_last_object_changes_in_place),
+		cmocka_unit_test(objects_that_grow_get_room),
 		TEST(strict_objects_move_to_grow),
 		TEST(the_last_object_of_the_chunk_before),
 		TEST(the_last_object_becomes_a_span),
