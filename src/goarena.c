@@ -192,7 +192,7 @@ DefineSettings(void)
 							 0, NULL, AssignInt, NULL);
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
-		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.01, 0.0, 1.0,
+		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.002, 0.0, 1.0,
 		PGC_SUSET, 0, NULL, AssignReal, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",
