@@ -96,7 +96,7 @@ LeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *addr
 	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
 	{
 		*address = ProcessorRegister(context, i);
-		if (ga_is_covered_link(*address) || ga_is_poison(*address))
+		if (ga_is_poison(*address))
 			return true;
 	}
 	return false;
