@@ -83,7 +83,7 @@ ga_free_list_count(const ga_arena *arena)
 {
 	if (arena->free_bytes == 0)
 		return;
-	foreach_list (size_class, arena)
+	foreach_list(size_class, arena)
 	{
 		size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
 
@@ -129,8 +129,7 @@ ga_free_list_drop_vacant(ga_arena *arena)
 {
 	if (arena->free_bytes == 0)
 		return;
-	foreach_list (size_class, arena)
-		drop_from(arena, size_class);
+	foreach_list(size_class, arena) drop_from(arena, size_class);
 }
 
 void
@@ -161,8 +160,7 @@ ga_free_list_objects(const ga_arena *arena)
 
 	if (arena->free_bytes == 0)
 		return 0;
-	foreach_list (size_class, arena)
-		objects += ga_free_list_length(arena, size_class);
+	foreach_list(size_class, arena) objects += ga_free_list_length(arena, size_class);
 	return objects;
 }
 
@@ -173,17 +171,16 @@ ga_free_list_is_valid(const ga_arena *arena)
 
 	if (arena->free_lists == NULL)
 		return arena->small_free == 0 && arena->free_bytes == 0;
-	foreach_list (size_class, arena)
-		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
-			 object = ga_free_object_next(object))
-		{
-			const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	foreach_list(size_class, arena) for (void *object = arena->free_lists->heads[size_class];
+										 object != NULL; object = ga_free_object_next(object))
+	{
+		const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
 
-			if (chunk == NULL || chunk->arena != arena ||
-				(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
-				free_object_class(object) != size_class)
-				return false;
-			bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
-		}
+		if (chunk == NULL || chunk->arena != arena ||
+			(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
+			free_object_class(object) != size_class)
+			return false;
+		bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
+	}
 	return bytes == arena->free_bytes;
 }

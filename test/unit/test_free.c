@@ -241,6 +241,36 @@ freeing_here_and_there(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* The last object of a full chunk can end where the active chunk begins. */
+static void
+freeing_just_before_the_active_chunk(void **state)
+{
+	static ga_arena arena;
+	const size_t size = 128 - HEADER;
+	char *before = NULL;
+	char *last = NULL;
+	char *object;
+
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	do
+	{
+		before = last;
+		last = alloc(&arena, size);
+	} while (arena.full.count == 0 || arena.ptr < arena.end);
+	object = alloc(&arena, size);
+	assert_ptr_equal(object, last + 128);
+	assert_int_equal(arena.full.count, 2);
+
+	free_object(&arena, before);
+	free_object(&arena, object);
+	free_object(&arena, last);
+	assert_heap(*state);
+	assert_ptr_equal(alloc(&arena, size), last);
+	assert_ptr_equal(alloc(&arena, size), before);
+	assert_ptr_equal(alloc(&arena, size), object);
+	ga_arena_destroy(&arena);
+}
+
 static void
 freeing_twice(void **state)
 {
@@ -489,6 +519,7 @@ main(void)
 		TEST(frees_let_chunks_leave),
 		TEST(trims_are_rare),
 		TEST(freeing_here_and_there),
+		TEST(freeing_just_before_the_active_chunk),
 		TEST(freeing_twice),
 		TEST(freeing_what_is_no_object),
 		TEST(freeing_behind_false_headers),

@@ -301,9 +301,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(last_in_first_out),	TEST(each_class_has_its_list),
-		TEST(dropping_what_lies_in_a_chunk), TEST(payloads_stay_as_they_are),
-		TEST(clearing_forgets_all), TEST(no_memory_for_the_lists),
+		TEST(last_in_first_out),
+		TEST(each_class_has_its_list),
+		TEST(dropping_what_lies_in_a_chunk),
+		TEST(payloads_stay_as_they_are),
+		TEST(clearing_forgets_all),
+		TEST(no_memory_for_the_lists),
 		TEST(random_objects),
 	};
 
