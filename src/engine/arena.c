@@ -489,8 +489,7 @@ place(ga_arena *arena, void *object, int size_class, size_t requested)
 GA_NOINLINE void *
 ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
 {
-	void *object = ga_free_list_pop_fast(arena, ga_free_list_word(arena, (int) size_class), rounded,
-										 (int) size_class);
+	void *object = ga_free_list_pop_fast(arena, &arena->small_free, rounded, (int) size_class);
 
 	return ga_arena_begin_small(arena, (uintptr_t) object - GA_HEADER_SIZE, size, size_class,
 								rounded);

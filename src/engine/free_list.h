@@ -42,6 +42,8 @@ ga_free_object_set_header(const ga_arena *arena, void *object, int size_class, c
 								arena->tag;
 }
 
+_Static_assert(GA_SMALL_CLASSES <= 64, "small_free must have a bit for each small class");
+
 /* The word of the bitmap of lists that are not empty, where a class has its bit. */
 GA_INLINE uint64_t *
 ga_free_list_word(ga_arena *arena, int size_class)
@@ -168,8 +170,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	{
 		if (GA_UNLIKELY(arena->free_lists == NULL || arena->free_bytes >= arena->trim_at))
 			return false;
-		ga_free_list_push_fast(arena, ga_free_list_word(arena, size_class), object, size,
-							   size_class);
+		ga_free_list_push_fast(arena, &arena->small_free, object, size, size_class);
 	}
 	GA_MAKE_NOACCESS(object, size);
 	arena->frees++;
