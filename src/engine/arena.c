@@ -58,7 +58,7 @@ set_window(ga_arena *arena)
  *		The fast path may also free objects in the full chunk of the arena that an
  *		address lies in.  False if it lies in none.
  */
-static bool
+static GA_NOINLINE bool
 widen_window(ga_arena *arena, uintptr_t addr)
 {
 	const ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
@@ -363,7 +363,7 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 	return NULL;
 }
 
-void
+GA_NOINLINE void
 ga_arena_trim(ga_arena *arena)
 {
 	size_t vacant = 0;
@@ -410,7 +410,7 @@ ga_heap_trim_arenas(ga_heap *heap)
  * refill
  *		Make a chunk with room for the given bytes the active one.
  */
-static bool
+static GA_NOINLINE bool
 refill(ga_arena *arena, size_t need)
 {
 	ga_heap *heap = arena->heap;
@@ -615,7 +615,7 @@ release_object(ga_arena *arena, void *object, int size_class)
  * delay_object
  *		In a quarantined arena an object waits first.
  */
-static void
+static GA_NOINLINE void
 delay_object(ga_arena *arena, void *object, int size_class)
 {
 	void *oldest;
