@@ -613,9 +613,10 @@ release_object(ga_arena *arena, void *object, int size_class)
 
 /*
  * delay_object
- *		In a quarantined arena an object waits first.
+ *		In a quarantined arena an object waits first.  Inlined: each of our own
+ *		functions takes one of the GA_DELAY_STACK frames that are kept.
  */
-static GA_NOINLINE void
+GA_INLINE void
 delay_object(ga_arena *arena, void *object, int size_class)
 {
 	void *oldest;
@@ -725,7 +726,9 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 /*
  * make_room
  *		What grew once is likely to grow again: should it need another chunk, that
- *		shall be one in which it can.  A small chunk stays one that a reset keeps.
+ *		shall be one in which it can, but in quarantined arenas it shall move: that
+ *		shows who still points to the old place.  A small chunk stays one that a
+ *		reset keeps.
  */
 static void
 make_room(ga_arena *arena, size_t size)
@@ -734,8 +737,7 @@ make_room(ga_arena *arena, size_t size)
 	int largest = arena->heap->max_order;
 	int order = ga_order_of(GA_GROWTH * size);
 
-	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr ||
-		arena->mode == GA_QUARANTINE_STRICT)
+	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr || arena->mode != GA_QUARANTINE_OFF)
 		return;
 	if (ga_order_of(need) <= GA_HANDON_ORDER && largest > GA_HANDON_ORDER)
 		largest = GA_HANDON_ORDER;
