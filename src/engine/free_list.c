@@ -74,7 +74,7 @@ next_nonempty(const ga_arena *arena, int size_class)
 	return size_class;
 }
 
-#define foreach_list(size_class, arena)                                                            \
+#define ga_class_foreach(size_class, arena)                                                        \
 	for (int size_class = next_nonempty(arena, 0); size_class < GA_NUM_CLASSES;                    \
 		 size_class = next_nonempty(arena, size_class + 1))
 
@@ -83,7 +83,7 @@ ga_free_list_count(const ga_arena *arena)
 {
 	if (arena->free_bytes == 0)
 		return;
-	foreach_list(size_class, arena)
+	ga_class_foreach (size_class, arena)
 	{
 		size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
 
@@ -129,7 +129,8 @@ ga_free_list_drop_vacant(ga_arena *arena)
 {
 	if (arena->free_bytes == 0)
 		return;
-	foreach_list(size_class, arena) drop_from(arena, size_class);
+	ga_class_foreach (size_class, arena)
+		drop_from(arena, size_class);
 }
 
 void
@@ -160,7 +161,8 @@ ga_free_list_objects(const ga_arena *arena)
 
 	if (arena->free_bytes == 0)
 		return 0;
-	foreach_list(size_class, arena) objects += ga_free_list_length(arena, size_class);
+	ga_class_foreach (size_class, arena)
+		objects += ga_free_list_length(arena, size_class);
 	return objects;
 }
 
@@ -171,16 +173,17 @@ ga_free_list_is_valid(const ga_arena *arena)
 
 	if (arena->free_lists == NULL)
 		return arena->small_free == 0 && arena->free_bytes == 0;
-	foreach_list(size_class, arena) for (void *object = arena->free_lists->heads[size_class];
-										 object != NULL; object = ga_free_object_next(object))
-	{
-		const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	ga_class_foreach (size_class, arena)
+		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
+			 object = ga_free_object_next(object))
+		{
+			const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
 
-		if (chunk == NULL || chunk->arena != arena ||
-			(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
-			free_object_class(object) != size_class)
-			return false;
-		bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
-	}
+			if (chunk == NULL || chunk->arena != arena ||
+				(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
+				free_object_class(object) != size_class)
+				return false;
+			bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
+		}
 	return bytes == arena->free_bytes;
 }
