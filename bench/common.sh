@@ -39,7 +39,10 @@ statement_limit=$(size 60 1800)			# seconds that one command may take
 # What configurations add to the configuration of a server.
 declare -A settings=(
 	[plain]=""
+	[again]="shared_preload_libraries = ''"		# how far apart equal servers are
 	[off]="goarena.quarantine = off"
+	[huge]="goarena.quarantine = off
+goarena.huge_pages = try"
 	[default]=""
 	[on]="goarena.quarantine_sample_rate = 1.0"
 	[strict]="goarena.quarantine_sample_rate = 1.0

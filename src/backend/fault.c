@@ -83,7 +83,7 @@ FreedChunkOf(uintptr_t address)
 /*
  * LeadsFromFreed
  *		Has a pointer been followed that was read from freed memory?  Then set the
- *		address that it led to.
+ *		address that it led to, or the pointer if no processor has such an address.
  */
 static bool
 LeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
@@ -96,7 +96,7 @@ LeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *addr
 	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
 	{
 		*address = ProcessorRegister(context, i);
-		if (ga_is_covered_link(*address) || ga_is_poison(*address))
+		if (ga_is_poison(*address))
 			return true;
 	}
 	return false;
@@ -337,6 +337,7 @@ HandleFault(int signal_number, siginfo_t *info, void *data)
 	GuardReport(&previous_alarm);
 	terminate = goarena_on_fault == FAULT_TERMINATE && MayTerminate();
 	access.address = address;
+	access.guessed = chunk == NULL && ProcessorHidesAddress(info);
 	access.kind = ProcessorAccess(context);
 	access.outcome = terminate ? "terminate" : "crash";
 

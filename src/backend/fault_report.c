@@ -302,7 +302,7 @@ FaultReportFollowed(ReportText *text, const FaultAccess *access, const ga_event 
 	ReportKey(text, "address");
 	ReportHex(text, access->address);
 	ReportString(text, "\n");
-	if (ga_is_poison(access->address))
+	if (!access->guessed)
 		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
 	if (object != NULL)
 	{

@@ -22,6 +22,7 @@
 typedef struct FaultAccess
 {
 	uintptr_t address;
+	bool guessed;		 /* the address is a pointer in a register, not where that led to */
 	uintptr_t pc;		 /* of the instruction */
 	const char *kind;	 /* "read", "write", "execute", or NULL if unknown */
 	const char *outcome; /* what happens to the process */

@@ -216,7 +216,7 @@ GiveBack(Size bytes)
 	if (crossed == NO_LIMIT_CROSSED)
 		return crossed;
 
-	ArenaContextsUnpark();
+	ArenaContextsTrim();
 	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
 		SafeToSweep())
 		RunSweep(SWEEP_LIMIT, &result);

@@ -130,7 +130,7 @@ RunRelease(void)
 	ga_sweep_result result;
 	size_t released;
 
-	ArenaContextsUnpark();
+	ArenaContextsTrim();
 	RunSweep(SWEEP_RELEASE, &result);
 	released = ga_heap_release(&process_heap);
 	RegistryPublish();
@@ -216,7 +216,7 @@ FindMemory(void)
 		return false;
 	if (process_heap.limit_refused)
 		return LimitsFindRoom();
-	ArenaContextsUnpark();
+	ArenaContextsTrim();
 	if (SafeToSweep())
 		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
 	(void) ga_heap_release(&process_heap);

@@ -31,10 +31,44 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 	arena->credit = credit;
 	arena->mode = ga_heap_draw_mode(heap);
 	arena->next_order = heap->min_order;
+	arena->active_first = UINTPTR_MAX;
+	arena->trim_at = GA_TRIM_MIN;
 	arena->id = ++heap->next_arena_id;
 	ga_list_init(&arena->full);
 	ga_list_init(&arena->large);
 	ga_list_push_tail(&heap->arenas, &arena->link);
+}
+
+/*
+ * set_window
+ *		Say where the fast path may free objects: wherever the active chunk has
+ *		some, and nowhere else for now.
+ */
+GA_INLINE void
+set_window(ga_arena *arena)
+{
+	arena->active_first = arena->active != NULL && arena->mode == GA_QUARANTINE_OFF
+							  ? arena->active->start + GA_HEADER_SIZE
+							  : UINTPTR_MAX;
+	arena->full_first = arena->full_size = 0;
+}
+
+/*
+ * widen_window
+ *		The fast path may also free objects in the full chunk of the arena that an
+ *		address lies in.  False if it lies in none.
+ */
+static GA_NOINLINE bool
+widen_window(ga_arena *arena, uintptr_t addr)
+{
+	const ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
+
+	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->arena != arena ||
+		chunk->state != GA_FULL || chunk->large)
+		return false;
+	arena->full_first = chunk->start + GA_HEADER_SIZE;
+	arena->full_size = chunk->used - arena->full_first;
+	return true;
 }
 
 /*
@@ -47,8 +81,9 @@ detach_active(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 
 	chunk->used = arena->ptr;
-	arena->active = arena->recent = NULL;
+	arena->active = NULL;
 	arena->ptr = arena->soft_end = arena->end = 0;
+	set_window(arena);
 	return chunk;
 }
 
@@ -101,7 +136,7 @@ give_up_rest(ga_arena *arena)
 {
 	ga_delay_clear(arena);
 	ga_free_list_clear(arena);
-	arena->recent = NULL;
+	set_window(arena);
 	ga_list_foreach_safe (link, &arena->full)
 	{
 		ga_list_remove(&arena->full, link);
@@ -139,7 +174,6 @@ rewind_active(ga_arena *arena, ga_chunk *chunk)
 {
 	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	arena->ptr = chunk->start;
-	chunk->freed = 0;
 }
 
 /*
@@ -174,7 +208,6 @@ begin_life(ga_arena *arena)
 	{
 		GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 		chunk->start = arena->ptr;
-		chunk->freed = 0;
 	}
 	charge_credit(arena, chunk);
 }
@@ -282,6 +315,7 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 	if (arena->next_order > GA_HANDON_ORDER)
 		arena->next_order = GA_HANDON_ORDER;
 	arena->mode = mode;
+	set_window(arena);
 }
 
 void
@@ -329,43 +363,54 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 	return NULL;
 }
 
-/*
- * leave_chunk
- *		A full chunk has no object left: it leaves the arena at once.
- */
-static void
-leave_chunk(ga_arena *arena, ga_chunk *chunk)
+GA_NOINLINE void
+ga_arena_trim(ga_arena *arena)
 {
-	uintptr_t at = chunk->start;
+	size_t vacant = 0;
 
-	while (at < chunk->used)
+	ga_list_foreach (link, &arena->full)
+		ga_container(ga_chunk, link, link)->freed = 0;
+	ga_free_list_count(arena);
+	ga_list_foreach (link, &arena->full)
+		vacant += ga_chunk_is_vacant(ga_container(ga_chunk, link, link));
+	if (vacant > 0)
 	{
-		void *object = (void *) (at + GA_HEADER_SIZE);
-
-		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE)
+		ga_arena_note_free(arena, GA_FREED_BY_PFREE);
+		ga_free_list_drop_vacant(arena);
+		set_window(arena);
+		ga_list_foreach_safe (link, &arena->full)
 		{
-			size_t size = ga_free_object_size(object);
+			ga_chunk *chunk = ga_container(ga_chunk, link, link);
 
-			ga_free_list_unlink(arena, object);
-			at = (uintptr_t) object + size;
+			if (!ga_chunk_is_vacant(chunk))
+				continue;
+			ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+			ga_list_remove(&arena->full, link);
+			give_up_chunk(arena, chunk);
 		}
-		else
-			at = (uintptr_t) object + ga_object_size(object);
+		if (arena->mode == GA_QUARANTINE_STRICT)
+			ga_heap_flush_faults(arena->heap);
 	}
-	ga_arena_note_free(arena, GA_FREED_BY_PFREE);
-	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
-	arena->recent = NULL;
-	ga_list_remove(&arena->full, &chunk->link);
-	give_up_chunk(arena, chunk);
-	if (arena->mode == GA_QUARANTINE_STRICT)
-		ga_heap_flush_faults(arena->heap);
+	arena->trim_at = ga_max_size(2 * arena->free_bytes, GA_TRIM_MIN);
+}
+
+void
+ga_heap_trim_arenas(ga_heap *heap)
+{
+	ga_list_foreach (link, &heap->arenas)
+	{
+		ga_arena *arena = ga_container(ga_arena, link, link);
+
+		if (arena->free_bytes > 0 && arena->full.count > 0)
+			ga_arena_trim(arena);
+	}
 }
 
 /*
  * refill
  *		Make a chunk with room for the given bytes the active one.
  */
-static bool
+static GA_NOINLINE bool
 refill(ga_arena *arena, size_t need)
 {
 	ga_heap *heap = arena->heap;
@@ -390,8 +435,6 @@ refill(ga_arena *arena, size_t need)
 
 		ga_chunk_set_state(heap, old, GA_FULL);
 		ga_list_push_head(&arena->full, &old->link);
-		if (old->freed == old->used - old->start)
-			leave_chunk(arena, old);
 	}
 	chunk->arena = arena;
 	chunk->arena_id = arena->id;
@@ -400,6 +443,7 @@ refill(ga_arena *arena, size_t need)
 	arena->ptr = arena->soft_end = chunk->start;
 	arena->end = chunk->base + chunk->size;
 	arena->next_order = chunk->order < heap->max_order ? chunk->order + 1 : chunk->order;
+	set_window(arena);
 	return true;
 }
 
@@ -445,10 +489,10 @@ place(ga_arena *arena, void *object, int size_class, size_t requested)
 GA_NOINLINE void *
 ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
 {
-	void *object = ga_free_list_pop_fast(arena, rounded, (int) size_class);
+	void *object = ga_free_list_pop_fast(arena, &arena->small_free, rounded, (int) size_class);
 
-	ga_chunk_of(arena, object)->freed -= rounded + GA_HEADER_SIZE;
-	return place(arena, object, (int) size_class, size);
+	return ga_arena_begin_small(arena, (uintptr_t) object - GA_HEADER_SIZE, size, size_class,
+								rounded);
 }
 
 /*
@@ -459,14 +503,11 @@ static void *
 recycle_large(ga_arena *arena, int size_class, size_t requested)
 {
 	void *object = ga_free_list_pop(arena, size_class);
-	size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
-	ga_chunk *chunk;
 
 	if (object == NULL)
 		return NULL;
-	chunk = ga_chunk_of(arena, object);
-	chunk->freed -= bytes;
-	ga_charge(arena, chunk, (ptrdiff_t) bytes);
+	ga_charge(arena, ga_heap_lookup(arena->heap, (uintptr_t) object),
+			  (ptrdiff_t) (ga_class_size(size_class) + GA_HEADER_SIZE));
 	return place(arena, object, size_class, requested);
 }
 
@@ -558,39 +599,35 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
  *		room on a free list is left DELAYED, that is, dead until the reset.
  */
 static void
-release_object(ga_arena *arena, ga_chunk *chunk, void *object, int size_class)
+release_object(ga_arena *arena, void *object, int size_class)
 {
 	size_t size = ga_class_size(size_class);
-	size_t bytes = size + GA_HEADER_SIZE;
 
 	*ga_object_header(object) |= GA_HDR_DELAYED;
-	chunk->freed += bytes;
-	if (chunk != arena->active && chunk->freed == chunk->used - chunk->start)
-		leave_chunk(arena, chunk);
-	else
-	{
-		GA_MAKE_NOACCESS(object, size);
-		(void) ga_free_list_push(arena, object, size_class);
-	}
+	GA_MAKE_NOACCESS(object, size);
+	if (!ga_free_list_push(arena, object, size_class))
+		arena->lost_bytes += size + GA_HEADER_SIZE;
+	else if (arena->free_bytes >= arena->trim_at)
+		ga_arena_trim(arena);
 }
 
 /*
  * delay_object
- *		In a quarantined arena an object waits first.
+ *		In a quarantined arena an object waits first.  Inlined: each of our own
+ *		functions takes one of the GA_DELAY_STACK frames that are kept.
  */
-static void
-delay_object(ga_arena *arena, ga_chunk *chunk, void *object, int size_class)
+GA_INLINE void
+delay_object(ga_arena *arena, void *object, int size_class)
 {
 	void *oldest;
 
 	if (!ga_delay_push(arena, object))
 	{
-		release_object(arena, chunk, object, size_class);
+		release_object(arena, object, size_class);
 		return;
 	}
 	while ((oldest = ga_delay_pop(arena)) != NULL)
-		release_object(arena, ga_heap_lookup(arena->heap, (uintptr_t) oldest), oldest,
-					   ga_class_of(ga_object_size(oldest)));
+		release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
 }
 
 /*
@@ -609,9 +646,12 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 {
 	ga_chunk *chunk = NULL;
 	int size_class = 0;
-	ga_free_result result = find_object(arena, object, &chunk, &size_class);
+	ga_free_result result;
 	size_t size;
 
+	if (widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
+		return GA_FREE_OK;
+	result = find_object(arena, object, &chunk, &size_class);
 	if (GA_UNLIKELY(result != GA_FREE_OK))
 		return result;
 
@@ -639,9 +679,9 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		if (size > GA_SMALL_MAX)
 			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
 		if (arena->mode == GA_QUARANTINE_OFF)
-			release_object(arena, chunk, object, size_class);
+			release_object(arena, object, size_class);
 		else
-			delay_object(arena, chunk, object, size_class);
+			delay_object(arena, object, size_class);
 	}
 	return GA_FREE_OK;
 }
@@ -649,9 +689,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 ga_free_result
 ga_arena_free(ga_arena *arena, void *object)
 {
-	return ga_arena_free_fast(arena, ga_chunk_of(arena, object), object)
-			   ? GA_FREE_OK
-			   : ga_arena_free_slow(arena, object);
+	return ga_arena_free_fast(arena, object) ? GA_FREE_OK : ga_arena_free_slow(arena, object);
 }
 
 /*
@@ -688,7 +726,9 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 /*
  * make_room
  *		What grew once is likely to grow again: should it need another chunk, that
- *		shall be one in which it can.  A small chunk stays one that a reset keeps.
+ *		shall be one in which it can, but in quarantined arenas it shall move: that
+ *		shows who still points to the old place.  A small chunk stays one that a
+ *		reset keeps.
  */
 static void
 make_room(ga_arena *arena, size_t size)
@@ -697,8 +737,7 @@ make_room(ga_arena *arena, size_t size)
 	int largest = arena->heap->max_order;
 	int order = ga_order_of(GA_GROWTH * size);
 
-	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr ||
-		arena->mode == GA_QUARANTINE_STRICT)
+	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr || arena->mode != GA_QUARANTINE_OFF)
 		return;
 	if (ga_order_of(need) <= GA_HANDON_ORDER && largest > GA_HANDON_ORDER)
 		largest = GA_HANDON_ORDER;
@@ -754,7 +793,7 @@ add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
 {
 	usage->chunks++;
 	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->size;
-	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start - chunk->freed;
+	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start;
 }
 
 void
@@ -768,7 +807,7 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 	ga_list_foreach (link, &arena->large)
 		add_usage(arena, ga_container(ga_chunk, link, link), usage);
 
-	usage->used_bytes -= arena->delayed_bytes;
+	usage->used_bytes -= arena->free_bytes + arena->delayed_bytes + arena->lost_bytes;
 	usage->free_bytes = arena->free_bytes + (arena->end - arena->ptr);
 	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
 	usage->free_objects = ga_free_list_objects(arena);

@@ -21,7 +21,9 @@
  *	bits 14-58	address of the next free object / 8
  *
  * Freed objects come back through the free lists of their size class; in
- * quarantined arenas only after a stay in the delay queue.  The object
+ * quarantined arenas only after a stay in the delay queue.  When twice as much is
+ * on the lists as was left there the last time, the full chunks that have no
+ * other object leave the arena.  The object
  * allocated last is freed and grows in place, but not in strict arenas.
  *
  * What an arena uses is charged a page at a time: the bump pointer may run to
@@ -61,9 +63,15 @@ struct ga_arena
 	ga_heap *heap;
 	uint64_t tag; /* low four bits of each header word */
 
+	/* And to free; neither is ever in a quarantined arena. */
+	uintptr_t active_first; /* where objects of the active chunk begin, or UINTPTR_MAX */
+	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
+	size_t full_size;		/* bytes from there to their end; 0 if there is none */
+	size_t free_bytes;		/* bytes on free lists, with headers */
+	size_t trim_at;			/* with so many, see whether chunks can leave */
+
 	uintptr_t end;			   /* end of the active chunk */
 	ga_chunk *active;		   /* NULL until the first allocation */
-	ga_chunk *recent;		   /* where an object was freed last, or NULL */
 	ga_quarantine mode;		   /* of the present life */
 	int next_order;			   /* of the next chunk */
 	ga_list full;			   /* chunks without room */
@@ -79,8 +87,8 @@ struct ga_arena
 	uint64_t id;
 	uint64_t frees;
 	uint64_t resets;
-	size_t free_bytes;	  /* bytes on free lists, with headers */
 	size_t delayed_bytes; /* bytes in the delay queue, with headers */
+	size_t lost_bytes;	  /* freed where there was no memory for free lists */
 };
 
 #define GA_HDR_TAG_MASK	   UINT64_C(0xf)
@@ -209,6 +217,27 @@ extern void *ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, s
 	__attribute__((returns_nonnull));
 
 /*
+ * Count a new object of a class up to GA_SMALL_MAX, and write its header at the
+ * given address.
+ */
+GA_INLINE void *
+ga_arena_begin_small(ga_arena *arena, uintptr_t header, size_t size, size_t size_class,
+					 size_t rounded)
+{
+	arena->allocs++;
+	arena->heap->counters.class_allocs[size_class]++;
+	GA_MAKE_UNDEFINED(header, GA_HEADER_SIZE + rounded);
+	*(uint64_t *) header = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
+						   (uint64_t) rounded << (GA_HDR_SIZE_SHIFT - 3) | GA_HDR_LIVE | arena->tag;
+#if GA_OWNER_WORD
+	*(uint64_t *) (header + 8) = arena->owner;
+#endif
+	if (header + GA_HEADER_SIZE == 0)
+		__builtin_unreachable(); /* spares callers a look at the result */
+	return (void *) (header + GA_HEADER_SIZE);
+}
+
+/*
  * The fast way: NULL if the object is large or the soft end is near.  size is in bytes and may be 0: then the object has
  * the smallest size there is, and a place of its own.
  */
@@ -239,17 +268,7 @@ ga_arena_alloc_fast(ga_arena *arena, size_t size)
 		return NULL;
 
 	arena->ptr = header + GA_HEADER_SIZE + rounded;
-	arena->allocs++;
-	arena->heap->counters.class_allocs[size_class]++;
-	GA_MAKE_UNDEFINED(header, GA_HEADER_SIZE + rounded);
-	*(uint64_t *) header = (uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT |
-						   (uint64_t) rounded << (GA_HDR_SIZE_SHIFT - 3) | GA_HDR_LIVE | arena->tag;
-#if GA_OWNER_WORD
-	*(uint64_t *) (header + 8) = arena->owner;
-#endif
-	if (header + GA_HEADER_SIZE == 0)
-		__builtin_unreachable(); /* spares callers a look at the result */
-	return (void *) (header + GA_HEADER_SIZE);
+	return ga_arena_begin_small(arena, header, size, size_class, rounded);
 }
 
 /* Allocate an object of any size; see the two above. */
@@ -270,16 +289,14 @@ extern ga_free_result ga_arena_free(ga_arena *arena, void *object);
  */
 extern ga_free_result ga_arena_free_slow(ga_arena *arena, void *object);
 
-/* The chunk of an arena's object; for other addresses maybe NULL. */
-GA_INLINE ga_chunk *
-ga_chunk_of(const ga_arena *arena, const void *object)
-{
-	ga_chunk *chunk = arena->recent;
+/*
+ * Let those full chunks leave the arena all of whose objects are free, and
+ * forget these.  Frees do it themselves when enough is on the lists.
+ */
+extern void ga_arena_trim(ga_arena *arena);
 
-	if (GA_LIKELY(chunk != NULL && (uintptr_t) object - chunk->base < chunk->size))
-		return chunk;
-	return ga_heap_lookup(arena->heap, (uintptr_t) object);
-}
+/* The same for all arenas of a heap, before memory is said to be used up. */
+extern void ga_heap_trim_arenas(ga_heap *heap);
 
 /* The end of a chunk's objects. */
 GA_INLINE uintptr_t

@@ -244,7 +244,6 @@ static const char *
 check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_objects)
 {
 	uintptr_t end = chunk == arena->active ? arena->ptr : chunk->used;
-	size_t freed = 0;
 
 	REQUIRE(chunk->arena == arena);
 	REQUIRE(end <= chunk->base + chunk->size);
@@ -259,15 +258,10 @@ check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_o
 		REQUIRE(state != 0);
 		REQUIRE((header & GA_HDR_TAG_MASK) == arena->tag);
 		REQUIRE(size > 0 && size % GA_ALIGN == 0);
-		if (state == GA_HDR_FREE)
-		{
-			freed += size + GA_HEADER_SIZE;
-			(*free_objects)++;
-		}
+		*free_objects += state == GA_HDR_FREE;
 		at = (uintptr_t) object + size;
 		REQUIRE(at <= end);
 	}
-	REQUIRE(freed <= chunk->freed);
 	return NULL;
 }
 
@@ -309,8 +303,18 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		return wrong;
 
 	REQUIRE(charged == arena->charged);
-	REQUIRE(arena->recent == NULL || (arena->recent->arena == arena && !arena->recent->large &&
-									  ga_state_is_owned(arena->recent->state)));
+	REQUIRE(arena->active_first == (arena->active != NULL && arena->mode == GA_QUARANTINE_OFF
+										? arena->active->start + GA_HEADER_SIZE
+										: UINTPTR_MAX));
+	if (arena->full_size > 0)
+	{
+		const ga_chunk *chunk = ga_heap_lookup(arena->heap, arena->full_first);
+
+		REQUIRE(arena->mode == GA_QUARANTINE_OFF);
+		REQUIRE(chunk != NULL && chunk->arena == arena && chunk->state == GA_FULL && !chunk->large);
+		REQUIRE(arena->full_first == chunk->start + GA_HEADER_SIZE);
+		REQUIRE(arena->full_first + arena->full_size == chunk->used);
+	}
 	if (arena->free_lists != NULL)
 		for (int i = 0; i < GA_NUM_CLASSES; i++)
 			listed += ga_free_list_length(arena, i);

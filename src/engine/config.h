@@ -69,6 +69,9 @@
 /* Objects above this are charged and uncharged one by one (see arena.h). */
 #define GA_SMALL_MAX ((size_t) 8192)
 
+/* With fewer bytes on free lists than this, nobody looks for chunks that have no object left. */
+#define GA_TRIM_MIN ((size_t) 64 << 10)
+
 /*
  * What freed objects of quarantined arenas are filled with.  A pointer read from
  * there and followed must fault, and the fault must tell that this is what
@@ -84,13 +87,6 @@
 
 /* A pointer counts as read from poison up to this distance, in bytes. */
 #define GA_POISON_REACH (UINT64_C(16) << 20)
-
-/*
- * What the links in the payload of freed objects of such arenas are combined
- * with.  They need all bits of an address, so the result is none: bits 48 to 63
- * are as here.
- */
-#define GA_LINK_COVER UINT64_C(0x5a5a5a5a5a5a5a0d)
 
 #define GA_LIKELY(x)   __builtin_expect((x) != 0, 1)
 #define GA_UNLIKELY(x) __builtin_expect((x) != 0, 0)
@@ -121,13 +117,6 @@ GA_INLINE bool
 ga_is_poison(uintptr_t address)
 {
 	return address - (GA_POISON - GA_POISON_REACH) < 2 * GA_POISON_REACH;
-}
-
-/* Is this a covered link, or near to where one would lead? */
-GA_INLINE bool
-ga_is_covered_link(uintptr_t word)
-{
-	return word >> 48 == GA_LINK_COVER >> 48;
 }
 
 GA_INLINE size_t

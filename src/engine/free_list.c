@@ -18,17 +18,6 @@ free_object_class(const void *object)
 	return (int) (*ga_object_header(object) >> GA_HDR_SIZE_SHIFT & 0xff);
 }
 
-GA_INLINE void *
-previous_of(const ga_arena *arena, void *object)
-{
-	uint64_t link;
-
-	GA_MAKE_DEFINED(object, sizeof(uint64_t));
-	link = *(uint64_t *) object;
-	GA_MAKE_NOACCESS(object, sizeof(uint64_t));
-	return (void *) (uintptr_t) (link ^ ga_free_list_cover(arena->mode));
-}
-
 static bool
 is_nonempty(const ga_arena *arena, int size_class)
 {
@@ -59,30 +48,9 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 		arena->small_free = 0;
 	}
 
-	ga_free_list_push_fast(arena, object, ga_class_size(size_class), size_class, arena->mode);
+	ga_free_list_push_fast(arena, ga_free_list_word(arena, size_class), object,
+						   ga_class_size(size_class), size_class);
 	return true;
-}
-
-void
-ga_free_list_unlink(ga_arena *arena, void *object)
-{
-	ga_free_lists *lists = arena->free_lists;
-	int size_class = free_object_class(object);
-	void *next = ga_free_object_next(object);
-	void *previous = previous_of(arena, object);
-
-	if (next != NULL)
-		ga_free_object_set_previous(next, previous, ga_free_list_cover(arena->mode));
-	if (previous != NULL)
-		ga_free_object_set_header(arena, previous, size_class, next);
-	else
-	{
-		assert(lists->heads[size_class] == object);
-		lists->heads[size_class] = next;
-		if (next == NULL)
-			*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
-	}
-	arena->free_bytes -= ga_class_size(size_class) + GA_HEADER_SIZE;
 }
 
 void *
@@ -90,7 +58,79 @@ ga_free_list_pop(ga_arena *arena, int size_class)
 {
 	if (arena->free_lists == NULL || !is_nonempty(arena, size_class))
 		return NULL;
-	return ga_free_list_pop_fast(arena, ga_class_size(size_class), size_class);
+	return ga_free_list_pop_fast(arena, ga_free_list_word(arena, size_class),
+								 ga_class_size(size_class), size_class);
+}
+
+/*
+ * next_nonempty
+ *		The first class from this one on that has free objects, or GA_NUM_CLASSES.
+ */
+static int
+next_nonempty(const ga_arena *arena, int size_class)
+{
+	while (size_class < GA_NUM_CLASSES && !is_nonempty(arena, size_class))
+		size_class++;
+	return size_class;
+}
+
+#define ga_class_foreach(size_class, arena)                                                        \
+	for (int size_class = next_nonempty(arena, 0); size_class < GA_NUM_CLASSES;                    \
+		 size_class = next_nonempty(arena, size_class + 1))
+
+void
+ga_free_list_count(const ga_arena *arena)
+{
+	if (arena->free_bytes == 0)
+		return;
+	ga_class_foreach (size_class, arena)
+	{
+		size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
+
+		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
+			 object = ga_free_object_next(object))
+			ga_heap_lookup(arena->heap, (uintptr_t) object)->freed += bytes;
+	}
+}
+
+/*
+ * drop_from
+ *		The same for the list of one class.
+ */
+static void
+drop_from(ga_arena *arena, int size_class)
+{
+	void **head = &arena->free_lists->heads[size_class];
+	void *last = NULL; /* of those that stay */
+	void *next;
+
+	for (void *object = *head; object != NULL; object = next)
+	{
+		next = ga_free_object_next(object);
+		if (ga_chunk_is_vacant(ga_heap_lookup(arena->heap, (uintptr_t) object)))
+		{
+			arena->free_bytes -= ga_class_size(size_class) + GA_HEADER_SIZE;
+			continue;
+		}
+		if (last == NULL)
+			*head = object;
+		else
+			ga_free_object_set_header(arena, last, size_class, object);
+		last = object;
+	}
+	if (last == NULL)
+		*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
+	else
+		ga_free_object_set_header(arena, last, size_class, NULL);
+}
+
+void
+ga_free_list_drop_vacant(ga_arena *arena)
+{
+	if (arena->free_bytes == 0)
+		return;
+	ga_class_foreach (size_class, arena)
+		drop_from(arena, size_class);
 }
 
 void
@@ -121,13 +161,8 @@ ga_free_list_objects(const ga_arena *arena)
 
 	if (arena->free_bytes == 0)
 		return 0;
-	for (int word = 0; word < GA_CLASS_WORDS; word++)
-	{
-		uint64_t classes = word == 0 ? arena->small_free : arena->free_lists->nonempty[word];
-
-		for (; classes != 0; classes &= classes - 1)
-			objects += ga_free_list_length(arena, 64 * word + __builtin_ctzl(classes));
-	}
+	ga_class_foreach (size_class, arena)
+		objects += ga_free_list_length(arena, size_class);
 	return objects;
 }
 
@@ -138,24 +173,17 @@ ga_free_list_is_valid(const ga_arena *arena)
 
 	if (arena->free_lists == NULL)
 		return arena->small_free == 0 && arena->free_bytes == 0;
-	for (int size_class = 0; size_class < GA_NUM_CLASSES; size_class++)
-	{
-		void *object = NULL;
-		void *previous = NULL;
-
-		if (is_nonempty(arena, size_class))
-			object = arena->free_lists->heads[size_class];
-		for (; object != NULL; object = ga_free_object_next(object))
+	ga_class_foreach (size_class, arena)
+		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
+			 object = ga_free_object_next(object))
 		{
 			const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
 
 			if (chunk == NULL || chunk->arena != arena ||
 				(*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE ||
-				free_object_class(object) != size_class || previous_of(arena, object) != previous)
+				free_object_class(object) != size_class)
 				return false;
-			previous = object;
 			bytes += ga_class_size(size_class) + GA_HEADER_SIZE;
 		}
-	}
 	return bytes == arena->free_bytes;
 }

@@ -74,7 +74,7 @@ typedef struct ga_chunk
 	uint64_t arena_id;	 /* the last owner, also after it is gone */
 	uintptr_t start;	 /* where its present owner began */
 	uintptr_t used;		 /* end of its objects once it is not ACTIVE */
-	size_t freed;		 /* bytes from start to used that are on free lists */
+	size_t freed;		 /* bytes from start to used on free lists, as last counted */
 	size_t charged;		 /* bytes charged to its owner for it */
 	uintptr_t pinned_by; /* address of a pointer that the last sweep found, or 0 */
 	uint64_t freed_note; /* what note_free said when it was given up */
@@ -489,6 +489,13 @@ GA_INLINE bool
 ga_state_is_owned(int state)
 {
 	return state == GA_ACTIVE || state == GA_FULL || state == GA_REUSE;
+}
+
+/* Are all objects of a full chunk on free lists, as last counted? */
+GA_INLINE bool
+ga_chunk_is_vacant(const ga_chunk *chunk)
+{
+	return chunk->state == GA_FULL && chunk->freed == chunk->used - chunk->start;
 }
 
 GA_INLINE bool

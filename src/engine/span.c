@@ -56,13 +56,13 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 /*
  * room_for
  *		What grew once is likely to double and double again: with address space
- *		for that it keeps its place and its pages.  In strict arenas it moves all
- *		the same.
+ *		for that it keeps its place and its pages.  In quarantined arenas it shall
+ *		move: that shows who still points to the old place.
  */
 static size_t
 room_for(const ga_arena *arena, size_t bytes)
 {
-	if (arena->mode == GA_QUARANTINE_STRICT || bytes >= GA_HEAP_ARENA_SIZE)
+	if (arena->mode != GA_QUARANTINE_OFF || bytes >= GA_HEAP_ARENA_SIZE)
 		return bytes;
 	return ga_min_size(GA_GROWTH * bytes, GA_HEAP_ARENA_SIZE);
 }

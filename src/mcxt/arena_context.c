@@ -317,12 +317,13 @@ ArenaContextDelete(MemoryContext context)
 }
 
 void
-ArenaContextsUnpark(void)
+ArenaContextsTrim(void)
 {
 	ga_arena *arena;
 
 	while ((arena = ga_arena_unpark(&process_heap)) != NULL)
 		ga_fixed_free(&arena_sets, ArenaSetOf(arena));
+	ga_heap_trim_arenas(&process_heap);
 }
 
 /*

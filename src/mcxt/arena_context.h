@@ -59,8 +59,8 @@ extern MemoryContext ArenaContextCreate(MemoryContext parent, const char *name);
 /* Is the context an arena at the moment? */
 extern bool MemoryContextIsArena(MemoryContext context);
 
-/* Give up what ended arenas keep for others to come. */
-extern void ArenaContextsUnpark(void);
+/* Give up what arenas have no use for now, and what those that ended keep for others to come. */
+extern void ArenaContextsTrim(void);
 
 /*
  * The methods of arenas, apart from how the server finds them: see
@@ -152,12 +152,11 @@ ArenaContextAlloc(ArenaSet *set, Size size)
 	return ArenaContextMark(object, size);
 }
 
-/* chunk is where the pointer leads, see ga_chunk_of. */
 static inline void
-ArenaContextFree(ArenaSet *set, ga_chunk *chunk, void *pointer)
+ArenaContextFree(ArenaSet *set, void *pointer)
 {
 #ifndef MEMORY_CONTEXT_CHECKING
-	if (likely(ga_arena_free_fast(&set->arena, chunk, pointer)))
+	if (likely(ga_arena_free_fast(&set->arena, pointer)))
 		return;
 #endif
 	ArenaContextFreeSlow(set, pointer);

@@ -77,14 +77,14 @@ AllocMethod(MemoryContext context, Size size, int flags)
 }
 
 /*
- * ChunkOfObject
- *		The chunk of an arena that a pointer leads into, or NULL after telling
- *		that there is none.
+ * SetOfObject
+ *		The set whose object this is, as far as one can tell from the address, or
+ *		NULL after telling that there is none.
  */
-static inline ga_chunk *
-ChunkOfObject(const void *pointer)
+static inline ArenaSet *
+SetOfObject(const void *pointer)
 {
-	ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 
 	if (unlikely(chunk == NULL || chunk->arena == NULL ||
 				 ArenaSetOf(chunk->arena)->context == NULL))
@@ -92,28 +92,16 @@ ChunkOfObject(const void *pointer)
 		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
 		return NULL;
 	}
-	return chunk;
-}
-
-/*
- * SetOfObject
- *		The set whose object this is, as far as one can tell from the address.
- */
-static inline ArenaSet *
-SetOfObject(const void *pointer)
-{
-	const ga_chunk *chunk = ChunkOfObject(pointer);
-
-	return chunk == NULL ? NULL : ArenaSetOf(chunk->arena);
+	return ArenaSetOf(chunk->arena);
 }
 
 static void
 FreeMethod(void *pointer)
 {
-	ga_chunk *chunk = ChunkOfObject(pointer);
+	ArenaSet *set = SetOfObject(pointer);
 
-	if (likely(chunk != NULL))
-		ArenaContextFree(ArenaSetOf(chunk->arena), chunk, pointer);
+	if (likely(set != NULL))
+		ArenaContextFree(set, pointer);
 }
 
 static void *

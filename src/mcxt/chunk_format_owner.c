@@ -74,7 +74,7 @@ FreeMethod(MemoryContext context, void *pointer)
 	if (IsForeign(set, pointer))
 		set->origin->free_p(context, pointer);
 	else
-		ArenaContextFree(set, ga_chunk_of(&set->arena, pointer), pointer);
+		ArenaContextFree(set, pointer);
 }
 
 static void *

@@ -45,7 +45,7 @@ $node->safe_psql('postgres', q{
 	ALTER TABLE small ADD PRIMARY KEY (i);
 	VACUUM FULL ANALYZE small;
 	CREATE TABLE samples (mode text, transaction int, reserved bigint, mapped bigint, in_use bigint,
-		metadata bigint, chunks bigint, rss_kb bigint, resets bigint, sweeps bigint, owned bigint);
+		metadata bigint, chunks bigint, rss_kb bigint, resets bigint, sweeps bigint, owned bigint, touched bigint);
 	CREATE TABLE verdicts (mode text, adds_up boolean, in_order boolean, only_pinned boolean);
 
 	CREATE FUNCTION sample(transaction int) RETURNS void LANGUAGE sql AS $$
@@ -53,7 +53,7 @@ $node->safe_psql('postgres', q{
 		INSERT INTO samples
 		SELECT current_setting('goarena.quarantine'), transaction, reserved, mapped, in_use, metadata,
 			chunks, substring(pg_read_file('/proc/self/status') FROM 'VmRSS:\s+(\d+) kB')::bigint,
-			resets, sweeps, owned
+			resets, sweeps, owned, touched
 		FROM goarena_stats() WHERE pid = pg_backend_pid() $$;
 
 	-- a subtransaction that fails
@@ -138,12 +138,12 @@ foreach my $mode (@modes)
 
 	my @samples = map { [ split(/\|/) ] } split(/\n/, $node->safe_psql('postgres', qq{
 		SELECT transaction, reserved / 1024, mapped / 1024, in_use / 1024, metadata / 1024, chunks, rss_kb,
-			resets, sweeps, owned / 1024
+			resets, sweeps, owned / 1024, touched / 1024
 		FROM samples WHERE mode = '$mode' ORDER BY transaction}));
-	diag(sprintf("%-7s%12s%14s%12s%11s%13s%8s%9s%10s%8s%10s",
+	diag(sprintf("%-7s%12s%14s%12s%11s%13s%8s%9s%10s%8s%10s%12s",
 		$mode, 'transaction', 'reserved kB', 'mapped kB', 'in use kB', 'metadata kB',
-		'chunks', 'RSS kB', 'resets', 'sweeps', 'owned kB'));
-	diag(sprintf("%-7s%12d%14d%12d%11d%13d%8d%9d%10d%8d%10d", '', @$_)) foreach @samples;
+		'chunks', 'RSS kB', 'resets', 'sweeps', 'owned kB', 'touched kB'));
+	diag(sprintf("%-7s%12d%14d%12d%11d%13d%8d%9d%10d%8d%10d%12d", '', @$_)) foreach @samples;
 	is(scalar(@samples), 3, "$mode: three samples");
 	my ($first, $half, $last) = @samples;
 	cmp_ok($last->[7] - $first->[7], '>', $transactions / 2,
@@ -164,9 +164,12 @@ foreach my $mode (@modes)
 			"$mode: in use is flat at transaction $later->[0]");
 		cmp_ok($later->[4], '<=', 1.1 * $first->[4] + 128,
 			"$mode: metadata is flat at transaction $later->[0]");
-		my $more = $later->[2] > $first->[2] ? $later->[2] - $first->[2] : 0;
+		# The pages that chunks keep for the next use go the same way.
+		cmp_ok($later->[10], '<=', $later->[9] + 16 * 1024,
+			"$mode: pages are kept within goarena.retain at transaction $later->[0]");
+		my $more = $later->[10] > $first->[10] ? $later->[10] - $first->[10] : 0;
 		cmp_ok($later->[6] - $more, '<=', 1.05 * $first->[6] + 1024,
-			"$mode: resident memory is flat, but for what is mapped, at transaction $later->[0]");
+			"$mode: resident memory is flat, but for such pages, at transaction $later->[0]");
 	}
 	is($node->safe_psql('postgres',
 			"SELECT adds_up, in_order, only_pinned FROM verdicts WHERE mode = '$mode'"),

@@ -100,8 +100,24 @@ large_classes_come_back_too(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/*
+ * free_much
+ *		Free as many objects in the active chunk as it takes for an arena to be
+ *		trimmed.
+ */
 static void
-a_full_chunk_leaves_with_its_last_object(void **state)
+free_much(ga_arena *arena)
+{
+	void *objects[100];
+
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc(arena, 1000);
+	for (size_t i = 0; i < lengthof(objects); i++)
+		free_object(arena, objects[i]);
+}
+
+static void
+a_full_chunk_leaves_without_objects(void **state)
 {
 	ga_heap *heap = *state;
 	void *objects[500];
@@ -117,9 +133,14 @@ a_full_chunk_leaves_with_its_last_object(void **state)
 	/* From the middle outwards; the last object lies in the next chunk. */
 	for (int i = 0; i < count - 2; i++)
 		free_object(&arena, objects[(i + count / 2) % (count - 1)]);
+	ga_heap_trim_arenas(heap);
 	assert_int_equal(chunk->state, GA_FULL);
 	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), count - 2);
+
 	free_object(&arena, objects[(count - 2 + count / 2) % (count - 1)]);
+	assert_int_equal(chunk->state, GA_FULL);
+	assert_heap(heap);
+	ga_heap_trim_arenas(heap);
 	assert_int_equal(chunk->state, GA_READY);
 	assert_int_equal(arena.full.count, 0);
 	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), 0);
@@ -130,18 +151,19 @@ a_full_chunk_leaves_with_its_last_object(void **state)
 	ga_arena_destroy(&arena);
 }
 
-/* In quarantined arenas it leaves when its objects have left the delay queue. */
+/* Nobody has to ask for it, once there is enough on the free lists. */
 static void
-a_quarantined_chunk_leaves_after_the_delay(void **state)
+frees_let_chunks_leave(void **state)
 {
 	ga_heap *heap = *state;
 
-	for (int mode = GA_QUARANTINE_ON; mode <= GA_QUARANTINE_STRICT; mode++)
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
 	{
-		static void *objects[500];
+		void *objects[500];
 		static ga_arena arena;
 		const ga_chunk *chunk;
 		int count;
+		static const int left_to[] = {GA_READY, GA_FAULT, GA_QUARANTINED};
 
 		begin(&arena, heap, (ga_quarantine) mode);
 		count = fill_chunk(&arena, objects, 100);
@@ -149,45 +171,103 @@ a_quarantined_chunk_leaves_after_the_delay(void **state)
 		for (int i = 0; i < count - 1; i++)
 			free_object(&arena, objects[i]);
 		assert_int_equal(chunk->state, GA_FULL);
-		while (chunk->state == GA_FULL && count < 2000)
-		{
-			void *object = alloc(&arena, 1000);
-
-			(void) alloc(&arena, 8);
-			free_object(&arena, object);
-			assert_heap(heap);
-			count++;
-		}
-		assert_int_equal(chunk->state, mode == GA_QUARANTINE_ON ? GA_FAULT : GA_QUARANTINED);
+		for (int i = 0; i < 10 && chunk->state == GA_FULL; i++)
+			free_much(&arena);
+		assert_int_equal(chunk->state, left_to[mode]);
+		assert_heap(heap);
 		ga_arena_destroy(&arena);
 	}
 }
 
-/* The same if its objects were freed while it was the active one. */
+/* What stays on the lists is not looked through again for each free. */
 static void
-an_empty_chunk_leaves_when_it_is_replaced(void **state)
+trims_are_rare(void **state)
 {
 	ga_heap *heap = *state;
-	void *objects[60];
 	static ga_arena arena;
-	const ga_chunk *chunk;
+	static void *objects[20000];
+	size_t trims = 0;
+
+	set_chunk_size(heap, 8 * MB);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc(&arena, 100);
+
+	/* One in ten stays, so that no chunk can leave. */
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		size_t before = arena.trim_at;
+
+		if (i % 10 != 0)
+			free_object(&arena, objects[i]);
+		trims += arena.trim_at != before;
+	}
+	assert_in_range(trims, 2, 6);
+	assert_heap(heap);
+
+	ga_arena_reset(&arena);
+	assert_int_equal(arena.trim_at, GA_TRIM_MIN);
+	ga_arena_destroy(&arena);
+}
+
+/* The fast way frees in the active chunk and in one more, which can be gone. */
+static void
+freeing_here_and_there(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	static void *objects[3000];
+	uint64_t random = 5;
+	size_t count = lengthof(objects);
 
 	begin(&arena, heap, GA_QUARANTINE_OFF);
-	for (int i = 0; i < 60; i++)
+	for (size_t i = 0; i < count; i++)
 		objects[i] = alloc(&arena, 100);
-	chunk = arena.active;
-	for (int i = 0; i < 59; i++)
-		free_object(&arena, objects[i]);
-	assert_int_equal(ga_free_list_length(&arena, ga_class_of(100)), 59);
-	free_object(&arena, objects[59]);
-	assert_ptr_equal(arena.active, chunk);
+	while (count > 0)
+	{
+		size_t i = random_below(&random, count);
 
-	(void) alloc(&arena, 5000);
-	assert_ptr_not_equal(arena.active, chunk);
-	assert_int_equal(chunk->state, GA_READY);
-	assert_int_equal(usage_of(&arena).chunks, 1);
-	assert_int_equal(usage_of(&arena).free_objects, 0);
-	assert_heap(heap);
+		free_object(&arena, objects[i]);
+		assert_int_equal(ga_arena_free(&arena, objects[i]),
+						 chunk_at(heap, objects[i])->state == GA_READY ? GA_FREE_WILD
+																	   : GA_FREE_DOUBLE);
+		objects[i] = objects[--count];
+		if (count % 50 == 0)
+			assert_heap(heap);
+	}
+	ga_arena_trim(&arena);
+	assert_int_equal(arena.full.count, 0);
+	assert_int_equal(arena.full_size, 0);
+	ga_arena_destroy(&arena);
+}
+
+/* The last object of a full chunk can end where the active chunk begins. */
+static void
+freeing_just_before_the_active_chunk(void **state)
+{
+	static ga_arena arena;
+	const size_t size = 128 - HEADER;
+	char *before = NULL;
+	char *last = NULL;
+	char *object;
+
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	do
+	{
+		before = last;
+		last = alloc(&arena, size);
+	} while (arena.full.count == 0 || arena.ptr < arena.end);
+	object = alloc(&arena, size);
+	assert_ptr_equal(object, last + 128);
+	assert_int_equal(arena.full.count, 2);
+
+	free_object(&arena, before);
+	free_object(&arena, object);
+	free_object(&arena, last);
+	assert_heap(*state);
+	assert_ptr_equal(alloc(&arena, size), last);
+	assert_ptr_equal(alloc(&arena, size), before);
+	assert_ptr_equal(alloc(&arena, size), object);
 	ga_arena_destroy(&arena);
 }
 
@@ -366,12 +446,10 @@ freeing_without_memory_for_free_lists(void **state)
 	{
 		static ga_arena arena;
 		void *objects[500];
-		const ga_chunk *chunk;
 		int count;
 
 		begin(&arena, heap, (ga_quarantine) mode);
 		count = fill_chunk(&arena, objects, 100);
-		chunk = chunk_at(heap, objects[0]);
 
 		/* Use up what metadata is mapped, in small pieces. */
 		fake_fail_from(OS_MAP, 1, ENOMEM);
@@ -388,7 +466,11 @@ freeing_without_memory_for_free_lists(void **state)
 		assert_int_equal(usage_of(&arena).used_bytes, 2 * bytes_of(objects[count - 1]));
 		assert_int_equal(usage_of(&arena).free_objects, 0);
 		free_object(&arena, objects[count - 2]);
-		assert_true(ga_state_is_idle(chunk->state));
+		ga_arena_trim(&arena);
+		assert_int_equal(arena.full.count, 1);
+		ga_arena_reset(&arena);
+		assert_int_equal(arena.full.count, 0);
+		assert_int_equal(usage_of(&arena).used_bytes, 0);
 		ga_arena_destroy(&arena);
 		fake_fail_never();
 	}
@@ -433,9 +515,11 @@ main(void)
 		TEST(the_last_object_is_freed_in_place),
 		TEST(freed_objects_come_back_by_class),
 		TEST(large_classes_come_back_too),
-		TEST(a_full_chunk_leaves_with_its_last_object),
-		TEST(a_quarantined_chunk_leaves_after_the_delay),
-		TEST(an_empty_chunk_leaves_when_it_is_replaced),
+		TEST(a_full_chunk_leaves_without_objects),
+		TEST(frees_let_chunks_leave),
+		TEST(trims_are_rare),
+		TEST(freeing_here_and_there),
+		TEST(freeing_just_before_the_active_chunk),
 		TEST(freeing_twice),
 		TEST(freeing_what_is_no_object),
 		TEST(freeing_behind_false_headers),

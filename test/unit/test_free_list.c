@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_free_list.c
- *	  Free lists: by class, last in first out, and unlinking from anywhere.
+ *	  Free lists: by class, last in first out, and dropping what lies in some chunks.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -52,7 +52,6 @@ put(ga_arena *arena, void *object)
 {
 	size_t size = ga_object_size(object);
 
-	chunk_at(arena->heap, object)->freed += size + GA_HEADER_SIZE;
 	assert_true(ga_free_list_push(arena, object, ga_class_of(size)));
 	assert_heap(arena->heap);
 }
@@ -67,10 +66,7 @@ take(ga_arena *arena, size_t size)
 	void *object = ga_free_list_pop(arena, ga_class_of(size));
 
 	if (object != NULL)
-	{
-		chunk_at(arena->heap, object)->freed -= ga_class_round(size) + GA_HEADER_SIZE;
 		ga_object_set_header(arena, object, GA_HDR_LIVE, ga_class_round(size), size);
-	}
 	assert_heap(arena->heap);
 	return object;
 }
@@ -129,45 +125,71 @@ each_class_has_its_list(void **state)
 	}
 }
 
-static void
-unlink_from_anywhere(void **state)
+/*
+ * is_vacant
+ *		Is the chunk, as counted now?
+ */
+static bool
+is_vacant(ga_arena *arena, ga_chunk *chunk)
 {
-	ga_arena *arena = &((fixture *) *state)->arena;
-	void *objects[7];
-	const int order[] = {3, 6, 0, 1, 5}; /* middle, first, last, last, first */
-	static const size_t sizes[] = {8, 50, 4000, 20000};
-
-	for (size_t s = 0; s < lengthof(sizes); s++)
-	{
-		size_t rounded = ga_class_round(sizes[s]);
-
-		for (int i = 0; i < 7; i++)
-			objects[i] = alloc(arena, sizes[s]);
-		for (int i = 0; i < 7; i++)
-			put(arena, objects[i]);
-		for (size_t i = 0; i < lengthof(order); i++)
-		{
-			void *object = objects[order[i]];
-
-			ga_free_list_unlink(arena, object);
-			chunk_at(arena->heap, object)->freed -= rounded + GA_HEADER_SIZE;
-			ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, rounded);
-			assert_heap(arena->heap);
-			assert_int_equal(ga_free_list_length(arena, ga_class_of(sizes[s])), 6 - i);
-		}
-		assert_ptr_equal(take(arena, sizes[s]), objects[4]);
-		assert_ptr_equal(take(arena, sizes[s]), objects[2]);
-		assert_null(take(arena, sizes[s]));
-		assert_int_equal(arena->free_bytes, 0);
-	}
+	chunk->freed = 0;
+	ga_free_list_count(arena);
+	return ga_chunk_is_vacant(chunk);
 }
 
 /*
- * In quarantined arenas a link in a payload is none that could be followed, and
- * not null either; the lists are as good as elsewhere.
+ * Objects of a full chunk go wherever they are in the list; those of the active
+ * one stay in order.
  */
 static void
-covered_links_lead_nowhere(void **state)
+dropping_what_lies_in_a_chunk(void **state)
+{
+	ga_heap *heap = ((fixture *) *state)->heap;
+	static ga_arena arena;
+	const char *const orders[] = {"f", "fa", "af", "faf", "afa", "faaf", "afafa", "affa"};
+
+	for (size_t o = 0; o < lengthof(orders); o++)
+	{
+		const char *order = orders[o];
+		void *full[500];
+		void *active[8];
+		int count;
+		int put_back = 0;
+		ga_chunk *chunk;
+
+		begin(&arena, heap, GA_QUARANTINE_OFF);
+		count = fill_chunk(&arena, full, 100) - 1;
+		chunk = chunk_at(heap, full[0]);
+		assert_int_equal(chunk->state, GA_FULL);
+		for (size_t i = 0; i < strlen(order); i++)
+			active[i] = alloc(&arena, 100);
+		for (size_t i = 0; i < strlen(order); i++)
+			if (order[i] == 'a')
+				put(&arena, active[i]);
+			else
+			{
+				int until = strchr(&order[i + 1], 'f') == NULL ? count : put_back + 3;
+
+				assert_false(is_vacant(&arena, chunk));
+				while (put_back < until)
+					put(&arena, full[put_back++]);
+			}
+
+		assert_true(is_vacant(&arena, chunk));
+		ga_free_list_drop_vacant(&arena);
+		assert_false(is_vacant(&arena, chunk));
+		for (size_t i = strlen(order); i-- > 0;)
+			if (order[i] == 'a')
+				assert_ptr_equal(ga_free_list_pop(&arena, ga_class_of(100)), active[i]);
+		assert_false(is_listed(&arena, ga_class_of(100)));
+		assert_int_equal(arena.free_bytes, 0);
+		ga_arena_destroy(&arena);
+	}
+}
+
+/* The lists of quarantined arenas leave the poison alone. */
+static void
+payloads_stay_as_they_are(void **state)
 {
 	ga_heap *heap = ((fixture *) *state)->heap;
 	static ga_arena arena;
@@ -175,33 +197,17 @@ covered_links_lead_nowhere(void **state)
 
 	begin(&arena, heap, GA_QUARANTINE_STRICT);
 	for (int i = 0; i < 7; i++)
+	{
 		objects[i] = alloc(&arena, 100);
+		fill(objects[i], 100, (uint64_t) i);
+	}
 	for (int i = 0; i < 7; i++)
 		put(&arena, objects[i]);
-	for (int i = 0; i < 7; i++)
+	for (int i = 6; i >= 0; i--)
 	{
-		uint64_t link = peek_word(objects[i]);
-
-		assert_true(ga_is_covered_link(link));
-		assert_true(ga_is_covered_link(link - 64 * KB));
-		assert_true(ga_is_covered_link(link + 64 * KB));
-		assert_true(link >> 47 != 0 && link >> 47 != 0x1ffff);
-		assert_int_equal(link & 7, GA_LINK_COVER & 7);
-	}
-	assert_false(ga_is_covered_link((uintptr_t) objects[0]));
-	assert_false(ga_is_covered_link(GA_POISON));
-	assert_false(ga_is_covered_link(0));
-
-	for (int i = 1; i < 7; i += 2)
-	{
-		ga_free_list_unlink(&arena, objects[i]);
-		chunk_at(heap, objects[i])->freed -= 104 + GA_HEADER_SIZE;
-		ga_object_set_header(&arena, objects[i], GA_HDR_LIVE, 104, 100);
-		assert_heap(heap);
-	}
-	for (int i = 6; i >= 0; i -= 2)
 		assert_ptr_equal(take(&arena, 100), objects[i]);
-	assert_null(take(&arena, 100));
+		assert_true(is_filled(objects[i], 100, (uint64_t) i));
+	}
 	ga_arena_destroy(&arena);
 }
 
@@ -295,9 +301,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(last_in_first_out),	TEST(each_class_has_its_list),
-		TEST(unlink_from_anywhere), TEST(covered_links_lead_nowhere),
-		TEST(clearing_forgets_all), TEST(no_memory_for_the_lists),
+		TEST(last_in_first_out),
+		TEST(each_class_has_its_list),
+		TEST(dropping_what_lies_in_a_chunk),
+		TEST(payloads_stay_as_they_are),
+		TEST(clearing_forgets_all),
+		TEST(no_memory_for_the_lists),
 		TEST(random_objects),
 	};
 

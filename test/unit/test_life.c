@@ -7,6 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "delay.h"
 #include "support.h"
 
 #define HEADER GA_HEADER_SIZE
@@ -437,12 +438,13 @@ chunks_keep_a_note_of_their_end(void **state)
 		count = fill_chunk(&arena, objects, 400);
 		for (int i = 0; i < count - 1; i++)
 			free_object(&arena, objects[i]);
-		while (chunk_at(heap, objects[0])->state == GA_FULL)
+		for (int i = 0; i < GA_DELAY_OBJECTS; i++)
 		{
 			object = alloc(&arena, 1000);
 			(void) alloc(&arena, 8);
 			free_object(&arena, object);
 		}
+		ga_arena_trim(&arena);
 		assert_noted(heap, objects[0], &arena, GA_FREED_BY_PFREE);
 		ga_arena_destroy(&arena);
 		sweep_nothing(heap);

@@ -338,6 +338,8 @@ Follow(uint64 *pointer, const char *how)
 		pfree(pointer);
 	else if (strcmp(how, "far") == 0)
 		(void) words[INT64CONST(17) * 1024 * 1024 / sizeof(*words)];
+	else if (strcmp(how, "index") == 0)
+		(void) words[(uintptr_t) pointer]; /* where no processor has an address */
 	else if (strcmp(how, "register") == 0)
 		FollowAlone(FaultObject() + 1, words);
 	else if (strcmp(how, "stack") == 0)
