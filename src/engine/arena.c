@@ -391,7 +391,8 @@ ga_arena_trim(ga_arena *arena)
 		if (arena->mode == GA_QUARANTINE_STRICT)
 			ga_heap_flush_faults(arena->heap);
 	}
-	arena->trim_at = ga_max_size(2 * arena->free_bytes, GA_TRIM_MIN);
+	arena->trim_at = ga_max_size(ga_max_size(2 * arena->free_bytes, GA_TRIM_MIN),
+								 arena->full.count * GA_TRIM_PER_CHUNK);
 }
 
 void

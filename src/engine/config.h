@@ -72,6 +72,9 @@
 /* With fewer bytes on free lists than this, nobody looks for chunks that have no object left. */
 #define GA_TRIM_MIN ((size_t) 64 << 10)
 
+/* Nor with fewer bytes for each full chunk, all of which are looked at. */
+#define GA_TRIM_PER_CHUNK ((size_t) 1 << 10)
+
 /*
  * What freed objects of quarantined arenas are filled with.  A pointer read from
  * there and followed must fault, and the fault must tell that this is what

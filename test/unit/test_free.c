@@ -210,6 +210,34 @@ trims_are_rare(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* Nor are many chunks looked at each time that one of them can leave. */
+static void
+trims_of_many_chunks_are_rarer(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	static void *objects[60000];
+	size_t trims = 0;
+	size_t most;
+
+	set_chunk_size(heap, 64 * KB);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc(&arena, 1000);
+	most = arena.full.count;
+	assert_in_range(most, 900, 1200);
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		size_t before = arena.full.count;
+
+		free_object(&arena, objects[i]);
+		trims += arena.full.count < before;
+		assert_true(arena.free_bytes <= ga_max_size(2 * GA_TRIM_MIN, most * GA_TRIM_PER_CHUNK));
+	}
+	assert_in_range(trims, 50, most / 3);
+	ga_arena_destroy(&arena);
+}
+
 /* The fast way frees in the active chunk and in one more, which can be gone. */
 static void
 freeing_here_and_there(void **state)
@@ -518,6 +546,7 @@ main(void)
 		TEST(a_full_chunk_leaves_without_objects),
 		TEST(frees_let_chunks_leave),
 		TEST(trims_are_rare),
+		TEST(trims_of_many_chunks_are_rarer),
 		TEST(freeing_here_and_there),
 		TEST(freeing_just_before_the_active_chunk),
 		TEST(freeing_twice),
