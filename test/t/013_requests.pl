@@ -52,15 +52,6 @@ sub state_of
 	return ask($asker, "SELECT state FROM pg_stat_activity WHERE pid = $pid");
 }
 
-# In a transaction a session takes a moment after its result came to wait for its client.
-sub wait_for_rest
-{
-	my ($pid) = @_;
-
-	wait_until(sub { ask($asker, "SELECT wait_event FROM pg_stat_activity WHERE pid = $pid") eq 'ClientRead' });
-	return;
-}
-
 sub pgbench
 {
 	my ($script, @options) = @_;
@@ -144,11 +135,11 @@ in_order($target, 'idle: it is in order');
 
 # in a transaction, a failed one, and one that waits for the client's data
 ask($target, "BEGIN; DECLARE c CURSOR FOR SELECT repeat('x', 100000) FROM generate_series(1, 100); FETCH 10 FROM c");
-wait_for_rest($pid);
+wait_for_client($asker, $pid);
 is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, 0)"),
 	't|t', 'idle in a transaction: it left something');
 refused($target, 'SELECT 1 / 0');
-wait_for_rest($pid);
+wait_for_client($asker, $pid);
 is( ask($asker, "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, 0)"),
 	't|t', 'idle in a failed transaction: it left something');
 ask($target, 'ROLLBACK; BEGIN');

@@ -39,6 +39,7 @@ sub missing
 	my $own = burst("SELECT allocs FROM goarena_stats() WHERE pid = pg_backend_pid();");
 
 	refused($session, $last) if $last;
+	wait_for_client($watcher, $pid) if $last;
 	select(undef, undef, undef, $wait) if $wait;
 	return ask($watcher, "SELECT greatest($own - allocs, 0) FROM goarena_stats() WHERE pid = $pid");
 }

@@ -49,6 +49,7 @@ our @EXPORT = qw(
   session
   statistics
   stop_in_order
+  wait_for_client
   wait_until
 );
 
@@ -241,6 +242,16 @@ sub wait_until
 		select(undef, undef, undef, 0.1);
 	}
 	return 0;
+}
+
+# Wait until the session of a backend waits for its client.  In a transaction that takes a
+# moment after its result came, and until then it cannot be told from one at work.
+sub wait_for_client
+{
+	my ($asker, $pid) = @_;
+
+	wait_until(sub { ask($asker, "SELECT wait_event FROM pg_stat_activity WHERE pid = $pid") eq 'ClientRead' });
+	return;
 }
 
 1;
