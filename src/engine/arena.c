@@ -61,10 +61,12 @@ set_window(ga_arena *arena)
 static GA_NOINLINE bool
 widen_window(ga_arena *arena, uintptr_t addr)
 {
-	const ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
+	const ga_chunk *chunk;
 
-	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->arena != arena ||
-		chunk->state != GA_FULL || chunk->large)
+	if (arena->mode != GA_QUARANTINE_OFF)
+		return false;
+	chunk = ga_heap_lookup(arena->heap, addr);
+	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large)
 		return false;
 	arena->full_first = chunk->start + GA_HEADER_SIZE;
 	arena->full_size = chunk->used - arena->full_first;

@@ -94,7 +94,7 @@ extern void ga_free_list_count(const ga_arena *arena);
 /* Drop the objects of all chunks that ga_chunk_is_vacant, as counted before. */
 extern void ga_free_list_drop_vacant(ga_arena *arena);
 
-/* Empty all lists at once. */
+/* Empty all lists at once; what was lost to them is dead no longer, either. */
 GA_INLINE void
 ga_free_list_clear(ga_arena *arena)
 {
@@ -147,18 +147,12 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 		return false;
 	header = ga_word_before(object);
 	size = ga_header_size(header);
-	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size > end - addr))
+	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size - 1 >= GA_SMALL_MAX ||
+					size > end - addr))
 		return false;
-	if (GA_LIKELY(size - 1 < GA_LINEAR_MAX))
-		size_class = (int) ((size - 1) >> 3);
-	else
-	{
-		if (GA_UNLIKELY(size - 1 >= GA_SMALL_MAX))
-			return false;
-		size_class = ga_class_of(size);
-		if (GA_UNLIKELY(ga_class_size(size_class) != size))
-			return false;
-	}
+	size_class = ga_class_of(size);
+	if (GA_UNLIKELY(size > GA_LINEAR_MAX && ga_class_size(size_class) != size))
+		return false;
 
 	if (addr + size == bump)
 	{
