@@ -2,8 +2,9 @@
 # instructions.sh - instructions of a select, counted by valgrind
 #
 # A count does not depend on what else the machine does, and shows what a change
-# to the hot paths is worth.  It leaves out what the kernel does and what caches
-# miss.  Selects of pgbench's kind run in single-user mode, once a few and once
+# to the hot paths is worth.  It leaves out what the kernel does.  Misses of the first
+# caches, for code and for data, are those of valgrind's model of them, with 32 kB for
+# each.  Selects of pgbench's kind run in single-user mode, once a few and once
 # many; the difference is what one costs.  Prints a line for each configuration.
 # The installed goarena is measured; valgrind must be installed.  In single-user mode
 # nothing is published for other processes: in a backend that costs some 700
@@ -32,7 +33,7 @@ declare -A settings=(
 	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict"
 )
 
-# Instructions of so many queries in a configuration
+# Instructions of so many queries in a configuration, and misses of code and of data
 count()
 {
 	local name=$1 queries=$2 options=()
@@ -41,9 +42,10 @@ count()
 	[ "$name" = plain ] || options+=(-c shared_preload_libraries=goarena)
 	for ((i = 1; i <= queries; i++)); do
 		echo "SELECT abalance FROM pgbench_accounts WHERE aid = $((i * 37 % 1000 + 1));"
-	done | run_as valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+	done | run_as valgrind --tool=callgrind --callgrind-out-file=/dev/null --cache-sim=yes \
+		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
 		"$BINDIR/postgres" --single -D "$SCRATCH/data" "${options[@]}" postgres 2>&1 >/dev/null |
-		awk '/Collected/ { print $NF }'
+		sed -n 's/.*Collected : //p' | awk '{ print $1, $4, $5 + $6 }'
 }
 
 find_postgres
@@ -54,6 +56,9 @@ run_as pgbench -i -q >/dev/null 2>&1
 run_as psql -Xqc 'VACUUM FREEZE ANALYZE'
 stop_server
 for name in "${configs[@]}"; do
-	printf '%s: %d instructions a query\n' "$name" \
-		$((($(count "$name" "$many") - $(count "$name" "$few")) / (many - few)))
+	read -r instructions code data <<<"$(count "$name" "$few")"
+	read -r more_instructions more_code more_data <<<"$(count "$name" "$many")"
+	printf '%s: %d instructions a query, %d misses of code, %d of data\n' "$name" \
+		$(((more_instructions - instructions) / (many - few))) \
+		$(((more_code - code) / (many - few))) $(((more_data - data) / (many - few)))
 done
