@@ -154,6 +154,16 @@ ask($session, 'SET goarena.quarantine = off; SELECT test_create(true)');
 ask($session, 'SELECT test_keep(); SELECT test_fill(1000); SELECT test_free_kept(); SELECT test_write_kept()');
 is(refused($session, 'SELECT test_reset()') . refused($session, 'SELECT 1'),
 	'', 'off: nobody looks');
+
+#
+# Chunks whose objects were all freed one by one
+#
+my $chunks = q{SELECT chunks FROM goarena_arenas() WHERE name = 'goarena test'};
+ask($session, 'SELECT test_create(false); SELECT test_free_all(50)');
+cmp_ok(ask($session, $chunks), '>', 1, 'freed one by one: chunks stay while little is free');
+ask($session, 'SELECT goarena_release()');
+is(ask($session, $chunks), '1', 'freed one by one: they leave when memory is to be released');
+in_order($session, 'freed one by one: all in order');
 end_session($session);
 
 #

@@ -23,6 +23,7 @@ PG_FUNCTION_INFO_V1(test_create);
 PG_FUNCTION_INFO_V1(test_reset);
 PG_FUNCTION_INFO_V1(test_delete);
 PG_FUNCTION_INFO_V1(test_fill);
+PG_FUNCTION_INFO_V1(test_free_all);
 PG_FUNCTION_INFO_V1(test_alloc);
 PG_FUNCTION_INFO_V1(test_accounting);
 PG_FUNCTION_INFO_V1(test_chunk_space);
@@ -86,6 +87,23 @@ test_fill(PG_FUNCTION_ARGS)
 		count++;
 	}
 	PG_RETURN_INT64(count);
+}
+
+/*
+ * test_free_all(count integer) returns void
+ *		Allocate that many objects and free them one by one, the first first.
+ */
+Datum
+test_free_all(PG_FUNCTION_ARGS)
+{
+	int count = PG_GETARG_INT32(0);
+	void **objects = palloc(sizeof(void *) * (Size) count);
+
+	for (int i = 0; i < count; i++)
+		objects[i] = MemoryContextAllocZero(TestContext(), 1000);
+	for (int i = 0; i < count; i++)
+		pfree(objects[i]);
+	PG_RETURN_VOID();
 }
 
 /*

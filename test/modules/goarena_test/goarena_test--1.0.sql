@@ -23,6 +23,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_fill(bigint, integer) IS
 'allocates this much in the context and returns the number of objects';
 
+CREATE FUNCTION test_free_all(count integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_free_all(integer) IS
+'allocates this many objects of 1000 bytes in the context and frees them';
+
 CREATE FUNCTION test_alloc(size bigint, flags text DEFAULT '') RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_alloc(bigint, text) IS
