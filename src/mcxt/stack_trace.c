@@ -51,21 +51,34 @@ StackTraceInit(void)
 	stack_bottom = (uintptr_t) __libc_stack_end - Min(limit.rlim_cur, (uintptr_t) __libc_stack_end);
 }
 
+/*
+ * StackTraceFrameAt
+ *		Can a frame be read at that address, on the main stack and not below the
+ *		present frame?  Nothing is known of the address.
+ */
+static bool
+StackTraceFrameAt(uintptr_t address, uintptr_t lowest)
+{
+	uintptr_t end = (uintptr_t) __libc_stack_end;
+
+	return address % sizeof(void *) == 0 && address >= lowest && lowest < end && address < end &&
+		   end - address >= sizeof(Frame);
+}
+
 int
 StackTraceTake(uintptr_t *frames, int room)
 {
-	const Frame *frame = __builtin_frame_address(0);
+	uintptr_t address = (uintptr_t) __builtin_frame_address(0);
+	uintptr_t lowest = Max(address, stack_bottom);
 	int count = 0;
 
-	while (count < room && (uintptr_t) frame >= stack_bottom)
+	while (count < room && StackTraceFrameAt(address, lowest))
 	{
-		const Frame *caller = frame->caller;
+		const Frame *frame = (const Frame *) address;
 
 		frames[count++] = frame->return_address;
-		if (caller <= frame || (uintptr_t) caller % sizeof(void *) != 0 ||
-			(void *) (caller + 1) > __libc_stack_end)
-			break;
-		frame = caller;
+		lowest = address + sizeof(Frame);
+		address = (uintptr_t) frame->caller;
 	}
 	if (count < TOO_SHORT && count < room)
 	{

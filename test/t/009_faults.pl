@@ -440,6 +440,26 @@ is($report->{query}, undef, 'bad query string: it is left out');
 like((parts_of($text))[2], qr/ 0xa5deada5a5deada5 unknown$/m,
 	'odd frames: they are shown as they are');
 
+# The register of the frame pointer may hold anything when memory is freed.
+{
+	my $session = session($node);
+	my $pid = backend_pid($session);
+	my @offsets = (map({ -$_ } 1 .. 40), 0 .. 40, 4096, -4096);
+
+	foreach my $base ('nothing', 'here', 'stack end', 'freed')
+	{
+		is( refused($session, join('', map { "SELECT fault_free_with_frame('$base', $_);" } @offsets)),
+			'', "frame pointer near $base: nothing happens");
+	}
+	is( refused($session, join('', map {
+			my $bit = $_;
+			map { "SELECT fault_free_with_frame('nothing', (1::bigint << $bit) + $_);" } (-16, -8, 0, 8)
+		} 3 .. 62)),
+		'', 'frame pointer near each power of two: nothing happens');
+	is(eval { backend_pid($session) }, $pid, 'frame pointers: the session goes on');
+	end_session($session);
+}
+
 # a report that never ends, because its file cannot be opened; in a process that
 # has no other timer running
 $node->safe_psql('postgres', q{

@@ -37,6 +37,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_reset_with_odd_frames() IS
 'resets the context where the chain of frame pointers leads to no return addresses';
 
+CREATE FUNCTION fault_free_with_frame(base text, "offset" bigint) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_free_with_frame(text, bigint) IS
+'resets a context of its own while the frame pointer is that far from a base: nothing, here, stack end, freed';
+
 CREATE FUNCTION fault_read("offset" bigint DEFAULT 0) RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_read(bigint) IS 'reads a word of the object';

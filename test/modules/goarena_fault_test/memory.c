@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(fault_delete);
 PG_FUNCTION_INFO_V1(fault_pfree);
 PG_FUNCTION_INFO_V1(fault_repalloc);
 PG_FUNCTION_INFO_V1(fault_reset_with_odd_frames);
+PG_FUNCTION_INFO_V1(fault_free_with_frame);
 PG_FUNCTION_INFO_V1(fault_read);
 PG_FUNCTION_INFO_V1(fault_write);
 PG_FUNCTION_INFO_V1(fault_take);
@@ -212,6 +213,34 @@ fault_reset_with_odd_frames(PG_FUNCTION_ARGS)
 	frames[6].return_address = (uintptr_t) frames;
 	frames[7].return_address = (uintptr_t) FaultObject();
 	CallWithFrame(MemoryContextReset, Context(), frames);
+	PG_RETURN_VOID();
+}
+
+/* Where the main thread's stack begins; set by the dynamic linker. */
+extern void *__libc_stack_end;
+
+/*
+ * fault_free_with_frame(base text, "offset" bigint) returns void
+ *		Code without frame pointers leaves anything in their register.
+ */
+Datum
+fault_free_with_frame(PG_FUNCTION_ARGS)
+{
+	const char *base = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	uintptr_t frame = (uintptr_t) PG_GETARG_INT64(1);
+	MemoryContext freed = GoarenaContextCreate(TopMemoryContext, "fault frame");
+
+	if (strcmp(base, "stack end") == 0)
+		frame += (uintptr_t) __libc_stack_end;
+	else if (strcmp(base, "here") == 0)
+		frame += (uintptr_t) __builtin_frame_address(0);
+	else if (strcmp(base, "freed") == 0)
+		frame += (uintptr_t) FaultDangling();
+	else if (strcmp(base, "nothing") != 0)
+		elog(ERROR, "no such base: \"%s\"", base);
+	(void) MemoryContextAllocZero(freed, 100);
+	CallWithFrame(MemoryContextReset, freed, (const Frame *) frame);
+	MemoryContextDelete(freed);
 	PG_RETURN_VOID();
 }
 
