@@ -23,6 +23,7 @@
 
 #include "backend/fault.h"
 #include "backend/limits.h"
+#include "backend/process.h"
 #include "backend/shared_memory.h"
 #include "backend/sweeps.h"
 #include "backend/peak_log.h"
@@ -264,6 +265,7 @@ _PG_init(void)
 						  errdetail("%s", wrong), errhint("The server runs on without it.")));
 		return;
 	}
+	ProcessInit();
 	UsageInit();
 	TrackingInit();
 	FaultInit();

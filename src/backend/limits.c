@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 
 #include "backend/limits.h"
+#include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
@@ -122,7 +123,7 @@ static bool
 MayRefuse(void)
 {
 	if (!IsUnderPostmaster || CritSectionCount > 0 || InterruptHoldoffCount > 0 ||
-		proc_exit_inprogress)
+		proc_exit_inprogress || !ProcessIsOurs())
 		return false;
 	switch (MyBackendType)
 	{

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/limits.h"
+#include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
@@ -219,8 +220,11 @@ Count(uint64 held)
 static void
 GiveUpSlot(int code, Datum arg)
 {
-	RegistryFigures *half = OtherHalf();
+	RegistryFigures *half;
 
+	if (!ProcessIsOurs())
+		return;
+	half = OtherHalf();
 	Count(0);
 	pg_atomic_write_u32(&own_slot->deferred, 0);
 	memset(half, 0, sizeof(*half));
@@ -254,7 +258,7 @@ void
 RegistrySetDeferred(bool deferred)
 {
 	pg_write_barrier();
-	if (own_slot != NULL)
+	if (own_slot != NULL && ProcessIsOurs())
 		pg_atomic_write_u32(&own_slot->deferred, deferred);
 }
 
@@ -286,6 +290,8 @@ RegistryPublishAt(TimestampTz now)
 {
 	RegistryFigures *half;
 
+	if (unlikely(!ProcessIsOurs()))
+		return;
 	if (MustLookClosely(now))
 		RegistryLookClosely(now);
 	if (unlikely(own_slot == NULL) && !TakeSlot())

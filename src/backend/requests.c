@@ -37,6 +37,7 @@
 
 #include "backend/contexts.h"
 #include "backend/proc_compat.h"
+#include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
@@ -234,7 +235,8 @@ GiveBack(Answer *answer)
 static void
 GiveBackAtExit(int code, Datum arg)
 {
-	GiveBack((Answer *) DatumGetPointer(arg));
+	if (ProcessIsOurs())
+		GiveBack((Answer *) DatumGetPointer(arg));
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/contexts.h"
+#include "backend/process.h"
 #include "backend/shared_memory.h"
 #include "backend/snapshots.h"
 #include "mcxt/process_heap.h"
@@ -136,7 +137,7 @@ Outdated(TimestampTz now)
 void
 SnapshotLeave(TimestampTz now)
 {
-	if (own == NULL)
+	if (own == NULL || !ProcessIsOurs())
 		return;
 	if (Outdated(now))
 		Take(now);
@@ -147,7 +148,7 @@ SnapshotLeave(TimestampTz now)
 void
 SnapshotLeaveMoved(void)
 {
-	if (own != NULL && MovedMuch())
+	if (own != NULL && MovedMuch() && ProcessIsOurs())
 		Take(GetCurrentTimestamp());
 }
 

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/hooks.h"
+#include "backend/process.h"
 #include "backend/statements.h"
 #include "backend/statements_file.h"
 
@@ -216,7 +217,7 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 {
 	Entry **entry = &recent[(uint64) key->queryid % NUM_RECENT];
 
-	if (table == NULL || (*entry != NULL && AddTo(*entry, key, use)))
+	if (table == NULL || !ProcessIsOurs() || (*entry != NULL && AddTo(*entry, key, use)))
 		return;
 	LWLockAcquire(shared->lock, LW_SHARED);
 	*entry = hash_search(table, key, HASH_FIND, NULL);
@@ -363,7 +364,7 @@ Save(int code, Datum arg)
 	Entry *entry;
 	int count = 0;
 
-	if (code != 0 || table == NULL)
+	if (code != 0 || table == NULL || !ProcessIsOurs())
 		return;
 	rows = MemoryContextAllocHuge(CurrentMemoryContext,
 								  sizeof(StatementRow) * (Size) goarena_statements_max);

@@ -23,6 +23,7 @@
 #include "backend/events.h"
 #include "backend/fault_report.h"
 #include "backend/limits.h"
+#include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/roots.h"
@@ -43,7 +44,8 @@ bool
 SafeToSweep(void)
 {
 	return process_heap_ready && !in_maintenance && !process_heap.sweeping &&
-		   CritSectionCount == 0 && InterruptHoldoffCount == 0 && !proc_exit_inprogress;
+		   CritSectionCount == 0 && InterruptHoldoffCount == 0 && !proc_exit_inprogress &&
+		   ProcessIsOurs();
 }
 
 const char *

@@ -34,6 +34,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
+#include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/shared_memory.h"
 #include "backend/sweeps.h"
@@ -124,7 +125,7 @@ HandleSignal(int signo, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
 
-	if (MyProcPid == (int) getpid())
+	if (ProcessIsOurs())
 		AnswerRequest();
 	errno = saved_errno;
 	if ((previous_action.sa_flags & SA_SIGINFO) != 0)
@@ -140,6 +141,8 @@ HandleSignal(int signo, siginfo_t *info, void *context)
 static void
 ForgetRequest(int code, Datum arg)
 {
+	if (!ProcessIsOurs())
+		return;
 	pg_atomic_write_u32(&own_request->pid, 0);
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 	own_request = NULL;
@@ -201,7 +204,8 @@ EndRequest(XactEvent event, void *arg)
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
-	if (own_request != NULL && pg_atomic_read_u32(&own_request->state) != REQUEST_NONE)
+	if (own_request != NULL && pg_atomic_read_u32(&own_request->state) != REQUEST_NONE &&
+		ProcessIsOurs())
 		pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 }
 

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 
 #include "backend/hooks.h"
+#include "backend/process.h"
 #include "backend/workers.h"
 
 /* Workers with higher numbers share the last peak, which is then a sum. */
@@ -79,7 +80,7 @@ WorkersReport(Size peak, const UsageCounters *counters)
 {
 	WorkerReports *slot = MyProc == NULL ? NULL : SlotOf(MyProc->lockGroupLeader);
 
-	if (slot == NULL || ParallelWorkerNumber < 0)
+	if (slot == NULL || ParallelWorkerNumber < 0 || !ProcessIsOurs())
 		return;
 	pg_atomic_fetch_add_u64(&slot->objects, (int64) counters->objects);
 	pg_atomic_fetch_add_u64(&slot->bytes, (int64) counters->bytes);
@@ -114,12 +115,15 @@ WorkersTake(Size *peak, UsageCounters *counters)
 {
 	WorkerReports *slot = SlotOf(MyProc);
 
+	*peak = 0;
+	memset(counters, 0, sizeof(*counters));
+	if (!ProcessIsOurs())
+		return;
 	pg_atomic_exchange_u32(&slot->reports, 0);
 	counters->objects = pg_atomic_exchange_u64(&slot->objects, 0);
 	counters->bytes = pg_atomic_exchange_u64(&slot->bytes, 0);
 	counters->large_allocs = pg_atomic_exchange_u64(&slot->large_allocs, 0);
 	counters->limit_hits = pg_atomic_exchange_u64(&slot->limit_hits, 0);
-	*peak = 0;
 	for (int i = 0; i < WORKER_PEAKS; i++)
 		*peak += pg_atomic_exchange_u64(&slot->peaks[i], 0);
 }

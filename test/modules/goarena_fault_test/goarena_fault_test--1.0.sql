@@ -111,3 +111,10 @@ COMMENT ON FUNCTION fault_in(text) IS
 CREATE FUNCTION fault_in_worker() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION fault_in_worker() IS 'reads freed memory, but only in a parallel worker';
+
+-- foreign.c
+
+CREATE FUNCTION fault_in_child(how text, what text) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_in_child(text, text) IS
+'how a child ended that was made by fork or clone, and did this: hold memory, fault';
