@@ -128,7 +128,7 @@ COMMENT ON FUNCTION goarena_arenas() IS
 'memory contexts of this process that are arenas: '
 'id: number of the arena in this process; '
 'name: name of the context; '
-'ident: its identifier; '
+'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
 'chunks: chunks and spans it owns; '
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
 'timeout: seconds to wait for its answer; '
 'id: number of the arena in that process, null for a sum over contexts for which there was no room; '
 'name: name of the context; '
-'ident: its identifier; '
+'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
 'chunks: chunks and spans it owns; '
@@ -239,7 +239,7 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweeps() IS
 'the last 256 sweeps of this process, the newest first: '
 'at: when it ended; '
-'reason: volume, transaction end, sql, release, out of memory or request; '
+'reason: volume, transaction end, sql, release, out of memory, limit or request; '
 'bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
 
 CREATE FUNCTION goarena_release() RETURNS bigint

@@ -40,9 +40,29 @@ SELECT * FROM goarena_chunks();
 SELECT goarena_check();
 SELECT * FROM goarena_faults();
 SELECT goarena_faults_text(1);
--- own processes in full, others not at all
-SELECT count(*) > 5 AS own, count(*) FILTER (WHERE name = 'PortalContext' AND ident = '<unnamed>') AS ident
-FROM goarena_arenas(pg_backend_pid());
+-- own processes, others not at all
+SELECT count(*) > 5 AS own FROM goarena_arenas(pg_backend_pid());
+-- identifiers can be texts of functions that run with the rights of others
+RESET ROLE;
+SET goarena.contexts = '*';
+CREATE FUNCTION use_secret() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+AS $$ BEGIN EXECUTE format('PREPARE secret AS SELECT length(%L)', 'TOPSECRET'); END $$;
+CREATE VIEW idents AS
+SELECT 'all of this process' AS of, ident FROM goarena_arenas()
+UNION ALL SELECT 'of any process', ident FROM goarena_arenas(pg_backend_pid());
+GRANT SELECT ON idents TO PUBLIC;
+SELECT use_secret();
+RESET goarena.contexts;
+SELECT of, count(*) > 0 AS seen FROM idents WHERE ident LIKE '%TOPSECRET%' GROUP BY 1 ORDER BY 1;
+SET ROLE regress_goarena_user;
+SELECT of, count(*) > 5 AS contexts, count(ident) FROM idents GROUP BY 1 ORDER BY 1;
+SET ROLE regress_goarena_monitor;
+SELECT of, count(*) > 0 AS seen FROM idents WHERE ident LIKE '%TOPSECRET%' GROUP BY 1 ORDER BY 1;
+RESET ROLE;
+DEALLOCATE secret;
+DROP VIEW idents;
+DROP FUNCTION use_secret();
+SET ROLE regress_goarena_user;
 SELECT goarena_sweep(pg_backend_pid()), goarena_release(pg_backend_pid());
 \set VERBOSITY sqlstate
 SELECT * FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));

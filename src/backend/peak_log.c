@@ -84,13 +84,15 @@ PeakLogStatement(Size peak, Size workers_peak)
 		Look();
 	initStringInfo(&text);
 	AppendLargestContexts(&text, &largest);
-	ereport(LOG, (workers_peak == 0
-					  ? errmsg("statement used %zu kB of memory at its peak", peak / 1024)
-					  : errmsg("statement used %zu kB of memory at its peak, %zu kB of it in "
-							   "parallel workers",
-							   peak / 1024, workers_peak / 1024),
-				  errdetail("Largest memory contexts of the process when %zu kB were in use: %s.",
-							largest_at / 1024, text.data)));
+	/* Identifiers of contexts can be texts that the client may not see. */
+	ereport(LOG_SERVER_ONLY,
+			(workers_peak == 0
+				 ? errmsg("statement used %zu kB of memory at its peak", peak / 1024)
+				 : errmsg("statement used %zu kB of memory at its peak, %zu kB of it in "
+						  "parallel workers",
+						  peak / 1024, workers_peak / 1024),
+			 errdetail("Largest memory contexts of the process when %zu kB were in use: %s.",
+					   largest_at / 1024, text.data)));
 	pfree(text.data);
 }
 

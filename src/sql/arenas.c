@@ -11,8 +11,10 @@
 
 #include <math.h>
 
+#include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/timestamp.h"
 
 #include "backend/contexts.h"
@@ -91,9 +93,21 @@ NameDatum(const ContextRow *row)
 	return ForeignTextDatum(row->name);
 }
 
+/*
+ * MayReadIdents
+ *		An identifier can be the text of a statement that a function prepared
+ *		with the rights of its owner, so it takes what pg_backend_memory_contexts
+ *		takes.
+ */
+static bool
+MayReadIdents(void)
+{
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
 /* The columns of both functions. */
 static void
-FillArena(const ContextRow *row, Datum *values, bool *nulls)
+FillArena(const ContextRow *row, bool with_ident, Datum *values, bool *nulls)
 {
 	bool sum = row->id == 0;
 	int i = 0;
@@ -101,8 +115,9 @@ FillArena(const ContextRow *row, Datum *values, bool *nulls)
 	nulls[i] = sum;
 	values[i++] = BytesDatum(row->id);
 	values[i++] = NameDatum(row);
-	nulls[i] = row->ident == NULL;
-	values[i++] = row->ident == NULL ? (Datum) 0 : IdentDatum(row->ident);
+	nulls[i] = !with_ident || row->ident == NULL;
+	values[i] = nulls[i] ? (Datum) 0 : IdentDatum(row->ident);
+	i++;
 	nulls[i] = row->parent == NULL;
 	values[i++] = row->parent == NULL ? (Datum) 0 : ForeignTextDatum(row->parent);
 	nulls[i] = sum;
@@ -123,6 +138,7 @@ FillArena(const ContextRow *row, Datum *values, bool *nulls)
 Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
+	bool with_idents = MayReadIdents();
 	ReturnSetInfo *rows;
 	ContextRow *snapshot;
 	int room;
@@ -138,7 +154,7 @@ goarena_arenas(PG_FUNCTION_ARGS)
 		Datum values[ARENAS_COLUMNS];
 		bool nulls[ARENAS_COLUMNS] = {false};
 
-		FillArena(&snapshot[i], values, nulls);
+		FillArena(&snapshot[i], with_idents, values, nulls);
 		PutRow(rows, values, nulls);
 	}
 	return (Datum) 0;
@@ -159,6 +175,7 @@ static void
 PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool with_idents = MayReadIdents();
 	ContextRow row;
 	Size offset = 0;
 
@@ -167,7 +184,7 @@ PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
 		Datum values[ARENAS_OF_COLUMNS];
 		bool nulls[ARENAS_OF_COLUMNS] = {false};
 
-		FillArena(&row, values, nulls);
+		FillArena(&row, with_idents, values, nulls);
 		nulls[ARENAS_COLUMNS] = at == 0;
 		values[ARENAS_COLUMNS] = at == 0 ? (Datum) 0 : AgeDatum(now, at);
 		PutRow(rows, values, nulls);

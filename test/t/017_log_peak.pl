@@ -85,6 +85,14 @@ like($found[0]{contexts}, qr/^ExprContext 5\d{4} kB/, 'its context');
 is(scalar(@found), 1, 'an array of PL/pgSQL');
 like($found[0]{contexts}, qr/expanded array \d{4} kB/, 'its context');
 
+# Identifiers can be texts that a client may not see, so nothing goes to clients.
+ask($session, q{SET client_min_messages = log});
+$session->{stderr} = '';
+$session->query($array);
+unlike($session->{stderr}, qr/at its peak/, 'clients are not told');
+$session->{stderr} = '';
+ask($session, q{RESET client_min_messages});
+
 # The exact bound
 my ($whole) = logged($session, $array);
 ask($session, 'SET goarena.log_peak = ' . $whole->{peak});
