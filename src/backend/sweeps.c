@@ -268,7 +268,8 @@ AtTransactionEnd(XactEvent event, void *arg)
 
 	KeepExcessEnd(false);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
-		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT ||
+		event == XACT_EVENT_PREPARE)
 	{
 		free_history_transactions++;
 		LimitsAtTransactionEnd();
@@ -281,7 +282,8 @@ AtTransactionEnd(XactEvent event, void *arg)
 		exit_registered = true;
 		on_proc_exit(TraceExit, (Datum) 0);
 	}
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT)
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
+		event == XACT_EVENT_PRE_PREPARE)
 	{
 		FaultReportLearnNames();
 		if (ProcessHeapWantsAttention())

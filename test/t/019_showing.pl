@@ -17,7 +17,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $rounds = 20;
-my $node = new_server('showing', PRELOAD, 'autovacuum = off', 'goarena.statements_max = 100');
+my $node = new_server('showing', PRELOAD, 'autovacuum = off', 'goarena.statements_max = 100',
+	'max_prepared_transactions = 2');
 my $watcher = session($node);
 my $session = session($node);
 my $pid = backend_pid($session);
@@ -71,6 +72,14 @@ for (1 .. $rounds)
 }
 is(join(', ', @wrong), '', 'contexts: they are as the session sees them');
 ask($session, 'SELECT test_delete()');
+
+# A transaction that is prepared is at its end, too.
+ask($session, 'SELECT test_create(); SELECT test_fill(3000)');
+select(undef, undef, undef, 0.5);
+ask($session, "BEGIN; SELECT test_delete(); PREPARE TRANSACTION 'p'");
+is(ask($watcher, "SELECT count(*) FROM goarena_arenas($pid, 0) WHERE name = 'goarena test'"),
+	'0', 'prepared: contexts are as the transaction left them');
+ask($session, "ROLLBACK PREPARED 'p'");
 
 # One that is stopped is not waited for much longer than others.
 burst('SELECT 1;');
