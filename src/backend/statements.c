@@ -235,8 +235,7 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 static void
 CopyEntry(StatementRow *row, const Entry *entry)
 {
-	memset(row, 0, sizeof(*row));
-	memcpy(&row->key, &entry->key, sizeof(row->key)); /* with its padding */
+	row->key = entry->key;
 	row->sums = entry->sums;
 	row->usage = entry->usage;
 }

@@ -28,14 +28,17 @@
 /* GUC variable: how many entries there may be. */
 extern int goarena_statements_max;
 
-/* Zero it before it is filled in: it is hashed with its padding. */
+/* It is hashed and compared byte by byte, so it must have no padding. */
 typedef struct StatementKey
 {
 	Oid userid;
 	Oid dbid;
 	int64 queryid;
-	bool toplevel;
+	uint64 toplevel; /* 0 or 1 */
 } StatementKey;
+
+StaticAssertDecl(sizeof(StatementKey) == 2 * sizeof(Oid) + sizeof(int64) + sizeof(uint64),
+				 "StatementKey must have no padding");
 
 /* What one execution used. */
 typedef struct StatementUse

@@ -53,7 +53,7 @@ PutStatement(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
 
 	values[i++] = ObjectIdGetDatum(row->key.userid);
 	values[i++] = ObjectIdGetDatum(row->key.dbid);
-	values[i++] = BoolGetDatum(row->key.toplevel);
+	values[i++] = BoolGetDatum(row->key.toplevel != 0);
 	values[i++] = Int64GetDatum(sums->calls);
 	values[i++] = Int64GetDatum(row->key.queryid);
 	values[i++] = Int64GetDatum(sums->peak_max);
