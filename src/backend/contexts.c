@@ -11,9 +11,11 @@
 
 #include "mb/pg_wchar.h"
 #include "port/pg_bitutils.h"
+#include "utils/memutils.h"
 
 #include "backend/contexts.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
 /* Names of contexts are cut off here, as other names in the server are. */
@@ -39,25 +41,15 @@ typedef struct PackedRow
 /* Orders of magnitude of a context's size: number of bits. */
 #define NUM_ORDERS 65
 
-static int
-LevelOf(MemoryContext context)
-{
-	int level = 0;
-
-	while ((context = context->parent) != NULL)
-		level++;
-	return level;
-}
-
 void
-ContextRowOf(const ga_arena *arena, ContextRow *row)
+ContextRowOf(MemoryContext context, int level, ContextRow *row)
 {
-	MemoryContext context = ArenaSetOf(arena)->context;
+	const ga_arena *arena = &ArenaSetOfContext(context)->arena;
 	ga_arena_usage usage;
 
 	ga_arena_get_usage(arena, &usage);
 	row->id = arena->id;
-	row->level = LevelOf(context);
+	row->level = level;
 	row->mode = arena->mode;
 	row->chunks = usage.chunks;
 	row->used_bytes = usage.used_bytes;
@@ -143,9 +135,9 @@ PutContext(PackedHead *head, Size size, const ContextRow *row)
 }
 
 static int
-OrderOf(const ga_arena *arena)
+OrderOf(MemoryContext context)
 {
-	return arena->charged == 0 ? 0 : pg_leftmost_one_pos64(arena->charged) + 1;
+	return context->mem_allocated == 0 ? 0 : pg_leftmost_one_pos64(context->mem_allocated) + 1;
 }
 
 static void
@@ -163,15 +155,14 @@ BeginPack(PackedHead *head)
 static void
 PackOrders(PackedHead *head, Size size, int first, int end)
 {
-	ga_list_foreach (link, &process_heap.arenas)
+	context_walk_foreach (walk, TopMemoryContext)
 	{
-		const ga_arena *arena = ga_container(ga_arena, link, link);
-		int order = OrderOf(arena);
+		int order = OrderOf(walk.context);
 		ContextRow row;
 
-		if (order < first || order >= end)
+		if (!MemoryContextIsArena(walk.context) || order < first || order >= end)
 			continue;
-		ContextRowOf(arena, &row);
+		ContextRowOf(walk.context, walk.level, &row);
 		PutContext(head, size, &row);
 	}
 }
@@ -187,14 +178,15 @@ LeastOrderThatFits(Size size)
 	Size room = size - MAXALIGN(sizeof(PackedHead));
 	int order = NUM_ORDERS;
 
-	ga_list_foreach (link, &process_heap.arenas)
+	context_walk_foreach (walk, TopMemoryContext)
 	{
-		const ga_arena *arena = ga_container(ga_arena, link, link);
 		PackedRow packed;
 		ContextRow row;
 
-		ContextRowOf(arena, &row);
-		needed[OrderOf(arena)] += MeasureRow(&row, &packed);
+		if (!MemoryContextIsArena(walk.context))
+			continue;
+		ContextRowOf(walk.context, walk.level, &row);
+		needed[OrderOf(walk.context)] += MeasureRow(&row, &packed);
 	}
 	while (order > 0 && needed[order - 1] <= room)
 		room -= needed[--order];

@@ -38,8 +38,11 @@ typedef struct ContextRow
 	const char *parent; /* its name, or NULL */
 } ContextRow;
 
-/* What an arena of this process looks like now.  The strings are its own. */
-extern void ContextRowOf(const ga_arena *arena, ContextRow *row);
+/*
+ * What a context of this process that is an arena looks like now.  The strings are
+ * its own.
+ */
+extern void ContextRowOf(MemoryContext context, int level, ContextRow *row);
 
 /*
  * Pack all contexts of this process into memory of a given size, which is

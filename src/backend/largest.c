@@ -10,22 +10,33 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "nodes/memnodes.h"
 #include "utils/memutils.h"
 
 #include "backend/largest.h"
+#include "mcxt/context_names.h"
+#include "mcxt/context_walk.h"
+
+/* Names are cut off here in texts. */
+#define NAME_LENGTH 60
+
+/* All contexts of one name. */
+typedef struct NameSum
+{
+	Size held;
+	uint64 contexts;
+	MemoryContext first;
+} NameSum;
 
 /*
- * Insert
- *		Take a context in if it is one of the largest.
+ * largest_insert
+ *		Take a sum in if it is one of the largest.
  */
 static void
-Insert(LargestContexts *largest, MemoryContext context)
+largest_insert(LargestContexts *largest, const char *name, const NameSum *sum)
 {
-	Size size = context->mem_allocated;
 	int at = largest->count;
 
-	while (at > 0 && largest->contexts[at - 1].size < size)
+	while (at > 0 && largest->contexts[at - 1].held < sum->held)
 		at--;
 	if (at == LARGEST_CONTEXTS)
 		return;
@@ -33,45 +44,60 @@ Insert(LargestContexts *largest, MemoryContext context)
 		largest->count++;
 	memmove(&largest->contexts[at + 1], &largest->contexts[at],
 			sizeof(largest->contexts[0]) * (Size) (largest->count - at - 1));
-	largest->contexts[at].size = size;
-	largest->contexts[at].name = context->name;
-	strlcpy(largest->contexts[at].ident, context->ident == NULL ? "" : context->ident,
-			LARGEST_IDENT);
-}
-
-/*
- * Next
- *		The context after this one, parents before children; NULL after the last.
- */
-static MemoryContext
-Next(MemoryContext context)
-{
-	if (context->firstchild != NULL)
-		return context->firstchild;
-	while (context != NULL && context->nextchild == NULL)
-		context = context->parent;
-	return context == NULL ? NULL : context->nextchild;
+	largest->contexts[at].held = sum->held;
+	largest->contexts[at].contexts = sum->contexts;
+	largest->contexts[at].name = name;
+	largest->contexts[at].ident[0] = '\0';
+	if (sum->contexts == 1 && sum->first->ident != NULL)
+		strlcpy(largest->contexts[at].ident, sum->first->ident, LARGEST_IDENT);
 }
 
 void
 FindLargestContexts(LargestContexts *largest)
 {
+	static ContextNames names;
+	static NameSum sums[CONTEXT_NAME_NUMBERS];
+
+	memset(&names, 0, sizeof(names));
+	memset(sums, 0, sizeof(sums));
+	context_walk_foreach (walk, TopMemoryContext)
+	{
+		NameSum *sum = &sums[ContextNameNumber(&names, walk.context->name)];
+
+		if (sum->contexts++ == 0)
+			sum->first = walk.context;
+		sum->held += walk.context->mem_allocated;
+	}
+
 	largest->count = 0;
-	for (MemoryContext context = TopMemoryContext; context != NULL; context = Next(context))
-		Insert(largest, context);
+	for (int i = 0; i < names.count; i++)
+		largest_insert(largest, names.names[i], &sums[i]);
+	if (sums[OTHER_CONTEXT_NAMES].contexts > 0)
+		largest_insert(largest, "contexts of other names", &sums[OTHER_CONTEXT_NAMES]);
 }
 
-void
-AppendLargestContexts(StringInfo text, const LargestContexts *largest)
+const char *
+LargestContextsText(const LargestContexts *largest, bool with_idents)
 {
+	static char text[LARGEST_CONTEXTS * (NAME_LENGTH + LARGEST_IDENT + 80)];
+	int length = 0;
+
+	text[0] = '\0';
 	for (int i = 0; i < largest->count; i++)
 	{
 		const char *ident = largest->contexts[i].ident;
+		uint64 contexts = largest->contexts[i].contexts;
 
-		appendStringInfo(text, "%s%s", i == 0 ? "" : ", ", largest->contexts[i].name);
-		if (ident[0] != '\0')
-			appendStringInfo(text, " \"%.*s\"",
-							 pg_mbcliplen(ident, (int) strlen(ident), LARGEST_IDENT), ident);
-		appendStringInfo(text, " %zu kB", largest->contexts[i].size / 1024);
+		length += snprintf(text + length, sizeof(text) - (Size) length, "%s%.*s",
+						   i == 0 ? "" : ", ", NAME_LENGTH, largest->contexts[i].name);
+		if (with_idents && ident[0] != '\0')
+			length += snprintf(text + length, sizeof(text) - (Size) length, " \"%.*s\"",
+							   pg_mbcliplen(ident, (int) strlen(ident), LARGEST_IDENT), ident);
+		length += snprintf(text + length, sizeof(text) - (Size) length, " %zu kB",
+						   largest->contexts[i].held / 1024);
+		if (contexts > 1)
+			length += snprintf(text + length, sizeof(text) - (Size) length,
+							   " in " UINT64_FORMAT " contexts", contexts);
 	}
+	return text;
 }

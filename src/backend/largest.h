@@ -3,6 +3,9 @@
  * largest.h
  *	  The memory contexts of this process that hold the most.
  *
+ * Contexts of one name count together: what is leaked is as often a hundred
+ * thousand small contexts as a large one.
+ *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
@@ -11,8 +14,6 @@
 #define GOARENA_LARGEST_H
 
 #include "postgres.h"
-
-#include "lib/stringinfo.h"
 
 #define LARGEST_CONTEXTS 5
 #define LARGEST_IDENT	 64 /* bytes of an identifier that are kept, with the end */
@@ -23,16 +24,21 @@ typedef struct LargestContexts
 	int count;
 	struct
 	{
-		Size size;		  /* mem_allocated, without children */
-		const char *name; /* names are constant */
-		char ident[LARGEST_IDENT];
-	} contexts[LARGEST_CONTEXTS]; /* the largest first */
+		Size held;				   /* bytes, without children */
+		uint64 contexts;		   /* of this name */
+		const char *name;		   /* names are constant */
+		char ident[LARGEST_IDENT]; /* of the only one of this name, or empty */
+	} contexts[LARGEST_CONTEXTS];  /* the largest first */
 } LargestContexts;
 
-/* Look at all contexts, arenas or not.  Allocates nothing. */
+/* Find them among all contexts, arenas or not.  Allocates nothing. */
 extern void FindLargestContexts(LargestContexts *largest);
 
-/* Append them as text: name "ident" size, and so on. */
-extern void AppendLargestContexts(StringInfo text, const LargestContexts *largest);
+/*
+ * They as text: name "ident" size, and so on.  Identifiers are queries of whomever,
+ * so they are for the log, not for clients.  The text stays valid until the next
+ * call.  Allocates nothing.
+ */
+extern const char *LargestContextsText(const LargestContexts *largest, bool with_idents);
 
 #endif /* GOARENA_LARGEST_H */

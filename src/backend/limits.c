@@ -32,6 +32,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
+#include "backend/largest.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
@@ -39,6 +40,7 @@
 #include "backend/total_limit.h"
 #include "backend/usage.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
@@ -55,9 +57,6 @@
  * sessions can begin, see who holds the memory, and cancel it.
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
-
-/* So many contexts are named in errors. */
-#define NAMED_CONTEXTS 5
 
 static Size other_bytes = 0;		/* of contexts that are no arenas */
 static Size undecided = 0;			/* what they took that may still be refused */
@@ -81,25 +80,19 @@ UsageHeld(void)
 }
 
 /*
- * OthersBelow
- *		What a context and those below it hold that does not come from the heap.
- *		An arena has the first block that AllocSet made for it.
+ * UsageMeasureOthers
+ *		Add up what does not come from the heap.  An arena has the first block that
+ *		AllocSet made for it.
  */
-static Size
-OthersBelow(MemoryContext context)
-{
-	Size sum = MemoryContextIsArena(context) ? ArenaSetOfContext(context)->arena.credit
-											 : context->mem_allocated;
-
-	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
-		sum += OthersBelow(child);
-	return sum;
-}
-
 void
 UsageMeasureOthers(void)
 {
-	other_bytes = OthersBelow(TopMemoryContext) - undecided;
+	Size sum = 0;
+
+	context_walk_foreach (walk, TopMemoryContext)
+		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
+												  : walk.context->mem_allocated;
+	other_bytes = sum - undecided;
 }
 
 /*
@@ -299,55 +292,6 @@ OthersTook(Size bytes)
 		process_heap.limit -= Min(process_heap.limit, bytes);
 }
 
-/* A context and what it holds itself. */
-typedef struct NamedContext
-{
-	MemoryContext context;
-	Size bytes;
-} NamedContext;
-
-/*
- * FindLargest
- *		Put those of a context and the ones below it that are among the largest
- *		into an array, in order.
- */
-static void
-FindLargest(MemoryContext context, NamedContext *largest)
-{
-	Size bytes = context->mem_allocated;
-	int at = NAMED_CONTEXTS;
-
-	while (at > 0 && bytes > largest[at - 1].bytes)
-	{
-		if (at < NAMED_CONTEXTS)
-			largest[at] = largest[at - 1];
-		at--;
-	}
-	if (at < NAMED_CONTEXTS)
-		largest[at] = (NamedContext){context, bytes};
-	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
-		FindLargest(child, largest);
-}
-
-/*
- * ListLargest
- *		A text that names the largest contexts.  Allocates nothing.
- */
-static const char *
-ListLargest(void)
-{
-	static char text[NAMED_CONTEXTS * 100];
-	NamedContext largest[NAMED_CONTEXTS] = {{NULL}};
-	int length = 0;
-
-	FindLargest(TopMemoryContext, largest);
-	text[0] = '\0';
-	for (int i = 0; i < NAMED_CONTEXTS && largest[i].context != NULL; i++)
-		length += snprintf(text + length, sizeof(text) - (size_t) length, "%s\"%.60s\" %zu",
-						   i == 0 ? "" : ", ", largest[i].context->name, largest[i].bytes);
-	return text;
-}
-
 /*
  * RaiseRefusal
  *		The error for memory that a limit refused.
@@ -356,15 +300,18 @@ static void
 RaiseRefusal(MemoryContext context, Size size)
 {
 	bool own = refusal.what == OWN_LIMIT;
+	LargestContexts largest;
 
 	process_heap_refusal = false;
+	FindLargestContexts(&largest);
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
-		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu bytes, and "
-				   "%zu bytes are in use%s.  The largest contexts of this process in bytes: %s.",
+		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
+				   "%s %zu kB.  The largest contexts of this process: %s.",
 				   size, context->name, own ? "goarena.memory_limit" : "goarena.total_memory_limit",
-				   refusal.limit, refusal.held, own ? "" : " by all processes", ListLargest()),
+				   refusal.limit / 1024, own ? "this process holds" : "all processes hold",
+				   refusal.held / 1024, LargestContextsText(&largest, false)),
 		 own ? errhint("Have the statement use less memory, or raise goarena.memory_limit.")
 			 : errhint("Run fewer statements at a time, have them use less memory, or raise "
 					   "goarena.total_memory_limit.")));

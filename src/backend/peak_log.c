@@ -76,14 +76,10 @@ PeakLogAtEnd(Size peak)
 void
 PeakLogStatement(Size peak, Size workers_peak)
 {
-	StringInfoData text;
-
 	if (!IsToBeLogged(peak))
 		return;
 	if (largest_at == 0)
 		Look();
-	initStringInfo(&text);
-	AppendLargestContexts(&text, &largest);
 	/* Identifiers of contexts can be texts that the client may not see. */
 	ereport(LOG_SERVER_ONLY,
 			(workers_peak == 0
@@ -92,8 +88,7 @@ PeakLogStatement(Size peak, Size workers_peak)
 						  "parallel workers",
 						  peak / 1024, workers_peak / 1024),
 			 errdetail("Largest memory contexts of the process when %zu kB were in use: %s.",
-					   largest_at / 1024, text.data)));
-	pfree(text.data);
+					   largest_at / 1024, LargestContextsText(&largest, true))));
 }
 
 void

@@ -186,9 +186,9 @@ TotalLimitAmendCancel(void *arg)
 		return;
 	cancelled = false;
 	errmsg("canceling statement because of goarena.total_memory_limit");
-	errdetail("It held %zu bytes, more than any other statement, when memory of all processes "
+	errdetail("It held %zu kB, more than any other statement, when memory of all processes "
 			  "came to the limit of %d kB.",
-			  UsageHeld(), goarena_total_memory_limit_kb);
+			  UsageHeld() / 1024, goarena_total_memory_limit_kb);
 	errhint("Have the statement use less memory, or raise goarena.total_memory_limit.");
 }
 

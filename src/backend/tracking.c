@@ -52,6 +52,7 @@
 #include "backend/usage.h"
 #include "backend/workers.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
 typedef struct Statement
@@ -201,10 +202,11 @@ Pause(Level *at)
 static Size
 ArenasIn(MemoryContext context)
 {
-	Size size = MemoryContextIsArena(context) ? context->mem_allocated : 0;
+	Size size = 0;
 
-	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
-		size += ArenasIn(child);
+	context_walk_foreach (walk, context)
+		if (MemoryContextIsArena(walk.context))
+			size += walk.context->mem_allocated;
 	return size;
 }
 
@@ -489,10 +491,11 @@ Forget(void *arg)
 static Size
 OthersIn(MemoryContext context)
 {
-	Size size = MemoryContextIsArena(context) ? 0 : context->mem_allocated;
+	Size size = 0;
 
-	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
-		size += OthersIn(child);
+	context_walk_foreach (walk, context)
+		if (!MemoryContextIsArena(walk.context))
+			size += walk.context->mem_allocated;
 	return size;
 }
 

@@ -31,6 +31,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/context_walk.h"
 #include "mcxt/others.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
@@ -102,16 +103,15 @@ RearmingReset(MemoryContext context)
 }
 
 /*
- * SetAside
+ * SetAsideExisting
  *		Keep existing contexts from being decided on while they hold memory.
  */
 static void
-SetAside(MemoryContext context)
+SetAsideExisting(void)
 {
-	if (context->methods == shared_table)
-		context->methods = &rearming_methods;
-	for (MemoryContext child = context->firstchild; child != NULL; child = child->nextchild)
-		SetAside(child);
+	context_walk_foreach (walk, TopMemoryContext)
+		if (walk.context->methods == shared_table)
+			walk.context->methods = &rearming_methods;
 }
 
 /*
@@ -177,7 +177,7 @@ AdoptStart(bool preloaded)
 	rearming_methods = plain_methods;
 	rearming_methods.reset = RearmingReset;
 
-	SetAside(TopMemoryContext);
+	SetAsideExisting();
 	top_methods = plain_methods;
 	ChunkFormatTopMethods(&top_methods);
 	TopMemoryContext->methods = &top_methods;

@@ -28,6 +28,12 @@
 #define CACHE_BITS	 8
 #define CACHE_SIZE	 (1 << CACHE_BITS)
 
+/*
+ * "Below" means at most this far below.  Only subtransactions nest deeper, and to
+ * look all the way up for each of them would take the square of their number.
+ */
+#define MAX_ANCESTORS 128
+
 typedef struct ContextPattern
 {
 	const char *glob; /* into PatternList.text, without "!" and "/" */
@@ -214,7 +220,10 @@ ContextMatchesPatterns(MemoryContext context)
 	{
 		uint64 above = 0;
 
-		for (MemoryContext up = context->parent; up != NULL; up = up->parent)
+		int steps = 0;
+
+		for (MemoryContext up = context->parent; up != NULL && steps < MAX_ANCESTORS;
+			 up = up->parent, steps++)
 			above |= MatchesOfName(up->name);
 		matches |= above & patterns->subtrees;
 	}

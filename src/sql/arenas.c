@@ -15,12 +15,14 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "backend/contexts.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_arenas);
@@ -42,12 +44,13 @@ CopyArenas(ContextRow *rows, int room)
 {
 	int count = 0;
 
-	ga_list_foreach (link, &process_heap.arenas)
+	context_walk_foreach (walk, TopMemoryContext)
 	{
+		if (!MemoryContextIsArena(walk.context))
+			continue;
 		if (count == room)
 			break;
-		ContextRowOf(ga_container(ga_arena, link, link), &rows[count]);
-		count++;
+		ContextRowOf(walk.context, walk.level, &rows[count++]);
 	}
 	return count;
 }

@@ -54,7 +54,7 @@ my $limit = q{SET goarena.memory_limit = '64MB'};
 foreach my $type ('Generation', 'Slab')
 {
 	my ($status, $stdout, $stderr) = $node->psql('postgres', "$limit; SELECT test_others('$type', 1000, 100000000)");
-	is($type eq 'Generation' ? $stdout : $stderr =~ /goarena.memory_limit is 67108864/, $type eq 'Generation' ? 'ok' : 1,
+	is($type eq 'Generation' ? $stdout : $stderr =~ /goarena.memory_limit is 65536 kB/, $type eq 'Generation' ? 'ok' : 1,
 		"type taken: $type");
 }
 my @said = slurp_file($node->logfile) =~ /(goarena refuses no memory to contexts of type \w+\n.*DETAIL:  .*)/g;
@@ -63,7 +63,7 @@ like($said[0], qr/type Generation\n.*Another library has replaced its methods/, 
 $node->append_conf('postgresql.conf', q{goarena.memory_limit = '64MB'});
 $node->restart;
 my ($status, $stdout, $stderr) = $node->psql('postgres', "SELECT test_others('Generation', 1000, 100000000)");
-like($stderr, qr/goarena.memory_limit is 67108864/, 'type taken: with a limit from the start goarena came first');
+like($stderr, qr/goarena.memory_limit is 65536 kB/, 'type taken: with a limit from the start goarena came first');
 $node->stop;
 
 # From 16 on, arenas need an entry of the server's table of methods.

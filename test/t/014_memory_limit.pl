@@ -48,11 +48,13 @@ my $number = qr/\d+/;
 sub limit_error
 {
 	my ($bytes) = @_;
+	my $kb = $bytes / 1024;
+	my $context = qr/[\w ()]+\ $number\ kB(\ in\ $number\ contexts)?/;
 
 	return qr/ERROR:\ \ 53200:\ out\ of\ memory.*
 		DETAIL:\ \ Failed\ on\ request\ of\ size\ $number\ in\ memory\ context\ "[^"]+":\ 
-		goarena\.memory_limit\ is\ $bytes\ bytes,\ and\ $number\ bytes\ are\ in\ use\.\ \ 
-		The\ largest\ contexts\ of\ this\ process\ in\ bytes:\ ("[^"]+"\ $number,\ ){4}"[^"]+"\ $number\..*
+		goarena\.memory_limit\ is\ $kb\ kB,\ and\ this\ process\ holds\ $number\ kB\.\ \ 
+		The\ largest\ contexts\ of\ this\ process:\ ($context,\ ){4}$context\..*
 		HINT:\ \ Have\ the\ statement\ use\ less\ memory,\ or\ raise\ goarena\.memory_limit\./sx;
 }
 
@@ -88,10 +90,10 @@ foreach my $mode ('off', 'on', 'strict')
 		my $error = refused($session, $greedy{$name});
 		like($error, limit_error($mb64), "$mode: $name: refused");
 
-		# What it says is in use is less than the limit, and not much less.
-		my ($size, $in_use) = $error =~ /request of size (\d+) .* and (\d+) bytes are in use/;
-		cmp_ok($in_use, '<=', $mb64 + 1024 * 1024, "$mode: $name: the limit was kept");
-		cmp_ok($in_use + $size, '>=', $mb64 - 1024 * 1024, "$mode: $name: the limit was used");
+		# What it says is held is less than the limit, and not much less.
+		my ($size, $held_kb) = $error =~ /request of size (\d+) .* and this process holds (\d+) kB/;
+		cmp_ok($held_kb, '<=', 65 * 1024, "$mode: $name: the limit was kept");
+		cmp_ok($held_kb * 1024 + $size, '>=', $mb64 - 1024 * 1024, "$mode: $name: the limit was used");
 		cmp_ok(process_kb($pid, 'RssAnon') - $rss, '<', $back_kb, "$mode: $name: memory comes back");
 		is(backend_pid($session), $pid, "$mode: $name: the session goes on");
 	}
@@ -183,8 +185,8 @@ sub refused_at_limit
 	my $error = refused($session, $statement);
 
 	like($error, limit_error($mb64), "$name: refused");
-	my ($size, $in_use) = $error =~ /request of size (\d+) .* and (\d+) bytes are in use/;
-	cmp_ok($in_use // $mb64 * 2, '<=', $mb64 + 1024 * 1024, "$name: the limit was kept");
+	my ($held_kb) = $error =~ /and this process holds (\d+) kB/;
+	cmp_ok($held_kb // 128 * 1024, '<=', 65 * 1024, "$name: the limit was kept");
 	cmp_ok(process_kb($pid, 'RssAnon') - $rss, '<', 40 * 1024, "$name: memory comes back");
 }
 
@@ -246,7 +248,7 @@ is( ask($session, q{
 					RAISE 'not reached';
 				EXCEPTION WHEN out_of_memory THEN
 					GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-					IF detail !~ 'goarena.memory_limit is 67108864 bytes' THEN
+					IF detail !~ 'goarena.memory_limit is 65536 kB' THEN
 						RAISE '%', detail;
 					END IF;
 				END;
@@ -366,11 +368,11 @@ like(as_user('ordinary', '', 'SELECT raises()'), $denied, 'one that is not SECUR
 is(as_user('ordinary', '', 'BEGIN', q{SET LOCAL goarena.memory_limit = '30MB'}, 'SAVEPOINT s', q{SET LOCAL goarena.memory_limit = '20MB'},
 		'ROLLBACK TO s', 'SHOW goarena.memory_limit', 'ROLLBACK', 'SHOW goarena.memory_limit'),
 	"30MB\n100MB\n", 'SET LOCAL and savepoints');
-like(as_user('ordinary', '', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 104857600 bytes/, 'the limit of the role holds');
-like(as_user('ordinary', '-c goarena.memory_limit=400MB', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 104857600 bytes/,
+like(as_user('ordinary', '', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 102400 kB/, 'the limit of the role holds');
+like(as_user('ordinary', '-c goarena.memory_limit=400MB', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 102400 kB/,
 	'also against an option of the client');
 like(as_user('ordinary', '-c goarena.memory_limit=-1', 'SELECT 1'), qr/$denied|FATAL/, 'a client cannot lift it');
-like(as_user('ordinary', '-c goarena.memory_limit=20MB', q{SELECT length(repeat('x', 30000000))}), qr/goarena.memory_limit is 20971520 bytes/, 'a client can lower it');
+like(as_user('ordinary', '-c goarena.memory_limit=20MB', q{SELECT length(repeat('x', 30000000))}), qr/goarena.memory_limit is 20480 kB/, 'a client can lower it');
 is(as_user('strong', '', 'SHOW goarena.memory_limit', 'SET goarena.memory_limit = -1', q{SELECT length(repeat('x', 600000000))}), "500MB\n600000000\n", 'a superuser may lift it');
 like(as_user('strong', '', q{SET goarena.memory_limit = '1MB'}), qr/must be at least 16MB, or -1 for no limit/, 'not too low');
 like(as_user('strong', '', q{SET goarena.memory_limit = '600MB'; SET ROLE ordinary; SHOW goarena.memory_limit; SET goarena.memory_limit = '601MB'}),
@@ -387,7 +389,7 @@ ask($other, q{SET goarena.memory_limit = '450MB'});
 $node->append_conf('postgresql.conf', q{goarena.memory_limit = '80MB'});
 $node->reload;
 ok(wait_until(sub { $node->safe_psql('postgres', 'SHOW goarena.memory_limit') eq '80MB' }), 'reloaded with less');
-ok(wait_until(sub { refused($other, q{SELECT length(repeat('x', 150000000))}) =~ /goarena.memory_limit is 83886080 bytes/ }),
+ok(wait_until(sub { refused($other, q{SELECT length(repeat('x', 150000000))}) =~ /goarena.memory_limit is 81920 kB/ }),
 	'what is lowered for the server holds for a session that set more');
 end_session($other);
 end_session($session);

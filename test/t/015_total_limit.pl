@@ -84,13 +84,14 @@ sub let_go
 	return end_of($session);
 }
 
+my $context = qr/[\w ()]+\ \d+\ kB(\ in\ \d+\ contexts)?/;
 my $total_error = qr/ERROR:\ \ 53200:\ out\ of\ memory.*
 	DETAIL:\ \ Failed\ on\ request\ of\ size\ \d+\ in\ memory\ context\ "[^"]+":\ 
-	goarena\.total_memory_limit\ is\ $limit\ bytes,\ and\ \d+\ bytes\ are\ in\ use\ by\ all\ processes\.\ \ 
-	The\ largest\ contexts\ of\ this\ process\ in\ bytes:\ ("[^"]+"\ \d+,\ ){4}"[^"]+"\ \d+\..*
+	goarena\.total_memory_limit\ is\ 262144\ kB,\ and\ all\ processes\ hold\ \d+\ kB\.\ \ 
+	The\ largest\ contexts\ of\ this\ process:\ ($context,\ ){4}$context\..*
 	HINT:\ \ Run\ fewer\ statements\ at\ a\ time/sx;
 my $cancel_error = qr/ERROR:\ \ 57014:\ canceling\ statement\ because\ of\ goarena\.total_memory_limit.*
-	DETAIL:\ \ It\ held\ \d+\ bytes,\ more\ than\ any\ other\ statement,\ when\ memory\ of\ all\ processes\ came\ to\ the\ limit\ of\ 262144\ kB\..*
+	DETAIL:\ \ It\ held\ \d+\ kB,\ more\ than\ any\ other\ statement,\ when\ memory\ of\ all\ processes\ came\ to\ the\ limit\ of\ 262144\ kB\..*
 	HINT:\ \ Have\ the\ statement\ use\ less\ memory/sx;
 my $user_error = qr/ERROR:  57014: canceling statement due to user request/;
 

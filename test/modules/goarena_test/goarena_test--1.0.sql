@@ -57,6 +57,17 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_scatter(integer) IS
 'creates that many contexts, deletes every second of them, and those that were left of the last call';
 
+-- nested.c: contexts below one another
+
+CREATE FUNCTION test_nest(depth integer, allocate boolean) RETURNS double precision
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_nest(integer, boolean) IS
+'creates contexts to this depth, perhaps with an object each; the time of the last tenth in times of the first';
+
+CREATE FUNCTION test_unnest() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_unnest() IS 'deletes them';
+
 -- stress.c
 
 CREATE FUNCTION test_stress(

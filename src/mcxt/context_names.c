@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_names.c
+ *	  Numbers for the names of memory contexts, to add up by name.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "mcxt/context_names.h"
+
+StaticAssertDecl(MAX_CONTEXT_NAMES < PG_UINT8_MAX, "a bucket holds any number of a name");
+
+int
+ContextNameNumber(ContextNames *names, const char *name)
+{
+	uint32 bucket;
+
+	/* Children of one parent mostly have one name. */
+	if (names->names[names->last] == name)
+		return names->last;
+
+	bucket = hash_bytes((const unsigned char *) name, (int) strlen(name));
+	for (;; bucket++)
+	{
+		uint8 *entry = &names->buckets[bucket % CONTEXT_NAME_BUCKETS];
+
+		if (*entry != 0 && strcmp(names->names[*entry - 1], name) == 0)
+			return names->last = *entry - 1;
+		if (*entry != 0)
+			continue;
+		if (names->count == MAX_CONTEXT_NAMES)
+			return OTHER_CONTEXT_NAMES;
+		names->names[names->count] = name;
+		*entry = (uint8) ++names->count;
+		return names->last = names->count - 1;
+	}
+}

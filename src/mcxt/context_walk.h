@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_walk.h
+ *	  All memory contexts below one, each once.
+ *
+ * Whoever can open savepoints can nest contexts half a million deep, so no
+ * function of ours calls itself for the children of a context.  This walk follows
+ * the pointers that contexts have, parents before their children, and needs
+ * neither stack nor memory.  It takes two steps for each context, and knows how deep
+ * it is, so nobody has to count a context's parents.
+ *
+ * Contexts may be neither created nor deleted while a walk runs.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_CONTEXT_WALK_H
+#define GOARENA_CONTEXT_WALK_H
+
+#include "postgres.h"
+
+#include "nodes/memnodes.h"
+
+typedef struct ContextWalk
+{
+	MemoryContext context; /* where the walk is; NULL when it is over */
+	MemoryContext top;	   /* where it began */
+	int level;			   /* how far context is below top */
+} ContextWalk;
+
+static inline ContextWalk
+ContextWalkBegin(MemoryContext top)
+{
+	return (ContextWalk){.context = top, .top = top};
+}
+
+static inline void
+ContextWalkNext(ContextWalk *walk)
+{
+	MemoryContext context = walk->context;
+
+	if (context->firstchild != NULL)
+	{
+		walk->context = context->firstchild;
+		walk->level++;
+		return;
+	}
+	while (context != walk->top && context->nextchild == NULL)
+	{
+		context = context->parent;
+		walk->level--;
+	}
+	walk->context = context == walk->top ? NULL : context->nextchild;
+}
+
+/* Visit a context and all below it: walk.context is the one that is visited. */
+#define context_walk_foreach(walk, top)                                                            \
+	for (ContextWalk walk = ContextWalkBegin(top); (walk).context != NULL; ContextWalkNext(&(walk)))
+
+#endif /* GOARENA_CONTEXT_WALK_H */
