@@ -8,14 +8,14 @@
 #
 #   BENCH_MB       size of the large table (default 1000)
 #   BENCH_QUERIES  names of queries to run, a pattern (default *)
-#   BENCH_CONFIGS  configurations besides plain (default "off on")
+#   BENCH_CONFIGS  configurations besides plain (default "again default off on")
 
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
 mb=${BENCH_MB:-$(size 5 1000)}
 rows=$((mb * 6300))			# of about 165 bytes
-read -ra configs <<<"plain ${BENCH_CONFIGS:-off on}"
+read -ra configs <<<"plain ${BENCH_CONFIGS:-$(size default 'again default off on')}"
 pattern=${BENCH_QUERIES:-*}
 
 serial=() parallel=()
@@ -113,8 +113,6 @@ generate()
 # memory as data time-$4, cpu-$4 and memory-$4 of round $5.
 measure()
 {
-	local peak cpu
-
 	cat >"$SCRATCH/script" <<-SQL
 		SET max_parallel_workers_per_gather = $3;
 		SET max_parallel_maintenance_workers = $3;
@@ -122,18 +120,12 @@ measure()
 		\\timing on
 		${queries[$1]};
 	SQL
-	rm -f "$SCRATCH/peak"
-	start_background "$BENCH/peak.pl" "$(server_pid "$2")" "$SCRATCH/peak"
-	until [ -e "$SCRATCH/peak" ]; do
-		kill -0 "$BACKGROUND" || die "peak.pl ended"
-		sleep 0.01
-	done
+	watch_peak "$2"
 	sql "$2" -f "$SCRATCH/script"
-	end_background
+	end_watch
 	record "time-$4" "$1" "$2" "$5" "$(awk '/^Time: / { ms = $2 } END { print ms }' "$SCRATCH/output")"
-	read -r peak cpu <"$SCRATCH/peak"
-	record "memory-$4" "$1" "$2" "$5" "$peak"
-	record "cpu-$4" "$1" "$2" "$5" "$cpu"
+	record "memory-$4" "$1" "$2" "$5" "$PEAK"
+	record "cpu-$4" "$1" "$2" "$5" "$CPU"
 }
 
 begin_part
@@ -143,11 +135,11 @@ for kind in serial parallel; do
 	table "time-$kind" "time-$kind" plain ms time "time $what"
 	table "cpu-$kind" "cpu-$kind" plain ms time "CPU time $what"
 	table "memory-$kind" "memory-$kind" plain kB time "peak private memory $what"
-	target "time-$kind" off mean '<=' 0.97 "time $what, mean"
-	target "time-$kind" off most '<=' 1.03 "time $what, slowest query"
+	target "time-$kind" default mean '<=' 0.97 "time $what, mean"
+	target "time-$kind" default most '<=' 1.03 "time $what, slowest query"
 	target "time-$kind" on mean '<=' 1.03 "time $what, mean"
 	target "time-$kind" on most '<=' 1.10 "time $what, slowest query"
-	target "memory-$kind" off most '<=' 1.05 "peak memory $what, largest ratio"
+	target "memory-$kind" default most '<=' 1.05 "peak memory $what, largest ratio"
 	target "memory-$kind" on most '<=' 1.10 "peak memory $what, largest ratio"
 done
 

@@ -4,7 +4,8 @@
 #
 #   BENCH_SHORT    1: tiny sizes and one round, only to see that all works
 #   BENCH_ROUNDS   rounds (default 7)
-#   BENCH_REPORT   directory of the report (default bench/report; short: in $TMPDIR)
+#   BENCH_REPORT   directory of the measurements and the report
+#                  (default $TMPDIR/goarena-bench; short: $TMPDIR/goarena-bench-short)
 #   BENCH_CONFIGS  configurations besides plain, where a part has a choice
 #
 # A part leaves PART.tsv in the directory of the report, for report.pl, in which
@@ -25,6 +26,7 @@ part=$(basename "$0" .sh)
 short=false
 [ "${BENCH_SHORT:-0}" = 0 ] || short=true
 raw=
+shadowed=false							# are page tables, on this machine?
 
 # Print the first argument in a short run, else the second.
 size()
@@ -33,13 +35,14 @@ size()
 }
 
 rounds=${BENCH_ROUNDS:-$(size 1 7)}
-report=${BENCH_REPORT:-$(size "${TMPDIR:-/tmp}/goarena-bench" "$BENCH/report")}
+report=${BENCH_REPORT:-${TMPDIR:-/tmp}/goarena-bench$(size -short '')}
 statement_limit=$(size 60 1800)			# seconds that one command may take
 
 # What configurations add to the configuration of a server.
 declare -A settings=(
 	[plain]=""
 	[again]="shared_preload_libraries = ''"		# how far apart equal servers are
+	[nothing]="goarena.contexts = '!*'"			# the floor: what is left with no arena
 	[off]="goarena.quarantine = off"
 	[huge]="goarena.quarantine = off
 goarena.huge_pages = try"
@@ -70,14 +73,16 @@ record()
 }
 
 # A table of the report: NAME DATA BASE UNIT KIND TITLE.  KIND is time for ratios to the
-# configuration BASE, speed for their inverse, and value for no ratios.
+# configuration BASE, speed for their inverse, count for what is beyond it, and value for
+# figures by themselves.
 table()
 {
 	put '#table' "$@"
 }
 
-# A target: TABLE CONFIGURATION STATISTIC RELATION LIMIT WHAT, where the statistic of the
-# cases' medians is mean (geometric), least or most, and the relation <= or >=.
+# A target: TABLE CONFIGURATION STATISTIC RELATION LIMIT WHAT [CASE], where the statistic of
+# the cases' medians is mean (geometric), least or most, and the relation <= or >=.  With CASE
+# it is for cases alone that match this pattern of the shell.
 target()
 {
 	put '#target' "$@"
@@ -87,11 +92,6 @@ target()
 fact()
 {
 	put '#fact' "$@"
-}
-
-processor()
-{
-	sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1
 }
 
 # The settings of this run from the environment, as they would be typed.
@@ -108,7 +108,7 @@ chosen()
 # Find the server, make the scratch directory and begin the part's file.
 begin_part()
 {
-	local memory options=
+	local options='' name value
 
 	! "$short" || options='--short '
 	find_postgres
@@ -116,16 +116,17 @@ begin_part()
 	mkdir -p -- "$report"
 	raw=$report/$part.tsv
 	: >"$raw"
-	memory=$(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1024 / 1024 }' /proc/meminfo)
+	compile machine
 	fact date "$(date -u '+%Y-%m-%d %H:%M UTC')"
 	fact command "$(chosen)bench/run.sh $options$part"
 	fact rounds "$rounds"
 	fact goarena "$(git -C "$TOP" describe --always --dirty --abbrev=12 2>/dev/null || say unknown)"
 	fact PostgreSQL "$("$PG_CONFIG" --version | sed 's/^PostgreSQL //')"
-	fact processor "$(processor || true), $(nproc) cores"
-	fact memory "$memory"
-	fact kernel "$(uname -sr)"
 	fact 'load before' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
+	while IFS=$'\t' read -r name value; do
+		put '#machine' "$name" "$value"
+		[[ $name != 'page tables' || $value != shadowed* ]] || shadowed=true
+	done < <(MACHINE=$SCRATCH/machine "$BENCH/machine.sh")
 }
 
 end_part()
@@ -178,6 +179,24 @@ sql()
 
 	shift
 	capture psql -XAtq -F $'\t' -p "${port_of[$config]}" -v ON_ERROR_STOP=1 "$@"
+}
+
+# Begin to watch the memory of the sessions of server $1.
+watch_peak()
+{
+	rm -f "$SCRATCH/peak"
+	start_background "$BENCH/peak.pl" "$(server_pid "$1")" "$SCRATCH/peak"
+	until [ -e "$SCRATCH/peak" ]; do
+		kill -0 "$BACKGROUND" || die "peak.pl ended"
+		sleep 0.01
+	done
+}
+
+# Stop to watch, and set PEAK to the peak of that memory in kB, CPU to the CPU time in ms.
+end_watch()
+{
+	end_background
+	read -r PEAK CPU <"$SCRATCH/peak"
 }
 
 # Print the given names in turn, each round beginning with another one: ROUND NAME...

@@ -2,13 +2,15 @@
 # everything.sh - part of run.sh: what it costs to count, to log and to limit
 #
 # The workloads of pgbench with default settings on one server, and on the other with
-# goarena_statements, goarena.log_peak and both limits besides; and what the server's own
+# goarena_statements, goarena.log_peak and both limits besides; a second one with default
+# settings shows the noise; and what the server's own
 # query identifiers, which goarena_statements needs, cost by themselves.  See bench/slices.sh.
 
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-configs=(default identifiers everything)
+configs=(default again identifiers everything)
+settings[again]=""							# as default
 settings[identifiers]="compute_query_id = on"
 settings[everything]="goarena.track_statements = top
 goarena.log_peak = 100MB

@@ -8,7 +8,7 @@
 source "$(dirname "$0")/common.sh"
 
 loops=$(size 300 30000)
-declare -A value=([with]=on [without]=off)
+declare -A value=([with]=on [without]=off [again]=off)
 
 begin_part
 table time time without ms time 'subtransactions with and without the stacks of frees'
@@ -24,7 +24,7 @@ for mode in on strict; do
 		say "SET goarena.quarantine = $mode;" '\timing on'
 		# round 0 warms up
 		for ((round = 0; round <= rounds; round++)); do
-			for stacks in $(in_turn "$round" with without); do
+			for stacks in $(in_turn "$round" without again with); do
 				say "SET goarena.free_stacks = ${value[$stacks]};"
 				say "\\echo run $round $stacks"
 				say "DO \$\$ BEGIN FOR i IN 1..$loops LOOP"

@@ -1,29 +1,32 @@
 #!/bin/bash
 # instructions.sh - instructions of a select, counted by valgrind
 #
-# A count does not depend on what else the machine does, and shows what a change
-# to the hot paths is worth.  It leaves out what the kernel does.  Misses of the first
-# caches, for code and for data, are those of valgrind's model of them, with 32 kB for
-# each.  Selects of pgbench's kind run in single-user mode, once a few and once
-# many; the difference is what one costs.  Prints a line for each configuration.
-# The installed goarena is measured; valgrind must be installed.  In single-user mode
-# nothing is published for other processes: in a backend that costs some 700
-# instructions, but only once in 10 ms.
+# Shows what a change to the hot paths is worth in a minute or two, see bench/callgrind.sh.
+# Prints a line for each configuration; with BENCH_FUNCTIONS also the functions in which
+# most of the instructions are spent that the plain server does not spend.  The installed
+# goarena is measured.
 #
-#   BENCH_CONFIGS  configurations besides plain (default "off default identifiers
-#                  everything on strict"); everything is all of bench/everything.sh, and
-#                  identifiers what of that is the server's own, both with quarantine off
-#   BENCH_QUERIES  queries in the longer run (default 1300)
+#   BENCH_CONFIGS    configurations besides plain (default "nothing off default identifiers
+#                    everything on strict"); everything is all of bench/everything.sh, and
+#                    identifiers what of that is the server's own, both with quarantine off
+#   BENCH_WORKLOAD   select (default), select-prepared or tpcb
+#   BENCH_QUERIES    transactions in the longer run (default 1300)
+#   BENCH_FUNCTIONS  how many functions to print (default 0)
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/../scripts/common.sh"
+# shellcheck source=bench/callgrind.sh
+source "$TOP/bench/callgrind.sh"
 
-read -ra configs <<<"plain ${BENCH_CONFIGS:-off default identifiers everything on strict}"
+read -ra configs <<<"plain ${BENCH_CONFIGS:-nothing off default identifiers everything on strict}"
+workload=${BENCH_WORKLOAD:-select}
 many=${BENCH_QUERIES:-1300}
 few=300
+functions=${BENCH_FUNCTIONS:-0}
 
 declare -A settings=(
 	[plain]=""
+	[nothing]="-c goarena.contexts=!*"
 	[off]="-c goarena.quarantine=off"
 	[default]=""
 	[identifiers]="-c goarena.quarantine=off -c compute_query_id=on"
@@ -33,32 +36,45 @@ declare -A settings=(
 	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict"
 )
 
-# Instructions of so many queries in a configuration, and misses of code and of data
-count()
+# Write to file $1 "INSTRUCTIONS FUNCTION" for one transaction.
+functions_to()
 {
-	local name=$1 queries=$2 options=()
+	local file
 
-	read -ra options <<<"${settings[$name]}"
-	[ "$name" = plain ] || options+=(-c shared_preload_libraries=goarena)
-	for ((i = 1; i <= queries; i++)); do
-		echo "SELECT abalance FROM pgbench_accounts WHERE aid = $((i * 37 % 1000 + 1));"
-	done | run_as valgrind --tool=callgrind --callgrind-out-file=/dev/null --cache-sim=yes \
-		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
-		"$BINDIR/postgres" --single -D "$SCRATCH/data" "${options[@]}" postgres 2>&1 >/dev/null |
-		sed -n 's/.*Collected : //p' | awk '{ print $1, $4, $5 + $6 }'
+	for file in few many; do
+		callgrind_annotate --threshold=100 --show=Ir --auto=no "$SCRATCH/callgrind.$file" |
+			sed -n 's/^ *\([0-9,]*\) *([0-9. ]*%) *[^:]*:\([^[]*\).*/\1 \2/p' |
+			tr -d , >"$SCRATCH/functions.$file"
+	done
+	awk -v n=$((many - few)) '
+		{ count = $1; $1 = ""; sum[$0] += FILENAME ~ /few$/ ? -count : count }
+		END { for (name in sum) print sum[name] / n, name }' \
+		"$SCRATCH/functions.few" "$SCRATCH/functions.many" >"$1"
+}
+
+# Print what configuration $1 spends beyond plain, function by function.
+print_functions()
+{
+	awk 'NR == FNR { name = $2; plain[name] = $1; next }
+		{ if ($1 - plain[$2] >= 1) printf "%8.0f %s\n", $1 - plain[$2], $2 }' \
+		"$SCRATCH/functions.plain" "$SCRATCH/functions.$1" | sort -rn | head -n "$functions"
 }
 
 find_postgres
-command -v valgrind >/dev/null || die "valgrind is not installed"
+have_valgrind
 make_scratch
 start_server 'autovacuum = off'
 run_as pgbench -i -q >/dev/null 2>&1
 run_as psql -Xqc 'VACUUM FREEZE ANALYZE'
 stop_server
 for name in "${configs[@]}"; do
-	read -r instructions code data <<<"$(count "$name" "$few")"
-	read -r more_instructions more_code more_data <<<"$(count "$name" "$many")"
-	printf '%s: %d instructions a query, %d misses of code, %d of data\n' "$name" \
-		$(((more_instructions - instructions) / (many - few))) \
-		$(((more_code - code) / (many - few))) $(((more_data - data) / (many - few)))
+	read -ra options <<<"${settings[$name]}"
+	[ "$name" = plain ] || options+=(-c shared_preload_libraries=goarena)
+	count_transaction "$SCRATCH/data" "$workload" "$few" "$many" "${options[@]}" >"$SCRATCH/counts"
+	read -r instructions code data <"$SCRATCH/counts"
+	printf '%s: %.0f instructions a transaction, %.0f misses of code, %.0f of data\n' "$name" \
+		"$instructions" "$code" "$data"
+	[ "$functions" -gt 0 ] || continue
+	functions_to "$SCRATCH/functions.$name"
+	[ "$name" = plain ] || print_functions "$name"
 done

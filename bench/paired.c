@@ -9,7 +9,8 @@
  * alike, and the median of the rounds' ratios is steady where runs of seconds
  * one after the other are not.
  *
- *	paired [-c CLIENTS] [-r] WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...
+ *	paired [-c CLIENTS] [-r] [-s FILE] [-w] WORKLOAD SCALE ROUNDS TRANSACTIONS
+ *		   NAME=CONNINFO...
  *
  * WORKLOAD: select, select-prepared or tpcb, as pgbench has them, over tables
  * that pgbench -i made at the given scale; or @FILE, a text with SQL that is
@@ -20,8 +21,13 @@
  * their quartiles: the time of a transaction (with several clients: the time
  * in which each of them does one), and the CPU time of the backends for it, in
  * microseconds.  The latter is the kernel's, from /proc/PID/schedstat, so the
- * servers must run here.  With -r the output is "NAME ROUND TIME CPU" for each
- * round instead.
+ * servers must run here.
+ *
+ *	-r  print "NAME ROUND TIME CPU FAULTS" for each round instead, the last being
+ *		the minor page faults of the backends for a transaction
+ *	-s  send the SQL in FILE first on each new connection
+ *	-w  print the process ids of the backends after the warm-up, and wait for a
+ *		line of input then and again before the connections are closed
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -38,7 +44,8 @@
 
 #define MAX_SERVERS 16
 #define MAX_CLIENTS 64
-#define WARMUP		3000
+#define WARMUP		3000 /* transactions at most, which end after WARMUP_US */
+#define WARMUP_US	500000.0
 
 typedef struct Server
 {
@@ -46,6 +53,7 @@ typedef struct Server
 	const char *conninfo;
 	double *wall; /* microseconds a transaction, by round */
 	double *cpu;
+	double *faults; /* minor page faults a transaction, by round */
 } Server;
 
 /* A connection of a client to a server. */
@@ -54,7 +62,8 @@ typedef struct Session
 	const Server *server;
 	PGconn *conn;
 	unsigned seed;
-	double cpu; /* of the last slice, in microseconds */
+	double cpu;	   /* of the last slice, in microseconds */
+	double faults; /* in the last slice */
 } Session;
 
 typedef struct Client
@@ -74,6 +83,8 @@ static Server servers[MAX_SERVERS];
 static int num_servers;
 static const char *workload;
 static char *script; /* of workload @FILE */
+static char *setup;	 /* for each new connection, or NULL */
+static int attended; /* does somebody attach to the backends? */
 static int scale;
 
 static void
@@ -106,6 +117,23 @@ cpu_us(const Session *session)
 		fail("cannot read", path);
 	fclose(file);
 	return (double) ns / 1e3;
+}
+
+/* Minor page faults of the backend. */
+static double
+faults_of(const Session *session)
+{
+	char path[64];
+	unsigned long faults = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", PQbackendPID(session->conn));
+	file = fopen(path, "r");
+	/* the second field, the name in parentheses, may contain spaces */
+	if (file == NULL || fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %lu", &faults) != 1)
+		fail("cannot read", path);
+	fclose(file);
+	return (double) faults;
 }
 
 static void
@@ -187,6 +215,7 @@ static void
 slice(Client *client, int server, int round)
 {
 	Session *session = &client->sessions[server];
+	double faults = faults_of(session);
 	double cpu = cpu_us(session);
 	double wall;
 
@@ -195,14 +224,20 @@ slice(Client *client, int server, int round)
 	for (int i = 0; i < transactions; i++)
 		transaction(session);
 	session->cpu = cpu_us(session) - cpu;
+	session->faults = faults_of(session) - faults;
 	pthread_barrier_wait(&barrier);
 	if (client->number != 0)
 		return;
 	servers[server].wall[round] = (now_us() - wall) / transactions;
 	cpu = 0;
+	faults = 0;
 	for (int i = 0; i < num_clients; i++)
+	{
 		cpu += clients[i].sessions[server].cpu;
+		faults += clients[i].sessions[server].faults;
+	}
 	servers[server].cpu[round] = cpu / transactions / num_clients;
+	servers[server].faults[round] = faults / transactions / num_clients;
 }
 
 static void
@@ -213,9 +248,29 @@ connect_session(Session *session, const Server *server, unsigned seed)
 	session->conn = PQconnectdb(server->conninfo);
 	if (PQstatus(session->conn) != CONNECTION_OK)
 		fail(server->name, PQerrorMessage(session->conn));
+	if (setup != NULL)
+		run(session, setup);
 	if (strcmp(workload, "select-prepared") == 0)
 		done(session, PQprepare(session->conn, "s",
 								"SELECT abalance FROM pgbench_accounts WHERE aid = $1;", 0, NULL));
+}
+
+/* One at a time: print the backends of a client, and wait for whoever attaches to them. */
+static void
+await_attendant(const Client *client)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	char line[16];
+
+	if (!attended)
+		return;
+	pthread_mutex_lock(&mutex);
+	for (int s = 0; s < num_servers; s++)
+		printf("%d%c", PQbackendPID(client->sessions[s].conn), s + 1 < num_servers ? ' ' : '\n');
+	fflush(stdout);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		fail("no line of input", "");
+	pthread_mutex_unlock(&mutex);
 }
 
 static void *
@@ -225,13 +280,18 @@ client_main(void *argument)
 
 	for (int s = 0; s < num_servers; s++)
 	{
+		double start;
+
 		connect_session(&client->sessions[s], &servers[s], (unsigned) client->number + 1);
-		for (int i = 0; i < WARMUP && i < transactions * 20; i++)
+		start = now_us();
+		for (int i = 0; i < WARMUP && i < transactions * 20 && now_us() < start + WARMUP_US; i++)
 			transaction(&client->sessions[s]);
 	}
+	await_attendant(client);
 	for (int round = 0; round < rounds; round++)
 		for (int s = 0; s < num_servers; s++)
 			slice(client, (s + round) % num_servers, round);
+	await_attendant(client);
 	return NULL;
 }
 
@@ -248,20 +308,22 @@ add_server(char *argument)
 	server->conninfo = equals + 1;
 	server->wall = calloc((size_t) rounds, sizeof(double));
 	server->cpu = calloc((size_t) rounds, sizeof(double));
+	server->faults = calloc((size_t) rounds, sizeof(double));
 }
 
-static void
-read_script(const char *path)
+static char *
+read_file(const char *path)
 {
 	FILE *file = fopen(path, "r");
+	char *text = malloc(1 << 16);
 	size_t size;
 
-	script = malloc(1 << 16);
-	if (file == NULL || script == NULL)
+	if (file == NULL || text == NULL)
 		fail("cannot read", path);
-	size = fread(script, 1, (1 << 16) - 1, file);
-	script[size] = '\0';
+	size = fread(text, 1, (1 << 16) - 1, file);
+	text[size] = '\0';
 	fclose(file);
+	return text;
 }
 
 static int
@@ -308,24 +370,29 @@ print_rounds(void)
 {
 	for (int round = 0; round < rounds; round++)
 		for (int s = 0; s < num_servers; s++)
-			printf("%s %d %.3f %.3f\n", servers[s].name, round + 1, servers[s].wall[round],
-				   servers[s].cpu[round]);
+			printf("%s %d %.3f %.3f %.3f\n", servers[s].name, round + 1, servers[s].wall[round],
+				   servers[s].cpu[round], servers[s].faults[round]);
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char usage[] =
-		"paired [-c CLIENTS] [-r] WORKLOAD SCALE ROUNDS TRANSACTIONS NAME=CONNINFO...";
+		"paired [-c CLIENTS] [-r] [-s FILE] [-w] WORKLOAD SCALE ROUNDS TRANSACTIONS "
+		"NAME=CONNINFO...";
 	int raw = 0;
 	int option;
 
-	while ((option = getopt(argc, argv, "+c:r")) != -1)
+	while ((option = getopt(argc, argv, "+c:rs:w")) != -1)
 	{
 		if (option == 'c')
 			num_clients = atoi(optarg);
 		else if (option == 'r')
 			raw = 1;
+		else if (option == 's')
+			setup = read_file(optarg);
+		else if (option == 'w')
+			attended = 1;
 		else
 			fail("usage", usage);
 	}
@@ -338,7 +405,7 @@ main(int argc, char **argv)
 	rounds = atoi(argv[3]);
 	transactions = atoi(argv[4]);
 	if (workload[0] == '@')
-		read_script(workload + 1);
+		script = read_file(workload + 1);
 	for (int i = 5; i < argc; i++)
 		add_server(argv[i]);
 

@@ -81,7 +81,7 @@ if [ "$PG_MAJOR" -gt 15 ]; then
 	exit
 fi
 table replay replay AllocSet 'ns an operation' speed 'recorded operations: speed against AllocSet'
-target replay 'arena, off' mean '>=' 1.3 'recorded operations'
+target replay 'arena, off' mean '>=' 1.1 'recorded operations'
 
 start_server 'autovacuum = off' 'fsync = off'
 capture pgbench -i -q -s 1

@@ -35,7 +35,7 @@ measure_slices()
 		servers+=("$name=host=$SCRATCH port=${port_of[$name]} dbname=postgres user=$TEST_USER")
 	done
 	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$slices" "$each" "${servers[@]}"
-	while read -r name round time cpu; do
+	while read -r name round time cpu _; do
 		record slices "$3" "$name" "$round" "$time"
 		record cpu "$3" "$name" "$round" "$cpu"
 	done <"$SCRATCH/output"

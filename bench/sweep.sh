@@ -49,9 +49,9 @@ measure_bandwidth()
 	{
 		say "SELECT bench_live($1::bigint * $MB);" 'SELECT FROM bench_read();' 'SELECT FROM goarena_sweep();'
 		for ((round = 1; round <= rounds; round++)); do
-			for what in $(in_turn "$round" read sweep); do
-				if [ "$what" = read ]; then
-					say "SELECT 'read', $round, ms * 1000 * $MB / bytes FROM bench_read();"
+			for what in $(in_turn "$round" read again sweep); do
+				if [ "$what" != sweep ]; then
+					say "SELECT '$what', $round, ms * 1000 * $MB / bytes FROM bench_read();"
 				else
 					say "SELECT 'sweep', $round, duration_ms * 1000 * $MB / bytes_scanned FROM goarena_sweep();"
 				fi

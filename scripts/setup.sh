@@ -1,7 +1,8 @@
 #!/bin/bash
-# setup.sh [run|server|test] - get what is missing on Debian
+# setup.sh [run|bench|server|test] - get what is missing on Debian
 #
 #   run     what it takes to build and run goarena
+#   bench   what it takes to run the benchmarks as well
 #   server  what the tests with a server take as well
 #   test    what all tests take (default)
 #
@@ -23,12 +24,13 @@ if is_built; then
 fi
 case "$what" in
 	run) ;;
+	bench) tools+=(perl strace valgrind) ;;
 	server|test)
 		tools+=(libipc-run-perl perl patch procps)
 		[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
 	test) tools+=(libcmocka-dev clang-format-14) ;;
 	server) ;;
-	*) die "usage: setup.sh [run|server|test]" ;;
+	*) die "usage: setup.sh [run|bench|server|test]" ;;
 esac
 
 command -v dpkg-query >/dev/null ||

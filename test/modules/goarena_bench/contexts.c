@@ -32,6 +32,7 @@ void _PG_init(void);
 
 const char *const bench_type_names[BENCH_TYPES] = {
 	[BENCH_ALLOCSET] = "AllocSet",
+	[BENCH_ALLOCSET_AGAIN] = "again",
 	[BENCH_GENERATION] = "Generation",
 	[BENCH_SLAB] = "Slab",
 	[BENCH_BUMP] = "Bump",
@@ -109,6 +110,7 @@ BenchContextCreate(BenchType type, MemoryContext parent, Size size, bool small)
 			return BumpContextCreate(parent, "goarena bench", ALLOCSET_DEFAULT_SIZES);
 #endif
 		case BENCH_ALLOCSET:
+		case BENCH_ALLOCSET_AGAIN:
 			context = CreateAllocSet(parent, small);
 			context->methods = TopMemoryContext->methods;
 			return context;

@@ -63,3 +63,10 @@ COMMENT ON FUNCTION bench_read() IS 'reads every word of what bench_live() keeps
 CREATE FUNCTION bench_retire(bytes bigint) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION bench_retire(bigint) IS 'allocates this much in an arena and deletes it';
+
+-- scan.c
+
+CREATE FUNCTION bench_scan(value text) RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_scan(text) IS
+'number of words; allocates as the input function of a type with a scanner does';

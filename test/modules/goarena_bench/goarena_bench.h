@@ -18,6 +18,7 @@
 typedef enum BenchType
 {
 	BENCH_ALLOCSET,
+	BENCH_ALLOCSET_AGAIN, /* the same, to show how far equal ones are apart */
 	BENCH_GENERATION,
 	BENCH_SLAB,
 	BENCH_BUMP,

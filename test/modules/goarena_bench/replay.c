@@ -366,8 +366,8 @@ Sample(Replay *replay, BenchType type)
 Datum
 bench_replay(PG_FUNCTION_ARGS)
 {
-	static const BenchType types[] = {BENCH_ALLOCSET, BENCH_GENERATION, BENCH_ARENA_OFF,
-									  BENCH_ARENA_ON, BENCH_ARENA_STRICT};
+	static const BenchType types[] = {BENCH_ALLOCSET,  BENCH_ALLOCSET_AGAIN, BENCH_GENERATION,
+									  BENCH_ARENA_OFF, BENCH_ARENA_ON,		 BENCH_ARENA_STRICT};
 	Replay *replay = ReadRecording(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
 	if (replay->num_ops == 0)

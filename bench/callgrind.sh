@@ -1,0 +1,85 @@
+# callgrind.sh - count the instructions of transactions with valgrind
+#
+# To be sourced after scripts/common.sh.  A count does not depend on what else the machine
+# does.  It leaves out what the kernel does.  Misses of the first caches, for code and for
+# data, are those of valgrind's model of them, with 32 kB for each.
+#
+# Transactions of pgbench's kind run in single-user mode, once a few and once many; the
+# difference is what one costs.  There nothing is published for other processes, and no
+# timer runs: in a backend that costs some 700 instructions, but only once in 10 ms.  What
+# is prepared is prepared by SQL.
+#
+# shellcheck shell=bash disable=SC2016,SC2154
+
+have_valgrind()
+{
+	command -v valgrind >/dev/null || die "valgrind is not installed"
+}
+
+# Print $2 transactions of workload $1, a query a line.
+transactions_of()
+{
+	local i aid
+
+	[ "$1" != select-prepared ] ||
+		say 'PREPARE s(int) AS SELECT abalance FROM pgbench_accounts WHERE aid = $1;'
+	for ((i = 1; i <= $2; i++)); do
+		aid=$((i * 37 % 1000 + 1))
+		case "$1" in
+			select) say "SELECT abalance FROM pgbench_accounts WHERE aid = $aid;" ;;
+			select-prepared) say "EXECUTE s($aid);" ;;
+			tpcb)
+				say 'BEGIN;'
+				say "UPDATE pgbench_accounts SET abalance = abalance + $i WHERE aid = $aid;"
+				say "SELECT abalance FROM pgbench_accounts WHERE aid = $aid;"
+				say "UPDATE pgbench_tellers SET tbalance = tbalance + $i WHERE tid = $((i % 10 + 1));"
+				say "UPDATE pgbench_branches SET bbalance = bbalance + $i WHERE bid = 1;"
+				say "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime)" \
+					"VALUES ($((i % 10 + 1)), 1, $aid, $i, CURRENT_TIMESTAMP);"
+				say 'END;' ;;
+		esac
+	done
+}
+
+# Run $3 transactions of workload $2 on the cluster in directory $1, whose server is
+# stopped, and leave callgrind's data in file $4.  More arguments are options of the server.
+run_callgrind()
+{
+	local data=$1 workload=$2 number=$3 file=$4
+
+	shift 4
+	transactions_of "$workload" "$number" >"$SCRATCH/transactions.sql"
+	run_as valgrind --tool=callgrind "--callgrind-out-file=$file" --cache-sim=yes \
+		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
+		"$BINDIR/postgres" --single -D "$data" "$@" postgres \
+		<"$SCRATCH/transactions.sql" >/dev/null 2>"$SCRATCH/callgrind.log" || {
+		tail -n 20 "$SCRATCH/callgrind.log" >&2
+		die "callgrind failed"
+	}
+	! grep -E '(ERROR|FATAL|PANIC):' "$SCRATCH/callgrind.log" >&2 || die "callgrind: a query failed"
+}
+
+# Print the sums of callgrind's data in file $1: instructions, misses of code, misses of data.
+callgrind_sums()
+{
+	awk '
+		/^events:/ { for (i = 2; i <= NF; i++) column[$i] = i }
+		/^(summary|totals):/ {
+			print $column["Ir"], $column["I1mr"], $column["D1mr"] + $column["D1mw"]
+			exit
+		}' "$1"
+}
+
+# Count workload $2 on the cluster in directory $1, with $3 and with $4 transactions, as
+# run_callgrind() does, and print instructions, misses of code and misses of data of one.
+# The data stays in $SCRATCH/callgrind.few and $SCRATCH/callgrind.many.
+count_transaction()
+{
+	local data=$1 workload=$2 few=$3 many=$4
+
+	shift 4
+	run_callgrind "$data" "$workload" "$few" "$SCRATCH/callgrind.few" "$@"
+	run_callgrind "$data" "$workload" "$many" "$SCRATCH/callgrind.many" "$@"
+	say "$(callgrind_sums "$SCRATCH/callgrind.few") $(callgrind_sums "$SCRATCH/callgrind.many")" |
+		awk -v n=$((many - few)) '{ print ($4 - $1) / n, ($5 - $2) / n, ($6 - $3) / n }'
+}

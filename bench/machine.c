@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * machine.c
+ *	  What the kernel's work on memory costs on this machine.
+ *
+ * Such costs differ by a factor of fifty between machines, and with them what
+ * quarantine costs.  Prints a line "NAME<tab>VALUE" for each; times are medians,
+ * in microseconds.  Addresses that move or are protected are aligned to 2 MB, as
+ * much as one last-level page table covers.  What is moved or protected is
+ * touched afterwards, since part of the price is paid there.
+ *
+ * Page tables seem to be shadowed by a hypervisor where pages that lost access and
+ * got it back take longer than SHADOWED_TOUCH_US each to be touched again.  The
+ * kernel sees no page fault there, so elsewhere that is a few nanoseconds.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SLOT			  ((size_t) 2 << 20)
+#define SAMPLES			  101
+#define FEW_PAGES		  14 /* 56 kB, what a simple select spends */
+#define SHADOWED_TOUCH_US 0.5
+
+static size_t page_size;
+
+static void
+fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *) a;
+	double y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+median(double *samples)
+{
+	qsort(samples, SAMPLES, sizeof(double), compare);
+	return samples[SAMPLES / 2];
+}
+
+/* Reserve count slots without access. */
+static char *
+reserve(size_t count)
+{
+	char *raw = mmap(NULL, (count + 1) * SLOT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (raw == MAP_FAILED)
+		fail("mmap");
+	return (char *) (((uintptr_t) raw + SLOT - 1) & ~(uintptr_t) (SLOT - 1));
+}
+
+/* Make a reserved slot usable, with small pages. */
+static char *
+open_slot(char *slot)
+{
+	if (mprotect(slot, SLOT, PROT_READ | PROT_WRITE) != 0)
+		fail("mprotect");
+	(void) madvise(slot, SLOT, MADV_NOHUGEPAGE); /* fails where there are no others */
+	return slot;
+}
+
+static void
+touch(char *slot, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		((volatile char *) slot)[i * page_size]++;
+}
+
+static double
+measure_system_call(void)
+{
+	double samples[SAMPLES];
+
+	for (int i = 0; i < SAMPLES; i++)
+	{
+		double start = now_us();
+
+		for (int j = 0; j < 100; j++)
+			(void) syscall(SYS_getppid);
+		samples[i] = (now_us() - start) / 100;
+	}
+	return median(samples);
+}
+
+/* The first touch of a page, where the page table is there already. */
+static double
+measure_fault(void)
+{
+	char *slot = open_slot(reserve(1));
+	double samples[SAMPLES];
+
+	for (int i = 0; i < SAMPLES; i++)
+	{
+		double start;
+
+		touch(slot, 512);
+		if (madvise(slot + page_size, 256 * page_size, MADV_DONTNEED) != 0)
+			fail("madvise");
+		start = now_us();
+		touch(slot + page_size, 256);
+		samples[i] = (now_us() - start) / 256;
+	}
+	return median(samples);
+}
+
+/* Prints both and returns what it takes to touch the pages. */
+static double
+print_pair(const char *what, double *samples, double *touches)
+{
+	double touch_us = median(touches);
+
+	printf("%s\t%.1f µs, and %.1f to touch it again\n", what, median(samples), touch_us);
+	return touch_us;
+}
+
+/* Take access away from some pages of a slot and give it back. */
+static double
+measure_protection(const char *what, size_t pages)
+{
+	char *slot = open_slot(reserve(1));
+	double samples[SAMPLES];
+	double touches[SAMPLES];
+
+	touch(slot, pages);
+	for (int i = 0; i < SAMPLES; i++)
+	{
+		double start = now_us();
+		double middle;
+
+		if (mprotect(slot, pages * page_size, PROT_NONE) != 0 ||
+			mprotect(slot, pages * page_size, PROT_READ | PROT_WRITE) != 0)
+			fail("mprotect");
+		middle = now_us();
+		touch(slot, pages);
+		samples[i] = middle - start;
+		touches[i] = now_us() - middle;
+	}
+	return print_pair(what, samples, touches);
+}
+
+/* Move a slot that has some pages to the next free slot. */
+static void
+measure_move(const char *what, size_t pages)
+{
+	char *slot = open_slot(reserve(SAMPLES + 1));
+	double samples[SAMPLES];
+	double touches[SAMPLES];
+
+	touch(slot, pages);
+	for (int i = 0; i < SAMPLES; i++)
+	{
+		double start = now_us();
+		double middle;
+
+		if (mremap(slot, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, slot + SLOT) != slot + SLOT)
+			fail("mremap");
+		slot += SLOT;
+		middle = now_us();
+		touch(slot, pages);
+		samples[i] = middle - start;
+		touches[i] = now_us() - middle;
+	}
+	(void) print_pair(what, samples, touches);
+}
+
+int
+main(void)
+{
+	double touch_us;
+
+	page_size = (size_t) sysconf(_SC_PAGESIZE);
+	printf("system call\t%.2f µs\n", measure_system_call());
+	printf("page fault\t%.2f µs\n", measure_fault());
+	(void) measure_protection("mprotect pair, 14 pages", FEW_PAGES);
+	touch_us = measure_protection("mprotect pair, 2 MB", SLOT / page_size);
+	measure_move("move of a slot with 14 pages", FEW_PAGES);
+	measure_move("move of a full slot", SLOT / page_size);
+	printf("page tables\t%s\n", touch_us > SHADOWED_TOUCH_US * (double) (SLOT / page_size)
+									? "shadowed, it seems"
+									: "not shadowed");
+	return 0;
+}
