@@ -131,48 +131,36 @@ measure_fault(void)
 	return median(samples);
 }
 
-/* Prints both and returns what it takes to touch the pages. */
-static double
-print_pair(const char *what, double *samples, double *touches)
-{
-	double touch_us = median(touches);
-
-	printf("%s\t%.1f µs, and %.1f to touch it again\n", what, median(samples), touch_us);
-	return touch_us;
-}
-
 /* Take access away from some pages of a slot and give it back. */
-static double
-measure_protection(const char *what, size_t pages)
+static char *
+protect(char *slot, size_t bytes)
 {
-	char *slot = open_slot(reserve(1));
-	double samples[SAMPLES];
-	double touches[SAMPLES];
-
-	touch(slot, pages);
-	for (int i = 0; i < SAMPLES; i++)
-	{
-		double start = now_us();
-		double middle;
-
-		if (mprotect(slot, pages * page_size, PROT_NONE) != 0 ||
-			mprotect(slot, pages * page_size, PROT_READ | PROT_WRITE) != 0)
-			fail("mprotect");
-		middle = now_us();
-		touch(slot, pages);
-		samples[i] = middle - start;
-		touches[i] = now_us() - middle;
-	}
-	return print_pair(what, samples, touches);
+	if (mprotect(slot, bytes, PROT_NONE) != 0 || mprotect(slot, bytes, PROT_READ | PROT_WRITE) != 0)
+		fail("mprotect");
+	return slot;
 }
 
-/* Move a slot that has some pages to the next free slot. */
-static void
-measure_move(const char *what, size_t pages)
+/* Move a whole slot to the next one, which must be free. */
+static char *
+move(char *slot, size_t bytes)
+{
+	(void) bytes;
+	if (mremap(slot, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, slot + SLOT) != slot + SLOT)
+		fail("mremap");
+	return slot + SLOT;
+}
+
+/*
+ * Change a slot with some pages again and again, touch them each time, and print
+ * what both take.  Returns the time of touching.
+ */
+static double
+measure(const char *what, char *(*change)(char *slot, size_t bytes), size_t pages)
 {
 	char *slot = open_slot(reserve(SAMPLES + 1));
 	double samples[SAMPLES];
 	double touches[SAMPLES];
+	double touch_us;
 
 	touch(slot, pages);
 	for (int i = 0; i < SAMPLES; i++)
@@ -180,30 +168,32 @@ measure_move(const char *what, size_t pages)
 		double start = now_us();
 		double middle;
 
-		if (mremap(slot, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, slot + SLOT) != slot + SLOT)
-			fail("mremap");
-		slot += SLOT;
+		slot = change(slot, pages * page_size);
 		middle = now_us();
 		touch(slot, pages);
 		samples[i] = middle - start;
 		touches[i] = now_us() - middle;
 	}
-	(void) print_pair(what, samples, touches);
+	touch_us = median(touches);
+	printf("%s\t%.1f µs, and %.1f to touch it again\n", what, median(samples), touch_us);
+	return touch_us;
 }
 
 int
 main(void)
 {
+	size_t all_pages;
 	double touch_us;
 
 	page_size = (size_t) sysconf(_SC_PAGESIZE);
+	all_pages = SLOT / page_size;
 	printf("system call\t%.2f µs\n", measure_system_call());
 	printf("page fault\t%.2f µs\n", measure_fault());
-	(void) measure_protection("mprotect pair, 14 pages", FEW_PAGES);
-	touch_us = measure_protection("mprotect pair, 2 MB", SLOT / page_size);
-	measure_move("move of a slot with 14 pages", FEW_PAGES);
-	measure_move("move of a full slot", SLOT / page_size);
-	printf("page tables\t%s\n", touch_us > SHADOWED_TOUCH_US * (double) (SLOT / page_size)
+	(void) measure("mprotect pair, 14 pages", protect, FEW_PAGES);
+	touch_us = measure("mprotect pair, 2 MB", protect, all_pages);
+	(void) measure("move of a slot with 14 pages", move, FEW_PAGES);
+	(void) measure("move of a full slot", move, all_pages);
+	printf("page tables\t%s\n", touch_us > SHADOWED_TOUCH_US * (double) all_pages
 									? "shadowed, it seems"
 									: "not shadowed");
 	return 0;

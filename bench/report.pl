@@ -1,21 +1,28 @@
 #!/usr/bin/perl
-# report.pl DIRECTORY - make README.md and plots from the measurements in DIRECTORY
+# report.pl DIRECTORY [FILE] - make README.md and plots from the measurements in DIRECTORY
 #
 # Reads the files PART.tsv that the parts left there; common.sh says what is in them.
 # For each table, case and configuration the value of each round is divided by that of
 # the base configuration in the same round; the report has the median of these ratios
-# and, in parentheses, their quartiles.
+# and, in parentheses, their quartiles.  Counts are compared by their difference.
+#
+# With FILE, a short form of it replaces what is in that file between the lines
+# "<!-- results -->" and "<!-- end of results -->".
 
 use strict;
 use warnings;
 
 use List::Util qw(max min sum);
 
-my @PARTS = qw(allocator replay pgbench everything free_stacks analytic sweep memory);
+my @PARTS = qw(counts pgbench statements allocator replay everything free_stacks analytic sweep memory);
+my @IN_FULL = qw(counts-counts statements-cpu memory-beyond);    # in the short form, too
 my @COLORS = ('#4e79a7', '#f28e2b', '#59a14f', '#e15759', '#b07aa1', '#76b7b2', '#9c755f');
 my $FOLD = 20;    # tables with more rows than that are folded
-my $dir = shift // die "usage: report.pl DIRECTORY\n";
+my ($dir, $document) = @ARGV;
+my @machines;     # facts on each machine that was measured on, as a list of names and values
 my @targets;      # rows for the table of targets
+
+die "usage: report.pl DIRECTORY [FILE]\n" unless defined $dir;
 
 # ---- statistics ----
 
@@ -50,7 +57,7 @@ sub geometric_mean
 sub read_part
 {
 	my ($name) = @_;
-	my %part = (name => $name, tables => [], targets => [], facts => []);
+	my %part = (name => $name, tables => [], targets => [], facts => [], machine => []);
 
 	open my $file, '<', "$dir/$name.tsv" or return;
 	while (my $line = <$file>)
@@ -60,7 +67,8 @@ sub read_part
 
 		if ($first eq '#table')     { push @{ $part{tables} },  \@rest }
 		elsif ($first eq '#target') { push @{ $part{targets} }, \@rest }
-		elsif ($first eq '#fact')   { push @{ $part{facts} },   \@rest }
+		elsif ($first eq '#fact')    { push @{ $part{facts} },   \@rest }
+		elsif ($first eq '#machine') { push @{ $part{machine} }, \@rest }
 		else
 		{
 			my ($case, $config, $round, $value) = @rest;
@@ -83,8 +91,9 @@ sub make_table
 	my $data = $part->{data}{$source} or return;
 	my %table = (name => $name, base => $base, unit => $unit, kind => $kind, title => $title);
 
-	$table{ratios} = $kind ne 'value';
-	$table{configs} = [ grep { !$table{ratios} || $_ ne $base } @{ $data->{configs} } ];
+	$table{ratios} = $kind =~ /^(time|speed)$/;
+	$table{configs} = [ grep { $_ ne $base } @{ $data->{configs} } ];
+	unshift @{ $table{configs} }, $base if !$table{ratios} && $data->{seen}{$base};
 	for my $case (@{ $data->{cases} })
 	{
 		my $values = $data->{values}{$case};
@@ -105,6 +114,14 @@ sub make_table
 				@numbers = map { $mine->{$_} / $of_base->{$_} } @rounds;
 				@numbers = map { 1 / $_ } @numbers if $kind eq 'speed';
 			}
+			elsif ($kind eq 'count' && $of_base && $config ne $base)
+			{
+				my @rounds = grep { defined $of_base->{$_} } keys %$mine;
+
+				$table{beyond}{$case}{$config} =
+					(quartiles(map { $mine->{$_} - $of_base->{$_} } @rounds))[1]
+					if @rounds;
+			}
 			next unless @numbers;
 			$table{cell}{$case}{$config} = [ quartiles(@numbers) ];
 			push @{ $table{rounds} }, scalar @numbers;
@@ -113,12 +130,26 @@ sub make_table
 	return $table{cell} ? \%table : undef;
 }
 
-# The medians of a configuration's cells
+# The medians of a configuration's cells, of counts what they are beyond the base; of the
+# cases that match a pattern of the shell, or all.
 sub medians
 {
-	my ($table, $config) = @_;
+	my ($table, $config, $pattern) = @_;
+	my @cases = grep { !defined $pattern || $_ =~ glob_regex($pattern) } @{ $table->{cases} };
 
-	return map { $_->[1] } grep { $_ } map { $table->{cell}{$_}{$config} } @{ $table->{cases} };
+	return grep { defined } map { $table->{beyond}{$_}{$config} } @cases if $table->{kind} eq 'count';
+	return map { $_->[1] } grep { $_ } map { $table->{cell}{$_}{$config} } @cases;
+}
+
+# A pattern of the shell, with * and @(one|another), as a regular expression
+sub glob_regex
+{
+	my ($pattern) = @_;
+	my $regex = quotemeta $pattern;
+
+	$regex =~ s/\\\*/.*/g;
+	$regex =~ s/^\\@\\\((.*)\\\)$/'(?:' . ($1 =~ s{\\\|}{|}gr) . ')'/e;
+	return qr/^$regex$/;
 }
 
 # ---- Markdown ----
@@ -148,7 +179,9 @@ sub cell_text
 	my ($table, $case, $config) = @_;
 	my $cell = $table->{cell}{$case}{$config} or return '';
 	my ($low, $middle, $high) = map { $table->{ratios} ? ratio($_) : number($_) } @$cell;
+	my $beyond = $table->{beyond}{$case}{$config};
 
+	return "$middle (" . ($beyond < 0 ? '−' : '+') . number(abs $beyond) . ')' if defined $beyond;
 	return $low eq $high ? $middle : "$middle ($low–$high)";
 }
 
@@ -171,7 +204,7 @@ sub summary_rows
 
 sub table_text
 {
-	my ($part, $table) = @_;
+	my ($part, $table, $short) = @_;
 	my @base = $table->{ratios} ? ("$table->{base}, $table->{unit}") : ();
 	my $head = row('', @base, @{ $table->{configs} })
 		. row(map { '---' } '', @base, @{ $table->{configs} });
@@ -184,9 +217,12 @@ sub table_text
 		my @first = $table->{ratios} ? (number($table->{base_value}{$case})) : ();
 		$body .= row($case, @first, map { cell_text($table, $case, $_) } @{ $table->{configs} });
 	}
-	$text .= 'Values in ' . $table->{unit} . '. ' unless $table->{ratios};
-	$text .= 'Rounds: ' . ($fewest == $most ? $most : "$fewest to $most") . ".\n\n";
-	$text .= "![$table->{title}]($part->{name}-$table->{name}.svg)\n\n";
+	unless ($short)
+	{
+		$text .= 'Values in ' . $table->{unit} . '. ' unless $table->{ratios} || $table->{unit} eq '';
+		$text .= 'Rounds: ' . ($fewest == $most ? $most : "$fewest to $most") . ".\n\n";
+		$text .= "![$table->{title}]($part->{name}-$table->{name}.svg)\n\n";
+	}
 	if (@{ $table->{cases} } > $FOLD)
 	{
 		$text .= $head . summary_rows($table) . "\n" if $table->{ratios};
@@ -202,9 +238,9 @@ sub table_text
 # Compare a target with what was measured and note a row for the table of targets.
 sub check_target
 {
-	my ($part, $tables, $name, $config, $statistic, $relation, $limit, $what) = @_;
+	my ($part, $tables, $name, $config, $statistic, $relation, $limit, $what, $pattern) = @_;
 	my $table = $tables->{$name} or return;
-	my @values = medians($table, $config) or return;
+	my @values = medians($table, $config, $pattern) or return;
 	my $value = { mean => \&geometric_mean, least => \&min, most => \&max }->{$statistic}->(@values);
 	my $met = $relation eq '<=' ? $value <= $limit : $value >= $limit;
 
@@ -325,19 +361,61 @@ sub write_plot
 
 # ---- the report ----
 
+# The number of the machine that a part was measured on.  Times differ from part to part;
+# the machine is the same where all that is not a time is.
+sub machine_of
+{
+	my ($part) = @_;
+	my $key = sub { return join "\n", map { "@$_" } grep { $_->[1] !~ /µs/ } @{ $_[0] } };
+
+	for my $i (0 .. $#machines)
+	{
+		return $i + 1 if $key->($machines[$i]) eq $key->($part->{machine});
+	}
+	push @machines, $part->{machine};
+	return scalar @machines;
+}
+
+sub machines_text
+{
+	my $text = row('machine', 1 .. @machines) . row(('---') x (1 + @machines));
+
+	for my $i (0 .. $#{ $machines[0] })
+	{
+		$text .= row($machines[0][$i][0], map { $_->[$i][1] } @machines);
+	}
+	return "$text\n";
+}
+
+# When, how and where a part was measured
+sub facts_text
+{
+	my ($part, @names) = @_;
+	my %fact = map { @$_ } @{ $part->{facts} };
+
+	$fact{command} = "`$fact{command}`";
+	$fact{machine} = machine_of($part);
+	@names = ('date', 'command', 'machine', grep { !/^(date|command)$/ } map { $_->[0] } @{ $part->{facts} })
+		unless @names;
+	return join('; ', map { "$_: $fact{$_}" } @names) . ".\n\n";
+}
+
+# The tables of a part by their names
+sub tables_of
+{
+	my ($part) = @_;
+
+	return map { my $table = make_table($part, @$_); $table ? ($table->{name} => $table) : () } @{ $part->{tables} };
+}
+
 sub part_text
 {
 	my ($part) = @_;
-	my $text = "## $part->{name}\n\n";
-	my %tables;
+	my $text = "## $part->{name}\n\n" . facts_text($part);
+	my %tables = tables_of($part);
 
-	$text .= join('; ', map { "$_->[0]: " . ($_->[0] eq 'command' ? "`$_->[1]`" : $_->[1]) }
-			@{ $part->{facts} }) . ".\n\n";
-	for my $definition (@{ $part->{tables} })
+	for my $table (grep { $_ } map { $tables{ $_->[0] } } @{ $part->{tables} })
 	{
-		my $table = make_table($part, @$definition) or next;
-
-		$tables{ $table->{name} } = $table;
 		$text .= table_text($part, $table);
 		write_plot("$dir/$part->{name}-$table->{name}.svg", $table);
 	}
@@ -345,24 +423,78 @@ sub part_text
 	return $text;
 }
 
+# A part in short: a row for each table and configuration, and some tables.
+sub short_text
+{
+	my ($part) = @_;
+	my %tables = tables_of($part);
+	my $text = "### $part->{name}\n\n" . facts_text($part, qw(date goarena PostgreSQL machine command));
+	my $rows = '';
+	my $full = '';
+
+	for my $table (grep { $_ } map { $tables{ $_->[0] } } @{ $part->{tables} })
+	{
+		if (grep { $_ eq "$part->{name}-$table->{name}" } @IN_FULL)
+		{
+			$full .= table_text($part, $table, 1) =~ s/^### (.*)$/**$1**/mr;
+			next;
+		}
+		next unless $table->{ratios};
+		for my $config (@{ $table->{configs} })
+		{
+			my @values = medians($table, $config) or next;
+
+			$rows .= row($table->{title}, $config, map { ratio($_) } geometric_mean(@values), min(@values), max(@values));
+		}
+	}
+	$rows = row('what', 'configuration', 'mean', 'least', 'most') . row(('---') x 5) . "$rows\n" if $rows ne '';
+	return $text . $full . $rows;
+}
+
+# Put the short form between the two lines of the document.
+sub write_short
+{
+	my ($warning, @parts) = @_;
+	my ($begin, $end) = ("<!-- results -->\n", "<!-- end of results -->\n");
+	local $/;
+
+	open my $in, '<', $document or die "$document: $!\n";
+	my $text = readline $in;
+	close $in;
+	my $short = "$begin\n$warning" . machines_text() . targets_text('###') . join('', map { short_text($_) } @parts) . $end;
+	$text =~ s/\Q$begin\E.*\Q$end\E/$short/s or die "$document has no place for results\n";
+	open my $out, '>', $document or die "$document: $!\n";
+	print $out $text;
+	close $out or die "$document: $!\n";
+	return;
+}
+
+sub targets_text
+{
+	my ($heading) = @_;
+
+	return '' unless @targets;
+	return join '', "$heading targets\n\n", row('what', 'configuration', 'target', 'measured', ''), row(('---') x 5),
+		@targets, "\n";
+}
+
 my @measured = grep { $_ } map { read_part($_) } @PARTS;
 my $parts = join '', map { part_text($_) } @measured;
-my $short = grep { $_->[0] eq 'command' && $_->[1] =~ /--short/ } map { @{ $_->{facts} } } @measured;
+my $warning = '';
 
 die "no measurements in $dir\n" if $parts eq '';
+$warning = "**The sizes were tiny, to see that the benchmarks work: these figures say nothing about speed.**\n\n"
+	if grep { $_->[0] eq 'command' && $_->[1] =~ /--short/ } map { @{ $_->{facts} } } @measured;
 open my $readme, '>', "$dir/README.md" or die "$dir/README.md: $!\n";
 print $readme <<'END';
 # Benchmarks
 
 Written by `bench/run.sh` from the measurements in the `.tsv` files beside it. Everything that is compared ran alternately in
 one run; a number is the median over the rounds of the ratio within a round, with the quartiles in parentheses. Ratios of
-*time*, *memory* and *CPU* are better below 1, those of *speed* and *throughput* above 1.
+*time*, *memory* and *CPU* are better below 1, those of *speed* and *throughput* above 1. `again` is a second server or
+context like the one that the others are compared with: so far equal ones are apart.
 
 END
-print $readme "**The sizes were tiny, to see that the benchmarks work: these figures say nothing about speed.**\n\n"
-	if $short;
-print $readme "## Targets\n\n", row('what', 'configuration', 'target', 'measured', ''),
-	row(('---') x 5), @targets, "\n"
-	if @targets;
-print $readme $parts;
-close $readme;
+print $readme $warning, "## machines\n\n", machines_text(), targets_text('##'), $parts;
+close $readme or die "$dir/README.md: $!\n";
+write_short($warning, @measured) if defined $document;

@@ -46,10 +46,7 @@ void (*process_heap_moved)(void) = NULL;
 Size process_heap_watch = SIZE_MAX;
 void (*process_heap_watched)(void) = NULL;
 
-/*
- * Chunks become accessible a window at a time, which spares system calls; its
- * size is measured in bench/NOTES.md.
- */
+/* Chunks become accessible a window at a time, which spares system calls. */
 #define ACCESS_WINDOW ((size_t) 512 << 10)
 
 /* Frequent sweeps wait for up to this many times goarena.sweep_min. */
