@@ -115,18 +115,19 @@ static double
 measure_fault(void)
 {
 	char *slot = open_slot(reserve(1));
+	size_t pages = SLOT / page_size / 2;
 	double samples[SAMPLES];
 
+	touch(slot, pages + 1);
 	for (int i = 0; i < SAMPLES; i++)
 	{
 		double start;
 
-		touch(slot, 512);
-		if (madvise(slot + page_size, 256 * page_size, MADV_DONTNEED) != 0)
+		if (madvise(slot + page_size, pages * page_size, MADV_DONTNEED) != 0)
 			fail("madvise");
 		start = now_us();
-		touch(slot + page_size, 256);
-		samples[i] = (now_us() - start) / 256;
+		touch(slot + page_size, pages);
+		samples[i] = (now_us() - start) / (double) pages;
 	}
 	return median(samples);
 }
