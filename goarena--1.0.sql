@@ -173,7 +173,7 @@ COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
 'allocs: objects ever allocated in it; '
 'resets: resets so far; '
 'quarantine: off, on or strict, as drawn for its present life; '
-'age: how long ago the process, which is idle, left this; null if it answered now';
+'age: how long ago the process left this, if it is idle or did not answer in time; null if it answered now';
 
 CREATE FUNCTION goarena_chunks(
     OUT address text,

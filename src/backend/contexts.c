@@ -225,6 +225,12 @@ ContextsPacked(const void *memory)
 	return ((const PackedHead *) memory)->used > 0;
 }
 
+bool
+ContextsAreAll(const void *memory)
+{
+	return ContextsPacked(memory) && ((const PackedHead *) memory)->others == 0;
+}
+
 static const char *
 GetString(const char **at, uint16 size)
 {

@@ -56,6 +56,9 @@ extern void ContextsPackNone(void *memory);
 /* Has anything been packed there? */
 extern bool ContextsPacked(const void *memory);
 
+/* Has each context a row of its own there? */
+extern bool ContextsAreAll(const void *memory);
+
 /*
  * Unpack the next row, or return false.  offset is 0 before the first.  The
  * strings lie in the memory.

@@ -84,6 +84,9 @@ extern bool RegistryExists(void);
  */
 extern void RegistryLookClosely(TimestampTz now);
 
+/* The same, unless it would take more than a twentieth of the time. */
+extern void RegistryLookCloselyIfCheap(TimestampTz now);
+
 /*
  * Take the figures of this process as they are now; what takes longer as it was
  * last found.  Allocates nothing.
@@ -101,8 +104,8 @@ extern void RegistryPublish(void);
 extern void RegistryPublishAt(TimestampTz now);
 
 /*
- * Say whether this process will soon publish what it did not yet, and ask it of
- * the process in a slot.
+ * Say whether this process has something to publish that it did not yet, and ask
+ * that of the process in a slot.
  */
 extern void RegistrySetDeferred(bool deferred);
 extern bool RegistryIsDeferred(int slot);

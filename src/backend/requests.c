@@ -1,25 +1,24 @@
 /*-------------------------------------------------------------------------
  *
  * requests.c
- *	  Asking another process to sweep, to release, or for its contexts.
+ *	  Asking another process to sweep, to release, for its contexts, or to show
+ *	  what it holds.
  *
  * PostgreSQL 18 was to have pg_get_process_memory_contexts(), which was taken
  * back before its release: the process that was asked allocated shared memory
  * while it checked for interrupts, which can happen anywhere.  Here the memory
- * for answers is there from the start of the server on, and a process looks
- * for requests only where it could just as well run a sweep.
+ * for answers is there from the start of the server on.
  *
- * An answer goes through these states, each change being one atomic exchange:
+ * To wait for an answer holds nothing that others could need.  It is the
+ * process that answers which takes one of a few answers, writes it, and wakes
+ * those who wait for it up; they copy it.  An answer can be written again as soon
+ * as it was read, or was not for a second, since who asked for it may be gone.
+ * So nobody has to give anything back.  Readers see by its version whether
+ * an answer was written again while they copied it, and then go on to wait.
  *
- *	FREE       nobody's
- *	CLAIMED    of one who is about to ask
- *	ASKED      waits for the process that is asked
- *	FILLING    that process writes it
- *	DONE       can be read
- *	ABANDONED  nobody waits any more for what is being written
- *
- * ASKED and DONE are ended by the one who asked, FILLING and ABANDONED only by
- * the one who writes, however long it may be stopped.
+ * Some answers are kept for those who may see all processes, and no role has more
+ * than a few at a time that were not read.  A process that finds none for it
+ * answers when it is next asked.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -36,6 +35,7 @@
 #include "utils/wait_event.h"
 
 #include "backend/contexts.h"
+#include "backend/interrupts.h"
 #include "backend/proc_compat.h"
 #include "backend/process.h"
 #include "backend/registry.h"
@@ -45,31 +45,42 @@
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
 
-/* So many can wait for an answer at a time; others wait for their turn. */
-#define NUM_ANSWERS 8
+/* So many can be written and wait to be read at a time. */
+#define NUM_ANSWERS	 8
+#define NUM_RESERVED 2 /* of them for those who may see all processes */
+#define ROLES_SHARE	 3 /* of them one role can have */
+#define UNREAD_MS	 1000
 
 /* Bytes of an answer: room for some 1,000 contexts with short identifiers. */
 #define ANSWER_SIZE (128 * 1024)
 
-/* While waiting, see so often whether the other process is still there. */
-#define POLL_MS 20
+/* While waiting, see so often whether the other process is still there, and ask again. */
+#define POLL_MS	  20
+#define REMIND_MS 100
+
+/* In milliseconds: readers of figures wait no longer, and do not ask for newer ones. */
+#define FIGURES_PATIENCE 50
+#define FIGURES_AGE		 10
+
+/* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
+#define IDLE_PATIENCE 500
 
 typedef enum AnswerState
 {
-	ANSWER_FREE,
-	ANSWER_CLAIMED,
-	ANSWER_ASKED,
-	ANSWER_FILLING,
-	ANSWER_DONE,
-	ANSWER_ABANDONED
+	ANSWER_FREE,	/* read, or never written */
+	ANSWER_WRITING, /* belongs to the process that writes it */
+	ANSWER_UNREAD
 } AnswerState;
 
 typedef struct Answer
 {
-	pg_atomic_uint32 state; /* AnswerState */
-	int slot;				/* of the process that is asked */
+	pg_atomic_uint32 state;	  /* AnswerState */
+	pg_atomic_uint64 version; /* odd while it is written */
+	int slot;				  /* of the process whose contexts it has */
 	int pid;
-	int asker; /* slot of the one to wake up */
+	Oid role;	   /* whose share it is of */
+	uint64 number; /* of the last request that it answers */
+	TimestampTz at;
 	union
 	{
 		char bytes[ANSWER_SIZE];
@@ -77,20 +88,34 @@ typedef struct Answer
 	} rows;
 } Answer;
 
+/* Of each slot: what is wanted of its process, and whom it waits for. */
+typedef struct Mailbox
+{
+	pg_atomic_uint32 wanted;
+	pg_atomic_uint64 figures_asked; /* when somebody last wanted figures, a TimestampTz */
+	pg_atomic_uint32 listens;		/* it takes interrupts */
+	pg_atomic_uint64 asked;			/* so many requests for contexts were made, ever */
+	pg_atomic_uint32 waits_for;		/* the slot whose contexts it asked for, plus 1, or 0 */
+	Oid role;						/* that asks */
+	bool privileged;
+} Mailbox;
+
 typedef struct Requests
 {
 	Answer answers[NUM_ANSWERS];
-	pg_atomic_uint32 wanted[FLEXIBLE_ARRAY_MEMBER]; /* of each slot */
+	Mailbox mailboxes[FLEXIBLE_ARRAY_MEMBER];
 } Requests;
 
 static Requests *requests = NULL;
-static int own_number = -1; /* of this process's slot */
+static Mailbox *own = NULL;
+static int own_number = -1;	   /* of this process's slot */
+static bool listening = false; /* to interrupts */
 
 Size
 RequestsSize(void)
 {
-	return add_size(offsetof(Requests, wanted),
-					mul_size(sizeof(pg_atomic_uint32), (Size) SharedMemoryProcesses()));
+	return add_size(offsetof(Requests, mailboxes),
+					mul_size(sizeof(Mailbox), (Size) SharedMemoryProcesses()));
 }
 
 void
@@ -100,9 +125,19 @@ RequestsAttach(void *memory, bool anew)
 	if (!anew)
 		return;
 	for (int i = 0; i < NUM_ANSWERS; i++)
+	{
 		pg_atomic_init_u32(&requests->answers[i].state, ANSWER_FREE);
+		pg_atomic_init_u64(&requests->answers[i].version, 0);
+		requests->answers[i].number = 0;
+	}
 	for (int i = 0; i < SharedMemoryProcesses(); i++)
-		pg_atomic_init_u32(&requests->wanted[i], 0);
+	{
+		pg_atomic_init_u32(&requests->mailboxes[i].wanted, 0);
+		pg_atomic_init_u64(&requests->mailboxes[i].figures_asked, 0);
+		pg_atomic_init_u32(&requests->mailboxes[i].listens, 0);
+		pg_atomic_init_u64(&requests->mailboxes[i].asked, 0);
+		pg_atomic_init_u32(&requests->mailboxes[i].waits_for, 0);
+	}
 }
 
 /*
@@ -113,12 +148,25 @@ void
 RequestsBegin(int slot)
 {
 	own_number = slot;
-	pg_atomic_write_u32(&requests->wanted[slot], 0);
-	process_heap_wanted = &requests->wanted[slot].value;
+	own = &requests->mailboxes[slot];
+	pg_atomic_write_u32(&own->wanted, 0);
+	pg_atomic_write_u32(&own->listens, listening);
+	process_heap_wanted = &own->wanted.value;
 }
 
+void
+RequestsEnd(void)
+{
+	pg_atomic_write_u32(&own->listens, 0);
+	pg_atomic_write_u32(&own->waits_for, 0);
+}
+
+/*
+ * ChangeState
+ *		False if the state is not what it was seen to be.
+ */
 static bool
-Exchange(Answer *answer, AnswerState from, AnswerState to)
+ChangeState(Answer *answer, AnswerState from, AnswerState to)
 {
 	uint32 expected = from;
 
@@ -126,47 +174,173 @@ Exchange(Answer *answer, AnswerState from, AnswerState to)
 }
 
 /*
- * Fill
- *		Write an answer that somebody waits for.
+ * MayOverwrite
+ *		Is nobody to be expected to read an answer any more?  That holds also for
+ *		this process's own one, since those who wait get another one.
  */
-static void
-Fill(Answer *answer)
+static bool
+MayOverwrite(const Answer *answer, uint32 state, TimestampTz now)
 {
-	ContextsPack(answer->rows.bytes, ANSWER_SIZE);
-	if (Exchange(answer, ANSWER_FILLING, ANSWER_DONE))
-		SetLatch(&RegistryProc(answer->asker)->procLatch);
-	else
-		pg_atomic_write_u32(&answer->state, ANSWER_FREE);
+	if (state != ANSWER_UNREAD)
+		return state == ANSWER_FREE;
+	return answer->slot == own_number || TimestampDifferenceExceeds(answer->at, now, UNREAD_MS);
 }
 
-static void
-FillAll(void)
+/*
+ * ClaimAnswer
+ *		One to write for a role, or NULL.  Its own one before others.
+ */
+static Answer *
+ClaimAnswer(Oid role, bool privileged, TimestampTz now)
 {
+	Answer *found = NULL;
+	uint32 found_state = ANSWER_FREE;
+	int share = 0;
+
 	for (int i = 0; i < NUM_ANSWERS; i++)
 	{
 		Answer *answer = &requests->answers[i];
+		uint32 state = pg_atomic_read_u32(&answer->state);
 
-		if (pg_atomic_read_u32(&answer->state) == ANSWER_ASKED && answer->slot == own_number &&
-			answer->pid == MyProcPid && Exchange(answer, ANSWER_ASKED, ANSWER_FILLING))
-			Fill(answer);
+		if (!MayOverwrite(answer, state, now))
+			share += answer->role == role ? 1 : 0;
+		else if ((i >= NUM_RESERVED || privileged) &&
+				 (found == NULL || (state == ANSWER_UNREAD && answer->slot == own_number)))
+		{
+			found = answer;
+			found_state = state;
+		}
 	}
+	if (found == NULL || share >= ROLES_SHARE ||
+		!ChangeState(found, (AnswerState) found_state, ANSWER_WRITING))
+		return NULL;
+	return found;
+}
+
+/*
+ * FindAsker
+ *		Somebody who waits for the contexts of this process, a privileged one
+ *		before others; NULL if there is nobody.
+ */
+static const Mailbox *
+FindAsker(void)
+{
+	const Mailbox *found = NULL;
+
+	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	{
+		Mailbox *asker = &requests->mailboxes[i];
+
+		if (pg_atomic_read_u32(&asker->waits_for) != (uint32) own_number + 1)
+			continue;
+		pg_read_barrier();
+		if (found == NULL || asker->privileged)
+			found = asker;
+	}
+	return found;
+}
+
+static void
+WakeAskers(void)
+{
+	for (int i = 0; i < SharedMemoryProcesses(); i++)
+		if (pg_atomic_read_u32(&requests->mailboxes[i].waits_for) == (uint32) own_number + 1)
+			SetLatch(&RegistryProc(i)->procLatch);
+}
+
+/*
+ * AnswerAll
+ *		Answer all who wait for the contexts of this process.  False if no answer
+ *		can be had now.
+ */
+static bool
+AnswerAll(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const Mailbox *asker = FindAsker();
+	Answer *answer;
+
+	if (asker == NULL)
+		return true;
+	answer = ClaimAnswer(asker->role, asker->privileged, now);
+	if (answer == NULL)
+		return false;
+	pg_atomic_fetch_add_u64(&answer->version, 1);
+	answer->slot = own_number;
+	answer->pid = MyProcPid;
+	answer->role = asker->role;
+	answer->number = pg_atomic_read_u64(&own->asked);
+	answer->at = now;
+	ContextsPack(answer->rows.bytes, ANSWER_SIZE);
+	pg_atomic_fetch_add_u64(&answer->version, 1);
+	pg_atomic_write_u32(&answer->state, ANSWER_UNREAD);
+	WakeAskers();
+	return true;
+}
+
+/*
+ * ServeReaders
+ *		Do what only reads the memory of this process.
+ */
+static void
+ServeReaders(uint32 wanted)
+{
+	if ((wanted & WANT_CONTEXTS) != 0 && !AnswerAll())
+		pg_atomic_fetch_or_u32(&own->wanted, WANT_CONTEXTS);
+	if ((wanted & WANT_FIGURES) != 0)
+		ShowNow();
+}
+
+/*
+ * ServeInterrupt
+ *		Called where this process checks for interrupts.
+ */
+static void
+ServeInterrupt(void)
+{
+	uint32 wanted;
+
+	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
+		return;
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
+	ServeReaders(wanted);
+}
+
+/*
+ * RequestsListen
+ *		Only processes of types that check for interrupts wherever they wait.
+ */
+void
+RequestsListen(void)
+{
+	if (listening || requests == NULL || !IsUnderPostmaster ||
+		(MyBackendType != B_BACKEND && MyBackendType != B_WAL_SENDER &&
+		 MyBackendType != B_BG_WORKER && MyBackendType != B_AUTOVAC_WORKER))
+		return;
+	listening = InterruptsListen(ServeInterrupt);
+	if (own != NULL)
+		pg_atomic_write_u32(&own->listens, listening);
+}
+
+bool
+RequestsCanCome(void)
+{
+	return listening;
 }
 
 void
 RequestsServe(void)
 {
-	pg_atomic_uint32 *flags = &requests->wanted[own_number];
-	uint32 wanted = pg_atomic_read_u32(flags);
+	uint32 wanted;
 	ga_sweep_result result;
 
 	if (!SafeToSweep())
 		return;
-	pg_atomic_fetch_and_u32(flags, ~wanted);
-	if (wanted & WANT_CONTEXTS)
-		FillAll();
-	if (wanted & WANT_RELEASE)
+	wanted = pg_atomic_exchange_u32(&own->wanted, 0);
+	ServeReaders(wanted);
+	if ((wanted & WANT_RELEASE) != 0)
 		(void) RunRelease();
-	else if (wanted & WANT_SWEEP)
+	else if ((wanted & WANT_SWEEP) != 0)
 		RunSweep(SWEEP_REQUEST, &result);
 }
 
@@ -176,6 +350,12 @@ IsThere(int slot, int pid)
 	RegistryFigures figures;
 
 	return RegistryRead(slot, &figures) && figures.pid == pid;
+}
+
+static bool
+Listens(int slot)
+{
+	return pg_atomic_read_u32(&requests->mailboxes[slot].listens) != 0;
 }
 
 /*
@@ -190,53 +370,81 @@ RequestWork(int slot, int pid, uint32 want)
 {
 	RegistryFigures figures;
 
-	pg_atomic_fetch_or_u32(&requests->wanted[slot], want);
+	pg_atomic_fetch_or_u32(&requests->mailboxes[slot].wanted, want);
 	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
 		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(RegistryProc(slot)));
 }
 
 /*
- * Claim
- *		NULL if all answers are taken.
+ * MayBeOld
+ *		Can there be more to tell of a process than it published?  Only backends do
+ *		all their work in transactions.
  */
-static Answer *
-Claim(void)
+static bool
+MayBeOld(int slot, const RegistryFigures *figures, TimestampTz now)
 {
-	for (int i = 0; i < NUM_ANSWERS; i++)
-		if (Exchange(&requests->answers[i], ANSWER_FREE, ANSWER_CLAIMED))
-			return &requests->answers[i];
-	return NULL;
-}
+	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(RegistryProc(slot));
 
-static void
-Ask(Answer *answer, int slot, int pid)
-{
-	answer->slot = slot;
-	answer->pid = pid;
-	answer->asker = own_number;
-	(void) Exchange(answer, ANSWER_CLAIMED, ANSWER_ASKED);
-	pg_atomic_fetch_or_u32(&requests->wanted[slot], WANT_CONTEXTS);
+	if (!RegistryIsDeferred(slot) && !at_work)
+		return false;
+	return !at_work || TimestampDifferenceExceeds(figures->at, now, FIGURES_AGE);
 }
 
 /*
- * GiveBack
- *		The one who asked is ready, or will wait no more.
+ * AskForFigures
+ *		Ask a process to publish its figures.  False if there is nothing to wait
+ *		for: they are new, or somebody asked before and waited in vain.
  */
-static void
-GiveBack(Answer *answer)
+static bool
+AskForFigures(int slot, const RegistryFigures *figures, TimestampTz now)
 {
-	while (!Exchange(answer, ANSWER_CLAIMED, ANSWER_FREE) &&
-		   !Exchange(answer, ANSWER_ASKED, ANSWER_FREE) &&
-		   !Exchange(answer, ANSWER_FILLING, ANSWER_ABANDONED) &&
-		   !Exchange(answer, ANSWER_DONE, ANSWER_FREE))
-		;
+	Mailbox *mailbox = &requests->mailboxes[slot];
+
+	if (!Listens(slot) || !MayBeOld(slot, figures, now))
+		return false;
+	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_FIGURES) & WANT_FIGURES) != 0)
+		return !TimestampDifferenceExceeds(
+			(TimestampTz) pg_atomic_read_u64(&mailbox->figures_asked), now, FIGURES_PATIENCE);
+	pg_atomic_write_u64(&mailbox->figures_asked, (uint64) now);
+	InterruptsSend(slot, figures->pid);
+	return true;
 }
 
+/*
+ * AwaitFigures
+ *		Wait until a process has published since then.
+ */
 static void
-GiveBackAtExit(int code, Datum arg)
+AwaitFigures(int slot, int pid, TimestampTz since, TimestampTz deadline)
 {
-	if (ProcessIsOurs())
-		GiveBack((Answer *) DatumGetPointer(arg));
+	RegistryFigures figures;
+
+	while (RegistryRead(slot, &figures) && figures.pid == pid &&
+		   (figures.at < since ||
+			(RegistryIsDeferred(slot) && !ProcessInTransaction(RegistryProc(slot)))) &&
+		   GetCurrentTimestamp() < deadline)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(500);
+	}
+}
+
+void
+RequestFigures(bool (*may_read)(const RegistryFigures *process))
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz deadline = TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE);
+	int *asked = palloc0(sizeof(int) * (Size) Max(RegistrySlots(), 1));
+	RegistryFigures figures;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (i != own_number && RegistryRead(i, &figures) && may_read(&figures) &&
+			AskForFigures(i, &figures, now))
+			asked[i] = figures.pid;
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (asked[i] != 0)
+			AwaitFigures(i, asked[i], now, deadline);
+	pfree(asked);
 }
 
 /*
@@ -261,18 +469,12 @@ WaitAWhile(TimestampTz deadline)
 
 /*
  * CopySnapshot
- *		What a process left that is idle; NULL if it is not, or left nothing.
+ *		What a process left when it was last seen; NULL if it left nothing.
  */
 static void *
 CopySnapshot(int slot, TimestampTz *at)
 {
-	int patience = SHOWING_PATIENCE;
-	void *memory;
-
-	ShowingAwait(slot, &patience);
-	if (!ProcessIsIdle(RegistryProc(slot)))
-		return NULL;
-	memory = palloc(SNAPSHOT_SIZE);
+	void *memory = palloc(SNAPSHOT_SIZE);
 
 	if (SnapshotRead(slot, memory, at))
 		return memory;
@@ -280,64 +482,140 @@ CopySnapshot(int slot, TimestampTz *at)
 	return NULL;
 }
 
+/*
+ * CopyIdle
+ *		All contexts of a process outside of a transaction, as it left them; NULL
+ *		if it is in one, has left nothing, or more than there was room for.
+ */
 static void *
-CopyAnswer(const Answer *answer)
+CopyIdle(int slot, int pid, TimestampTz *at)
 {
-	void *memory = palloc(ANSWER_SIZE);
+	TimestampTz now = GetCurrentTimestamp();
+	RegistryFigures figures;
+	void *memory;
 
-	memcpy(memory, answer->rows.bytes, ANSWER_SIZE);
-	return memory;
+	if (ProcessInTransaction(RegistryProc(slot)))
+		return NULL;
+	if (RegistryRead(slot, &figures) && figures.pid == pid && AskForFigures(slot, &figures, now))
+		AwaitFigures(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
+	if (RegistryIsDeferred(slot) || (memory = CopySnapshot(slot, at)) == NULL)
+		return NULL;
+	if (ContextsAreAll(memory) || !Listens(slot))
+		return memory;
+	pfree(memory);
+	return NULL;
+}
+
+/*
+ * CopyAnswer
+ *		The answer of a process to a request with a number, if it is there.
+ */
+static void *
+CopyAnswer(int slot, int pid, uint64 number)
+{
+	for (int i = 0; i < NUM_ANSWERS; i++)
+	{
+		Answer *answer = &requests->answers[i];
+		uint64 version = pg_atomic_read_u64(&answer->version);
+		void *copy;
+
+		pg_read_barrier();
+		if (version % 2 != 0 || answer->slot != slot || answer->pid != pid ||
+			answer->number < number)
+			continue;
+		copy = palloc(ANSWER_SIZE);
+		memcpy(copy, answer->rows.bytes, ANSWER_SIZE);
+		pg_read_barrier();
+		if (pg_atomic_read_u64(&answer->version) == version)
+		{
+			(void) ChangeState(answer, ANSWER_UNREAD, ANSWER_FREE);
+			return copy;
+		}
+		pfree(copy);
+	}
+	return NULL;
+}
+
+/*
+ * Ask
+ *		Returns the number of the request.
+ */
+static uint64
+Ask(int slot, bool privileged)
+{
+	own->role = GetUserId();
+	own->privileged = privileged;
+	pg_write_barrier();
+	pg_atomic_write_u32(&own->waits_for, (uint32) slot + 1);
+	return pg_atomic_fetch_add_u64(&requests->mailboxes[slot].asked, 1) + 1;
+}
+
+static void
+Remind(int slot, int pid)
+{
+	pg_atomic_fetch_or_u32(&requests->mailboxes[slot].wanted, WANT_CONTEXTS);
+	if (Listens(slot))
+		InterruptsSend(slot, pid);
 }
 
 /*
  * Await
- *		Wait for an answer that was asked for.
+ *		Wait for the answer to a request with a number.
  */
 static RequestResult
-Await(Answer *answer, TimestampTz deadline, void **copy, TimestampTz *at)
+Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy)
 {
-	int slot = answer->slot;
-	int pid = answer->pid;
+	TimestampTz reminded = 0;
 
-	for (;;)
+	do
 	{
-		if (pg_atomic_read_u32(&answer->state) == ANSWER_DONE)
-		{
-			pg_read_barrier();
-			*copy = CopyAnswer(answer);
-			*at = 0;
-			return REQUEST_ANSWERED;
-		}
-		if ((*copy = CopySnapshot(slot, at)) != NULL && IsThere(slot, pid))
+		TimestampTz now = GetCurrentTimestamp();
+
+		if ((*copy = CopyAnswer(slot, pid, number)) != NULL)
 			return REQUEST_ANSWERED;
 		if (!IsThere(slot, pid))
 			return REQUEST_GONE;
-		if (!WaitAWhile(deadline))
-			return REQUEST_TIMEOUT;
-	}
+		if (TimestampDifferenceExceeds(reminded, now, REMIND_MS))
+		{
+			Remind(slot, pid);
+			reminded = now;
+		}
+	} while (WaitAWhile(deadline));
+	return REQUEST_TIMEOUT;
 }
 
 RequestResult
-RequestContexts(int slot, int pid, int64 timeout_ms, void **copy, TimestampTz *at)
+RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-	RequestResult result;
-	Answer *answer;
+	const PGPROC *proc = RegistryProc(slot);
+	bool idle = !ProcessInTransaction(proc);
+	TimestampTz deadline;
+	RequestResult result = REQUEST_TIMEOUT;
 
-	/* Idle processes need not be asked, and so no answer has to be free. */
-	if ((*copy = CopySnapshot(slot, at)) != NULL)
+	if ((*copy = CopyIdle(slot, pid, at)) != NULL)
 		return IsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
+	if (own == NULL)
+		RegistryPublish();
 
-	while ((answer = Claim()) == NULL)
-		if (!WaitAWhile(deadline))
-			return REQUEST_TIMEOUT;
-
-	PG_ENSURE_ERROR_CLEANUP(GiveBackAtExit, PointerGetDatum(answer));
+	/* One that waits for its client has nothing else to do. */
+	if (idle || ProcessAwaitsClient(proc))
+		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	*at = 0;
+	PG_TRY();
 	{
-		Ask(answer, slot, pid);
-		result = Await(answer, deadline, copy, at);
+		result = Await(slot, pid, Ask(slot, privileged), deadline, copy);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(GiveBackAtExit, PointerGetDatum(answer));
-	GiveBack(answer);
-	return result;
+	PG_FINALLY();
+	{
+		pg_atomic_write_u32(&own->waits_for, 0);
+	}
+	PG_END_TRY();
+	if (result != REQUEST_TIMEOUT)
+		return result;
+
+	*copy = CopySnapshot(slot, at);
+	if (!IsThere(slot, pid))
+		return REQUEST_GONE;
+	return idle && *copy != NULL && !RegistryIsDeferred(slot) ? REQUEST_ANSWERED : REQUEST_TIMEOUT;
 }

@@ -1,12 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * requests.h
- *	  Asking another process to sweep, to release, or for its contexts.
+ *	  Asking another process to sweep, to release, for its contexts, or to show
+ *	  what it holds.
  *
- * Who asks sets a flag.  The other process looks at it where its allocation is
- * slow anyway, at the end of a statement and of a transaction.  What it answers
- * goes into memory that the one who asks has prepared; nothing is allocated on
- * its behalf, and no lock is taken.
+ * Who asks sets a flag, and sends an interrupt to a process that takes it.  The
+ * other process looks at the flag where it checks for interrupts, where its
+ * allocation is slow anyway, and at the end of a statement and of a
+ * transaction.  What it answers goes into shared memory that is there from the
+ * start of the server on; nothing is allocated on behalf of the one who asks,
+ * and no lock is taken.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -19,19 +22,26 @@
 
 #include "datatype/timestamp.h"
 
+#include "backend/registry.h"
 #include "mcxt/process_heap.h"
 
 /* What a process can be asked for. */
 #define WANT_CONTEXTS 0x01
 #define WANT_SWEEP	  0x02
 #define WANT_RELEASE  0x04
+#define WANT_FIGURES  0x08
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
 extern void RequestsAttach(void *memory, bool anew);
 
-/* This process has taken a slot. */
+/* This process has taken a slot; it is about to give it up. */
 extern void RequestsBegin(int slot);
+extern void RequestsEnd(void);
+
+/* Let others interrupt this process; to be called where memory can be allocated. */
+extern void RequestsListen(void);
+extern bool RequestsCanCome(void);
 
 /* Do what was asked for, as far as now is a moment for it. */
 extern void RequestsServe(void);
@@ -39,21 +49,30 @@ extern void RequestsServe(void);
 /* Ask the process in a slot to sweep or to release. */
 extern void RequestWork(int slot, int pid, uint32 want);
 
+/*
+ * Before figures of other processes are read: ask those whose figures may be old
+ * to publish them, and wait for it, but only for some milliseconds in all.  Only
+ * processes for which may_read says so are asked.
+ */
+extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
+
 /* How asking for contexts ended. */
 typedef enum RequestResult
 {
 	REQUEST_ANSWERED,
 	REQUEST_GONE,	/* the process has ended */
-	REQUEST_TIMEOUT /* it did not answer in time, or there was no room to do so */
+	REQUEST_TIMEOUT /* it did not answer in time */
 } RequestResult;
 
 /*
  * Ask the process in a slot for its contexts and wait at most so many
- * milliseconds.  The answer is a palloc'd copy for ContextsNext; at says since
- * when it is known if it is a snapshot of an idle process, and is 0 if not.
+ * milliseconds.  The answer is a palloc'd copy for ContextsNext.  at is 0 if the
+ * process answered.  If it is idle, and after a timeout, the answer can be what
+ * it left when it was last seen; at says when that was.  After a timeout there
+ * may also be nothing, NULL.  privileged askers do not wait for others' turns.
  */
-extern RequestResult RequestContexts(int slot, int pid, int64 timeout_ms, void **answer,
-									 TimestampTz *at);
+extern RequestResult RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms,
+									 void **answer, TimestampTz *at);
 
 /* To be called where a statement or a transaction ends. */
 static inline void

@@ -5,8 +5,7 @@
  *
  * To publish at the end of each transaction would cost short ones dearly.  The
  * first does so at once; those that end soon after it only say that they have
- * something to show.  A timeout makes up for it, so that an idle process has
- * always shown how its last transaction left it, or does so in a moment.
+ * something to show.  Who wants to see it asks for it, see RequestFigures.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -19,21 +18,20 @@
 
 #include "storage/proc.h"
 
-/* A transaction ended: show what is held, at once or soon. */
-extern void ShowAtTransactionEnd(void);
+/*
+ * A transaction ended: show what is held, at once or when asked; asked says
+ * whether this process can be asked.
+ */
+extern void ShowAtTransactionEnd(bool can_be_asked);
+
+/* Somebody asked.  Allocates nothing. */
+extern void ShowNow(void);
 
 /*
- * Is a process outside of a transaction, or does it wait for its client in one?
- * Read without a lock, so it may have just ceased to be so.
+ * Is a process in a transaction, and does it wait for its client?  Read without a
+ * lock, so it may have just ceased to be so.
  */
-extern bool ProcessIsIdle(const PGPROC *proc);
-
-/*
- * For readers: if the process in a slot is idle and is about to show something,
- * wait until it has.  *patience is how many milliseconds may be waited, and is
- * lowered by those that were; begin with SHOWING_PATIENCE.
- */
-#define SHOWING_PATIENCE 50
-extern void ShowingAwait(int slot, int *patience);
+extern bool ProcessInTransaction(const PGPROC *proc);
+extern bool ProcessAwaitsClient(const PGPROC *proc);
 
 #endif /* GOARENA_SHOWING_H */

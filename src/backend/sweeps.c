@@ -273,11 +273,9 @@ AtTransactionEnd(XactEvent event, void *arg)
 	{
 		free_history_transactions++;
 		LimitsAtTransactionEnd();
-		ShowAtTransactionEnd();
+		ShowAtTransactionEnd(RequestsCanCome());
 	}
-	if (!process_heap_ready)
-		return;
-	if (!exit_registered)
+	if (goarena_trace >= TRACE_ALL && !exit_registered)
 	{
 		exit_registered = true;
 		on_proc_exit(TraceExit, (Datum) 0);
@@ -285,6 +283,9 @@ AtTransactionEnd(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
 		event == XACT_EVENT_PRE_PREPARE)
 	{
+		RequestsListen();
+		if (!process_heap_ready)
+			return;
 		FaultReportLearnNames();
 		if (ProcessHeapWantsAttention())
 			Maintain(SWEEP_TRANSACTION_END);

@@ -11,10 +11,8 @@
 
 #include <math.h>
 
-#include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -97,18 +95,11 @@ NameDatum(const ContextRow *row)
 }
 
 /*
- * MayReadIdents
- *		An identifier can be the text of a statement that a function prepared
- *		with the rights of its owner, so it takes what pg_backend_memory_contexts
- *		takes.
+ * FillArena
+ *		The columns of both functions.  An identifier can be the text of a statement
+ *		that a function prepared with the rights of its owner, so it takes what
+ *		pg_backend_memory_contexts takes.
  */
-static bool
-MayReadIdents(void)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-}
-
-/* The columns of both functions. */
 static void
 FillArena(const ContextRow *row, bool with_ident, Datum *values, bool *nulls)
 {
@@ -141,7 +132,7 @@ FillArena(const ContextRow *row, bool with_ident, Datum *values, bool *nulls)
 Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
-	bool with_idents = MayReadIdents();
+	bool with_idents = MayReadAll();
 	ReturnSetInfo *rows;
 	ContextRow *snapshot;
 	int room;
@@ -178,7 +169,7 @@ static void
 PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool with_idents = MayReadIdents();
+	bool with_idents = MayReadAll();
 	ContextRow row;
 	Size offset = 0;
 
@@ -245,7 +236,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	RequireMayRead(&target);
 
-	switch (RequestContexts(slot, pid, timeout, &packed, &at))
+	switch (RequestContexts(slot, pid, MayReadAll(), timeout, &packed, &at))
 	{
 		case REQUEST_ANSWERED:
 			PutPacked(rows, packed, at);
@@ -254,12 +245,14 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 			WarnNoProcess(pid);
 			break;
 		case REQUEST_TIMEOUT:
-			ereport(ERROR,
+			ereport(WARNING,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("process %d did not answer within %g s", pid, seconds),
-					 errdetail("A process answers where it allocates memory and at the end of "
-							   "statements, and waits for its turn if many are asked."),
-					 errhint("Its totals, as it last published them, are in goarena_stats().")));
+					 packed == NULL ? errdetail("Nothing is known of its contexts.")
+									: errdetail("The contexts are those when it was last seen, see "
+												"age.")));
+			if (packed != NULL)
+				PutPacked(rows, packed, at);
 			break;
 	}
 	return (Datum) 0;

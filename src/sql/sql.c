@@ -35,9 +35,15 @@ RequireActive(void)
 }
 
 bool
+MayReadAll(void)
+{
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
+bool
 MayRead(const RegistryFigures *process)
 {
-	return process->pid == MyProcPid || has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
+	return process->pid == MyProcPid || MayReadAll() ||
 		   (OidIsValid(process->role) && has_privs_of_role(GetUserId(), process->role));
 }
 

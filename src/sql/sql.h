@@ -30,6 +30,9 @@
 /* Raise an error with a hint unless contexts are being adopted. */
 extern void RequireActive(void);
 
+/* Has the user the privileges of pg_read_all_stats? */
+extern bool MayReadAll(void);
+
 /*
  * May the user see figures and contexts of a process?  As for pg_stat_activity:
  * those of roles that are theirs, or all with pg_read_all_stats.

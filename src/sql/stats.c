@@ -13,7 +13,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "backend/showing.h"
+#include "backend/requests.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
@@ -96,22 +96,20 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 Datum
 goarena_stats(PG_FUNCTION_ARGS)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	int patience = SHOWING_PATIENCE;
 	RegistryFigures figures;
 	ReturnSetInfo *rows;
+	TimestampTz now;
 
 	RequireActive();
 	rows = BeginRows(fcinfo);
+	RequestFigures(MayRead);
+	now = GetCurrentTimestamp();
 	RegistryLookClosely(now);
 	RegistryMeasure(&figures, now);
 	PutStats(rows, &figures, true);
 	for (int i = 0; i < RegistrySlots(); i++)
-	{
-		ShowingAwait(i, &patience);
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
 			PutStats(rows, &figures, MayRead(&figures));
-	}
 	return (Datum) 0;
 }
 
@@ -124,6 +122,7 @@ goarena_total_held(PG_FUNCTION_ARGS)
 	RequireActive();
 	if (!RegistryExists())
 		PG_RETURN_NULL();
+	RequestFigures(MayRead);
 	PG_RETURN_INT64((int64) RegistryTotalHeld());
 }
 

@@ -151,26 +151,78 @@ ok(wait_until(sub { ask($asker, $swept) > $before }),
 ask($target, 'ROLLBACK');
 
 #
+# One that allocates nothing answers where it checks for interrupts
+#
+sub wait_event_of
+{
+	my ($pid) = @_;
+
+	return ask($asker, "SELECT wait_event FROM pg_stat_activity WHERE pid = $pid");
+}
+
+my $offset = -s $node->logfile;
+my $fresh = "SELECT count(*) > 5, bool_and(age IS NULL) FROM goarena_arenas($pid, 60)";
+ask($asker, 'SELECT pg_advisory_lock(1)');
+my %waits = (
+	'computing' => [ 'DO $$ BEGIN LOOP END LOOP; END $$', '' ],
+	'asleep' => [ 'SELECT pg_sleep(600)', 'PgSleep' ],
+	'waiting for a lock' => [ 'SELECT pg_advisory_lock(1)', 'advisory' ]);
+foreach my $how (sort keys %waits)
+{
+	my ($statement, $event) = @{ $waits{$how} };
+
+	ask($target, 'SELECT test_create(); SELECT test_fill(5000000)');
+	start($target, "BEGIN; $statement");
+	ok(wait_until(sub { state_of($pid) eq 'active' && wait_event_of($pid) eq $event }),
+		"$how: it is at work");
+	is(ask($asker, $fresh), 't|t', "$how: it answers") foreach 1 .. 3;
+	my $held = "SELECT used_bytes >= 5000000 FROM goarena_arenas($pid, 60) WHERE name = 'goarena test'";
+	is(ask($asker, $held), 't', "$how: with what it has");
+	is(ask($asker, "SELECT clock_timestamp() - published < '1 s' FROM (SELECT pg_sleep(1.1)) s, goarena_stats() WHERE pid = $pid"),
+		't', "$how: its figures are new");
+	like(cancel($target, $pid), qr/canceling statement/, "$how: it is cancelled");
+	ask($target, 'ROLLBACK; SELECT test_delete()');
+}
+unlike(log_of($node, $offset), qr/LOG: /, 'nothing of it is in the log');
+
+# the server's own function works as before
+start($target, 'DO $$ BEGIN LOOP END LOOP; END $$');
+ok(wait_until(sub { state_of($pid) eq 'active' }), 'computing: it is at work again');
+ask($asker, "SELECT pg_log_backend_memory_contexts($pid)");
+ok(wait_until(sub { log_of($node, $offset) =~ /logging memory contexts of PID $pid.*Grand total: /s }),
+	'pg_log_backend_memory_contexts() logs');
+is(ask($asker, $fresh), 't|t', 'and it answers after that');
+like(cancel($target, $pid), qr/canceling statement/, 'computing: it is cancelled');
+ask($asker, 'SELECT pg_advisory_unlock(1)');
+
+#
 # No answer in time
 #
+my $last_seen = "SELECT count(*) > 5, bool_and(age >= '0') FROM goarena_arenas($pid, %s)";
+ask($target, 'BEGIN');
 start($target, 'SELECT pg_sleep(600)');
-ok(wait_until(sub { state_of($pid) eq 'active' }), 'asleep: it is active');
+ok(wait_until(sub { wait_event_of($pid) eq 'PgSleep' }), 'stopped: it is in a statement');
+kill('STOP', $pid);
 ask($asker, '\set VERBOSITY verbose');
 my $started = time;
 like(
-	refused($asker, "SELECT * FROM goarena_arenas($pid, 0.5)"),
-	qr/ERROR:  55000: process $pid did not answer within 0\.5 s.*DETAIL:.*HINT:.*goarena_stats\(\)/s,
-	'asleep: no answer in time is an error');
-cmp_ok(time - $started, '>=', 0.5, 'asleep: not before the time is over');
-cmp_ok(time - $started, '<', 20, 'asleep: and not long after');
+	refused($asker, sprintf($last_seen, 0.5)),
+	qr/WARNING:  55000: process $pid did not answer within 0\.5 s.*DETAIL:  The contexts are those when it was last seen/s,
+	'stopped: no answer in time is a warning');
+cmp_ok(time - $started, '>=', 0.5, 'stopped: not before the time is over');
+cmp_ok(time - $started, '<', 60, 'stopped: and not long after');
 ask($asker, '\set VERBOSITY default');
-like(refused($asker, "SELECT * FROM goarena_arenas($pid, 0)"),
-	qr/did not answer within 0 s/, 'asleep: without waiting');
+is(ask($asker, sprintf($last_seen, 0.1)), 't|t', 'stopped: it is shown as it was last seen');
+like(refused($asker, sprintf($last_seen, 0)), qr/did not answer within 0 s/, 'stopped: without waiting');
+is( ask($asker, q{
+		SELECT count(DISTINCT s.pid) > 1 FROM goarena_stats() s, goarena_arenas(s.pid, 0.1)
+		WHERE s.pid <> pg_backend_pid() AND backend_type IN ('client backend', 'checkpointer')}),
+	't', 'stopped: a query over all processes goes on');
 
 # the one who waits can be cancelled, time out, and be terminated
 ask($asker, q{SET statement_timeout = '200ms'});
 like(refused($asker, "SELECT * FROM goarena_arenas($pid, 600)"),
-	qr/statement timeout/, 'asleep: the one who waits times out');
+	qr/statement timeout/, 'stopped: the one who waits times out');
 ask($asker, 'RESET statement_timeout');
 for my $i (1 .. 10)
 {
@@ -178,54 +230,81 @@ for my $i (1 .. 10)
 	my $waiter_pid = backend_pid($waiter);
 
 	start($waiter, "SELECT * FROM goarena_arenas($pid, 600)");
-	ok(wait_until(sub { state_of($waiter_pid) eq 'active' }), "asleep: $i waits");
+	ok(wait_until(sub { state_of($waiter_pid) eq 'active' }), "stopped: $i waits");
 	ask($asker, "SELECT pg_terminate_backend($waiter_pid, 60000)");
 	eval { $waiter->quit };
 }
 
-# those who were given up hold no place
-my $second_target = session($node);
-my $second_pid = backend_pid($second_target);
-start($second_target, $busy);
-is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 60)"),
-	't', 'asleep: others are answered');
+#
+# Many of one user who wait keep nobody else waiting
+#
+$node->safe_psql('postgres', 'CREATE ROLE many LOGIN; CREATE ROLE other LOGIN');
+sub session_of
+{
+	my ($role) = @_;
 
-# as many as can wait at a time, and one more
-my @waiters = map { session($node) } 1 .. 8;
-start($_, "SELECT count(*) FROM goarena_arenas($pid, 600)") foreach @waiters;
+	return $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', $role ]);
+}
+my %theirs = map { $_ => session_of($_) } 'many', 'other';
+my %their_pid = map { $_ => backend_pid($theirs{$_}) } keys %theirs;
+start($theirs{$_}, $busy) foreach keys %theirs;
+kill('STOP', $their_pid{many});
+my @waiters = map { session_of('many') } 1 .. 20;
+start($_, "SELECT count(*) FROM goarena_arenas($their_pid{many}, 600)") foreach @waiters;
 ok( wait_until(sub {
 			ask($asker, q{
 				SELECT count(*) FROM pg_stat_activity
 				WHERE query LIKE '%goarena_arenas(%600)%' AND state = 'active' AND wait_event_type = 'Extension'
-			}) == 8
+			}) == @waiters
 		}),
 	'many wait');
-like(refused($asker, "SELECT * FROM goarena_arenas($second_pid, 0.2)"),
-	qr/did not answer within 0\.2 s/, 'one more has to wait for a place');
+my $second = session_of('other');
+is(ask($_, "SELECT count(*) > 5, bool_and(age IS NULL) FROM goarena_arenas($their_pid{other}, 60)"),
+	't|t', 'many wait: others are answered')
+  foreach $asker, $second;
 is( ask($asker, "SELECT bool_and(age >= '0') FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'), 0)"),
-	't', 'idle processes answer all the same');
+	't', 'many wait: idle processes answer all the same');
 
-# the target exits while they wait
-ask($asker, "SELECT pg_terminate_backend($pid, 60000)");
-eval { $target->quit };
+# the one that they wait for goes on
+kill('CONT', $their_pid{many});
+foreach my $waiter (@waiters)
+{
+	my ($result) = $waiter->query('SELECT 5');
+
+	like($result, qr/^[1-9]\d*\n5$/, 'it goes on: all who wait are answered');
+}
+
+# it exits while they wait
+kill('STOP', $their_pid{many});
+start($_, "SELECT count(*) FROM goarena_arenas($their_pid{many}, 600)") foreach @waiters;
+ask($asker, "SELECT pg_terminate_backend($their_pid{many})");
+kill('CONT', $their_pid{many});
 foreach my $waiter (@waiters)
 {
 	$waiter->{stderr} = '';
 	my ($result) = $waiter->query('SELECT 5');
-	my ($warned) = $waiter->{stderr} =~ /(WARNING:  PID $pid is not a process)/;
+	my ($warned) = $waiter->{stderr} =~ /(WARNING:  PID \d+ is not a process)/;
 
-	# once its transaction is over it may still be seen as idle for a moment
+	# it may have answered before it went
 	like("$result, " . ($warned // $waiter->{stderr}),
-		qr/^(0\n5, WARNING:  PID $pid is not a process|[1-9]\d*\n5, )/s,
-		'it exits: those who wait get no rows, or what it left');
+		qr/^(0\n5, WARNING:  PID \d+ is not a process|[1-9]\d*\n5, )/s,
+		'it exits: those who wait get no rows, or what it had');
 	end_session($waiter);
 }
-is(ask($asker, "SELECT count(*) > 5 FROM goarena_arenas($second_pid, 60)"),
-	't', 'it exits: others are answered');
+end_session($second);
+ask($asker, "SELECT pg_terminate_backend($their_pid{other}, 60000)");
+eval { $_->quit } foreach values %theirs;
+kill('CONT', $pid);
+cancel($target, $pid);
+ask($target, 'ROLLBACK');
+end_session($target);
 
 #
 # SIGSTOP
 #
+my $second_target = session($node);
+my $second_pid = backend_pid($second_target);
+start($second_target, $busy);
 for my $i (1 .. 5)
 {
 	kill('STOP', $second_pid);

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * interrupts.h
+ *	  A safe point at each CHECK_FOR_INTERRUPTS().
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_INTERRUPTS_H
+#define GOARENA_INTERRUPTS_H
+
+#include "postgres.h"
+
+/*
+ * From now on have a function called, with interrupts held off, where this
+ * process checks for interrupts after somebody sent it one.  The function must
+ * not allocate or raise errors.  Only the first call does anything.  To be
+ * called where memory can be allocated; false if the server is not as expected.
+ */
+extern bool InterruptsListen(void (*serve)(void));
+
+/* Send an interrupt to the process in a slot, which listens. */
+extern void InterruptsSend(int slot, int pid);
+
+#endif /* GOARENA_INTERRUPTS_H */
