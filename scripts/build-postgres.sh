@@ -1,14 +1,11 @@
 #!/bin/bash
-# build-postgres.sh MAJOR [plain|cassert] - build a PostgreSQL for the tests
+# build-postgres.sh MAJOR cassert - build a PostgreSQL for the tests
 #
-# For the majors that this Debian has no packages of: builds the source of Debian's
-# package, with the flags that Debian hardens its own builds with, and keeps the
-# result in the cache.  cassert adds --enable-cassert.  The last line of the output
-# is where it is.
+# Builds the source of Debian's package with assertions, which Debian's own builds do
+# not have, and else with the flags that Debian hardens those with.  Keeps the result
+# in the cache.  The last line of the output is where it is.
 #
-# If the source cannot be fetched, as may be with a release candidate that has been
-# superseded, Debian's own packages take the place of a plain build, see
-# scripts/debian-root.sh.
+# The exit status is 77, and the last line says why, if the source is not to be had.
 #
 # What the tests need besides the server comes with it: the extensions, Perl modules
 # and pg_regress they use, and PostgreSQL's own regression tests in $pkglibdir.
@@ -25,7 +22,7 @@ source "$(dirname "$0")/common.sh"
 source "$TOP/scripts/source.sh"
 
 unset PG_CONFIG
-usage="usage: build-postgres.sh 17|18|19 [plain|cassert]"
+usage="usage: build-postgres.sh MAJOR cassert"
 EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi test_decoding)
 
 # Set FLAGS, the arguments of configure.
@@ -36,12 +33,7 @@ set_flags()
 		--without-readline --without-zlib
 		CFLAGS='-O2 -g -fno-omit-frame-pointer -fstack-protector-strong -Wformat -Werror=format-security'
 		CPPFLAGS='-D_FORTIFY_SOURCE=2'
-		LDFLAGS='-Wl,-z,relro -Wl,-z,now')
-	if [ "$PG_KIND" = cassert ]; then
-		FLAGS+=(--enable-cassert)
-	elif [ "$PG_MAJOR" = "$LLVM_MAJOR" ]; then
-		FLAGS+=(--with-llvm LLVM_CONFIG=llvm-config-14 CLANG=clang-14)
-	fi
+		LDFLAGS='-Wl,-z,relro -Wl,-z,now' --enable-cassert)
 }
 
 build()
@@ -85,11 +77,11 @@ check_build()
 }
 
 PG_MAJOR=${1:-}
-PG_KIND=${2:-plain}
-[[ $PG_MAJOR =~ ^(17|18|19)$ && $PG_KIND =~ ^(plain|cassert)$ && $# -le 2 ]] || die "$usage"
+PG_KIND=${2:-cassert}
+[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND = cassert && $# -le 2 ]] || die "$usage"
 
 find_cache
-PREFIX=$(build_prefix)
+PREFIX=$(server_directory)
 set_flags
 STAMP=$(say "gcc $(gcc -dumpfullversion)" && printf '%s\n' "${FLAGS[@]}" "${EXTENSIONS[@]}")
 
@@ -101,18 +93,9 @@ if [ -z "${FORCE:-}" ] && [ "$(cat "$PREFIX/goarena-build" 2>/dev/null)" = "$STA
 	exit 0
 fi
 
-if [ -z "${FORCE:-}" ] && [ "$PG_KIND" = plain ] && [ -e "$(root_of_server)" ]; then
-	root_of_server
-	exit 0
-fi
-
 start=$SECONDS
 make_scratch
-if ! fetch_source "$PG_MAJOR" "$SCRATCH/source"; then
-	[ "$PG_KIND" = plain ] || exit 1
-	run_job "$TOP/scripts/debian-root.sh" "$PG_MAJOR"
-	exit "$JOB_STATUS"
-fi
+fetch_source "$PG_MAJOR" "$SCRATCH/source" 2>&1 || exit "$SKIPPED"
 say "building PostgreSQL $(source_version "$SCRATCH/source") ($PG_KIND)"
 quietly build "$SCRATCH/source"
 quietly install_build "$SCRATCH/source"

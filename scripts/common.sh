@@ -11,14 +11,52 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The majors that goarena supports, the one that this Debian has packages of, and
-# the one of the others that is built with LLVM.
-ALL_MAJORS=(15 17 18 19)
-PACKAGED_MAJOR=15
-LLVM_MAJOR=17
+ALL_MAJORS=(15 17 18 19)		# that goarena supports
+SKIPPED=77						# exit status of what cannot be done here
 
-# Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR, from
-# a package or built by us as PG_KIND says, plain or cassert.
+# Print the major that this system has packages of.
+packaged_major()
+{
+	local codename major newest=15
+
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release 2>/dev/null || true)
+	case "$codename" in
+		bookworm) say 15 ;;
+		trixie) say 17 ;;
+		forky) say 18 ;;
+		*)
+			for major in "${ALL_MAJORS[@]}"; do
+				[ ! -x "/usr/lib/postgresql/$major/bin/pg_config" ] || newest=$major
+			done
+			say "$newest" ;;
+	esac
+}
+
+say()
+{
+	printf '%s\n' "$*"
+}
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# End because something cannot be had or done on this machine, which is no failure.
+skip()
+{
+	say "$*"
+	exit "$SKIPPED"
+}
+
+[[ -e /dev/fd/0 && -c /dev/null ]] || die "/proc and /dev must be mounted"
+
+PACKAGED_MAJOR=$(packaged_major)
+
+# Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR.  If
+# PG_KIND is plain, it is Debian's: installed, or in a root directory of the release of
+# Debian that has it, see debian-root.sh.  If it is cassert, we build it.
 if [ -n "${PG_CONFIG:-}" ]; then
 	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 fi
@@ -38,17 +76,6 @@ SCRATCH=
 JOB=
 BACKGROUND=
 JOB_STATUS=0
-
-say()
-{
-	printf '%s\n' "$*"
-}
-
-die()
-{
-	printf '%s: %s\n' "${0##*/}" "$*" >&2
-	exit 1
-}
 
 # Set GOARENA_CACHE, the directory that keeps what takes long to get or to build.
 # Servers run from it as an unprivileged user; a directory that cannot be used is
@@ -78,35 +105,36 @@ as_nobody()
 # Is the server one that scripts/build-postgres.sh makes?
 is_built()
 {
-	[ -z "${PG_CONFIG:-}" ] && { [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ] || [ "$PG_KIND" != plain ]; }
+	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" != plain ]
 }
 
-# Print where the PostgreSQL that we build is or will be.
-build_prefix()
+# Is it one in a root directory that scripts/debian-root.sh makes?
+is_in_root()
 {
-	local suffix=
-
-	[ "$PG_KIND" = plain ] || suffix=-$PG_KIND
-	say "$GOARENA_CACHE/postgresql-$PG_MAJOR$suffix"
+	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" = plain ] && [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ]
 }
 
-# Print where Debian's packages of that major are instead, with the system they are
-# for, if it cannot be built.
-root_of_server()
+# Print where such a server is or will be.
+server_directory()
 {
-	say "$GOARENA_CACHE/debian-$PG_MAJOR"
+	if is_in_root; then
+		say "$GOARENA_CACHE/debian-$PG_MAJOR"
+	else
+		say "$GOARENA_CACHE/postgresql-$PG_MAJOR-$PG_KIND"
+	fi
 }
 
 # Run this script again, in the root directory of the server, and end as it does.
 run_in_root()
 {
-	local directories=("$TOP" /tmp) directory
+	local tests=$GOARENA_CACHE/core-tests directories=(/tmp) directory
 
-	for directory in "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}"; do
+	mkdir -p "$tests"
+	for directory in "$TOP" "$tests" "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}" "${BENCH_REPORT:-}"; do
 		[[ -z $directory || $directory = /tmp/* ]] || directories+=("$directory")
 	done
-	run_job "$TOP/scripts/in_root.sh" "$(root_of_server)" "${directories[@]}" -- \
-		env PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" \
+	run_job "$TOP/scripts/in_root.sh" "$(server_directory)" "${directories[@]}" -- \
+		env PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" GOARENA_CACHE="$GOARENA_CACHE" \
 		"$(realpath "$0")" "${ARGUMENTS[@]}"
 	exit "$JOB_STATUS"
 }
@@ -115,13 +143,12 @@ run_in_root()
 # 19rc1) and PG_REGRESS.
 find_postgres()
 {
-	if is_built; then
+	if is_in_root; then
 		find_cache
-		PG_CONFIG=$(build_prefix)/bin/pg_config
-		if [ ! -e "$PG_CONFIG" ] && [ "$PG_KIND" = plain ] && [ -e "$(root_of_server)" ]; then
-			run_in_root
-		fi
-		[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh"
+		run_in_root
+	elif is_built; then
+		find_cache
+		PG_CONFIG=$(server_directory)/bin/pg_config
 	fi
 	PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}
 	[ -x "$PG_CONFIG" ] || die "no $PG_CONFIG: run scripts/setup.sh, or set PG_CONFIG"

@@ -1,10 +1,16 @@
 #!/bin/bash
 # debian-root.sh MAJOR - Debian's own packages of a PostgreSQL, in a root directory
 #
-# For a major whose source cannot be fetched: makes a root directory of the release of
-# Debian that the packages are for, and keeps it in the cache.  Servers in it are
-# Debian's production builds; common.sh runs the scripts inside.  The packages have no
-# regression tests, so those of the major before come with it, see test/core/run.sh.
+# For the majors that this system has no packages of: makes a root directory of the
+# release of Debian that has them, with all that the tests need, and keeps it in the
+# cache.  Servers in it are Debian's production builds; common.sh runs the scripts
+# inside.  The last line of the output is where it is.
+#
+# The exit status is 77, and the last line says why, if there is no such root directory
+# to be had: no mirror has the packages, or this machine cannot make one.
+#
+# A root directory in the cache is used as it is, without a look at what Debian has by
+# now, as long as it was made with the same packages.
 #
 #   FORCE=1        make it anyway
 #   GOARENA_CACHE  where it is kept, see common.sh
@@ -14,52 +20,90 @@ source "$(dirname "$0")/common.sh"
 # shellcheck source=scripts/source.sh
 source "$TOP/scripts/source.sh"
 
-# The release that the packages of experimental are for
-RELEASE=forky
+ATTEMPT_TIME=1200				# seconds
 
+# Remove directories of the cache.  Whatever should be mounted there stays.
+remove()
+{
+	rm -rf --one-file-system -- "$@"
+}
+
+# Make root directory $1 of release $2 from apt's lines in the other arguments.
 make_root()
 {
-	local root=$1 packages sources options
+	local root=$1 release=$2 options pin
 
-	packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" gcc make libc6-dev
-		libipc-run-perl perl procps patch)
-	mapfile -t sources < <(source_lines "$RELEASE" experimental | sed -n 's/^deb-src/deb/p' | grep -v security)
-	# apt's own preferences would leave these at the version of the release
-	packages+=(libpq5/experimental libpq-dev/experimental)
-	mapfile -t options < <(apt-config dump Acquire::Check-Valid-Until | sed 's/^/--aptopt=/')
-	mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" "${options[@]}" \
-		--include="$(IFS=, && say "${packages[*]}")" "$RELEASE" "$root" "${sources[@]}"
+	shift 2
+	# What the system's apt was told about mirrors holds for this one, too.
+	mapfile -t options < <(
+		apt-config dump Acquire | grep -E '^Acquire::(Check-Valid-Until|Check-Date|Retries|https?)\b.* "[^"]+";$' |
+			sed 's/^/--aptopt=/')
+	# apt takes nothing from experimental by itself.
+	pin="Package: libpq* postgresql-*\nPin: release a=experimental\nPin-Priority: 500\n"
+	unshare --mount -- timeout -k 10 "$ATTEMPT_TIME" \
+		mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" "${options[@]}" \
+		--setup-hook="printf '$pin' >\"\$1/etc/apt/preferences.d/goarena\"" \
+		--include="$(IFS=, && say "${PACKAGES[*]}")" "$release" "$root" "$@"
+	chroot "$root" "/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" --version
 }
 
-# Put the regression tests of major $1 where run.sh looks for those of the server.
-borrow_tests()
+# Make root directory $1 from the first place that has the packages.  If the mirror of
+# security updates is what fails, without it.
+make_from_any_place()
 {
-	local source=$SCRATCH/source target=$2/usr/lib/postgresql/$PG_MAJOR/lib/regress
+	local root=$1 release rest lines without
 
-	fetch_source "$1" "$source" || die "no tests for PostgreSQL $PG_MAJOR"
-	mkdir "$target"
-	cp -R "$source"/src/test/regress/{sql,expected,data,parallel_schedule,resultmap} "$target"
-	# 19 makes a plan for one of 18's queries that starts parallel workers 20,000 times.
-	sed -i 's/ join_hash\>//' "$target/parallel_schedule"
-	source_version "$source" >"$target/borrowed"
+	while read -r -a place <&3; do
+		release=${place[0]}
+		mapfile -t lines < <(find_source_lines deb "${place[@]}")
+		[ ${#lines[@]} -gt 0 ] || skip "no root directory for PostgreSQL $PG_MAJOR: apt knows no mirror of Debian"
+		mapfile -t without < <(printf '%s\n' "${lines[@]}" | grep -v -- '-security main$')
+		say "making a root directory of ${place[*]} with Debian's PostgreSQL $PG_MAJOR"
+		remove "$root"
+		run_job make_root "$root" "$release" "${lines[@]}" >"$SCRATCH/log" 2>&1
+		if [ "$JOB_STATUS" -ne 0 ] && [ ${#without[@]} -lt ${#lines[@]} ]; then
+			remove "$root"
+			run_job make_root "$root" "$release" "${without[@]}" >"$SCRATCH/log" 2>&1
+		fi
+		[ "$JOB_STATUS" -ne 0 ] || return 0
+		tail -n 20 "$SCRATCH/log"
+	done 3< <(places_of "$PG_MAJOR")
+	remove "$root"
+	skip "no root directory for PostgreSQL $PG_MAJOR: $( { grep -a '^E: ' "$SCRATCH/log" || tail -n 1 "$SCRATCH/log"; } | tail -n 1)"
 }
 
-[[ $# -eq 1 && $1 =~ ^[0-9]+$ ]] || die "usage: debian-root.sh MAJOR"
-[ "$EUID" -eq 0 ] || die "only root can make a root directory"
+[[ $# -eq 1 && " ${ALL_MAJORS[*]} " = *" $1 "* ]] || die "usage: debian-root.sh MAJOR (${ALL_MAJORS[*]})"
 PG_MAJOR=$1
+PG_KIND=plain
 unset PG_CONFIG
+PACKAGES=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" gcc make libc6-dev
+	bison bzip2 flex libcmocka-dev libipc-run-perl patch perl procps xz-utils)
+STAMP=${PACKAGES[*]}
+
 find_cache
-root=$(root_of_server)
-exec 9>"$root.lock"
-flock 9
-if [ -n "${FORCE:-}" ] || [ ! -e "$root" ]; then
-	start=$SECONDS
-	make_scratch
-	say "making a root directory with Debian's PostgreSQL $PG_MAJOR"
-	rm -rf -- "$root" "$root.new"
-	quietly make_root "$root.new"
-	borrow_tests $((PG_MAJOR - 1)) "$root.new"
-	mv -T "$root.new" "$root"
-	say "made in $((SECONDS - start)) s"
+root=$GOARENA_CACHE/debian-$PG_MAJOR
+is_ready()
+{
+	[ -z "${FORCE:-}" ] && [ "$(cat "$root/goarena-root" 2>/dev/null)" = "$STAMP" ]
+}
+
+if ! is_ready; then
+	[ "$EUID" -eq 0 ] || skip "only root can make a root directory for PostgreSQL $PG_MAJOR"
+	command -v mmdebstrap >/dev/null || skip "no mmdebstrap to make a root directory for PostgreSQL $PG_MAJOR"
+	unshare --mount -- true 2>/dev/null ||
+		skip "no mounts of one's own here, as the tests with PostgreSQL $PG_MAJOR need"
+
+	# one at a time, and not while somebody uses it
+	exec 9>"$root.lock"
+	flock 9
+	if ! is_ready; then
+		start=$SECONDS
+		make_scratch
+		make_from_any_place "$root.new"
+		say "$STAMP" >"$root.new/goarena-root"
+		remove "$root"
+		mv -T "$root.new" "$root"
+		say "made in $((SECONDS - start)) s"
+	fi
 fi
 say "$root"

@@ -1,37 +1,53 @@
 #!/bin/bash
-# setup.sh [run|bench|server|test] - get what is missing on Debian
+# setup.sh [--list] [run|bench|server|test] - get what is missing on Debian
 #
 #   run     what it takes to build and run goarena
 #   bench   what it takes to run the benchmarks as well
 #   server  what the tests with a server take as well
 #   test    what all tests take (default)
 #
-# The server comes from the package of PG_MAJOR (default 15), else
-# scripts/build-postgres.sh makes it.  With PG_CONFIG set, it is there.
+# The server is that of PG_MAJOR (default: of this system's own packages) and PG_KIND,
+# see common.sh.  With PG_CONFIG set, it is there.  The exit status is 77, and the last
+# line says why, if the server is not to be had.
+#
+# With --list nothing is done but to say what would be got, a line for each thing.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
+usage="usage: setup.sh [--list] [run|bench|server|test]"
+list=false
+if [ "${1:-}" = --list ]; then
+	list=true
+	shift
+fi
 what=${1:-test}
-packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
+[[ $what =~ ^(run|bench|server|test)$ && $# -le 1 ]] || die "$usage"
+
+CLANG_FORMAT=clang-format-14	# other versions format otherwise
+packages=()						# of the server
 tools=(gcc make libc6-dev)
+optional=()
 # PostgreSQL's source, for a build or for the regression tests
 source=(bison flex perl bzip2 xz-utils)
-if is_built; then
+if is_in_root; then
+	tools=(mmdebstrap)			# the rest is in the root directory
+elif is_built; then
 	tools+=("${source[@]}" pkg-config libicu-dev liblz4-dev libipc-run-perl)
-	[ "$PG_MAJOR" != "$LLVM_MAJOR" ] || tools+=(g++ llvm-14-dev clang-14)
-	[ "$PG_MAJOR" != 19 ] || tools+=(mmdebstrap)	# see debian-root.sh
+elif [ -z "${PG_CONFIG:-}" ]; then
+	packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 fi
-case "$what" in
-	run) ;;
-	bench) tools+=(perl strace valgrind) ;;
-	server|test)
-		tools+=(libipc-run-perl perl patch procps)
-		[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
-	test) tools+=(libcmocka-dev clang-format-14) ;;
-	server) ;;
-	*) die "usage: setup.sh [run|bench|server|test]" ;;
-esac
+if ! is_in_root; then
+	case "$what" in
+		bench) tools+=(perl strace valgrind) ;;
+		server|test)
+			tools+=(libipc-run-perl perl patch procps)
+			[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
+		test)
+			tools+=(libcmocka-dev)
+			optional+=("$CLANG_FORMAT") ;;
+	esac
+fi
 
 command -v dpkg-query >/dev/null ||
 	die "this script knows Debian only; wanted are: ${packages[*]} ${tools[*]}"
@@ -43,13 +59,13 @@ version()
 		sed -n 's/^installed //p'
 }
 
-# Set missing, the packages that are not installed.
+# Set missing, the packages that are not installed, and missing_optional.
 find_missing()
 {
 	local package headers
 
-	missing=()
-	if [ -z "${PG_CONFIG:-}" ] && ! is_built; then
+	missing=() missing_optional=()
+	if [ ${#packages[@]} -gt 0 ]; then
 		# The headers must be those of the server: update both when they differ.
 		headers=$(version "${packages[1]}")
 		if [ -z "$headers" ] || [ "$(version "${packages[0]}")" != "$headers" ]; then
@@ -59,37 +75,68 @@ find_missing()
 	for package in "${tools[@]}"; do
 		[ -n "$(version "$package")" ] || missing+=("$package")
 	done
+	for package in "${optional[@]}"; do
+		[ -n "$(version "$package")" ] || missing_optional+=("$package")
+	done
+}
+
+# Install packages.  Leaves what apt said in OUTPUT.
+install()
+{
+	OUTPUT=$(apt-get install -y -q --no-install-recommends "$@" 2>&1)
 }
 
 install_missing()
 {
-	local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
-	local output createcluster=/etc/postgresql-common/createcluster.conf
+	local createcluster=/etc/postgresql-common/createcluster.conf package
 
-	[ "$EUID" -eq 0 ] ||
-		die "packages are missing; as root run: apt-get update && ${install[*]}"
+	if [ "$EUID" -ne 0 ]; then
+		[ ${#missing[@]} -gt 0 ] || return 0
+		! is_in_root || skip "only root can make a root directory for PostgreSQL $PG_MAJOR"
+		die "packages are missing; as root run: apt-get update && apt-get install ${missing[*]}"
+	fi
 	# Without this the package starts a cluster of its own.
 	if [ -z "$(version postgresql-common)" ] && [ ! -e "$createcluster" ]; then
 		mkdir -p "$(dirname "$createcluster")"
 		say 'create_main_cluster = false' >"$createcluster"
 	fi
-	say "installing ${missing[*]}"
+	say "installing ${missing[*]} ${missing_optional[*]}"
 	export DEBIAN_FRONTEND=noninteractive
-	output=$(apt-get update -q 2>&1) || say "$output"	# some other repository may be out of order
-	output=$("${install[@]}" 2>&1) || die "$output"
+	OUTPUT=$(apt-get update -q 2>&1) || say "$OUTPUT"	# some other repository may be out of order
+	if [ ${#missing[@]} -gt 0 ]; then
+		install "${missing[@]}" || die "$OUTPUT"
+	fi
+	for package in "${missing_optional[@]}"; do
+		install "$package" || say "$package cannot be had"
+	done
 }
+
+if "$list"; then
+	find_missing
+	printf '%s\n' "${missing[@]}" "${missing_optional[@]}" | sed '/^$/d'
+	find_cache
+	if is_in_root && [ ! -e "$(server_directory)" ]; then
+		say "Debian's PostgreSQL $PG_MAJOR in $(server_directory)"
+	elif is_built && [ ! -e "$(server_directory)" ]; then
+		say "a build of PostgreSQL $PG_MAJOR with assertions in $(server_directory)"
+	fi
+	exit 0
+fi
 
 # Tests of several servers may get here at a time.
 if [ "$EUID" -eq 0 ]; then
+	mkdir -p /run/lock
 	exec 9>/run/lock/goarena-setup
 	flock 9
 fi
 find_missing
-if [ "${#missing[@]}" -gt 0 ]; then
+if [ $((${#missing[@]} + ${#missing_optional[@]})) -gt 0 ]; then
 	install_missing
 fi
 exec 9>&-
 
-if is_built; then
+if is_in_root; then
+	exec "$TOP/scripts/debian-root.sh" "$PG_MAJOR"
+elif is_built; then
 	exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
 fi

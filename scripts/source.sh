@@ -1,36 +1,50 @@
-# source.sh - get the source of a PostgreSQL major from Debian
+# source.sh - where Debian has a PostgreSQL major, and how to get its source
 # To be sourced by bash, after common.sh.
 #
 # shellcheck shell=bash
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Print the suites of Debian that may have PostgreSQL $1.
-suites_of()
+# Print the places that may have PostgreSQL $1, the likeliest first, a line each: a
+# release of Debian, and a suite that adds to it.
+places_of()
 {
 	case "$1" in
 		15) say bookworm ;;
 		17) say trixie ;;
-		18) say forky ;;
-		19) say experimental sid ;;		# moves to sid when it is near release
-		*) die "which suite has the source of PostgreSQL $1?" ;;
+		18) printf '%s\n' forky sid ;;
+		19) printf '%s\n' 'forky experimental' 'sid experimental' ;;
+		*) die "which suite has PostgreSQL $1?" ;;
 	esac
 }
 
-# Print apt's source lines for the given suites, and their security updates, at the
-# mirrors that the system uses for its own.
+# Print apt's lines of type $1 (deb or deb-src) for the other arguments, which are
+# suites, and for their security updates, at the mirrors that the system uses.
 source_lines()
 {
+	local type=$1
+
+	shift
 	# shellcheck disable=SC2016		# apt expands these
-	apt-get indextargets --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v suites="$*" -v keyring="$KEYRING" '
+	apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v type="$type" -v suites="$*" -v keyring="$KEYRING" '
 			BEGIN { n = split(suites, suite, " ") }
-			$1 == "main" && $2 !~ /-(updates|backports|proposed)/ {
-				security = $2 ~ /-security$/ ? "-security" : ""
+			$1 == "Debian" && $2 == "main" && $3 !~ /-(updates|backports|proposed)/ {
+				security = $3 ~ /-security$/ ? "-security" : ""
 				for (i = 1; i <= n; i++)
 					if (security == "" || suite[i] !~ /^(experimental|sid)$/)
-						print "deb-src [signed-by=" keyring "]", $3, suite[i] security, $1
+						print type " [signed-by=" keyring "]", $4, suite[i] security, $2
 			}' | sort -u
+}
+
+# The same, with apt's lists of the mirrors got first if the system has none yet, as may
+# be in a new container.
+find_source_lines()
+{
+	if [ -z "$(source_lines "$@")" ] && [ "$EUID" -eq 0 ]; then
+		apt-get -q update >&2 || true
+	fi
+	source_lines "$@"
 }
 
 # Unpack the source package of PostgreSQL $1, without Debian's patches, into the
@@ -42,14 +56,17 @@ fetch_source()
 	local package=postgresql-$1 target=$2 work=$SCRATCH/apt
 	local suites options version archive=
 
-	read -r -a suites < <(suites_of "$1")
+	read -r -d '' -a suites < <(places_of "$1" | tr ' ' '\n' | sort -u) || true
 	rm -rf -- "$work"
 	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$target"
-	source_lines "${suites[@]}" >"$work/sources.list"
-	[ -s "$work/sources.list" ] || die "apt knows no mirror of Debian"
+	find_source_lines deb-src "${suites[@]}" >"$work/sources.list" 2>"$work/log"
+	if [ ! -s "$work/sources.list" ]; then
+		say "apt knows no mirror of Debian" >&2
+		return 1
+	fi
 	options=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
-		-o APT::Sandbox::User= -o Acquire::Languages=none)
+		-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2)
 	apt-get "${options[@]}" update >>"$work/log" 2>&1 || true	# one suite is enough
 
 	# A mirror may list a version that it does not have.
@@ -60,11 +77,11 @@ fetch_source()
 		fi
 	done < <(
 		dpkg-query -W -f='${source:Version}\n' "$package" 2>/dev/null || true
-		apt-cache "${options[@]}" showsrc "$package" | sed -n 's/^Version: //p' | sort -Vru
+		apt-cache "${options[@]}" showsrc "$package" 2>/dev/null | sed -n 's/^Version: //p' | sort -Vru
 	)
 	[ -n "$archive" ] || {
-		tail -n 10 "$work/log" >&2
-		say "cannot fetch the source of $package" >&2
+		{ grep '^E: ' "$work/log" || true; } | tail -n 3 >&2
+		say "the source of $package cannot be had" >&2
 		return 1
 	}
 	tar -xf "$archive" -C "$target" --strip-components=1 --no-same-owner || return

@@ -1,5 +1,6 @@
 #!/bin/bash
 # test.sh [LEVEL[:SERVER]...] - run the tests: all of them, or those named
+# test.sh quick - run the most telling ones with the installed server, in some minutes
 #
 # Once:
 #   format    clang-format has nothing to change
@@ -9,20 +10,21 @@
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
-#   core      PostgreSQL's own regression tests with goarena on and strict
+#   core      PostgreSQL's own regression tests with goarena on, with some servers also strict
 #   bugs      every planted bug is reported rightly in strict
-# With 15 alone:
-#   bench     each part of the benchmarks works, with tiny sizes
-# With servers that have LLVM:
+# With the system's own server alone, which is 15 on Debian 12 and 17 on Debian 13:
 #   jit       core with goarena on, every expression compiled and inlined
+#   bench     each part of the benchmarks works, with tiny sizes
 #
 # Servers are 15, 17, 18, 19 and 18-cassert, or those of PG_MAJORS; a level without
 # one runs with each.  With PG_CONFIG or PG_MAJOR set there is this one only, and
 # what it does is seen as it happens.  With several, as many as there are processors
 # run at a time, each on a copy of the checkout, and what they print is in the logs.
 #
-# At the end comes a table of the results; the last line is "N passed, N failed", and
-# the exit status is 1 if anything failed.
+# What will be installed and how long it takes is said first.  A server or tool that
+# cannot be had here is skipped by name.  At the end comes a table of the results; the
+# last line is "N passed, N failed", with ", N skipped" if something was, and the exit
+# status is 1 if anything failed.
 #
 #   PG_MAJORS  the servers (default "17 15 18-cassert 18 19", longest first)
 #   LANES      how many run at a time (default: processors)
@@ -36,14 +38,23 @@ source "$(dirname "$0")/common.sh"
 
 ONCE=(format unit sanitize)
 EACH=(build sql tap core bugs)
+INSTALLED=(jit bench)
+STRICT_SERVERS=" $PACKAGED_MAJOR 18-cassert "	# core in strict, too
+QUICK=(format unit build sql tap)
+QUICK_TAP='00[1367]*'
 LANES=${LANES:-$(nproc)}
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 declare -A plan=()						# server -> levels; "once" is a server here
 
+# How many seconds a level takes, more or less, when as many run as there are processors
+declare -A seconds_of=([format]=5 [unit]=30 [sanitize]=120 [build]=30 [sql]=20 [tap]=600
+	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120
+	[package]=60 [root]=150 [cassert]=600)
+
 # Add server $1 to those that are tested.
 add_server()
 {
-	[[ " ${ALL_MAJORS[*]} " = *" ${1%-cassert} "* && $1 != "$PACKAGED_MAJOR-cassert" ]] ||
+	[[ " ${ALL_MAJORS[*]} " = *" ${1%-cassert} "* ]] ||
 		die "no such server: $1 (${ALL_MAJORS[*]}, and with -cassert those that are built)"
 	[[ " ${servers[*]} " = *" $1 "* ]] || servers+=("$1")
 }
@@ -52,12 +63,6 @@ add_server()
 plan_level()
 {
 	[[ " ${plan[$2]:-} " = *" $1 "* ]] || plan[$2]+="${plan[$2]:+ }$1"
-}
-
-# Does server $1 have LLVM?
-has_llvm()
-{
-	[ "$1" = "$PACKAGED_MAJOR" ] || [ "$1" = "$LLVM_MAJOR" ]
 }
 
 plan_all()
@@ -71,8 +76,11 @@ plan_all()
 		for level in "${EACH[@]}"; do
 			plan_level "$level" "$server"
 		done
-		! has_llvm "$server" || plan_level jit "$server"
-		[ "$server" != "$PACKAGED_MAJOR" ] || plan_level bench "$server"
+		if [ "$server" = "$PACKAGED_MAJOR" ]; then
+			for level in "${INSTALLED[@]}"; do
+				plan_level "$level" "$server"
+			done
+		fi
 	done
 }
 
@@ -83,55 +91,132 @@ plan_argument()
 
 	if [[ " ${ONCE[*]} " = *" $1 "* ]]; then
 		plan_level "$1" once
-	elif [[ " ${EACH[*]} jit bench " != *" $level "* ]]; then
-		die "no such level: $1 (${ONCE[*]} ${EACH[*]} jit bench)"
+	elif [[ " ${EACH[*]} ${INSTALLED[*]} " != *" $level "* ]]; then
+		die "no such level: $1 (quick, or ${ONCE[*]} ${EACH[*]} ${INSTALLED[*]})"
 	elif [ "$level" != "$1" ]; then
 		add_server "${1#*:}"
 		plan_level "$level" "${1#*:}"
 	else
 		for server in "${servers[@]}"; do
-			[ "$level" != jit ] || has_llvm "$server" || continue
-			[ "$level" != bench ] || [ "$server" = "$PACKAGED_MAJOR" ] || continue
+			[[ " ${INSTALLED[*]} " != *" $level "* || $server = "${one_server:+$server}" ||
+				$server = "$PACKAGED_MAJOR" ]] || continue
 			plan_level "$level" "$server"
 		done
 	fi
+}
+
+# Set major and kind to those of server $1.
+split_server()
+{
+	major=$1 kind=plain
+	if [ "$1" = once ]; then
+		major=$PACKAGED_MAJOR
+	elif [[ $1 = *-* ]]; then
+		major=${1%-*} kind=${1##*-}
+	fi
+}
+
+# Say what is planned for the servers in the arguments, how long that takes, and what is
+# got before.
+announce()
+{
+	local server level major kind what missing all_missing='' seconds=0 levels=0
+
+	for server; do
+		split_server "$server"
+		what=server
+		for level in ${plan[$server]}; do
+			[[ " ${ONCE[*]} " != *" $level "* ]] || what="test"
+			levels=$((levels + 1))
+			seconds=$((seconds + seconds_of[$level]))
+			[[ $level != core || $STRICT_SERVERS != *" $server "* ]] ||
+				seconds=$((seconds + seconds_of[core-strict]))
+		done
+		missing=$(
+			PG_MAJOR=$major PG_KIND=$kind "$TOP/scripts/setup.sh" --list "$what"
+			[[ " ${plan[$server]} " != *" bench "* ]] ||
+				PG_MAJOR=$major PG_KIND=$kind "$TOP/scripts/setup.sh" --list bench
+		)
+		case "$missing" in
+			*with\ assertions*) seconds=$((seconds + seconds_of[cassert])) ;;
+			*Debian*) seconds=$((seconds + seconds_of[root])) ;;
+		esac
+		[ -z "$missing" ] || all_missing+=$missing$'\n'
+	done
+	seconds=$((seconds / (LANES < $# ? LANES : $#)))
+	if [ -n "$all_missing" ]; then
+		seconds=$((seconds + seconds_of[package]))
+		say "to be got first:"
+		sort -u <<<"$all_missing" | sed '/^$/d; s/^/  /'
+	fi
+	say "$levels levels of tests${*:+ with PostgreSQL ${*/once/}}: about $((seconds / 60 + 1)) min"
+	say "logs: $LOGDIR"
+	say
+}
+
+# Put the time since the start before each line.
+timed()
+{
+	local line
+
+	while read -r line; do
+		printf '%3d:%02d  %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$line"
+	done
+}
+
+# Say what runs with each server, once a minute.
+say_what_runs()
+{
+	local server level file running never
+
+	exec {never}<> <(:)					# to wait without a process that would stay behind
+	while ! read -r -t 60 -u "$never"; do
+		running=
+		for server; do
+			level=$(cat "$LOGDIR/$server/running" 2>/dev/null) || continue
+			file=$(grep -aoE '\bt/[0-9]+_[a-z_]+\.pl' "$LOGDIR/$server/$level.log" 2>/dev/null | tail -n 1)
+			running+="${running:+, }$server $level${file:+ ($(basename "$file"))}"
+		done
+		[ -z "$running" ] || say "...    $running"
+	done
 }
 
 # Run the planned levels of server $1 on a copy of the checkout, and say how each
 # went.
 run_server()
 {
-	local server=$1 major=$1 kind=plain copy=$SCRATCH/$1 levels
+	local server=$1 major kind copy=$SCRATCH/$1 levels modes="plain on"
 
-	if [ "$server" = once ]; then
-		major=$PACKAGED_MAJOR
-	elif [[ $server = *-* ]]; then
-		major=${server%-*} kind=${server##*-}
-	fi
+	split_server "$server"
+	[[ $STRICT_SERVERS != *" $server "* ]] || modes+=" strict"
 	read -r -a levels <<<"${plan[$server]}"
 	mkdir "$copy"
 	tar -C "$TOP" --exclude=.git --exclude='*.o' --exclude='*.so' --exclude=./test/unit/build -cf - . |
 		tar -C "$copy" -xf -
-	PG_MAJOR=$major PG_KIND=$kind LOGDIR=$LOGDIR/$server \
+	PG_MAJOR=$major PG_KIND=$kind CORE_MODES=$modes LOGDIR=$LOGDIR/$server \
 		"$copy/scripts/test_server.sh" "${levels[@]}" 2>&1 </dev/null |
 		tee "$LOGDIR/$server.log" |
-		sed -u -n "s/^== \([a-z]*: .*\)/== $server \1/p"
+		sed -u -n "s/^== \([a-z]*: .*\)/$server \1/p" | timed
 	rm -rf -- "$copy"
 }
 
 # Run the planned levels of all servers, LANES at a time.
 run_servers()
 {
-	local server
+	local server workers=()
 
 	set +e								# a server that fails does not stop others
+	say_what_runs "$@" &
+	local watcher=$!
 	for server; do
-		while [ "$(jobs -pr | wc -l)" -ge "$LANES" ]; do
+		while [ "$(jobs -pr | wc -l)" -gt "$LANES" ]; do
 			wait -n
 		done
 		run_server "$server" &
+		workers+=($!)
 	done
-	wait
+	wait "${workers[@]}"
+	kill "$watcher"
 }
 
 # Print the planned levels of server $1 that have no result.
@@ -172,14 +257,14 @@ print_table()
 		dir=$LOGDIR/$server
 		[ ! -e "$dir/results" ] || sed "s/^/$server /" "$dir/results"
 		for level in $(not_run "$server"); do
-			say "$server $level 0 0 1 did not run"
+			say "$server $level 0 0 1 0 did not run"
 		done
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
 		done
 	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs bench" '
-		function cell(passed, failed) {
-			return failed > 0 ? failed " FAILED" : passed " ok"
+		function cell(passed, failed, skipped) {
+			return failed > 0 ? failed " FAILED" : skipped > 0 ? "skipped" : passed " ok"
 		}
 		!($1 in seen) {
 			seen[$1]
@@ -195,11 +280,15 @@ print_table()
 			next
 		}
 		{
-			result[$1, $2] = cell($4, $5)
+			result[$1, $2] = cell($4, $5, $6)
 			seconds[$1] += $3
-			passed += $4; failed += $5
-			if ($1 == "once" || $5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|bench)$/)
-				notes = notes sprintf("%-10s %-8s %s\n", $1, $2, cell($4, $5))
+			passed += $4; failed += $5; skipped += $6
+			if ($1 == "once" && $2 != "setup" || $6 > 0 ||
+				$5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|bench)$/) {
+				reason = substr($0, length($1 $2 $3 $4 $5 $6) + 7)
+				notes = notes sprintf("%-10s %-8s %s%s\n", $1, $2, result[$1, $2],
+					$6 > 0 ? ": " reason : "")
+			}
 		}
 		END {
 			m = split(columns, column, " ")
@@ -216,18 +305,36 @@ print_table()
 					# a level without a line for this mode, because it did not get that far
 					level = column[j]
 					sub(/-.*/, "", level)
-					if (text == "" && result[server[i], level] ~ /FAILED/)
-						text = "FAILED"
+					if (text == "" && result[server[i], level] ~ /FAILED|skipped/)
+						text = result[server[i], level] ~ /FAILED/ ? "FAILED" : "skipped"
 					printf " %11s", text == "" ? "-" : text
 				}
 				printf " %8d\n", seconds[server[i]]
 			}
 			printf "\n%s\n", notes
-			print passed + 0 " passed, " failed + 0 " failed"
+			print passed + 0 " passed, " failed + 0 " failed" (skipped > 0 ? ", " skipped " skipped" : "")
 			exit failed > 0
 		}'
 }
 
+# Print which level with which server took how long, the longest first.
+print_times()
+{
+	local server
+
+	say "seconds:"
+	for server; do
+		[ ! -e "$LOGDIR/$server/results" ] || awk -v server="$server" '{ print $2, server, $1 }' "$LOGDIR/$server/results"
+	done | sort -rn | awk '$1 >= 10 { printf "%s%s:%s %d", sep, $3, $2, $1; sep = ", " } END { print "" }' | fold -s -w 110
+	say
+}
+
+if [ "${1:-}" = quick ]; then
+	[ $# -eq 1 ] || die "quick stands alone"
+	one_server=${one_server:-$PG_MAJOR}
+	export TAP_TESTS=${TAP_TESTS:-$QUICK_TAP}
+	set -- "${QUICK[@]}"
+fi
 if [ -n "$one_server" ]; then
 	servers=("$PG_MAJOR")
 	[ "$PG_KIND" = plain ] || servers=("$PG_MAJOR-$PG_KIND")
@@ -246,7 +353,10 @@ done
 
 if [ -n "$one_server" ]; then
 	[ ${#servers[@]} -eq 1 ] || die "there is only ${servers[0]}"
-	read -r -a levels <<<"${plan[once]:-} ${plan[${servers[0]}]:-}"
+	plan[${servers[0]}]="${plan[once]:-} ${plan[${servers[0]}]:-}"
+	LANES=1
+	announce "${servers[@]}"
+	read -r -a levels <<<"${plan[${servers[0]}]}"
 	exec "$TOP/scripts/test_server.sh" "${levels[@]}"
 fi
 
@@ -257,7 +367,9 @@ for server in "${servers[@]}" once; do
 	[ -z "${plan[$server]:-}" ] || order+=("$server")
 	rm -rf -- "${LOGDIR:?}/$server" "$LOGDIR/$server.log"
 done
+announce "${order[@]}"
 run_job run_servers "${order[@]}"
 print_failures "${order[@]}"
 printf '\nlogs: %s\n\n' "$LOGDIR"
+print_times "${order[@]}"
 print_table "${order[@]}"

@@ -14,11 +14,14 @@
 #
 # The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
 # run against the installed extension, so it is installed first.  A level that fails
-# does not stop the ones after it.  The last line is "N passed, N failed"; the exit
-# status is 1 if anything failed.
+# does not stop the ones after it.  What cannot be had on this machine is skipped by
+# name: a level, or all that need the server.  The last line is "N passed, N failed",
+# with ", N skipped" if any level was; the exit status is 1 if anything failed.
 #
 #   LOGDIR     where logs are kept, and 'results' with a line for each level: its
-#              name, seconds, passed, failed, a note (default $TMPDIR/goarena-test)
+#              name, seconds, passed, failed, skipped, a note (default
+#              $TMPDIR/goarena-test); 'running' has the name of the level that runs
+#   CORE_MODES in which modes to run core, see test/core/run.sh (default plain on strict)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
 #   GOARENA_*  passed on to the tests of level tap
 
@@ -27,7 +30,6 @@ source "$(dirname "$0")/common.sh"
 
 LEVELS=" format unit sanitize build sql tap core jit bugs bench "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
-SKIPPED=77						# exit status of a level that has nothing to do
 
 
 # ---- levels: each runs as a job of its own, and fails by its exit status ----
@@ -37,18 +39,16 @@ level_setup()
 	local what=server
 
 	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what="test"
-	"$TOP/scripts/setup.sh" "$what"
+	exec "$TOP/scripts/setup.sh" "$what"
 }
 
 level_format()
 {
-	if [ ! -e "$TOP/.clang-format" ]; then
-		say "no .clang-format"
-		exit "$SKIPPED"
-	fi
+	local program=${CLANG_FORMAT:-clang-format-14}		# other versions format otherwise
+
+	command -v "$program" >/dev/null || skip "no $program"
 	cd "$TOP"
-	find src test bench -name '*.[ch]' -print0 |
-		xargs -0 -r "${CLANG_FORMAT:-clang-format-14}" --dry-run -Werror
+	find src test bench -name '*.[ch]' -print0 | xargs -0 -r "$program" --dry-run -Werror
 }
 
 level_build()
@@ -125,7 +125,7 @@ level_tap()
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
 		"${settings[@]}" \
-		prove -v -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
+		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
 		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
 		return 1
 	}
@@ -133,12 +133,15 @@ level_tap()
 
 level_core()
 {
-	OUTDIR=$LOGDIR/core "$TOP/test/core/run.sh" plain on strict
+	local modes
+
+	read -r -a modes <<<"${CORE_MODES:-plain on strict}"
+	OUTDIR=$LOGDIR/core exec "$TOP/test/core/run.sh" "${modes[@]}"
 }
 
 level_jit()
 {
-	OUTDIR=$LOGDIR/jit "$TOP/test/core/run.sh" on-jit
+	OUTDIR=$LOGDIR/jit exec "$TOP/test/core/run.sh" on-jit
 }
 
 level_bugs()
@@ -252,16 +255,24 @@ logged()
 	(set -e; "$1") 2>&1 | tee "$2"
 }
 
+# Put level $1 into the results: seconds, passed, failed, skipped, a note.
+put_result()
+{
+	say "$*" >>"$LOGDIR/results"
+	say "== $1: $3 passed, $4 failed$([ "$5" -eq 0 ] || say ", $5 skipped"), $2 s${6:+ ($6)}"
+}
+
 # Run level $1 and count with function $2.
 run_level()
 {
 	local level=$1 count=$2 log=$LOGDIR/$1.log start=$SECONDS
-	local passed failed note=
+	local passed=0 failed=0 skipped=0 note=
 
 	printf '\n== %s\n' "$level"
+	say "$level" >"$LOGDIR/running"
 	run_job logged "level_$level" "$log"
 	if [ "$JOB_STATUS" -eq "$SKIPPED" ]; then
-		passed=0 failed=0 note="skipped: $(tail -n 1 "$log")"
+		skipped=1 note=$(tail -n 1 "$log")
 	else
 		read -r passed failed < <("$count" "$log") || true
 		passed=${passed:-0} failed=${failed:-0}
@@ -271,9 +282,18 @@ run_level()
 			failed=1 note="no test ran"
 		fi
 	fi
-	say "$level $((SECONDS - start)) $passed $failed $note" >>"$LOGDIR/results"
-	say "== $level: $passed passed, $failed failed, $((SECONDS - start)) s${note:+ ($note)}"
+	put_result "$level" $((SECONDS - start)) "$passed" "$failed" "$skipped" "$note"
 	stop_server || true					# a level that failed may have left it
+}
+
+# Print the sum of the results; fails if a level failed.
+print_sum()
+{
+	awk '{ passed += $3; failed += $4; skipped += $5 }
+		END {
+			print passed + 0 " passed, " failed + 0 " failed" (skipped > 0 ? ", " skipped " skipped" : "")
+			exit failed > 0
+		}' "$LOGDIR/results"
 }
 
 levels=("$@")
@@ -282,9 +302,18 @@ for level; do
 done
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,bugs,regression.diffs,results-sql,tap-log,core,jit,bench}
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap-log,core,jit,bench}
 make_scratch
 run_level setup count_failure
+if grep -q '^setup [0-9]* 0 0 1 ' "$LOGDIR/results"; then
+	reason=$(sed 's/^setup [0-9]* 0 0 1 //' "$LOGDIR/results")
+	: >"$LOGDIR/results"
+	for level; do
+		put_result "$level" 0 0 0 1 "$reason"
+	done
+	print_sum
+	exit
+fi
 find_postgres
 
 installed=false
@@ -303,11 +332,11 @@ for level; do
 	esac
 done
 
-printf '\nPostgreSQL %s\n%-10s %7s %7s %7s\n' "$PG_VERSION" level seconds passed failed
+rm -f -- "$LOGDIR/running"
+printf '\nPostgreSQL %s\n%-10s %7s %7s %7s %7s\n' "$PG_VERSION" level seconds passed failed skipped
 awk '{
-	printf "%-10s %7d %7d %7d  ", $1, $2, $3, $4
-	print substr($0, length($1 $2 $3 $4) + 5)
+	printf "%-10s %7d %7d %7d %7d  ", $1, $2, $3, $4, $5
+	print substr($0, length($1 $2 $3 $4 $5) + 6)
 }' "$LOGDIR/results"
 say "logs: $LOGDIR"
-awk '{ passed += $3; failed += $4 }
-	END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 }' "$LOGDIR/results"
+print_sum

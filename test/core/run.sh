@@ -18,15 +18,16 @@
 #                  summary has a line for each mode: mode, passed, failed, counted
 #                  as failures of goarena
 #   GOARENA_CACHE  where the tests of a packaged server are kept once fetched
-#   TIMEOUT        seconds for one mode (default 3600)
+#   TIMEOUT        seconds for one mode (default 1800)
 #
-# A server that scripts/build-postgres.sh built has its tests with it.  One of
-# scripts/debian-root.sh has those of the major before: then what the plain server
-# makes of them is recorded first, and is what counts as expected.  For others
-# the tests are those of PostgreSQL's Debian source package of the same version.  A
-# mirror that lags behind may only have an older one: then psql is built from that
-# source, since the tests show its behaviour too, and known changes in the output
-# between two versions are applied to the expected files.
+# A server that scripts/build-postgres.sh built has its tests with it.  For others
+# they are those of PostgreSQL's Debian source package of the same version.  A
+# mirror may only have another minor version: then psql is built from that source,
+# since the tests show its behaviour too, and known changes in the output between two
+# versions are applied to the expected files.  If it has no source of that major, the
+# tests are those of the nearest major that it has: what the plain server makes of
+# them is recorded first, and is what counts as expected.  The exit status is 77, and
+# the last line says why, if there are no tests to be had at all.
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/../../scripts/common.sh"
@@ -35,20 +36,42 @@ source "$TOP/scripts/source.sh"
 
 usage="usage: run.sh (plain|on|strict)[-jit]..."
 OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-core}
-TIMEOUT=${TIMEOUT:-3600}
+TIMEOUT=${TIMEOUT:-1800}
 
 # Build psql from source tree $1, to be used with the libpq that is installed.
 build_psql()
 {
 	(
 		cd "$1"
-		./configure -q --without-readline --without-zlib --disable-rpath CFLAGS=-O1
+		./configure -q --without-readline --without-zlib --without-icu --disable-rpath CFLAGS=-O1
 		make -s -C src/backend generated-headers
 		make -s -j "$(nproc)" -C src/bin/psql all
 	) >"$SCRATCH/psql.log" 2>&1 || {
 		tail -n 20 "$SCRATCH/psql.log" >&2
 		die "cannot build psql"
 	}
+}
+
+# Print the majors whose tests are of use for this server, the nearest first.
+majors_by_distance()
+{
+	local major
+
+	for major in "${ALL_MAJORS[@]}"; do
+		say "$((major > PG_MAJOR ? major - PG_MAJOR : PG_MAJOR - major)) $major"
+	done | sort -n | cut -d ' ' -f 2
+}
+
+# Unpack the source that has the tests in directory $1.
+fetch_nearest_source()
+{
+	local major
+
+	for major in $(majors_by_distance); do
+		rm -rf -- "$1"
+		! fetch_source "$major" "$1" || return 0
+	done
+	skip "no tests for PostgreSQL $PG_VERSION"
 }
 
 # Get the tests of a server that came without them into the cache, as TESTS:
@@ -58,26 +81,37 @@ fetch_tests()
 	local source=$SCRATCH/source version
 
 	find_cache
-	TESTS=$GOARENA_CACHE/core-tests-$PG_VERSION
-	[ ! -e "$TESTS/version" ] || return 0
-
-	say "core: fetching the tests for PostgreSQL $PG_VERSION"
-	fetch_source "$PG_MAJOR" "$source" || exit 1
-	version=$(source_version "$source")
-	rm -rf -- "$TESTS.new"
-	mkdir "$TESTS.new"
-	cp -R "$source/src/test/regress" "$source/contrib/spi" "$TESTS.new"
-	if [ "$version" != "$PG_VERSION" ]; then
-		say "core: only $version is to be had, building its psql"
-		build_psql "$source"
-		cp "$source/src/bin/psql/psql" "$TESTS.new"
+	mkdir -p "$GOARENA_CACHE/core-tests"
+	TESTS=$GOARENA_CACHE/core-tests/$PG_VERSION
+	exec 9>"$TESTS.lock"
+	flock 9
+	if [ ! -e "$TESTS/version" ]; then
+		say "core: fetching the tests for PostgreSQL $PG_VERSION"
+		fetch_nearest_source "$source"
+		version=$(source_version "$source")
+		rm -rf -- "$TESTS.new"
+		mkdir "$TESTS.new"
+		cp -R "$source/src/test/regress" "$source/contrib/spi" "$TESTS.new"
+		if [ "$version" != "$PG_VERSION" ] && [ "$(major_of "$version")" = "$PG_MAJOR" ]; then
+			say "core: only $version is to be had, building its psql"
+			build_psql "$source"
+			cp "$source/src/bin/psql/psql" "$TESTS.new"
+		fi
+		say "$version" >"$TESTS.new/version"
+		rm -rf -- "$source" "$TESTS"
+		mv -T "$TESTS.new" "$TESTS"
 	fi
-	say "$version" >"$TESTS.new/version"
-	rm -rf -- "$source" "$TESTS"
-	mv -T "$TESTS.new" "$TESTS"
+	exec 9>&-
 }
 
-# Compile the libraries that the tests load into $1.
+# Print the major of version $1, such as 15.20 or 19rc1.
+major_of()
+{
+	sed 's/^\([0-9]*\).*/\1/' <<<"$1"
+}
+
+# Compile the libraries that the tests load into $1.  Those of another major may not
+# be for this server; then the tests do without, as expected.
 build_libraries()
 {
 	local source cc cflags
@@ -88,18 +122,29 @@ build_libraries()
 			"-I$("$PG_CONFIG" --includedir-server) $("$PG_CONFIG" --cppflags) -DREFINT_VERBOSE" \
 			"-shared $("$PG_CONFIG" --ldflags)")
 	for source in "$TESTS"/regress/regress.c "$TESTS"/spi/{refint,autoinc}.c; do
-		"${cc[@]}" "${cflags[@]}" -o "$1/$(basename "$source" .c).so" "$source"
+		[ -e "$source" ] || continue
+		"${cc[@]}" "${cflags[@]}" -o "$1/$(basename "$source" .c).so" "$source" 2>"$SCRATCH/cc.log" || {
+			[ "$(major_of "$(cat "$TESTS/version")")" != "$PG_MAJOR" ] || {
+				cat "$SCRATCH/cc.log"
+				return 1
+			}
+			say "core: without $(basename "$source")"
+		}
 	done
 }
 
 # Make what the plain server makes of borrowed tests the expected output.
 record_expected()
 {
-	cp -R "$REGRESS" "$SCRATCH/regress"
+	local leave_out='psql_pipeline'		# a psql that does not know its commands waits for ever
+
+	# 19 makes a plan for one of 18's queries that starts parallel workers 20,000 times.
+	[ "$PG_MAJOR" -lt 19 ] || leave_out+='\|join_hash'
+	sed -i "/^test:/s/ \\($leave_out\\)\\>//g; /^test: *$/d" "$REGRESS/parallel_schedule"
 	run_mode record
-	rm -f -- "$SCRATCH"/regress/expected/*
-	cp "$SCRATCH"/out/results/*.out "$SCRATCH/regress/expected"
-	REGRESS=$SCRATCH/regress
+	[ "$JOB_STATUS" -ne 124 ] || skip "tests of $(cat "$TESTS/version") do not end with PostgreSQL $PG_VERSION"
+	rm -f -- "$REGRESS"/expected/*
+	cp "$SCRATCH"/out/results/*.out "$REGRESS/expected"
 }
 
 # Set REGRESS, LIBRARIES and PSQL_DIR to directories that the unprivileged user can
@@ -113,12 +158,7 @@ prepare_tests()
 		REGRESS=$PKGLIBDIR/regress
 		LIBRARIES=$PKGLIBDIR
 		PSQL_DIR=$BINDIR
-		if [ -e "$REGRESS/borrowed" ]; then
-			say "core: server $PG_VERSION, tests of $(cat "$REGRESS/borrowed")"
-			record_expected
-		else
-			say "core: server and tests $PG_VERSION"
-		fi
+		say "core: server and tests $PG_VERSION"
 		return
 	fi
 
@@ -136,11 +176,13 @@ prepare_tests()
 	else
 		ln -s "$BINDIR/psql" "$PSQL_DIR/psql"
 	fi
+	say "core: server $PG_VERSION, tests of $version"
 	drift=$TOP/test/core/drift-$version-$PG_VERSION.patch
-	if [ -e "$drift" ]; then
+	if [ "$(major_of "$version")" != "$PG_MAJOR" ]; then
+		record_expected
+	elif [ -e "$drift" ]; then
 		patch -s -d "$REGRESS" -p1 <"$drift"
 	fi
-	say "core: server $PG_VERSION, tests of $version"
 }
 
 # Run the tests in mode $1, with their results in $OUTDIR/$1.
