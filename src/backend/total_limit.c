@@ -13,7 +13,7 @@
  * of what was seen.  If so it does what the statement timeout does: it sets
  * QueryCancelPending, and the next CHECK_FOR_INTERRUPTS() ends the statement.
  * The message is changed on its way, by an error context callback, which is
- * there while the executor or a utility command runs.
+ * there while the executor or a utility command runs and there is a limit.
  *
  * Parallel workers count for their leader, which ends them with its statement.
  *

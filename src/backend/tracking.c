@@ -102,6 +102,7 @@ static bool may_track = false; /* preloaded, so that there is a table */
 
 static Level outermost;
 static Level *level = &outermost;
+static int depth = 0; /* calls of hooks in which statements may run, whether watched or not */
 
 static Statement *alive = NULL; /* the executor's, the innermost first */
 static Statement *spare = NULL;
@@ -250,24 +251,13 @@ Stop(Statement *statement)
 }
 
 /*
- * Nested
- *		Does a statement run further up the stack?  Then its error context callback
- *		is there: unlike with variables of our own, the server itself forgets it
- *		when an error is thrown past it.
+ * AtTop
+ *		Does no statement run further up the stack?
  */
-static bool
-Nested(void)
-{
-	for (ErrorContextCallback *at = error_context_stack; at != NULL; at = at->previous)
-		if (at->callback == TotalLimitAmendCancel)
-			return true;
-	return false;
-}
-
-static bool
+static inline bool
 AtTop(void)
 {
-	return level == &outermost && !Nested();
+	return level == &outermost && depth == 0;
 }
 
 /*
@@ -551,7 +541,7 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 
 	if (likely(Unwatched()))
 	{
-		if (!Nested())
+		if (depth == 0)
 			UsageStatementBegin(queryDesc);
 		CallStart(queryDesc, eflags);
 		return;
@@ -583,21 +573,44 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 }
 
 /*
+ * Descend
+ *		The statement that is called next runs statements of its own.  Only with a
+ *		total limit has it an error context, which the caller takes away.
+ */
+static inline void
+Descend(ErrorContextCallback *callback)
+{
+	depth++;
+	if (likely(TotalLimit() == SIZE_MAX))
+		return;
+	callback->callback = TotalLimitAmendCancel;
+	callback->arg = NULL;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+/*
  * CallRun, CallFinish, RunUtility
- *		The next in the chain, with the callback that Nested looks for.
+ *		The next in the chain.  PG_END_TRY takes the error context away.
  */
 static void
 CallRun(EXECUTOR_RUN_PARAMETERS)
 {
-	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
-									 .previous = error_context_stack};
+	ErrorContextCallback callback;
 
-	error_context_stack = &callback;
-	if (next_run)
-		next_run(EXECUTOR_RUN_ARGUMENTS);
-	else
-		standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
-	error_context_stack = callback.previous;
+	PG_TRY();
+	{
+		Descend(&callback);
+		if (next_run)
+			next_run(EXECUTOR_RUN_ARGUMENTS);
+		else
+			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -636,7 +649,7 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 
 	if (likely(Unwatched()))
 	{
-		if (!Nested())
+		if (depth == 0)
 			UsageStatementContinue(queryDesc);
 		CallRun(EXECUTOR_RUN_ARGUMENTS);
 	}
@@ -647,17 +660,29 @@ TrackRun(EXECUTOR_RUN_PARAMETERS)
 }
 
 static void
-CallFinish(QueryDesc *queryDesc)
+CallNextFinish(QueryDesc *queryDesc)
 {
-	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
-									 .previous = error_context_stack};
-
-	error_context_stack = &callback;
 	if (next_finish)
 		next_finish(queryDesc);
 	else
 		standard_ExecutorFinish(queryDesc);
-	error_context_stack = callback.previous;
+}
+
+static void
+CallFinish(QueryDesc *queryDesc)
+{
+	ErrorContextCallback callback;
+
+	PG_TRY();
+	{
+		Descend(&callback);
+		CallNextFinish(queryDesc);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -670,8 +695,12 @@ TrackFinish(QueryDesc *queryDesc)
 	Statement *statement;
 	Level inner;
 
-	if (Unwatched() ||
-		(queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE))
+	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	{
+		CallNextFinish(queryDesc);
+		return;
+	}
+	if (Unwatched())
 	{
 		CallFinish(queryDesc);
 		return;
@@ -783,12 +812,18 @@ CallUtility(UTILITY_PARAMETERS)
 static void
 RunUtility(UTILITY_PARAMETERS)
 {
-	ErrorContextCallback callback = {.callback = TotalLimitAmendCancel,
-									 .previous = error_context_stack};
+	ErrorContextCallback callback;
 
-	error_context_stack = &callback;
-	CallUtility(UTILITY_ARGUMENTS);
-	error_context_stack = callback.previous;
+	PG_TRY();
+	{
+		Descend(&callback);
+		CallUtility(UTILITY_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -841,12 +876,10 @@ TrackUtility(UTILITY_PARAMETERS)
 	kept = KeepExcessBegin();
 	if (Unwatched())
 	{
-		bool nested = Nested();
-
-		if (!nested)
+		if (depth == 0)
 			UsageStatementBegin(pstmt);
 		RunUtility(UTILITY_ARGUMENTS);
-		if (!nested)
+		if (depth == 0)
 			UsageStatementEnd(pstmt);
 	}
 	else
@@ -864,7 +897,7 @@ AfterErrors(void)
 {
 	if (num_failures > 0)
 		TrackingFlush();
-	if (!Nested())
+	if (depth == 0)
 		UsageStatementEnd(NULL);
 }
 
