@@ -1,0 +1,155 @@
+/*-------------------------------------------------------------------------
+ *
+ * limit_exempt.c
+ *	  Contexts in which the server is not prepared for an allocation that fails.
+ *
+ * The server survives memory that is used up nearly everywhere, but it seldom
+ * happens there, and few have looked at what is left behind.  A limit that any
+ * user can set makes it an everyday event.  For bookkeeping that lives as long as
+ * the session, a failure at the wrong moment leaves
+ *
+ *	files without an owner: RelationCreateStorage() creates a file and then
+ *		allocates the order to remove it if the transaction fails; mdopenfork()
+ *		opens one and then allocates the place where that is noted
+ *	malloc'd memory without an owner: locales and collators, connections
+ *	tables of which only some are there: typcache.c (from 17 on) and
+ *		ri_triggers.c create several, and know by the first that all exist, or
+ *		register callbacks again with each attempt
+ *	libraries that are loaded by half: the next attempt fails, since a setting is
+ *		defined already
+ *	statistics that cannot be sent, outside of a transaction, again and again
+ *	parts of relation descriptors in CacheMemoryContext
+ *
+ * All of these are small.  So such contexts get what they ask for as long as the
+ * process holds no more than EXEMPT beyond the limit, which keeps a user from
+ * making anything of that.
+ *
+ * The buffers of temporary tables are another matter: they can be large.
+ * InitLocalBuffers() has their descriptors from calloc(), and then creates a hash
+ * table.  If that is refused, the descriptors would be allocated anew by the next
+ * attempt, so they are freed here, and the unfinished table goes when the
+ * (sub)transaction is rolled back.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/memnodes.h"
+#include "storage/buf_internals.h"
+#include "storage/bufmgr.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "backend/limit_exempt.h"
+
+#define EXEMPT ((Size) 4 << 20)
+
+/* Those below TopMemoryContext, besides hash tables. */
+static const char *const exempt_names[] = {
+	"CacheMemoryContext", /* relation descriptors that are being built, type cache */
+	"MdSmgr",			  /* open files of relations */
+	"PgStat Pending",	  /* statistics, see pgstat_report_stat() */
+	"PgStat Shared Ref",
+	"PgStat Shared Ref Hash",
+};
+
+static MemoryContext unfinished = NULL; /* the table of local buffers */
+
+/*
+ * exempt_is_hash_table
+ *		Is it one that lives as long as the session?  dynahash.c gives the contexts of
+ *		all its tables one name.
+ */
+static bool
+exempt_is_hash_table(MemoryContext context)
+{
+	return strcmp(context->name, "dynahash") == 0 &&
+		   (context->parent == TopMemoryContext || context->parent == CacheMemoryContext);
+}
+
+Size
+LimitExemption(MemoryContext context)
+{
+	if (context == TopMemoryContext || exempt_is_hash_table(context))
+		return EXEMPT;
+	if (context->parent != TopMemoryContext)
+		return 0;
+	for (int i = 0; i < lengthof(exempt_names); i++)
+		if (strcmp(context->name, exempt_names[i]) == 0)
+			return EXEMPT;
+	return 0;
+}
+
+static void
+exempt_free_descriptors(void)
+{
+	free(LocalBufferDescriptors);
+	LocalBufferDescriptors = NULL;
+	free(LocalBufferBlockPointers);
+	LocalBufferBlockPointers = NULL;
+	free(LocalRefCount);
+	LocalRefCount = NULL;
+}
+
+/*
+ * LimitExemptRefused
+ *		Descriptors that count no buffers yet are there only while the hash table is
+ *		being created, or after that failed.
+ */
+void
+LimitExemptRefused(MemoryContext context)
+{
+	if (NLocBuffer != 0 || LocalBufferDescriptors == NULL)
+		return;
+	exempt_free_descriptors();
+	if (exempt_is_hash_table(context))
+		unfinished = context;
+}
+
+Size
+LimitExemptLocalBuffers(void)
+{
+	int count = NLocBuffer;
+
+	if (count == 0 && LocalBufferDescriptors != NULL)
+		count = num_temp_buffers;
+	return (Size) count * (sizeof(BufferDesc) + sizeof(Block) + sizeof(int32));
+}
+
+static void
+exempt_delete_unfinished(void)
+{
+	if (unfinished != NULL)
+		MemoryContextDelete(unfinished);
+	unfinished = NULL;
+}
+
+/*
+ * exempt_at_transaction_end, exempt_at_subtransaction_end
+ *		Callbacks of xact.c.
+ */
+static void
+exempt_at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+		exempt_delete_unfinished();
+}
+
+static void
+exempt_at_subtransaction_end(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
+							 void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		exempt_delete_unfinished();
+}
+
+void
+LimitExemptInit(void)
+{
+	RegisterXactCallback(exempt_at_transaction_end, NULL);
+	RegisterSubXactCallback(exempt_at_subtransaction_end, NULL);
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * limit_exempt.h
+ *	  Contexts in which the server is not prepared for an allocation that fails.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_LIMIT_EXEMPT_H
+#define GOARENA_LIMIT_EXEMPT_H
+
+#include "postgres.h"
+
+/*
+ * What may be held beyond limits for the sake of an allocation in this context, in
+ * bytes; 0 for most.
+ */
+extern Size LimitExemption(MemoryContext context);
+
+/* An allocation in this context was refused. */
+extern void LimitExemptRefused(MemoryContext context);
+
+/*
+ * Bytes that the buffers of temporary tables take from malloc: their descriptors.
+ * Their pages are in a context.
+ */
+extern Size LimitExemptLocalBuffers(void);
+
+/* Install callbacks; once, from _PG_init. */
+extern void LimitExemptInit(void);
+
+#endif /* GOARENA_LIMIT_EXEMPT_H */
