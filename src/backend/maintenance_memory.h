@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintenance_memory.h
+ *	  maintenance_work_mem where a limit leaves less than that.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_MAINTENANCE_MEMORY_H
+#define GOARENA_MAINTENANCE_MEMORY_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+/*
+ * What a utility statement may use of maintenance_work_mem, in kB: all of it, or what
+ * limits leave.
+ */
+extern int MaintenanceMemoryAllowed(Node *statement);
+
+/* Set maintenance_work_mem to so much while a command runs.  Returns what it was. */
+extern int MaintenanceMemoryLower(int kb);
+
+/* The command has ended: set it back, unless somebody else has set it. */
+extern void MaintenanceMemoryRestore(int lowered_kb, int kb);
+
+#endif /* GOARENA_MAINTENANCE_MEMORY_H */
