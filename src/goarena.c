@@ -22,6 +22,7 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
+#include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/shared_memory.h"
@@ -165,6 +166,12 @@ DefineLimits(void)
 							"-1 means no limit.  Only superusers can raise it.",
 							&goarena_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, CheckMemoryLimit, AssignMemoryLimit, NULL);
+	DefineCustomIntVariable("goarena.session_memory_limit",
+							"Sets how much memory a session may hold with its parallel workers.",
+							"-1 means no limit.  Only superusers can raise it.",
+							&goarena_session_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, CheckSessionMemoryLimit,
+							AssignSessionMemoryLimit, NULL);
 	DefineCustomIntVariable(
 		"goarena.total_memory_limit", "Sets how much memory all processes together may hold.",
 		"-1 means no limit.  Holds only if the library is preloaded.",
@@ -246,6 +253,34 @@ LoadedOnPurpose(void)
 		   ActivePortal->commandTag == CMDTAG_LOAD;
 }
 
+/*
+ * LogStart
+ *		What goarena does in this server, in one line of its log.
+ */
+static void
+LogStart(void)
+{
+	static const char *const names[] = {
+		"enabled",		"quarantine",			"quarantine_sample_rate", "on_fault",
+		"memory_limit", "session_memory_limit", "total_memory_limit",	  "on_total_limit",
+	};
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		char name[64];
+		char *value;
+
+		snprintf(name, sizeof(name), "goarena.%s", names[i]);
+		value = GetConfigOptionByName(name, NULL, false);
+		appendStringInfo(&text, "%s%s = %s", i == 0 ? "" : ", ", names[i], value);
+		pfree(value);
+	}
+	ereport(LOG, (errmsg("goarena %s starts: %s", GOARENA_VERSION, text.data)));
+	pfree(text.data);
+}
+
 void
 _PG_init(void)
 {
@@ -253,7 +288,10 @@ _PG_init(void)
 
 	DefineSettings();
 	if (!LoadedOnPurpose())
+	{
+		LimitSettingIdle("The library was loaded only to run its functions.");
 		return;
+	}
 
 	process_heap_note_free = FreeHistoryNote;
 	SweepsInit();
@@ -263,6 +301,7 @@ _PG_init(void)
 		ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						  errmsg("goarena cannot adopt memory contexts of this server"),
 						  errdetail("%s", wrong), errhint("The server runs on without it.")));
+		LimitSettingIdle("The library cannot adopt memory contexts of this server.");
 		return;
 	}
 	ProcessInit();
@@ -270,10 +309,12 @@ _PG_init(void)
 	TrackingInit();
 	FaultInit();
 	LimitsInit();
+	LimitSettingInit(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)
 	{
 		SharedMemoryInit();
 		TotalLimitInit();
+		LogStart();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

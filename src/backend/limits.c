@@ -17,9 +17,12 @@
  * No limit holds where an error would do harm: in processes without which the
  * server cannot go on, in critical sections, and while interrupts are held
  * off, as they are in the abort and the commit of transactions and with any
- * lightweight lock.  While an error is under way there is a reserve, so that
- * it can be reported and caught, and another one for transactions of a session
- * that keeps as much as it may: it could not even give that up otherwise.
+ * lightweight lock, and while a subtransaction begins or commits.  While an error
+ * is under way there is a reserve, so that it can be reported and caught, and
+ * another one for transactions of a session that keeps as much as it may: it could
+ * not even give that up otherwise.  Processes whose failure would do harm in the
+ * long run may hold more by what a setting of theirs grants them, and the server's
+ * own bookkeeping is exempt up to a point: see limit_exempt.c.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -29,10 +32,16 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "postmaster/autovacuum.h"
+#include "replication/logicallauncher.h"
+#include "replication/reorderbuffer.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 
 #include "backend/largest.h"
+#include "backend/limit_exempt.h"
+#include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
@@ -48,9 +57,10 @@
 #define RESERVE ((Size) 1 << 20)
 
 /* The next look is taken after this share of what is left, but not before. */
-#define OWN_SHARE	8
-#define TOTAL_SHARE 64
-#define LEAST_STEP	((Size) 256 << 10)
+#define OWN_SHARE	  8
+#define SESSION_SHARE 32
+#define TOTAL_SHARE	  64
+#define LEAST_STEP	  ((Size) 256 << 10)
 
 /*
  * A process that holds no more is not refused for the total limit, so that
@@ -65,10 +75,10 @@ static bool looking_again = false;	/* memory was given back already */
 static bool new_transaction = true; /* nothing was looked at in this one */
 static Size held_at_start;			/* of the transaction, about */
 
-/* The last refusal, for its error. */
+/* Why memory was last refused, for the error. */
 static struct
 {
-	Crossed what;
+	Crossed which;
 	Size limit;
 	Size held;
 } refusal;
@@ -76,7 +86,7 @@ static struct
 Size
 UsageHeld(void)
 {
-	return process_heap_ready ? ga_heap_held(&process_heap) + other_bytes : 0;
+	return (process_heap_ready ? ga_heap_held(&process_heap) : 0) + other_bytes;
 }
 
 /*
@@ -92,7 +102,7 @@ UsageMeasureOthers(void)
 	context_walk_foreach (walk, TopMemoryContext)
 		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
 												  : walk.context->mem_allocated;
-	other_bytes = sum - undecided;
+	other_bytes = sum + LimitExemptLocalBuffers() - undecided;
 }
 
 /*
@@ -109,104 +119,173 @@ ErrorContextUsed(void)
 }
 
 /*
- * MayRefuse
+ * limits_in_transition
+ *		Does a subtransaction begin or end?  What the server does then leaves lists
+ *		in pieces if it fails.  In a transaction that failed, statements are parsed.
+ */
+static bool
+limits_in_transition(void)
+{
+	return IsTransactionOrTransactionBlock() && !IsTransactionState() &&
+		   !IsAbortedTransactionBlockState();
+}
+
+/*
+ * limits_may_refuse
  *		Is this a process, and a moment, in which an error does no harm?
  */
 static bool
-MayRefuse(void)
+limits_may_refuse(void)
 {
 	if (!IsUnderPostmaster || CritSectionCount > 0 || InterruptHoldoffCount > 0 ||
-		proc_exit_inprogress || !ProcessIsOurs())
+		proc_exit_inprogress || !ProcessIsOurs() || limits_in_transition())
 		return false;
 	switch (MyBackendType)
 	{
 		case B_BACKEND:
-		case B_BG_WORKER:
 		case B_AUTOVAC_WORKER:
 		case B_WAL_SENDER:
 			return true;
+		case B_BG_WORKER:
+			return !IsLogicalLauncher();
 		default:
 			return false;
 	}
 }
 
 /*
- * Reserve
- *		What is granted beyond a limit to a process that held so much when its
- *		transaction began.
+ * limits_granted
+ *		What this process may hold beyond any limit because the server depends on its
+ *		work: without autovacuum it stops before transaction identifiers wrap around,
+ *		and without a walsender that decodes, its slot keeps WAL until the disk is
+ *		full.  Both have a setting for what they use.  The changes that are decoded
+ *		take up to twice as much as they are counted with.
  */
 static Size
-Reserve(Size limit, Size held)
+limits_granted(void)
 {
-	Size reserve = 0;
-
-	if (held + RESERVE > limit)
-		reserve += RESERVE;
-	if (ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState())
-		reserve += RESERVE;
-	return reserve;
+	if (MyBackendType == B_AUTOVAC_WORKER)
+		return (Size) (autovacuum_work_mem >= 0 ? autovacuum_work_mem : maintenance_work_mem) *
+			   1024;
+	if (MyBackendType == B_WAL_SENDER)
+		return (Size) logical_decoding_work_mem * 1024 * 2;
+	return 0;
 }
 
 /*
- * Look
+ * limits_ceiling
+ *		What may be held under a limit by one that held so much when its transaction
+ *		began.
+ */
+static Size
+limits_ceiling(Size limit, Size held)
+{
+	Size ceiling = limit + limits_granted();
+
+	if (held + RESERVE > ceiling)
+		ceiling += RESERVE;
+	if (ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState())
+		ceiling += RESERVE;
+	return ceiling;
+}
+
+/*
+ * limits_step
+ *		How much more may be held before limits are looked at again.
+ */
+static Size
+limits_step(Size ceiling, Size held, int share)
+{
+	Size left = held < ceiling ? ceiling - held : 0;
+
+	return Min(left, Max(left / (Size) share, LEAST_STEP));
+}
+
+/*
+ * limits_refuse
+ *		A limit would be crossed.
+ */
+static Crossed
+limits_refuse(Crossed which, Size limit, Size held)
+{
+	refusal.which = which;
+	refusal.limit = limit;
+	refusal.held = held;
+	return which;
+}
+
+/*
+ * limits_session_held
+ *		What this process and those of its parallel query hold.
+ */
+static Size
+limits_session_held(void)
+{
+	if (MyProc == NULL || MyProc->lockGroupLeader == NULL || !RegistryExists())
+		return UsageHeld();
+	RegistryPublish();
+	return RegistryGroupHeld(MyProc->lockGroupLeader);
+}
+
+/*
+ * limits_look
  *		Would a limit be crossed with so many more bytes?  If not, let the engine
  *		go on to where to look next.
  */
 static Crossed
-Look(Size bytes)
+limits_look(Size bytes)
 {
-	Size held = UsageHeld() + bytes;
-	Size own = MemoryLimit();
+	Size exempt = LimitExemption(arena_refused.context);
 	Size step = SIZE_MAX;
+	Size limit;
 
-	if (own != SIZE_MAX)
+	if ((limit = MemoryLimit()) != SIZE_MAX)
 	{
-		Size reserve = Reserve(own, held_at_start);
+		Size held = UsageHeld() + bytes;
+		Size ceiling = limits_ceiling(limit, held_at_start);
 
-		if (held > own + reserve)
-		{
-			refusal.limit = own;
-			return OWN_LIMIT;
-		}
-		step = Max((own + reserve - held) / OWN_SHARE, LEAST_STEP);
-		step = Min(step, own + reserve - held);
+		if (held > ceiling + exempt)
+			return limits_refuse(OWN_LIMIT, limit, held - bytes);
+		step = limits_step(ceiling, held, OWN_SHARE);
 	}
-	if (TotalLimit() != SIZE_MAX)
+	if ((limit = SessionMemoryLimit()) != SIZE_MAX)
 	{
-		Size total;
-		Size limit = TotalLimit();
-		Size reserve = Reserve(limit, 0);
+		Size held = limits_session_held() + bytes;
+		Size ceiling = limits_ceiling(limit, held_at_start);
+
+		if (held > ceiling + exempt)
+			return limits_refuse(SESSION_LIMIT, limit, held - bytes);
+		step = Min(step, limits_step(ceiling, held, SESSION_SHARE));
+	}
+	if ((limit = TotalLimit()) != SIZE_MAX)
+	{
+		Size ceiling = limits_ceiling(limit, 0);
+		Size held;
 
 		RegistryPublish();
-		total = RegistryTotalHeld() + bytes;
-		if (total > limit + reserve && held > SMALL_PROCESS)
-		{
-			refusal.limit = limit;
-			return TOTAL_LIMIT;
-		}
-		if (total < limit)
-			step = Min(step, Max((limit - total) / TOTAL_SHARE, LEAST_STEP));
-		else
-			step = Min(step, LEAST_STEP);
+		held = RegistryTotalHeld() + bytes;
+		if (held > ceiling + exempt && UsageHeld() + bytes > SMALL_PROCESS)
+			return limits_refuse(TOTAL_LIMIT, limit, held - bytes);
+		step = Min(step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
 	}
 	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
 	return NO_LIMIT_CROSSED;
 }
 
 /*
- * GiveBack
+ * limits_give_back
  *		Give back what is not in use until no limit is crossed.  What lies in
  *		quarantine can give its pages back as it is.  A sweep reads all memory in
  *		use: near a limit that must not happen for each chunk.
  */
 static Crossed
-GiveBack(Size bytes)
+limits_give_back(Size bytes)
 {
 	ga_sweep_result result;
 	Crossed crossed;
 
 	(void) ga_heap_release(&process_heap);
-	crossed = Look(bytes);
+	crossed = limits_look(bytes);
 	if (crossed == NO_LIMIT_CROSSED)
 		return crossed;
 
@@ -215,17 +294,19 @@ GiveBack(Size bytes)
 		SafeToSweep())
 		RunSweep(SWEEP_LIMIT, &result);
 	(void) ga_heap_release(&process_heap);
-	return Look(bytes);
+	return limits_look(bytes);
 }
 
 /*
- * FindRoom
+ * limits_find_room
  *		More bytes are wanted than ga_heap.limit allows: see LimitsFindRoom.
  */
 static bool
-FindRoom(Size bytes)
+limits_find_room(Size bytes)
 {
-	if (!MayRefuse() || looking_again)
+	Crossed crossed;
+
+	if (!limits_may_refuse() || looking_again)
 	{
 		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
 		return true;
@@ -236,22 +317,21 @@ FindRoom(Size bytes)
 	if (new_transaction)
 		held_at_start = UsageHeld();
 	new_transaction = false;
-	refusal.what = Look(bytes);
-	if (refusal.what == NO_LIMIT_CROSSED)
+	if (limits_look(bytes) == NO_LIMIT_CROSSED)
 		return true;
 
 	looking_again = true;
-	refusal.what = GiveBack(bytes);
-	if (refusal.what == TOTAL_LIMIT && goarena_on_total_limit == ON_TOTAL_CANCEL_LARGEST)
-		refusal.what = TotalLimitCancelLargest(bytes, Look);
+	crossed = limits_give_back(bytes);
+	if (crossed == TOTAL_LIMIT && goarena_on_total_limit == ON_TOTAL_CANCEL_LARGEST)
+		crossed = TotalLimitCancelLargest(bytes, limits_look);
 	looking_again = false;
-	if (refusal.what == NO_LIMIT_CROSSED)
+	if (crossed == NO_LIMIT_CROSSED)
 		return true;
 
 	/* The next one is looked at again. */
 	process_heap.limit = 0;
-	refusal.held = refusal.what == OWN_LIMIT ? UsageHeld() : RegistryTotalHeld();
 	process_heap_refusal = true;
+	LimitExemptRefused(arena_refused.context);
 	UsageNoteLimitHit();
 	return false;
 }
@@ -260,32 +340,55 @@ bool
 LimitsFindRoom(void)
 {
 	process_heap.limit_refused = false;
-	return FindRoom(process_heap.refused);
+	return limits_find_room(process_heap.refused);
 }
 
 /*
- * OthersAsk
- *		The same for a context that is no arena.
+ * limits_left_under
+ *		What is left when so much is held.
+ */
+static Size
+limits_left_under(Size limit, Size held)
+{
+	if (limit == SIZE_MAX)
+		return SIZE_MAX;
+	return held < limit ? limit - held : 0;
+}
+
+Size
+LimitsLeft(void)
+{
+	Size left = SIZE_MAX;
+
+	UsageMeasureOthers();
+	left = Min(left, limits_left_under(MemoryLimit(), UsageHeld()));
+	left = Min(left, limits_left_under(SessionMemoryLimit(), limits_session_held()));
+	return Min(left, limits_left_under(TotalLimit(), RegistryTotalHeld()));
+}
+
+/*
+ * limits_others_ask
+ *		The same as LimitsFindRoom for a context that is no arena.
  */
 static bool
-OthersAsk(Size bytes, bool taken)
+limits_others_ask(Size bytes, bool taken)
 {
 	Size before = undecided;
 	bool result;
 
 	if (taken)
 		undecided += bytes;
-	result = FindRoom(bytes);
+	result = limits_find_room(bytes);
 	undecided = before;
 	return result;
 }
 
 /*
- * OthersTook
+ * limits_others_took
  *		Arenas have so much less left until the next look.
  */
 static void
-OthersTook(Size bytes)
+limits_others_took(Size bytes)
 {
 	other_bytes += bytes;
 	if (process_heap.limit != SIZE_MAX)
@@ -293,28 +396,46 @@ OthersTook(Size bytes)
 }
 
 /*
- * RaiseRefusal
- *		The error for memory that a limit refused.
+ * limits_raise
+ *		The error for memory that a limit refused.  It has the SQLSTATE of memory that
+ *		is used up, since programs know what to do then; the name of the limit tells
+ *		it from the system's, also in a log without details, and is in the field of
+ *		the message that has the names of constraints.
  */
 static void
-RaiseRefusal(MemoryContext context, Size size)
+limits_raise(MemoryContext context, Size size)
 {
-	bool own = refusal.what == OWN_LIMIT;
+	static const struct
+	{
+		const char *name;
+		const char *holder;
+		const char *hint;
+	} limits[] = {
+		[OWN_LIMIT] = {"goarena.memory_limit", "this process holds",
+					   "Have the statement use less memory, or raise goarena.memory_limit."},
+		[SESSION_LIMIT] = {"goarena.session_memory_limit",
+						   "this session and its parallel workers hold",
+						   "Have the statement use less memory or fewer parallel workers, or raise "
+						   "goarena.session_memory_limit."},
+		[TOTAL_LIMIT] = {"goarena.total_memory_limit", "all processes hold",
+						 "Run fewer statements at a time, have them use less memory, or raise "
+						 "goarena.total_memory_limit."},
+	};
+	const char *name = limits[refusal.which].name;
+
 	LargestContexts largest;
 
 	process_heap_refusal = false;
 	FindLargestContexts(&largest);
 	ereport(
 		ERROR,
-		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
 		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
 				   "%s %zu kB.  The largest contexts of this process: %s.",
-				   size, context->name, own ? "goarena.memory_limit" : "goarena.total_memory_limit",
-				   refusal.limit / 1024, own ? "this process holds" : "all processes hold",
+				   size, context->name, name, refusal.limit / 1024, limits[refusal.which].holder,
 				   refusal.held / 1024, LargestContextsText(&largest, false)),
-		 own ? errhint("Have the statement use less memory, or raise goarena.memory_limit.")
-			 : errhint("Run fewer statements at a time, have them use less memory, or raise "
-					   "goarena.total_memory_limit.")));
+		 errhint("%s", limits[refusal.which].hint),
+		 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
 void
@@ -333,21 +454,11 @@ LimitsAfterShrinking(void)
 }
 
 void
-LimitsChanged(int kb)
-{
-	process_heap.limit = 0;
-	if (kb != NO_LIMIT)
-		OthersWatch();
-}
-
-void
 LimitsInit(void)
 {
-	process_heap_raise_refusal = RaiseRefusal;
-	process_heap_others_ask = OthersAsk;
-	process_heap_others_took = OthersTook;
-	LimitSettingInit();
-	LimitsChanged(goarena_memory_limit_kb);
-	LimitsChanged(goarena_total_memory_limit_kb);
+	process_heap_raise_refusal = limits_raise;
+	process_heap_others_ask = limits_others_ask;
+	process_heap_others_took = limits_others_took;
+	LimitExemptInit();
 	error_context_empty = ErrorContextUsed();
 }

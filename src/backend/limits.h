@@ -12,43 +12,14 @@
 
 #include "postgres.h"
 
-#include "utils/guc.h"
-
-/* What becomes of the one who asks for memory beyond the total limit. */
-typedef enum OnTotalLimit
-{
-	ON_TOTAL_ERROR,			/* it fails */
-	ON_TOTAL_CANCEL_LARGEST /* it waits until the largest statement was cancelled, or fails */
-} OnTotalLimit;
-
-#define NO_LIMIT (-1)
-
-/* The least limits, in kB: a session can begin and set another one. */
-#define MIN_MEMORY_LIMIT_KB (16 * 1024)
-#define MIN_TOTAL_LIMIT_KB	(64 * 1024)
-
-/* GUC variables, and the hooks of the first two. */
-extern int goarena_memory_limit_kb;
-extern int goarena_total_memory_limit_kb;
-extern int goarena_on_total_limit;
-
-extern bool CheckMemoryLimit(int *newval, void **extra, GucSource source);
-extern void AssignMemoryLimit(int newval, void *extra);
-extern bool CheckTotalMemoryLimit(int *newval, void **extra, GucSource source);
-extern void AssignTotalMemoryLimit(int newval, void *extra);
-
 /*
- * goarena.memory_limit for this session in bytes, SIZE_MAX without one: what it is
- * set to, but not above what the superuser set unless the superuser does so.
+ * What is left for this process before it crosses a limit, in bytes; SIZE_MAX
+ * without one.
  */
-extern Size MemoryLimit(void);
-
-/* A limit is set to so much: it is looked at again, and in all contexts. */
-extern void LimitsChanged(int kb);
+extern Size LimitsLeft(void);
 
 /* Install hooks; once, from _PG_init. */
 extern void LimitsInit(void);
-extern void LimitSettingInit(void);
 
 /*
  * Bytes that this process holds: memory of arenas, with that of chunks not in

@@ -349,3 +349,19 @@ RegistryFind(int pid)
 			return i;
 	return -1;
 }
+
+uint64
+RegistryGroupHeld(const PGPROC *leader)
+{
+	RegistryFigures figures;
+	uint64 sum = 0;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+	{
+		const PGPROC *proc = RegistryProc(i);
+
+		if ((proc == leader || proc->lockGroupLeader == leader) && RegistryRead(i, &figures))
+			sum += figures.held;
+	}
+	return sum;
+}

@@ -122,6 +122,9 @@ extern int RegistryFind(int pid);
 /* The sum of held over all processes, as published; 0 without a registry. */
 extern uint64 RegistryTotalHeld(void);
 
+/* The sum over a backend and its parallel workers. */
+extern uint64 RegistryGroupHeld(const PGPROC *leader);
+
 /* The PGPROC that a slot belongs to. */
 static inline PGPROC *
 RegistryProc(int slot)

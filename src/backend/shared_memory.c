@@ -17,6 +17,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 
+#include "backend/limit_setting.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
@@ -36,6 +37,7 @@ static const SharedPart parts[] = {
 	{"goarena snapshots", SnapshotsSize, SnapshotsAttach},
 	{"goarena requests", RequestsSize, RequestsAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
+	{"goarena limits", LimitSettingSize, LimitSettingAttach},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;

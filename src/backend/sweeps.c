@@ -22,6 +22,7 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"

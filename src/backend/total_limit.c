@@ -34,6 +34,8 @@
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
+#include "backend/limit_setting.h"
+#include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/shared_memory.h"
@@ -63,31 +65,10 @@ typedef struct CancelRequest
 	pg_atomic_uint64 held;
 } CancelRequest;
 
-int goarena_total_memory_limit_kb = NO_LIMIT;
-int goarena_on_total_limit = ON_TOTAL_ERROR;
-
 static CancelRequest *requests = NULL;	  /* of all slots */
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
 static volatile sig_atomic_t cancelled = false;
-
-bool
-CheckTotalMemoryLimit(int *newval, void **extra, GucSource source)
-{
-	if (*newval != NO_LIMIT && *newval < MIN_TOTAL_LIMIT_KB)
-	{
-		GUC_check_errdetail(
-			"goarena.total_memory_limit must be at least 64MB, or -1 for no limit.");
-		return false;
-	}
-	return true;
-}
-
-void
-AssignTotalMemoryLimit(int newval, void *extra)
-{
-	LimitsChanged(newval);
-}
 
 Size
 TotalLimit(void)
@@ -222,6 +203,7 @@ LargestStatement(uint64 *held)
 	*held = 0;
 	for (int i = 0; i < RegistrySlots(); i++)
 	{
+		const PGPROC *proc = RegistryProc(i);
 		RegistryFigures figures;
 		uint64 sum;
 
@@ -229,12 +211,7 @@ LargestStatement(uint64 *held)
 			pg_atomic_read_u32(&requests[i].pid) != (uint32) figures.pid ||
 			pg_atomic_read_u32(&requests[i].state) == REQUEST_DECLINED)
 			continue;
-		sum = figures.held;
-		if (RegistryProc(i)->lockGroupLeader == RegistryProc(i))
-			for (int j = 0; j < RegistrySlots(); j++)
-				if (j != i && RegistryProc(j)->lockGroupLeader == RegistryProc(i) &&
-					RegistryRead(j, &figures))
-					sum += figures.held;
+		sum = proc->lockGroupLeader == NULL ? figures.held : RegistryGroupHeld(proc);
 		if (sum > *held)
 		{
 			*held = sum;

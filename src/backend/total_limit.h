@@ -12,13 +12,12 @@
 
 #include "postgres.h"
 
-#include "backend/limits.h"
-
 /* Which limit would be crossed. */
 typedef enum Crossed
 {
 	NO_LIMIT_CROSSED,
 	OWN_LIMIT,
+	SESSION_LIMIT, /* of a session with its parallel workers */
 	TOTAL_LIMIT
 } Crossed;
 

@@ -44,6 +44,8 @@
 #include "utils/memutils.h"
 
 #include "backend/hooks.h"
+#include "backend/limit_setting.h"
+#include "backend/maintenance_memory.h"
 #include "backend/peak_log.h"
 #include "backend/statements.h"
 #include "backend/sweeps.h"
@@ -539,6 +541,7 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 	Statement *statement;
 	Level inner;
 
+	LimitSettingAtStatement();
 	if (likely(Unwatched()))
 	{
 		if (depth == 0)
@@ -801,12 +804,43 @@ UtilityQueryId(const PlannedStmt *planned, bool at_top)
 }
 
 static void
-CallUtility(UTILITY_PARAMETERS)
+CallNextUtility(UTILITY_PARAMETERS)
 {
 	if (next_utility)
 		next_utility(UTILITY_ARGUMENTS);
 	else
 		standard_ProcessUtility(UTILITY_ARGUMENTS);
+}
+
+/*
+ * CallMaintenance
+ *		CallUtility for a command that gets less than maintenance_work_mem.
+ */
+static pg_noinline void
+CallMaintenance(int kb, UTILITY_PARAMETERS)
+{
+	int before = MaintenanceMemoryLower(kb);
+
+	PG_TRY();
+	{
+		CallNextUtility(UTILITY_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		MaintenanceMemoryRestore(kb, before);
+	}
+	PG_END_TRY();
+}
+
+static void
+CallUtility(UTILITY_PARAMETERS)
+{
+	int kb = MaintenanceMemoryAllowed(pstmt->utilityStmt);
+
+	if (likely(kb == maintenance_work_mem))
+		CallNextUtility(UTILITY_ARGUMENTS);
+	else
+		CallMaintenance(kb, UTILITY_ARGUMENTS);
 }
 
 static void
@@ -868,6 +902,7 @@ TrackUtility(UTILITY_PARAMETERS)
 {
 	bool kept;
 
+	LimitSettingAtStatement();
 	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
 	{
 		CallUtility(UTILITY_ARGUMENTS);

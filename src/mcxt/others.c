@@ -26,6 +26,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "mcxt/adopt.h"
@@ -65,6 +66,22 @@ static MemoryContextMethods originals[OTHER_TYPES]; /* their contents as they we
 static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
 
 /*
+ * OthersHaveHeap
+ *		The point where to look next is the heap's, so there has to be one, also where
+ *		no context is an arena.  Not in the postmaster.
+ */
+static inline bool
+OthersHaveHeap(void)
+{
+	if (likely(process_heap_ready))
+		return true;
+	if (!IsUnderPostmaster)
+		return false;
+	ProcessHeapPrepare();
+	return true;
+}
+
+/*
  * MayTake
  *		May a context have so many bytes more for an object of this size?
  *		taken says that it has them already.
@@ -72,7 +89,7 @@ static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server
 static pg_noinline bool
 MayTake(MemoryContext context, Size size, Size bytes, bool taken)
 {
-	if (context == ErrorContext || !process_heap_ready || process_heap.sweeping)
+	if (context == ErrorContext || process_heap.sweeping || !OthersHaveHeap())
 		return true;
 	if (!ga_heap_may_hold(&process_heap, bytes))
 	{

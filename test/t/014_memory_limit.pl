@@ -51,7 +51,7 @@ sub limit_error
 	my $kb = $bytes / 1024;
 	my $context = qr/[\w ()]+\ $number\ kB(\ in\ $number\ contexts)?/;
 
-	return qr/ERROR:\ \ 53200:\ out\ of\ memory.*
+	return qr/ERROR:\ \ 53200:\ out\ of\ memory\ because\ of\ goarena\.memory_limit\n
 		DETAIL:\ \ Failed\ on\ request\ of\ size\ $number\ in\ memory\ context\ "[^"]+":\ 
 		goarena\.memory_limit\ is\ $kb\ kB,\ and\ this\ process\ holds\ $number\ kB\.\ \ 
 		The\ largest\ contexts\ of\ this\ process:\ ($context,\ ){4}$context\..*
@@ -368,8 +368,8 @@ like(as_user('ordinary', '', 'SELECT raises()'), $denied, 'one that is not SECUR
 is(as_user('ordinary', '', 'BEGIN', q{SET LOCAL goarena.memory_limit = '30MB'}, 'SAVEPOINT s', q{SET LOCAL goarena.memory_limit = '20MB'},
 		'ROLLBACK TO s', 'SHOW goarena.memory_limit', 'ROLLBACK', 'SHOW goarena.memory_limit'),
 	"30MB\n100MB\n", 'SET LOCAL and savepoints');
-like(as_user('ordinary', '', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 102400 kB/, 'the limit of the role holds');
-like(as_user('ordinary', '-c goarena.memory_limit=400MB', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory\nDETAIL: .*goarena.memory_limit is 102400 kB/,
+like(as_user('ordinary', '', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory because of goarena.memory_limit\nDETAIL: .*goarena.memory_limit is 102400 kB/, 'the limit of the role holds');
+like(as_user('ordinary', '-c goarena.memory_limit=400MB', q{SELECT length(repeat('x', 150000000))}), qr/ERROR:  out of memory because of goarena.memory_limit\nDETAIL: .*goarena.memory_limit is 102400 kB/,
 	'also against an option of the client');
 like(as_user('ordinary', '-c goarena.memory_limit=-1', 'SELECT 1'), qr/$denied|FATAL/, 'a client cannot lift it');
 like(as_user('ordinary', '-c goarena.memory_limit=20MB', q{SELECT length(repeat('x', 30000000))}), qr/goarena.memory_limit is 20480 kB/, 'a client can lower it');

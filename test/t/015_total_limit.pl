@@ -85,7 +85,7 @@ sub let_go
 }
 
 my $context = qr/[\w ()]+\ \d+\ kB(\ in\ \d+\ contexts)?/;
-my $total_error = qr/ERROR:\ \ 53200:\ out\ of\ memory.*
+my $total_error = qr/ERROR:\ \ 53200:\ out\ of\ memory\ because\ of\ goarena\.total_memory_limit\n
 	DETAIL:\ \ Failed\ on\ request\ of\ size\ \d+\ in\ memory\ context\ "[^"]+":\ 
 	goarena\.total_memory_limit\ is\ 262144\ kB,\ and\ all\ processes\ hold\ \d+\ kB\.\ \ 
 	The\ largest\ contexts\ of\ this\ process:\ ($context,\ ){4}$context\..*

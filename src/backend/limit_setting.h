@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * limit_setting.h
+ *	  The settings of limits: what they are, and who may set them to what.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_LIMIT_SETTING_H
+#define GOARENA_LIMIT_SETTING_H
+
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#define NO_LIMIT (-1)
+
+/* The least limits, in kB: a session can begin and set another one. */
+#define MIN_MEMORY_LIMIT_KB (16 * 1024)
+#define MIN_TOTAL_LIMIT_KB	(64 * 1024)
+
+/* What becomes of the one who asks for memory beyond the total limit. */
+typedef enum OnTotalLimit
+{
+	ON_TOTAL_ERROR,			/* it fails */
+	ON_TOTAL_CANCEL_LARGEST /* it waits until the largest statement was cancelled, or fails */
+} OnTotalLimit;
+
+/* GUC variables, limits in kB, and their hooks. */
+extern int goarena_memory_limit_kb;
+extern int goarena_session_memory_limit_kb;
+extern int goarena_total_memory_limit_kb;
+extern int goarena_on_total_limit;
+
+extern bool CheckMemoryLimit(int *newval, void **extra, GucSource source);
+extern void AssignMemoryLimit(int newval, void *extra);
+extern bool CheckSessionMemoryLimit(int *newval, void **extra, GucSource source);
+extern void AssignSessionMemoryLimit(int newval, void *extra);
+extern bool CheckTotalMemoryLimit(int *newval, void **extra, GucSource source);
+extern void AssignTotalMemoryLimit(int newval, void *extra);
+
+/*
+ * What holds in this process, in bytes, SIZE_MAX without a limit: what is set, but
+ * not above what the superuser set unless the superuser does so.
+ */
+extern Size MemoryLimit(void);
+extern Size SessionMemoryLimit(void);
+
+/* Is there any limit? */
+static inline bool
+LimitSettingAny(void)
+{
+	return goarena_memory_limit_kb != NO_LIMIT || goarena_session_memory_limit_kb != NO_LIMIT ||
+		   goarena_total_memory_limit_kb != NO_LIMIT;
+}
+
+/* Is a value in effect that no superuser set?  Then it can be above the cap. */
+extern bool limit_of_user;
+
+/* See LimitSettingAtStatement. */
+extern void LimitSettingSettle(void);
+
+/* For shared_memory.c. */
+extern Size LimitSettingSize(void);
+extern void LimitSettingAttach(void *memory, bool anew);
+
+/*
+ * Once, from _PG_init, when all settings are defined: limits hold from now on, that
+ * of all processes only in a library that is preloaded.
+ */
+extern void LimitSettingInit(bool preloaded);
+
+/* Or they do not hold in this process: why, as a sentence.  Warns of those that are set. */
+extern void LimitSettingIdle(const char *why);
+
+/*
+ * To be called when a statement begins: if the limit that holds is less than what
+ * the setting says, have the setting say so.
+ */
+static inline void
+LimitSettingAtStatement(void)
+{
+	if (unlikely(limit_of_user))
+		LimitSettingSettle();
+}
+
+#endif /* GOARENA_LIMIT_SETTING_H */
