@@ -48,7 +48,9 @@ CREATE FUNCTION goarena_stats(
     OUT resident bigint,
     OUT statement_peak bigint,
     OUT transaction_peak bigint,
-    OUT process_peak bigint)
+    OUT process_peak bigint,
+    OUT rss_anon bigint,
+    OUT rss_shmem bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -93,7 +95,9 @@ COMMENT ON FUNCTION goarena_stats() IS
 'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
 'statement_peak: the highest in_use of the statement that runs, or of the last one; '
 'transaction_peak: of the transaction, or of the last one; '
-'process_peak: of the process';
+'process_peak: of the process; '
+'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
+'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -315,7 +319,7 @@ SELECT a.datid, a.datname, s.pid, a.leader_pid, a.usesysid, a.usename, a.applica
     a.state, a.query_id, a.query,
     s.arenas, s.in_use, s.held, s.retained, s.quarantined, s.metadata,
     s.statement_peak, s.transaction_peak, s.process_peak,
-    s.allocs, s.resets, s.sweeps, s.last_sweep, s.published
+    s.allocs, s.resets, s.sweeps, s.last_sweep, s.published, s.rss_anon, s.rss_shmem
 FROM goarena_stats() s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid;
 COMMENT ON VIEW goarena_activity IS
 'pg_stat_activity with the memory of each process: columns of goarena_stats()';

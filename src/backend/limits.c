@@ -45,6 +45,7 @@
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
+#include "backend/settings_memory.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "backend/usage.h"
@@ -102,7 +103,7 @@ UsageMeasureOthers(void)
 	context_walk_foreach (walk, TopMemoryContext)
 		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
 												  : walk.context->mem_allocated;
-	other_bytes = sum + LimitExemptLocalBuffers() - undecided;
+	other_bytes = sum + LimitExemptLocalBuffers() + SettingsMemory() - undecided;
 }
 
 /*

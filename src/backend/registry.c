@@ -53,9 +53,8 @@ static RegistrySlot *own_slot = NULL;
 static bool own_slot_closed = false; /* this process is on its way out */
 static uint64 own_counted = 0;		 /* its part of total_held */
 
-/* When this process looks closely again, may do so if asked, and what it found the last time. */
+/* When this process looks closely again, and what it found the last time. */
 static TimestampTz next_look = 0;
-static TimestampTz cheap_again = 0;
 static int64 delay = CLOSE_FIRST_DELAY;
 static size_t looked_touched = 0;
 static size_t resident = 0;
@@ -125,14 +124,6 @@ RegistryLookClosely(TimestampTz now)
 	taken = GetCurrentTimestamp() - now;
 	delay = Min(delay * 2, CLOSE_DELAY);
 	next_look = now + Max(delay, taken * 1000);
-	cheap_again = now + taken * 20;
-}
-
-void
-RegistryLookCloselyIfCheap(TimestampTz now)
-{
-	if (now >= cheap_again)
-		RegistryLookClosely(now);
 }
 
 void

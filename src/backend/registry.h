@@ -84,9 +84,6 @@ extern bool RegistryExists(void);
  */
 extern void RegistryLookClosely(TimestampTz now);
 
-/* The same, unless it would take more than a twentieth of the time. */
-extern void RegistryLookCloselyIfCheap(TimestampTz now);
-
 /*
  * Take the figures of this process as they are now; what takes longer as it was
  * last found.  Allocates nothing.

@@ -17,6 +17,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 
+#include "backend/kernel_memory.h"
 #include "backend/limit_setting.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
@@ -36,6 +37,7 @@ static const SharedPart parts[] = {
 	{"goarena registry", RegistrySize, RegistryAttach},
 	{"goarena snapshots", SnapshotsSize, SnapshotsAttach},
 	{"goarena requests", RequestsSize, RequestsAttach},
+	{"goarena kernel memory", KernelMemorySize, KernelMemoryAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
 	{"goarena limits", LimitSettingSize, LimitSettingAttach},
 };

@@ -50,7 +50,7 @@ ShowNow(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	RegistryLookCloselyIfCheap(now);
+	RegistryLookClosely(now);
 	Show(now);
 	SetDeferred(false);
 }

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/kernel_memory.h"
 #include "backend/requests.h"
 #include "sql/sql.h"
 
@@ -21,14 +22,14 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 41
+#define STATS_COLUMNS 43
 
 /*
  * PutStats
- *		The row of a process.
+ *		The row of a process; kernel is NULL if the kernel tells nothing of it.
  */
 static void
-PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
+PutStats(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kernel, bool may_read)
 {
 	Datum values[STATS_COLUMNS] = {0};
 	bool nulls[STATS_COLUMNS] = {false};
@@ -84,8 +85,25 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, bool may_read)
 	values[i++] = BytesDatum(f->statement_peak);
 	values[i++] = BytesDatum(f->transaction_peak);
 	values[i++] = BytesDatum(f->process_peak);
+	nulls[i] = nulls[i + 1] = kernel == NULL;
+	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->anonymous);
+	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->shared);
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
+}
+
+/*
+ * PutOther
+ *		The row of the process in a slot.
+ */
+static void
+PutOther(ReturnSetInfo *rows, int slot, const RegistryFigures *figures)
+{
+	bool may_read = MayRead(figures);
+	KernelMemory kernel;
+	bool known = may_read && KernelMemoryOf(slot, figures->pid, &kernel);
+
+	PutStats(rows, figures, known ? &kernel : NULL, may_read);
 }
 
 /*
@@ -97,6 +115,7 @@ Datum
 goarena_stats(PG_FUNCTION_ARGS)
 {
 	RegistryFigures figures;
+	KernelMemory kernel;
 	ReturnSetInfo *rows;
 	TimestampTz now;
 
@@ -106,10 +125,10 @@ goarena_stats(PG_FUNCTION_ARGS)
 	now = GetCurrentTimestamp();
 	RegistryLookClosely(now);
 	RegistryMeasure(&figures, now);
-	PutStats(rows, &figures, true);
+	PutStats(rows, &figures, KernelMemoryRead(MyProcPid, &kernel) ? &kernel : NULL, true);
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
-			PutStats(rows, &figures, MayRead(&figures));
+			PutOther(rows, i, &figures);
 	return (Datum) 0;
 }
 

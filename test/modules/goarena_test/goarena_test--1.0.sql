@@ -160,3 +160,7 @@ CREATE FUNCTION test_others(type text, size bigint, bytes bigint, flags text DEF
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_others(text, bigint, bigint, text) IS
 'fills a context of this type with objects of this size, or has one object grow in such steps: ok, or null';
+
+CREATE FUNCTION test_malloc(bytes bigint) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_malloc(bigint) IS 'takes so many bytes from malloc, writes to them, and keeps them';

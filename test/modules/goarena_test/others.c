@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * others.c
- *	  Contexts that are no arenas.
+ *	  Contexts that are no arenas, and memory outside of contexts.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(test_others);
+PG_FUNCTION_INFO_V1(test_malloc);
 
 /*
  * Create
@@ -107,4 +108,21 @@ test_others(PG_FUNCTION_ARGS)
 		RESUME_INTERRUPTS();
 	MemoryContextDelete(context);
 	PG_RETURN_TEXT_P(cstring_to_text(filled ? "ok" : "null"));
+}
+
+/*
+ * test_malloc(bytes bigint) returns void
+ *		As libraries do that know nothing of contexts.
+ */
+Datum
+test_malloc(PG_FUNCTION_ARGS)
+{
+	static char *volatile kept;
+	size_t size = (size_t) PG_GETARG_INT64(0);
+
+	kept = malloc(size);
+	if (kept == NULL)
+		elog(ERROR, "malloc failed");
+	memset(kept, 'm', size);
+	PG_RETURN_VOID();
 }
