@@ -18,6 +18,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "backend/double_buffer.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
@@ -35,7 +36,7 @@
 
 typedef struct RegistrySlot
 {
-	pg_atomic_uint64 version; /* halves[version % 2] is whole */
+	pg_atomic_uint64 version; /* of the halves, see double_buffer.h */
 	pg_atomic_uint32 deferred;
 	RegistryFigures halves[2];
 	char pad[PG_CACHE_LINE_SIZE]; /* neighbours are written by others */
@@ -180,24 +181,10 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->mappings = heap->mappings;
 }
 
-/*
- * OtherHalf
- *		The half of the own slot that nobody reads.
- */
 static RegistryFigures *
 OtherHalf(void)
 {
-	/* Nothing is written into it before it has ceased to be the one to read. */
-	pg_write_barrier();
-	return &own_slot->halves[(pg_atomic_read_u64(&own_slot->version) + 1) % 2];
-}
-
-/* It is whole: let it be read. */
-static void
-TurnHalves(void)
-{
-	pg_write_barrier();
-	pg_atomic_write_u64(&own_slot->version, pg_atomic_read_u64(&own_slot->version) + 1);
+	return &own_slot->halves[DoubleBufferOther(&own_slot->version)];
 }
 
 /*
@@ -229,7 +216,7 @@ GiveUpSlot(int code, Datum arg)
 	RequestsEnd();
 	pg_atomic_write_u32(&own_slot->deferred, 0);
 	memset(half, 0, sizeof(*half));
-	TurnHalves();
+	DoubleBufferTurn(&own_slot->version);
 	own_slot = NULL;
 	own_slot_closed = true;
 }
@@ -299,7 +286,7 @@ RegistryPublishAt(TimestampTz now)
 		return;
 	half = OtherHalf();
 	RegistryMeasure(half, now);
-	TurnHalves();
+	DoubleBufferTurn(&own_slot->version);
 	Count(half->held);
 	ProcessHeapShown();
 }
@@ -310,23 +297,12 @@ RegistryPublish(void)
 	RegistryPublishAt(GetCurrentTimestamp());
 }
 
-/*
- * RegistryRead
- *		The half read is written again only after the other one took its place.
- */
 bool
 RegistryRead(int number, RegistryFigures *figures)
 {
 	RegistrySlot *slot = &registry->slots[number];
-	uint64 version;
 
-	do
-	{
-		version = pg_atomic_read_u64(&slot->version);
-		pg_read_barrier();
-		*figures = slot->halves[version % 2];
-		pg_read_barrier();
-	} while (pg_atomic_read_u64(&slot->version) != version);
+	DoubleBufferRead(&slot->version, slot->halves, sizeof(*figures), figures);
 	return figures->pid != 0;
 }
 

@@ -37,21 +37,15 @@ SetDeferred(bool now_deferred)
 	deferred = now_deferred;
 }
 
-static void
-Show(TimestampTz now)
-{
-	last_shown = now;
-	RegistryPublishAt(now);
-	SnapshotLeave(now);
-}
-
 void
 ShowNow(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	last_shown = now;
 	RegistryLookClosely(now);
-	Show(now);
+	RegistryPublishAt(now);
+	SnapshotLeaveNow(now);
 	SetDeferred(false);
 }
 
@@ -63,11 +57,17 @@ ShowNow(void)
 void
 ShowAtTransactionEnd(bool can_be_asked)
 {
+	TimestampTz now;
+
 	if (!RegistryExists() || !IsUnderPostmaster)
 		return;
 	if (!can_be_asked || GetCurrentTransactionStartTimestamp() >=
 							 TimestampTzPlusMilliseconds(last_shown, SHOW_INTERVAL))
-		Show(GetCurrentTransactionStopTimestamp());
+	{
+		last_shown = now = GetCurrentTransactionStopTimestamp();
+		RegistryPublishAt(now);
+		SnapshotLeave(now);
+	}
 	SetDeferred(can_be_asked);
 }
 

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/contexts.h"
+#include "backend/double_buffer.h"
 #include "backend/process.h"
 #include "backend/shared_memory.h"
 #include "backend/snapshots.h"
@@ -24,7 +25,7 @@
 
 typedef struct Snapshot
 {
-	pg_atomic_uint64 version; /* halves[version % 2] is whole */
+	pg_atomic_uint64 version; /* of the halves, see double_buffer.h */
 	pg_atomic_uint64 at;	  /* a TimestampTz */
 	union
 	{
@@ -68,25 +69,17 @@ SnapshotsAttach(void *memory, bool anew)
 	}
 }
 
-/*
- * OtherHalf
- *		The half that nobody reads.  Nothing is written into it before it has
- *		ceased to be the one to read.
- */
 static void *
 OtherHalf(void)
 {
-	pg_write_barrier();
-	return own->halves[(pg_atomic_read_u64(&own->version) + 1) % 2].bytes;
+	return own->halves[DoubleBufferOther(&own->version)].bytes;
 }
 
-/* It is whole: let it be read. */
 static void
 TurnHalves(TimestampTz now)
 {
 	pg_atomic_write_u64(&own->at, (uint64) now);
-	pg_write_barrier();
-	pg_atomic_write_u64(&own->version, pg_atomic_read_u64(&own->version) + 1);
+	DoubleBufferTurn(&own->version);
 }
 
 void
@@ -121,17 +114,10 @@ MovedMuch(void)
 	return moved >= LEAST_MOVE && moved >= Min(in_use, taken_in_use) / 4;
 }
 
-/*
- * Outdated
- *		Must a snapshot be taken anew at the end of a transaction?
- */
 static bool
-Outdated(TimestampTz now)
+IsSameAsTaken(void)
 {
-	if (process_heap.in_use == taken_in_use && process_heap.arenas.count == taken_arenas)
-		return false;
-	return process_heap.arenas.count <= MANY_CONTEXTS || MovedMuch() ||
-		   now >= TimestampTzPlusMilliseconds(taken_at, MANY_DELAY_MS);
+	return process_heap.in_use == taken_in_use && process_heap.arenas.count == taken_arenas;
 }
 
 void
@@ -139,10 +125,18 @@ SnapshotLeave(TimestampTz now)
 {
 	if (own == NULL || !ProcessIsOurs())
 		return;
-	if (Outdated(now))
-		Take(now);
-	else
+	if (IsSameAsTaken())
 		pg_atomic_write_u64(&own->at, (uint64) now);
+	else if (process_heap.arenas.count <= MANY_CONTEXTS || MovedMuch() ||
+			 now >= TimestampTzPlusMilliseconds(taken_at, MANY_DELAY_MS))
+		Take(now);
+}
+
+void
+SnapshotLeaveNow(TimestampTz now)
+{
+	if (own != NULL && ProcessIsOurs())
+		Take(now);
 }
 
 void
@@ -156,15 +150,8 @@ bool
 SnapshotRead(int slot, void *memory, TimestampTz *at)
 {
 	Snapshot *snapshot = &snapshots[slot];
-	uint64 version;
 
-	do
-	{
-		version = pg_atomic_read_u64(&snapshot->version);
-		pg_read_barrier();
-		memcpy(memory, snapshot->halves[version % 2].bytes, SNAPSHOT_SIZE);
-		*at = (TimestampTz) pg_atomic_read_u64(&snapshot->at);
-		pg_read_barrier();
-	} while (pg_atomic_read_u64(&snapshot->version) != version);
+	*at = (TimestampTz) pg_atomic_read_u64(&snapshot->at);
+	DoubleBufferRead(&snapshot->version, snapshot->halves, SNAPSHOT_SIZE, memory);
 	return ContextsPacked(memory);
 }

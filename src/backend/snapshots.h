@@ -27,8 +27,12 @@ extern void SnapshotsAttach(void *memory, bool anew);
 /* This process has taken a slot; forget what an earlier one left there. */
 extern void SnapshotsBegin(int slot);
 
-/* Leave a snapshot at the end of a transaction.  Allocates nothing. */
+/*
+ * Leave a snapshot at the end of a transaction, unless it would be much like the
+ * last one; or in any case.  Allocates nothing.
+ */
 extern void SnapshotLeave(TimestampTz now);
+extern void SnapshotLeaveNow(TimestampTz now);
 
 /*
  * Leave one in the midst of a transaction, if bytes in use have moved much
