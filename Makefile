@@ -3,7 +3,7 @@ DATA = goarena--1.0.sql
 MODULE_big = goarena
 OBJS = \
 	src/goarena.o \
-	$(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c src/mcxt/*.c src/backend/*.c src/sql/*.c)))
+	$(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c src/stack/*.c src/mcxt/*.c src/backend/*.c src/sql/*.c)))
 HEADERS = src/goarena.h
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 

@@ -3,11 +3,11 @@
  * stack_trace.c
  *	  Return addresses of the calling functions.
  *
- * On both supported platforms a frame pointer leads to the caller's frame
- * pointer and the return address behind it.  Code compiled without frame
- * pointers leaves anything in the register, so only addresses between the
- * present frame and the end of the main stack are followed, upwards.  On any
- * other stack, unwind tables are used.
+ * This is done for each free in a quarantined arena, so the stack is read where
+ * it lies, if it is that of the main thread: all of it, from the stack pointer
+ * up to its end, is there.  A library may call from a stack of its own, such as
+ * one of a coroutine or of a signal handler.  Where that ends is not known, and
+ * so a piece of it is copied through the kernel.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,80 +15,100 @@
  */
 #include "postgres.h"
 
-#include <execinfo.h>
 #include <sys/resource.h>
 
+#include "engine/os.h"
 #include "mcxt/stack_trace.h"
+#include "stack/code.h"
+#include "stack/walk.h"
 
 /* Where the main thread's stack begins; set by the dynamic linker. */
 extern void *__libc_stack_end;
 
-/* A chain this short was broken by a function without frame pointer. */
-#define TOO_SHORT 4
+/*
+ * The main stack is taken to be no larger than this, whatever its limit.  The
+ * kernel leaves at least so much room for it when the program starts.
+ */
+#define LARGEST_STACK ((rlim_t) 128 << 20)
 
-/* The main stack is taken to be no larger than this if it has no limit. */
-#define USUAL_STACK_SIZE ((rlim_t) 8 << 20)
+/* How much of another stack is copied, for a free and for a fault. */
+#define COPIED_FOR_FREE	 (8 * 1024)
+#define COPIED_FOR_FAULT (256 * 1024)
 
 static uintptr_t stack_bottom; /* the lowest address of the main stack */
-
-typedef struct Frame
-{
-	struct Frame *caller;
-	uintptr_t return_address;
-} Frame;
+static uintptr_t library_start;
+static uintptr_t library_end;
 
 void
 StackTraceInit(void)
 {
-	void *frame;
 	struct rlimit limit;
 
-	/* The first call loads libgcc. */
-	(void) backtrace(&frame, 1);
-
-	if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		limit.rlim_cur = USUAL_STACK_SIZE;
-	stack_bottom = (uintptr_t) __libc_stack_end - Min(limit.rlim_cur, (uintptr_t) __libc_stack_end);
+	if (getrlimit(RLIMIT_STACK, &limit) != 0)
+		limit.rlim_cur = 0;
+	stack_bottom =
+		(uintptr_t) __libc_stack_end -
+		Min((uintptr_t) Min(limit.rlim_cur, LARGEST_STACK), (uintptr_t) __libc_stack_end);
+	ga_code_range((const void *) StackTraceInit, &library_start, &library_end);
 }
 
-/*
- * StackTraceFrameAt
- *		Can a frame be read at that address, on the main stack and not below the
- *		present frame?  Nothing is known of the address.
- */
-static bool
-StackTraceFrameAt(uintptr_t address, uintptr_t lowest)
+Size
+StackTraceDepth(uintptr_t address)
 {
 	uintptr_t end = (uintptr_t) __libc_stack_end;
 
-	return address % sizeof(void *) == 0 && address >= lowest && lowest < end && address < end &&
-		   end - address >= sizeof(Frame);
+	return address >= stack_bottom && address < end ? end - address : SIZE_MAX;
+}
+
+/*
+ * StackTraceView
+ *		The stack from an address on that is in use.
+ */
+static ga_view
+StackTraceView(uintptr_t sp)
+{
+	static char copied[COPIED_FOR_FREE];
+
+	if (StackTraceDepth(sp) != SIZE_MAX)
+		return ga_view_of(sp, (uintptr_t) __libc_stack_end);
+	return (ga_view){sp, sp + ga_os_default()->peek(copied, (const void *) sp, sizeof(copied)),
+					 copied};
+}
+
+static inline bool
+StackTraceIsOurs(uintptr_t pc)
+{
+	return pc >= library_start && pc < library_end;
 }
 
 int
 StackTraceTake(uintptr_t *frames, int room)
 {
-	uintptr_t address = (uintptr_t) __builtin_frame_address(0);
-	uintptr_t lowest = Max(address, stack_bottom);
-	int count = 0;
+	const uintptr_t *frame = __builtin_frame_address(0);
+	ga_place place = {
+		.pc = (uintptr_t) __builtin_return_address(0),
+		.sp = (uintptr_t) __builtin_dwarf_cfa(),
+		.fp = frame[0],
+	};
+	ga_view stack = StackTraceView(place.sp);
 
-	while (count < room && StackTraceFrameAt(address, lowest))
-	{
-		const Frame *frame = (const Frame *) address;
+	while (StackTraceIsOurs(place.pc))
+		if (!ga_walk_step(&stack, &ga_code_here, &place))
+			return 0;
+	return ga_walk(&stack, &ga_code_here, place, frames, room);
+}
 
-		frames[count++] = frame->return_address;
-		lowest = address + sizeof(Frame);
-		address = (uintptr_t) frame->caller;
-	}
-	if (count < TOO_SHORT && count < room)
-	{
-		count = backtrace((void **) frames, room);
-		if (count > 0)
-			memmove(frames, frames + 1, sizeof(*frames) * (size_t) --count);
-	}
+/*
+ * StackTraceOf
+ *		Even a stack pointer in the midst of the stack may be wrong, so this is
+ *		always read through the kernel.
+ */
+int
+StackTraceOf(const ga_place *place, uintptr_t *frames, int room)
+{
+	static char copied[COPIED_FOR_FAULT];
+	size_t size = ga_os_default()->peek(copied, (const void *) place->sp, sizeof(copied));
+	ga_view stack = {place->sp, place->sp + size, copied};
 
-	/* The outermost function of a process or thread may seem to return to 0. */
-	while (count > 0 && frames[count - 1] == 0)
-		count--;
-	return count;
+	return ga_walk(&stack, &ga_code_here, *place, frames, room);
 }

@@ -12,14 +12,25 @@
 
 #include "postgres.h"
 
-/* Load what the fallback needs; once, from _PG_init. */
+#include "stack/walk.h"
+
+/* Learn where the stack of this process is; once, from _PG_init. */
 extern void StackTraceInit(void);
 
 /*
- * Store return addresses, the innermost first, and return how many.  Follows
- * frame pointers, which Debian's builds have; where the chain breaks off
- * early, unwind tables are asked, which costs microseconds.
+ * Store return addresses, the innermost first and without those of this
+ * library, and return how many.  Takes no lock and no memory, and follows
+ * nothing that does not lie on the stack.
  */
 extern int StackTraceTake(uintptr_t *frames, int room);
+
+/*
+ * The same for a place where a signal interrupted code, whatever its registers
+ * are.  The first one is the place itself.
+ */
+extern int StackTraceOf(const ga_place *place, uintptr_t *frames, int room);
+
+/* How deep an address lies in the stack of the main thread; SIZE_MAX if elsewhere. */
+extern Size StackTraceDepth(uintptr_t address);
 
 #endif /* GOARENA_STACK_TRACE_H */
