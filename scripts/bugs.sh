@@ -199,7 +199,7 @@ run_once()
 	fi
 
 	# What goarena says of a pfree that it refuses.
-	said=$(sed -n -E 's/^.*(ERROR|WARNING):  ((object|pointer) 0x[0-9a-f]+ .*)$/\2/p' \
+	said=$(sed -n -E 's/^.*(ERROR|WARNING):  (an object in .* is freed twice|a pointer is not .*)$/\2/p' \
 		"$SCRATCH/session.err" | head -n 1)
 	if [ -n "$said" ]; then
 		count=$((count + 1))

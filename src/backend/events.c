@@ -26,6 +26,10 @@ ContextNameOf(uint64 arena_id)
 	return name == NULL ? "unknown" : name;
 }
 
+/*
+ * ReportEvent
+ *		Addresses and contents of memory are for the log alone.
+ */
 static void
 ReportEvent(const ga_event *event)
 {
@@ -56,9 +60,11 @@ ReportEvent(const ga_event *event)
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("memory was written after pfree in memory context \"%s\"",
 							ContextNameOf(event->arena_id)),
-					 errdetail("Object %p of %zu bytes was changed at offset %zu to 0x%016llx.",
-							   (void *) event->object, event->size, event->offset,
-							   (unsigned long long) event->value)));
+					 errdetail("An object of %zu bytes was changed at offset %zu.", event->size,
+							   event->offset),
+					 errdetail_log("Object %p of %zu bytes was changed at offset %zu to 0x%016llx.",
+								   (void *) event->object, event->size, event->offset,
+								   (unsigned long long) event->value)));
 			break;
 	}
 }

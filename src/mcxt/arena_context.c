@@ -21,7 +21,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -130,7 +129,8 @@ CheckRequested(MemoryContext context, void *object)
 
 	if (requested < ga_object_size(object) && ga_object_requested_known(object) &&
 		!sentinel_ok(object, requested))
-		elog(WARNING, "detected write past chunk end in %s %p", context->name, object);
+		ereport(WARNING, (errmsg_internal("detected write past chunk end in %s", context->name),
+						  errdetail_log("The chunk is %p.", object)));
 #endif
 }
 
@@ -175,53 +175,63 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 }
 
 /*
- * BadPointerDetail
- *		What the pointer does point at.
+ * DescribePointer
+ *		Say what a pointer does point at, without allocating: this may be a
+ *		critical section.
  */
-static int
-BadPointerDetail(MemoryContext context, const void *pointer)
+static void
+DescribePointer(char *text, size_t size, MemoryContext context, const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
-	StringInfoData text;
+	int length;
 
 	if (chunk == NULL)
-		return errdetail("It does not point into memory of any arena.");
-	initStringInfo(&text);
-	appendStringInfo(&text,
-					 "It points %zu bytes into a chunk of %zu bytes that is %s and was last used "
-					 "by arena " UINT64_FORMAT,
-					 (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
-					 ga_state_name(chunk->state), chunk->arena_id);
+	{
+		strlcpy(text, "It does not point into memory of any arena.", size);
+		return;
+	}
+	length = snprintf(text, size,
+					  "It points %zu bytes into a chunk of %zu bytes that is %s and was last used "
+					  "by arena " UINT64_FORMAT,
+					  (Size) ((uintptr_t) pointer - chunk->base), chunk->size,
+					  ga_state_name(chunk->state), chunk->arena_id);
 	if (context != NULL)
-		appendStringInfo(&text, "; the context is arena " UINT64_FORMAT,
-						 ArenaSetOfContext(context)->arena.id);
-	return errdetail("%s.", text.data);
+		length += snprintf(text + length, size - length, "; the context is arena " UINT64_FORMAT,
+						   ArenaSetOfContext(context)->arena.id);
+	strlcpy(text + length, ".", size - length);
 }
 
+static void
+DescribeFreed(char *text, size_t size, const void *object)
+{
+	if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED)
+		snprintf(text, size, "The object has %zu bytes.", ga_object_size(object));
+	else
+		strlcpy(text, "Its memory is free.", size);
+}
+
+/*
+ * ArenaContextReportBadPointer
+ *		Addresses are for the log alone.
+ */
 void
 ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free_result result)
 {
 	int level = CritSectionCount > 0 || proc_exit_inprogress ? WARNING : ERROR;
+	char detail[300];
 
 	if (result == GA_FREE_DOUBLE)
-	{
-		bool delayed = (*ga_object_header(pointer) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED;
-
-		ereport(
-			level,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg("object %p in memory context \"%s\" is freed twice", pointer, context->name),
-			 delayed ? errdetail("The object has %zu bytes.", ga_object_size(pointer)) : 0));
-	}
-	else if (context != NULL)
-		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("pointer %p is not an object of memory context \"%s\"", pointer,
-							   context->name),
-						BadPointerDetail(context, pointer)));
+		DescribeFreed(detail, sizeof(detail), pointer);
 	else
-		ereport(level, (errcode(ERRCODE_INTERNAL_ERROR),
-						errmsg("pointer %p is not an object of any memory context", pointer),
-						BadPointerDetail(context, pointer)));
+		DescribePointer(detail, sizeof(detail), context, pointer);
+	ereport(level,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 result == GA_FREE_DOUBLE
+				 ? errmsg("an object in memory context \"%s\" is freed twice", context->name)
+			 : context != NULL
+				 ? errmsg("a pointer is not an object of memory context \"%s\"", context->name)
+				 : errmsg("a pointer is not an object of any memory context"),
+			 errdetail_internal("%s", detail), errdetail_log("Address %p: %s", pointer, detail)));
 }
 
 pg_noinline void
