@@ -291,7 +291,7 @@ COMMENT ON FUNCTION goarena_faults() IS
 'id: number of the report; '
 'at: when it happened; '
 'pid, backend_type, user_name, database: who did it; '
-'kind: access, write after free, or pointer from freed memory (it was followed); '
+'kind: access, write after free, pointer from freed memory (it was followed), or pointer to freed memory (at hand in a crash); '
 'access: read, write or execute; '
 'address: of the access, for superusers; '
 'context: memory context that the memory belonged to; '

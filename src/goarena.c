@@ -226,8 +226,8 @@ DefineSettings(void)
 							 TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"goarena.on_fault", "Sets what becomes of a process that touches freed memory.",
-		"terminate ends this backend alone, where that is safe.", &goarena_on_fault, FAULT_CRASH,
-		on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
+		"terminate ends this backend alone, where that is safe.", &goarena_on_fault,
+		FAULT_TERMINATE, on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("goarena.free_stacks",
 							 "Keeps the stack of each free in a quarantined arena.", NULL,
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);

@@ -12,11 +12,14 @@
  *
  * For "terminate" the handler does not return to the instruction but to a
  * function that raises FATAL, on the ordinary stack, as if the instruction had
- * called it.  (Go's runtime does the same: sigpanic.)
+ * called it.  (Go's runtime does the same: sigpanic.)  The process is then
+ * watched until it has ended.
  *
- * Everything here is async-signal-safe.  A fault inside the handler meets a
- * blocked signal, which ends the process at once; should the report never end,
- * an alarm does.
+ * The process, its memory and its stack may be in any state.  So a report is
+ * made in steps, each of which is cut off when it faults or does not end.
+ * Everything here is async-signal-safe but for names of functions, for which
+ * the dynamic linker's lock is taken.  Other threads may fault as well: one
+ * report is made at a time.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,242 +29,279 @@
 
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/time.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "miscadmin.h"
-#include "postmaster/postmaster.h"
-#include "postmaster/syslogger.h"
-#include "storage/ipc.h"
+#include "port/atomics.h"
+#include "tcop/tcopprot.h"
 #include "utils/elog.h"
 
 #include "backend/fault.h"
 #include "backend/fault_files.h"
+#include "backend/fault_find.h"
+#include "backend/fault_log.h"
+#include "backend/fault_policy.h"
 #include "backend/fault_report.h"
+#include "backend/guard.h"
 #include "backend/processor.h"
 #include "backend/symbols.h"
-#include "engine/delay.h"
+#include "engine/poison.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
-
-/* elog.c keeps this to itself, but for EXEC_BACKEND: stderr is the log collector's pipe. */
-extern bool redirection_done;
 
 /* Reading debug information takes stack. */
 #define SIGNAL_STACK_SIZE (512 * 1024)
 
-/* Seconds that a report may take. */
-#define REPORT_TIMEOUT 20
+/* Seconds that a step of a report may take, and that others wait for it. */
+#define STEP_TIME 20
 
-/* So much of the stack is searched for the address of a freed object, in words. */
-#define STACK_WORDS 64
+/* Those after a step that was cut off. */
+#define SHORT_STEP_TIME 2
 
-int goarena_on_fault = FAULT_CRASH;
+/* So many writes to freed objects are reported with their stacks. */
+#define WRITES_PER_SECOND 8
+
+/* While waiting for another thread's report, in nanoseconds. */
+#define NAP 10000000
+
+int goarena_on_fault = FAULT_TERMINATE;
+
+/* What is being reported. */
+typedef struct Fault
+{
+	const siginfo_t *info;
+	ucontext_t *context;
+	FaultKind kind;
+	FaultAccess access;
+	FaultMemory memory;
+	ReportText stacks; /* the end of the text */
+	ReportText text;
+} Fault;
 
 static char signal_stack[SIGNAL_STACK_SIZE] __attribute__((aligned(16)));
 static struct sigaction previous_segv;
 static struct sigaction previous_bus;
+
+static pg_atomic_uint32 reporting; /* the thread that makes a report, or 0 */
+static Fault fault;				   /* these are its */
 static char report[FAULT_REPORT_SIZE];
+static char stacks[FAULT_REPORT_SIZE / 2];
 static char summary[512];
+
 static bool terminating = false; /* a fault of this process led to FATAL before */
 
 /*
- * FreedChunkOf
- *		The chunk not in use that an address lies in, or NULL.
- */
-static const ga_chunk *
-FreedChunkOf(uintptr_t address)
-{
-	const ga_chunk *chunk;
-
-	if (!process_heap_ready)
-		return NULL;
-	chunk = ga_heap_lookup(&process_heap, address);
-	return chunk != NULL && ga_state_is_idle(chunk->state) ? chunk : NULL;
-}
-
-/*
- * LeadsFromFreed
- *		Has a pointer been followed that was read from freed memory?  Then set the
- *		address that it led to, or the pointer if no processor has such an address.
- */
-static bool
-LeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
-{
-	*address = (uintptr_t) info->si_addr;
-	if (info->si_code > 0 && ga_is_poison(*address))
-		return true;
-	if (!ProcessorHidesAddress(info))
-		return false;
-	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
-	{
-		*address = ProcessorRegister(context, i);
-		if (ga_is_poison(*address))
-			return true;
-	}
-	return false;
-}
-
-/*
- * FindSource
- *		Nothing tells from which object a pointer was read, but the code that did
- *		so often still knows where that is.  Says where the address of a freed
- *		object was found, or NULL.
- */
-static const char *
-FindSource(const ucontext_t *context, ga_event *object)
-{
-	static uintptr_t words[STACK_WORDS];
-	size_t count;
-
-	if (!process_heap_ready)
-		return NULL;
-	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
-		if (ga_delay_find(&process_heap, ProcessorRegister(context, i), object))
-			return "register";
-	count =
-		process_heap.os->peek(words, (const void *) ProcessorStackPointer(context), sizeof(words)) /
-		sizeof(words[0]);
-	for (size_t i = 0; i < count; i++)
-		if (ga_delay_find(&process_heap, words[i], object))
-			return "stack";
-	return NULL;
-}
-
-/*
- * MayTerminate
- *		Can this process end by itself, its locks being released on the way?
- *		While a lightweight lock is held, interrupts are held off.  Code that holds
- *		a spinlock touches nothing but shared memory, by the server's own rules.
- */
-static bool
-MayTerminate(void)
-{
-	if (terminating || CritSectionCount > 0 || InterruptHoldoffCount > 0 || proc_exit_inprogress ||
-		!IsUnderPostmaster)
-		return false;
-	return MyBackendType == B_BACKEND || MyBackendType == B_BG_WORKER ||
-		   MyBackendType == B_AUTOVAC_WORKER || MyBackendType == B_WAL_SENDER;
-}
-
-/*
  * TerminateBackend
- *		Where the faulting code goes on: in no signal handler any more.
+ *		Where the faulting code goes on: in no signal handler any more.  Callbacks
+ *		for the context of the error, and the text of the statement, may have to
+ *		do with what was freed.
  */
 static void
 TerminateBackend(void)
 {
-	ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR),
-					errmsg("terminating connection because of an access to freed memory"),
-					errdetail("%s", summary),
-					errhint("The server log and goarena_faults() have the report.")));
+	error_context_stack = NULL;
+	ereport(FATAL,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("terminating connection because of an access to freed memory"),
+			 errdetail("%s", summary),
+			 errhint("The server log and goarena_faults() have the report."), errhidestmt(true)));
 }
 
 /*
- * WriteToCollector
- *		The log collector wants pieces with a header, see syslogger.h.
+ * FaultBegin
+ *		Wait until no other thread makes a report.  False if that takes too long,
+ *		or it is this one that makes it.
  */
-static void
-WriteToCollector(const char *data, size_t length)
+static bool
+FaultBegin(void)
 {
-	PipeProtoChunk piece;
+	uint32 self = (uint32) syscall(SYS_gettid);
+	struct timespec nap = {.tv_nsec = NAP};
 
-	piece.proto.nuls[0] = piece.proto.nuls[1] = '\0';
-	piece.proto.pid = MyProcPid;
-	while (length > 0)
+	for (int naps = 0; naps < 2 * STEP_TIME * (1000000000 / NAP); naps++)
 	{
-		size_t part = Min(length, PIPE_MAX_PAYLOAD);
+		uint32 nobody = 0;
 
-		piece.proto.flags = PIPE_PROTO_DEST_STDERR | (part == length ? PIPE_PROTO_IS_LAST : 0);
-		piece.proto.len = (uint16) part;
-		memcpy(piece.proto.data, data, part);
-		(void) !write(STDERR_FILENO, &piece, PIPE_HEADER_SIZE + part);
-		data += part;
-		length -= part;
+		if (pg_atomic_compare_exchange_u32(&reporting, &nobody, self))
+			return true;
+		if (nobody == self)
+			return false;
+
+		/* One that has gone, or belongs to the process that forked this one. */
+		if (syscall(SYS_tgkill, getpid(), nobody, 0) != 0)
+			(void) pg_atomic_compare_exchange_u32(&reporting, &nobody, 0);
+		(void) nanosleep(&nap, NULL);
 	}
+	return false;
+}
+
+static void
+FaultEnd(void)
+{
+	GuardSetTime(0);
+	pg_atomic_write_u32(&reporting, 0);
 }
 
 /*
- * WriteToLog
- *		One entry.
+ * FaultTry
+ *		A step of a report.  One that was cut off leaves less time to the others.
+ */
+static bool
+FaultTry(void (*step)(void *), void *arg)
+{
+	bool whole = GuardTry(step, arg);
+
+	if (!whole)
+		GuardSetTime(SHORT_STEP_TIME);
+	return whole;
+}
+
+/*
+ * FaultEndsProcess
+ *		Will a fault that is not ours end the process?
+ */
+static bool
+FaultEndsProcess(int signal_number)
+{
+	const struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
+
+	return (previous->sa_flags & SA_SIGINFO) == 0 &&
+		   (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN);
+}
+
+static void
+FaultFindStep(void *arg)
+{
+	Fault *f = arg;
+
+	f->kind = FaultFind(f->info, f->context, &f->access.address, &f->access.guessed, &f->memory);
+	if (f->kind == FAULT_FOREIGN && FaultEndsProcess(f->info->si_signo))
+		f->kind = FaultFindNearby(f->context, &f->memory);
+}
+
+/*
+ * FaultStackStep
+ *		What was jumped to has no frame, so that the caller's would not be found.
  */
 static void
-WriteToLog(const ReportText *text)
+FaultStackStep(void *arg)
 {
-	if (redirection_done)
-		WriteToCollector(text->data, text->length);
-	else
-		(void) !write(STDERR_FILENO, text->data, text->length);
+	Fault *f = arg;
+	mcontext_t interrupted = f->context->uc_mcontext;
+	ga_place place;
+
+	if (ProcessorProgramCounter(f->context) == f->access.address)
+		(void) ProcessorUndoCall(f->context);
+	ProcessorPlace(f->context, &place);
+	f->context->uc_mcontext = interrupted;
+	f->access.stack[0] = place.pc;
+	f->access.depth = 1;
+	f->access.depth = StackTraceOf(&place, f->access.stack, FAULT_STACK_DEPTH);
+}
+
+static void
+FaultStacksTextStep(void *arg)
+{
+	Fault *f = arg;
+
+	FaultReportStacks(&f->stacks, &f->access, &f->memory);
+}
+
+static void
+FaultSummaryStep(void *arg)
+{
+	Fault *f = arg;
+	ReportText text;
+
+	ReportInit(&text, summary, sizeof(summary));
+	FaultSummary(&text, f->kind, &f->memory);
+}
+
+static void
+FaultTextStep(void *arg)
+{
+	Fault *f = arg;
+
+	FaultReport(&f->text, f->kind, &f->access, &f->memory);
+}
+
+static void
+FaultHeadStep(void *arg)
+{
+	Fault *f = arg;
+
+	FaultReportHead(&f->text, f->kind, &f->access);
+}
+
+static void
+FaultBeginText(Fault *f)
+{
+	static const char *const entries[] = {
+		[FAULT_FOREIGN] = "",
+		[FAULT_ACCESS] = "access to freed memory",
+		[FAULT_FOLLOWED] = "use of a pointer from freed memory",
+		[FAULT_NEARBY] = "crash with a pointer to freed memory",
+	};
+
+	ReportInit(&f->text, report, sizeof(report));
+	FaultLogBegin(&f->text, entries[f->kind]);
 }
 
 /*
- * BeginEntry
- *		The line of the log entry that comes before the report.
+ * FaultMakeText
+ *		What is the most likely to be cut off comes first, since then the process
+ *		does not go on.
  */
-static void
-BeginEntry(ReportText *text, const char *what)
+static bool
+FaultMakeText(Fault *f)
 {
-	ReportInit(text, report, sizeof(report));
-	ReportTime(text, FaultReportNow());
-	ReportString(text, " [");
-	ReportNumber(text, MyProcPid);
-	ReportString(text, "] LOG:  goarena: ");
-	ReportString(text, what);
-	ReportString(text, "\n");
+	bool terminate = FaultTry(FaultStackStep, f);
+
+	ReportInit(&f->stacks, stacks, sizeof(stacks));
+	terminate = FaultTry(FaultStacksTextStep, f) && terminate;
+	terminate = FaultTry(FaultSummaryStep, f) && terminate;
+	terminate = terminate && goarena_on_fault == FAULT_TERMINATE && !terminating &&
+				f->kind != FAULT_NEARBY &&
+				FaultMayTerminate(f->context, f->access.stack, f->access.depth) &&
+				GuardPrepareExit();
+
+	f->access.kind = ProcessorAccess(f->context);
+	f->access.outcome = terminate ? "terminate" : "crash";
+	FaultBeginText(f);
+	if (!FaultTry(FaultTextStep, f))
+	{
+		/* What can be read is not known, so only this is said. */
+		terminate = false;
+		f->access.outcome = "crash";
+		FaultBeginText(f);
+		(void) FaultTry(FaultHeadStep, f);
+	}
+	ReportString(&f->text, stacks);
+	return terminate;
+}
+
+static void
+FaultLogStep(void *arg)
+{
+	FaultLogWrite(arg);
+}
+
+static void
+FaultFileStep(void *arg)
+{
+	if (!FaultFileWrite(arg, false))
+		FaultLogLine("the report could not be kept in " FAULT_DIRECTORY);
 }
 
 /*
- * Publish
- *		Send a report to the log, and without its first line to a file.
- */
-static void
-Publish(const ReportText *text)
-{
-	const char *body = strchr(text->data, '\n') + 1;
-
-	WriteToLog(text);
-	(void) FaultFileWrite(body, text->length - (size_t) (body - text->data));
-}
-
-/*
- * GuardReport
- *		See to it that a report that hangs ends the process.  The timer is that of
- *		the server's timeouts, which a process that ends does not need.  One of
- *		them may be due just now: it must not end the report.
- */
-static void
-GuardReport(struct sigaction *previous_alarm)
-{
-	struct itimerval timer = {.it_value = {.tv_sec = REPORT_TIMEOUT}};
-	struct sigaction action = {.sa_handler = SIG_IGN};
-	sigset_t alarm_only;
-
-	(void) sigaction(SIGALRM, &action, previous_alarm);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	action.sa_handler = SIG_DFL;
-	(void) sigaction(SIGALRM, &action, NULL);
-	sigemptyset(&alarm_only);
-	sigaddset(&alarm_only, SIGALRM);
-	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
-}
-
-static void
-EndGuard(const struct sigaction *previous_alarm)
-{
-	struct itimerval off = {0};
-
-	setitimer(ITIMER_REAL, &off, NULL);
-	(void) sigaction(SIGALRM, previous_alarm, NULL);
-}
-
-/*
- * PassOn
+ * FaultPassOn
  *		Leave a signal to whoever handled it before: call that handler, or put
  *		the default back, which acts when the instruction faults again.  A signal
  *		that was sent does not come again by itself.
  */
 static void
-PassOn(int signal_number, siginfo_t *info, void *data)
+FaultPassOn(int signal_number, siginfo_t *info, void *data)
 {
 	struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
 	struct sigaction action = *previous;
@@ -284,104 +324,95 @@ PassOn(int signal_number, siginfo_t *info, void *data)
 }
 
 /*
- * ReportFollowed
- *		Report that a pointer read from freed memory was followed, and prepare
- *		what is said to the client.
+ * FaultConsider
+ *		Report a fault if it has to do with freed memory.  Returns whether the
+ *		process goes on to end by itself.
  */
-static void
-ReportFollowed(ReportText *text, const FaultAccess *access, const ucontext_t *context)
+static bool
+FaultConsider(siginfo_t *info, ucontext_t *context)
 {
-	ga_event object;
-	const char *found_in = FindSource(context, &object);
+	bool terminate = false;
 
-	BeginEntry(text, "use of a pointer from freed memory");
-	FaultReportFollowed(text, access, found_in == NULL ? NULL : &object, found_in);
-	Publish(text);
-	ReportInit(text, summary, sizeof(summary));
-	FaultFollowedSummary(text, found_in == NULL ? NULL : &object);
-}
-
-/*
- * ReportAccess
- *		The same for an access to a chunk that is not in use.
- */
-static void
-ReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk)
-{
-	BeginEntry(text, "access to freed memory");
-	FaultReportAccess(text, access, chunk);
-	Publish(text);
-	ReportInit(text, summary, sizeof(summary));
-	FaultSummary(text, chunk);
+	if (info->si_code <= 0 || !FaultBegin())
+		return false;
+	fault = (Fault){.info = info, .context = context};
+	if (FaultTry(FaultFindStep, &fault) && fault.kind != FAULT_FOREIGN)
+	{
+		GuardSetTime(STEP_TIME);
+		terminate = FaultMakeText(&fault);
+		(void) FaultTry(FaultLogStep, &fault.text);
+		(void) FaultTry(FaultFileStep, FaultLogBody(&fault.text));
+	}
+	FaultEnd();
+	return terminate;
 }
 
 static void
 HandleFault(int signal_number, siginfo_t *info, void *data)
 {
 	ucontext_t *context = data;
-	mcontext_t interrupted;
 	int saved_errno = errno;
-	uintptr_t address = (uintptr_t) info->si_addr;
-	const ga_chunk *chunk = info->si_code > 0 ? FreedChunkOf(address) : NULL;
-	struct sigaction previous_alarm;
-	FaultAccess access;
-	bool terminate;
-	ReportText text;
 
-	if (chunk == NULL && !LeadsFromFreed(info, context, &address))
+	ProcessorEnterHandler();
+	if (!GuardTakes(info, context))
 	{
-		PassOn(signal_number, info, data);
-		return;
-	}
-
-	GuardReport(&previous_alarm);
-	terminate = goarena_on_fault == FAULT_TERMINATE && MayTerminate();
-	access.address = address;
-	access.guessed = chunk == NULL && ProcessorHidesAddress(info);
-	access.kind = ProcessorAccess(context);
-	access.outcome = terminate ? "terminate" : "crash";
-
-	/* What was jumped to has no frame, so that the caller's would not be found. */
-	interrupted = context->uc_mcontext;
-	if (ProcessorProgramCounter(context) == address && process_heap_ready)
-		(void) ProcessorUndoCall(context);
-	access.pc = ProcessorProgramCounter(context);
-	if (chunk != NULL)
-		ReportAccess(&text, &access, chunk);
-	else
-		ReportFollowed(&text, &access, context);
-	EndGuard(&previous_alarm);
-
-	if (terminate)
-	{
-		terminating = true;
-		ProcessorContinueAt(context, TerminateBackend);
-	}
-	else
-	{
-		context->uc_mcontext = interrupted;
-		PassOn(signal_number, info, data);
+		if (FaultConsider(info, context))
+		{
+			terminating = true;
+			GuardWatchExit(signal_number);
+			ProcessorContinueAt(context, TerminateBackend);
+		}
+		else
+			FaultPassOn(signal_number, info, data);
 	}
 	errno = saved_errno;
+}
+
+/*
+ * FaultHasReportedMuch
+ *		Somebody may cause such writes in a loop.
+ */
+static bool
+FaultHasReportedMuch(void)
+{
+	static TimestampTz since = 0;
+	static int count = 0;
+	TimestampTz now = FaultReportNow();
+
+	if (now < since || now - since > USECS_PER_SEC)
+	{
+		since = now;
+		count = 0;
+	}
+	return ++count > WRITES_PER_SECOND;
+}
+
+static void
+FaultEventStep(void *arg)
+{
+	FaultReportEvent(&fault.text, arg);
 }
 
 void
 FaultReportWrite(const ga_event *event)
 {
-	ReportText text;
-
-	BeginEntry(&text, "write to freed memory");
-	FaultReportEvent(&text, event);
-	Publish(&text);
+	if (FaultHasReportedMuch() || !FaultBegin())
+		return;
+	ReportInit(&fault.text, report, sizeof(report));
+	FaultLogBegin(&fault.text, "write to freed memory");
+	(void) FaultTry(FaultEventStep, (void *) event);
+	FaultLogWrite(&fault.text);
+	(void) FaultFileWrite(FaultLogBody(&fault.text), true);
+	FaultEnd();
 }
 
 /*
- * ReservePoison
+ * FaultReservePoison
  *		See to it that nobody else is given the addresses that poison leads to.
  *		The postmaster's children inherit them.
  */
 static void
-ReservePoison(void)
+FaultReservePoison(void)
 {
 	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
 	uintptr_t from = ga_align_down(GA_POISON - GA_POISON_REACH, page_size);
@@ -407,15 +438,22 @@ FaultInit(void)
 {
 	stack_t stack = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 	stack_t existing;
+	static const int not_masked[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGQUIT};
 	struct sigaction action = {
 		.sa_sigaction = HandleFault,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART,
 	};
 
+	pg_atomic_init_u32(&reporting, 0);
 	StackTraceInit();
 	SymbolsInit();
-	ReservePoison();
-	sigemptyset(&action.sa_mask);
+	FaultPolicyInit();
+	FaultReservePoison();
+
+	/* What these signals say is true also in the handler; others can wait. */
+	sigfillset(&action.sa_mask);
+	for (int i = 0; i < lengthof(not_masked); i++)
+		sigdelset(&action.sa_mask, not_masked[i]);
 	if (sigaltstack(NULL, &existing) == 0 && (existing.ss_flags & SS_DISABLE) != 0)
 		(void) sigaltstack(&stack, NULL);
 	if (sigaction(SIGSEGV, &action, &previous_segv) != 0 ||

@@ -14,11 +14,12 @@
 
 #include "engine/heap.h"
 
-typedef enum FaultPolicy
+/* Values of goarena.on_fault */
+enum
 {
 	FAULT_CRASH,	/* as any segmentation fault */
 	FAULT_TERMINATE /* only this backend ends, if that is safe */
-} FaultPolicy;
+};
 
 /* GUC variable */
 extern int goarena_on_fault;

@@ -9,6 +9,10 @@
  * link() never replaces a file, so two processes that fault at the same time
  * cannot overwrite each other's report.
  *
+ * The names begin as those of temporary files do, which base backups leave out,
+ * as the description of BASE_BACKUP in the server's manual says.  Other kinds of
+ * copies are known by the inode of the directory, which each report has.
+ *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
@@ -19,24 +23,75 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file_utils.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
 #include "backend/fault_files.h"
 #include "backend/report_text.h"
 
 /* Attempts to find a name, in case others fault meanwhile. */
 #define ATTEMPTS 8
 
-void
-FaultFilePath(char *path, size_t size, int i)
+/* Room for the name of a file in the directory. */
+#define NAME_SIZE 64
+
+static void
+FaultFileName(char *name, size_t size, int i)
 {
 	ReportText text;
 
-	ReportInit(&text, path, size);
-	ReportString(&text, FAULT_DIRECTORY "/");
+	ReportInit(&text, name, size);
+	ReportString(&text, PG_TEMP_FILE_PREFIX ".");
 	ReportNumber(&text, i);
 }
 
+void
+FaultFilePath(char *path, size_t size, int i)
+{
+	char name[NAME_SIZE];
+
+	FaultFileName(name, sizeof(name), i);
+	snprintf(path, size, FAULT_DIRECTORY "/%s", name);
+}
+
+/*
+ * FaultFileOpenDirectory
+ *		Make it if need be; a library may have changed the working directory.
+ */
+static int
+FaultFileOpenDirectory(void)
+{
+	char path[MAXPGPATH];
+	ReportText text;
+
+	if (DataDir == NULL)
+		return -1;
+	ReportInit(&text, path, sizeof(path));
+	ReportString(&text, DataDir);
+	ReportString(&text, "/" FAULT_DIRECTORY);
+	if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+uint64
+FaultFilesInstance(void)
+{
+	int directory = FaultFileOpenDirectory();
+	struct stat st;
+	uint64 inode = 0;
+
+	if (directory < 0)
+		return 0;
+	if (fstat(directory, &st) == 0)
+		inode = st.st_ino;
+	close(directory);
+	return inode;
+}
+
 static bool
-WriteAll(int fd, const char *data, size_t length)
+FaultFileWriteAll(int fd, const char *data, size_t length)
 {
 	while (length > 0)
 	{
@@ -53,22 +108,22 @@ WriteAll(int fd, const char *data, size_t length)
 }
 
 /*
- * FreeOldest
- *		Remove the oldest report.
+ * FaultFileFreeOldest
+ *		Remove the oldest of so many files; whatever else has their names stays.
  */
 static void
-FreeOldest(void)
+FaultFileFreeOldest(int directory, int first, int count)
 {
-	char path[MAXPGPATH];
+	char name[NAME_SIZE];
 	struct timespec oldest = {0};
 	int victim = -1;
 
-	for (int i = 0; i < FAULT_FILES; i++)
+	for (int i = first; i < first + count; i++)
 	{
 		struct stat st;
 
-		FaultFilePath(path, sizeof(path), i);
-		if (stat(path, &st) != 0)
+		FaultFileName(name, sizeof(name), i);
+		if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(st.st_mode))
 			continue;
 		if (victim < 0 || st.st_mtim.tv_sec < oldest.tv_sec ||
 			(st.st_mtim.tv_sec == oldest.tv_sec && st.st_mtim.tv_nsec < oldest.tv_nsec))
@@ -79,57 +134,76 @@ FreeOldest(void)
 	}
 	if (victim >= 0)
 	{
-		FaultFilePath(path, sizeof(path), victim);
-		(void) unlink(path);
+		FaultFileName(name, sizeof(name), victim);
+		(void) unlinkat(directory, name, 0);
 	}
 }
 
 /*
- * LinkToFreeName
+ * FaultFileLinkToFreeName
  *		Give the file one of the fixed names.
  */
 static bool
-LinkToFreeName(const char *temporary)
+FaultFileLinkToFreeName(int directory, const char *temporary, int first, int count)
 {
-	char path[MAXPGPATH];
+	char name[NAME_SIZE];
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++)
 	{
-		for (int i = 0; i < FAULT_FILES; i++)
+		for (int i = first; i < first + count; i++)
 		{
-			FaultFilePath(path, sizeof(path), i);
-			if (link(temporary, path) == 0)
+			FaultFileName(name, sizeof(name), i);
+			if (linkat(directory, temporary, directory, name, 0) == 0)
 				return true;
 			if (errno != EEXIST)
 				return false;
 		}
-		FreeOldest();
+		FaultFileFreeOldest(directory, first, count);
 	}
 	return false;
 }
 
-bool
-FaultFileWrite(const char *report, size_t length)
+/*
+ * FaultFileCreate
+ *		Under a name of this process's own.  Something else may have that name.
+ */
+static bool
+FaultFileCreate(int directory, const char *name, const char *report)
 {
-	char temporary[MAXPGPATH];
-	ReportText text;
 	int fd;
-	bool kept;
+	bool written;
 
-	if (mkdir(FAULT_DIRECTORY, S_IRWXU) != 0 && errno != EEXIST)
-		return false;
-	ReportInit(&text, temporary, sizeof(temporary));
-	ReportString(&text, FAULT_DIRECTORY "/new.");
-	ReportNumber(&text, getpid());
-
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	(void) unlinkat(directory, name, 0);
+	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				S_IRUSR | S_IWUSR);
 	if (fd < 0)
 		return false;
-	kept = WriteAll(fd, report, length);
-	kept = fsync(fd) == 0 && kept;
-	kept = close(fd) == 0 && kept;
-	if (kept)
-		kept = LinkToFreeName(temporary);
-	(void) unlink(temporary);
+	written = FaultFileWriteAll(fd, report, strlen(report));
+	return close(fd) == 0 && written;
+}
+
+/*
+ * FaultFileWrite
+ *		The report is for people, and need not outlive a crash of the system: it
+ *		does not wait for the disk.
+ */
+bool
+FaultFileWrite(const char *report, bool warning)
+{
+	char temporary[NAME_SIZE];
+	ReportText text;
+	int directory = FaultFileOpenDirectory();
+	bool kept;
+
+	if (directory < 0)
+		return false;
+	ReportInit(&text, temporary, sizeof(temporary));
+	ReportString(&text, PG_TEMP_FILE_PREFIX ".new.");
+	ReportNumber(&text, getpid());
+	kept = FaultFileCreate(directory, temporary, report) &&
+		   FaultFileLinkToFreeName(directory, temporary, warning ? FAULT_FILES_FAULTS : 0,
+								   warning ? FAULT_FILES_WARNINGS : FAULT_FILES_FAULTS);
+	(void) unlinkat(directory, temporary, 0);
+	close(directory);
 	return kept;
 }

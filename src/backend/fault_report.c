@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "commands/dbcommands.h"
 #include "mb/pg_wchar.h"
@@ -19,8 +21,10 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "backend/fault_files.h"
 #include "backend/fault_report.h"
 #include "backend/symbols.h"
+#include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
 /* Queries are cut off here. */
@@ -71,12 +75,19 @@ FaultReportNow(void)
 
 /*
  * ReportProcess
- *		Who and what this process is.
+ *		Who and what this process is.  The server may know nothing of it.
  */
 static void
 ReportProcess(ReportText *text)
 {
-	ReportKeyNumber(text, "pid", MyProcPid);
+	int pid = (int) getpid();
+	int thread = (int) syscall(SYS_gettid);
+
+	ReportKeyNumber(text, "pid", pid);
+	if (pid != MyProcPid)
+		ReportKeyNumber(text, "forked by", MyProcPid);
+	if (thread != pid)
+		ReportKeyNumber(text, "thread", thread);
 	ReportKeyString(text, "backend type",
 					MyBackendType == B_BG_WORKER && MyBgworkerEntry != NULL
 						? MyBgworkerEntry->bgw_type
@@ -86,11 +97,12 @@ ReportProcess(ReportText *text)
 }
 
 /*
- * ReportForeignText
- *		A text that may itself have been freed: read it with care.
+ * ForeignText
+ *		A text that may itself have been freed: read it with care.  The copy lasts
+ *		until the next call.
  */
-static void
-ReportForeignText(ReportText *text, const char *key, const char *value)
+static const char *
+ForeignText(const char *value)
 {
 	static char copy[QUERY_LENGTH];
 	size_t copied = 0;
@@ -100,7 +112,13 @@ ReportForeignText(ReportText *text, const char *key, const char *value)
 	copy[copied] = '\0';
 	if (strnlen(copy, sizeof(copy)) == sizeof(copy) - 1)
 		copy[pg_mbcliplen(copy, sizeof(copy) - 1, sizeof(copy) - 2)] = '\0';
-	ReportKeyString(text, key, copy);
+	return copy;
+}
+
+static void
+ReportForeignText(ReportText *text, const char *key, const char *value)
+{
+	ReportKeyString(text, key, ForeignText(value));
 }
 
 static void
@@ -109,6 +127,10 @@ ReportQuery(ReportText *text)
 	ReportForeignText(text, "query", debug_query_string);
 }
 
+/*
+ * ReportParents
+ *		Their names are constants of programs that may be gone.
+ */
 static void
 ReportParents(ReportText *text, const char *const *parents)
 {
@@ -117,7 +139,7 @@ ReportParents(ReportText *text, const char *const *parents)
 	{
 		if (i > 0)
 			ReportString(text, " < ");
-		ReportLine(text, parents[i]);
+		ReportLine(text, ForeignText(parents[i]));
 	}
 	ReportString(text, "\n");
 }
@@ -154,12 +176,25 @@ ReportObject(ReportText *text, uintptr_t address, const ga_chunk *chunk)
 /*
  * FreedBefore
  *		The part of a chunk below its start belongs to earlier lives, about which
- *		the record of the chunk says nothing.
+ *		the chunk and its record say nothing.  One that waits to be handed on has
+ *		no record yet.
  */
 static bool
-FreedBefore(uintptr_t address, const ga_chunk *chunk)
+FreedBefore(const FaultMemory *memory)
 {
-	return address < chunk->start;
+	return memory->address < memory->chunk->start || !ga_state_is_idle(memory->chunk->state);
+}
+
+/*
+ * RecordOf
+ *		The record of the free of a chunk; NULL if it is not, or no longer, known.
+ */
+static const FreeRecord *
+RecordOf(const FaultMemory *memory)
+{
+	if (memory->chunk == NULL || FreedBefore(memory))
+		return NULL;
+	return FreeHistoryFind(memory->chunk->freed_note);
 }
 
 static void
@@ -170,7 +205,7 @@ ReportFree(ReportText *text, const FreeRecord *record)
 		ReportKeyString(text, "context", "unknown");
 		return;
 	}
-	ReportKeyString(text, "context", record->name);
+	ReportForeignText(text, "context", record->name);
 	ReportKeyString(text, "ident", record->ident);
 	ReportParents(text, record->parents);
 	ReportKeyString(text, "freed by", FreedByName(record->how));
@@ -183,22 +218,68 @@ ReportFree(ReportText *text, const FreeRecord *record)
 	ReportKeyString(text, "query then", record->query);
 }
 
+/*
+ * ReportOwner
+ *		The context of an arena, which may be gone now.
+ */
 static void
-ReportFreeStack(ReportText *text, const FreeRecord *record)
+ReportOwner(ReportText *text, uint64 arena_id)
 {
-	ReportString(text, "free stack:\n");
-	if (record == NULL || record->depth == 0)
-		ReportString(text, "  unknown\n");
+	ArenaSet *set = FreeHistoryLiveSet(arena_id);
+	const FreeRecord *record = set == NULL ? FreeHistoryOfArena(arena_id) : NULL;
+
+	ReportKeyNumber(text, "arena", (int64) arena_id);
+	if (set != NULL)
+	{
+		ArenaSetNoteParents(set);
+		ReportForeignText(text, "context", set->context->name);
+		ReportForeignText(text, "ident", set->context->ident);
+		ReportParents(text, set->parents);
+	}
+	else if (record != NULL)
+	{
+		ReportForeignText(text, "context", record->name);
+		ReportKeyString(text, "ident", record->ident);
+		ReportParents(text, record->parents);
+	}
 	else
-		SymbolsReport(text, record->stack, record->depth);
+		ReportKeyString(text, "context", "unknown");
+}
+
+static void
+ReportChunk(ReportText *text, const FaultMemory *memory)
+{
+	if (memory->rewound)
+	{
+		ReportOwner(text, memory->chunk->arena_id);
+		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
+		return;
+	}
+	ReportKeyString(text, "chunk", ga_state_name((ga_chunk_state) memory->chunk->state));
+	if (!FreedBefore(memory))
+		ReportKeyNumber(text, "arena", (int64) memory->chunk->arena_id);
+	ReportFree(text, RecordOf(memory));
+	ReportObject(text, memory->address, memory->chunk);
 }
 
 /*
- * ReportHead
+ * ReportFreedObject
+ *		An object that was freed in a context that lived on.
+ */
+static void
+ReportFreedObject(ReportText *text, const ga_event *object)
+{
+	ReportOwner(text, object->arena_id);
+	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
+	ReportKeyNumber(text, "object size", (int64) object->size);
+}
+
+/*
+ * ReportKind
  *		What every report begins with.  The time serves as its number.
  */
 static void
-ReportHead(ReportText *text, const char *kind, const char *outcome)
+ReportKind(ReportText *text, const char *kind, const char *outcome)
 {
 	TimestampTz now = FaultReportNow();
 
@@ -207,45 +288,86 @@ ReportHead(ReportText *text, const char *kind, const char *outcome)
 	ReportTime(text, now);
 	ReportString(text, "\n");
 	ReportProcess(text);
+	ReportKeyNumber(text, FAULT_INSTANCE, (int64) FaultFilesInstance());
 	ReportKeyString(text, "kind", kind);
 	ReportKeyString(text, "outcome", outcome);
 }
 
-void
-FaultReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk)
+static void
+ReportAddress(ReportText *text, const char *key, uintptr_t address)
 {
-	const FreeRecord *record = NULL;
-
-	if (!FreedBefore(access->address, chunk))
-		record = FreeHistoryFind(chunk->freed_note);
-
-	ReportHead(text, "access", access->outcome);
-	ReportKeyString(text, "access", access->kind);
-	ReportKey(text, "address");
-	ReportHex(text, access->address);
+	ReportKey(text, key);
+	ReportHex(text, address);
 	ReportString(text, "\n");
-	ReportKeyString(text, "chunk", ga_state_name((ga_chunk_state) chunk->state));
-	ReportKeyNumber(text, "arena", (int64) chunk->arena_id);
-	ReportFree(text, record);
-	ReportObject(text, access->address, chunk);
-	ReportQuery(text);
-	ReportString(text, "access stack:\n");
-	SymbolsReportCaller(text, access->pc);
-	ReportFreeStack(text, record);
 }
 
 void
-FaultSummary(ReportText *text, const ga_chunk *chunk)
+FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access)
 {
-	const FreeRecord *record = FreeHistoryFind(chunk->freed_note);
+	static const char *const names[] = {
+		[FAULT_FOREIGN] = "unknown",
+		[FAULT_ACCESS] = "access",
+		[FAULT_FOLLOWED] = "pointer from freed memory",
+		[FAULT_NEARBY] = "pointer to freed memory",
+	};
 
+	ReportKind(text, names[kind], access->outcome);
+	ReportKeyString(text, "access", access->kind);
+	ReportAddress(text, "address", access->address);
+}
+
+void
+FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const FaultMemory *memory)
+{
+	FaultReportHead(text, kind, access);
+	if (kind == FAULT_FOLLOWED && !access->guessed)
+		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
+	if (kind == FAULT_NEARBY)
+		ReportAddress(text, "freed memory", memory->address);
+	if (memory->chunk != NULL)
+		ReportChunk(text, memory);
+	else if (memory->is_object)
+		ReportFreedObject(text, &memory->object);
+	else
+		ReportKeyString(text, "context", "unknown");
+	if (memory->found_in != NULL)
+		ReportKeyString(text, "object known from", memory->found_in);
+	ReportQuery(text);
+}
+
+static void
+ReportFreeStack(ReportText *text, const uintptr_t *frames, int depth)
+{
+	ReportString(text, "free stack:\n");
+	if (depth == 0)
+		ReportString(text, "  unknown\n");
+	else
+		SymbolsReport(text, frames, depth, false);
+}
+
+void
+FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory *memory)
+{
+	const FreeRecord *record = RecordOf(memory);
+
+	ReportString(text, "access stack:\n");
+	SymbolsReport(text, access->stack, access->depth, true);
+	if (record != NULL)
+		ReportFreeStack(text, record->stack, record->depth);
+	else
+		ReportFreeStack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
+}
+
+static void
+SummarizeAccess(ReportText *text, const FreeRecord *record)
+{
 	if (record == NULL)
 	{
 		ReportString(text, "It belonged to a memory context that is no longer known.");
 		return;
 	}
 	ReportString(text, "It belonged to memory context \"");
-	ReportLine(text, record->name);
+	ReportLine(text, ForeignText(record->name));
 	ReportString(text, "\" and was freed by ");
 	ReportString(text, FreedByName(record->how));
 	ReportString(text, " at ");
@@ -253,80 +375,21 @@ FaultSummary(ReportText *text, const ga_chunk *chunk)
 	ReportString(text, ".");
 }
 
-/*
- * ReportFreedObject
- *		An object that was freed in a context that lived on, and may be gone now.
- */
-static void
-ReportFreedObject(ReportText *text, const ga_event *object)
-{
-	ArenaSet *set = FreeHistoryLiveSet(object->arena_id);
-	const FreeRecord *record = set == NULL ? FreeHistoryOfArena(object->arena_id) : NULL;
-
-	ReportKeyNumber(text, "arena", (int64) object->arena_id);
-	if (set != NULL)
-	{
-		ArenaSetNoteParents(set);
-		ReportKeyString(text, "context", set->context->name);
-		ReportForeignText(text, "ident", set->context->ident);
-		ReportParents(text, set->parents);
-	}
-	else if (record != NULL)
-	{
-		ReportKeyString(text, "context", record->name);
-		ReportKeyString(text, "ident", record->ident);
-		ReportParents(text, record->parents);
-	}
-	else
-		ReportKeyString(text, "context", "unknown");
-	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
-	ReportKeyNumber(text, "object size", (int64) object->size);
-}
-
-static void
-ReportFreedObjectStack(ReportText *text, const ga_event *object)
-{
-	ReportString(text, "free stack:\n");
-	if (object == NULL || object->depth == 0)
-		ReportString(text, "  unknown\n");
-	else
-		SymbolsReport(text, object->stack, object->depth);
-}
-
 void
-FaultReportFollowed(ReportText *text, const FaultAccess *access, const ga_event *object,
-					const char *found_in)
+FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 {
-	ReportHead(text, "pointer from freed memory", access->outcome);
-	ReportKeyString(text, "access", access->kind);
-	ReportKey(text, "address");
-	ReportHex(text, access->address);
-	ReportString(text, "\n");
-	if (!access->guessed)
-		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
-	if (object != NULL)
+	const char *name = memory->is_object ? FreeHistoryContextName(memory->object.arena_id) : NULL;
+
+	if (kind == FAULT_ACCESS)
 	{
-		ReportFreedObject(text, object);
-		ReportKeyString(text, "object known from", found_in);
+		SummarizeAccess(text, RecordOf(memory));
+		return;
 	}
-	else
-		ReportKeyString(text, "context", "unknown");
-	ReportQuery(text);
-	ReportString(text, "access stack:\n");
-	SymbolsReportCaller(text, access->pc);
-	ReportFreedObjectStack(text, object);
-}
-
-void
-FaultFollowedSummary(ReportText *text, const ga_event *object)
-{
-	const char *name = object == NULL ? NULL : FreeHistoryContextName(object->arena_id);
-
 	ReportString(text, "A pointer was followed that had been read from an object freed by pfree");
 	if (name != NULL)
 	{
 		ReportString(text, ", probably in memory context \"");
-		ReportLine(text, name);
+		ReportLine(text, ForeignText(name));
 		ReportString(text, "\"");
 	}
 	ReportString(text, ".");
@@ -335,13 +398,11 @@ FaultFollowedSummary(ReportText *text, const ga_event *object)
 void
 FaultReportEvent(ReportText *text, const ga_event *event)
 {
-	ReportHead(text, "write after free", "warning");
+	ReportKind(text, "write after free", "warning");
 	ReportKeyString(text, "access", "write");
-	ReportKey(text, "address");
-	ReportHex(text, event->object + event->offset);
-	ReportString(text, "\n");
+	ReportAddress(text, "address", event->object + event->offset);
 	ReportFreedObject(text, event);
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
 	ReportQuery(text);
-	ReportFreedObjectStack(text, event);
+	ReportFreeStack(text, event->stack, event->depth);
 }

@@ -15,17 +15,22 @@
 
 #include "postgres.h"
 
+#include "backend/fault_find.h"
 #include "backend/report_text.h"
-#include "mcxt/free_history.h"
+#include "engine/heap.h"
+
+/* Functions of the stack that are reported. */
+#define FAULT_STACK_DEPTH 48
 
 /* An access, as far as the processor tells. */
 typedef struct FaultAccess
 {
 	uintptr_t address;
 	bool guessed;		 /* the address is a pointer in a register, not where that led to */
-	uintptr_t pc;		 /* of the instruction */
 	const char *kind;	 /* "read", "write", "execute", or NULL if unknown */
 	const char *outcome; /* what happens to the process */
+	int depth;			 /* of the stack: the instruction, then return addresses */
+	uintptr_t stack[FAULT_STACK_DEPTH];
 } FaultAccess;
 
 /* Remember the names of user and database, once; in a transaction. */
@@ -34,16 +39,19 @@ extern void FaultReportLearnNames(void);
 /* The time, in a signal handler. */
 extern TimestampTz FaultReportNow(void);
 
-/* Report an access to a chunk that is not in use.  Async-signal-safe. */
-extern void FaultReportAccess(ReportText *text, const FaultAccess *access, const ga_chunk *chunk);
-
 /*
- * Report that a pointer read from freed memory was followed.  object is what may
- * have been read, and found_in where its address was found ("register" or
- * "stack"), or NULL.  Async-signal-safe.
+ * What all reports begin with, and may end with.  Async-signal-safe, as all that
+ * follows.
  */
-extern void FaultReportFollowed(ReportText *text, const FaultAccess *access, const ga_event *object,
-								const char *found_in);
+extern void FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access);
+
+/* The same, and what else is known but for the stacks. */
+extern void FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access,
+						const FaultMemory *memory);
+
+/* The stacks, of the access and of the free. */
+extern void FaultReportStacks(ReportText *text, const FaultAccess *access,
+							  const FaultMemory *memory);
 
 /* Report a changed poison. */
 extern void FaultReportEvent(ReportText *text, const ga_event *event);
@@ -52,7 +60,6 @@ extern void FaultReportEvent(ReportText *text, const ga_event *event);
  * One sentence without addresses for the client: the context and how it was
  * freed.
  */
-extern void FaultSummary(ReportText *text, const ga_chunk *chunk);
-extern void FaultFollowedSummary(ReportText *text, const ga_event *object);
+extern void FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory);
 
 #endif /* GOARENA_FAULT_REPORT_H */

@@ -17,10 +17,27 @@
 /* What the instruction may still use below the stack pointer. */
 #define RED_ZONE 128
 
+/* Bits of the flags register that the ABI wants to be clear when functions are called. */
+#define FLAG_DIRECTION 0x400
+#define FLAG_ALIGNMENT 0x40000
+
 /* Page faults have an error code; see "page fault" in the manuals. */
 #define TRAP_PAGE_FAULT	 14
 #define PAGE_FAULT_WRITE 2
 #define PAGE_FAULT_INSTR 16
+
+/*
+ * ProcessorEnterHandler
+ *		The kernel clears the direction flag, but not that of alignment checks.
+ */
+void
+ProcessorEnterHandler(void)
+{
+	__asm__ volatile("pushf\n\tandq %0, (%%rsp)\n\tpopf"
+					 :
+					 : "r"((uintptr_t) ~FLAG_ALIGNMENT)
+					 : "memory", "cc");
+}
 
 const char *
 ProcessorAccess(const ucontext_t *context)
@@ -63,6 +80,31 @@ ProcessorRegister(const ucontext_t *context, int i)
 	return (uintptr_t) context->uc_mcontext.gregs[i];
 }
 
+void
+ProcessorPlace(const ucontext_t *context, ga_place *place)
+{
+	const greg_t *registers = context->uc_mcontext.gregs;
+
+	*place = (ga_place){
+		.pc = (uintptr_t) registers[REG_RIP],
+		.sp = (uintptr_t) registers[REG_RSP],
+		.fp = (uintptr_t) registers[REG_RBP],
+		.exact = true,
+	};
+}
+
+/*
+ * ProcessorCanCall
+ *		String instructions may just be going backwards, and accesses may be
+ *		checked for alignment.
+ */
+bool
+ProcessorCanCall(const ucontext_t *context)
+{
+	return (context->uc_mcontext.gregs[REG_EFL] & (FLAG_DIRECTION | FLAG_ALIGNMENT)) == 0 &&
+		   context->uc_mcontext.gregs[REG_RSP] % 8 == 0;
+}
+
 bool
 ProcessorUndoCall(ucontext_t *context)
 {
@@ -97,8 +139,15 @@ ProcessorContinueAt(ucontext_t *context, void (*function)(void))
 #define ESR_CLASS_DATA	 0x24
 #define ESR_WRITE		 (1 << 6)
 
-/* Number of the register that calls leave the return address in. */
+/* Numbers of registers: calls leave the return address in the last one. */
+#define FRAME_REGISTER	 29
 #define LINK_REGISTER	 30
+
+/* There is no such state here. */
+void
+ProcessorEnterHandler(void)
+{
+}
 
 /*
  * ProcessorAccess
@@ -107,11 +156,15 @@ ProcessorContinueAt(ucontext_t *context, void (*function)(void))
 const char *
 ProcessorAccess(const ucontext_t *context)
 {
-	const struct _aarch64_ctx *record =
-		(const struct _aarch64_ctx *) context->uc_mcontext.__reserved;
+	const char *at = (const char *) context->uc_mcontext.__reserved;
+	const char *end = at + sizeof(context->uc_mcontext.__reserved) - sizeof(struct esr_context);
 
-	while (record->magic != 0 && record->size != 0)
+	while (at <= end)
 	{
+		const struct _aarch64_ctx *record = (const struct _aarch64_ctx *) at;
+
+		if (record->magic == 0 || record->size == 0)
+			return NULL;
 		if (record->magic == ESR_MAGIC)
 		{
 			uint64 esr = ((const struct esr_context *) record)->esr;
@@ -122,7 +175,7 @@ ProcessorAccess(const ucontext_t *context)
 				return NULL;
 			return (esr & ESR_WRITE) != 0 ? "write" : "read";
 		}
-		record = (const struct _aarch64_ctx *) ((const char *) record + record->size);
+		at += record->size;
 	}
 	return NULL;
 }
@@ -154,6 +207,24 @@ ProcessorRegister(const ucontext_t *context, int i)
 {
 	return i < PROCESSOR_REGISTERS - 1 ? (uintptr_t) context->uc_mcontext.regs[i]
 									   : (uintptr_t) context->uc_mcontext.pc;
+}
+
+void
+ProcessorPlace(const ucontext_t *context, ga_place *place)
+{
+	*place = (ga_place){
+		.pc = (uintptr_t) context->uc_mcontext.pc,
+		.sp = (uintptr_t) context->uc_mcontext.sp,
+		.fp = (uintptr_t) context->uc_mcontext.regs[FRAME_REGISTER],
+		.lr = (uintptr_t) context->uc_mcontext.regs[LINK_REGISTER],
+		.exact = true,
+	};
+}
+
+bool
+ProcessorCanCall(const ucontext_t *context)
+{
+	return context->uc_mcontext.sp % 16 == 0;
 }
 
 bool

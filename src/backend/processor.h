@@ -17,6 +17,11 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "stack/walk.h"
+
+/* Put the processor into the state that functions expect; first of all. */
+extern void ProcessorEnterHandler(void);
+
 /* "read", "write", "execute", or NULL if the processor does not tell. */
 extern const char *ProcessorAccess(const ucontext_t *context);
 
@@ -36,6 +41,12 @@ extern uintptr_t ProcessorStackPointer(const ucontext_t *context);
 #define PROCESSOR_REGISTERS 32
 #endif
 extern uintptr_t ProcessorRegister(const ucontext_t *context, int i);
+
+/* Where the interrupted code is. */
+extern void ProcessorPlace(const ucontext_t *context, ga_place *place);
+
+/* Is the processor in the state in which functions may be called? */
+extern bool ProcessorCanCall(const ucontext_t *context);
 
 /*
  * Let the interrupted code look as if the call that has just been made had

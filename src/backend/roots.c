@@ -15,7 +15,9 @@
  * still the file's, which need not even be in memory.
  *
  * While the process has threads besides ours, mappings can vanish between
- * being listed and being read; they are then read through the kernel.
+ * being listed and being read; they are then read through the kernel.  So is a
+ * mapping that faults though it is said to be readable, as one does whose
+ * protection key is not ours to use.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -28,6 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/guard.h"
 #include "backend/roots.h"
 #include "engine/sweep.h"
 
@@ -48,6 +51,7 @@ typedef struct RootScan
 	uintptr_t frame; /* the lowest address of our stack that counts */
 	bool unstable;	 /* mappings may vanish */
 	int pagemap;	 /* file descriptor, or -1 */
+	Mapping mapping; /* that is being scanned */
 } RootScan;
 
 /* Entries of /proc/self/pagemap. */
@@ -68,7 +72,7 @@ HasThreads(void)
 {
 	struct stat st;
 
-	return stat("/proc/self/task", &st) != 0 || st.st_nlink > 3;
+	return stat("/proc/self/task", &st) != 0 || st.st_nlink != 3;
 }
 
 /*
@@ -91,6 +95,16 @@ ParseHex(const char *p, uintptr_t *value)
 }
 
 /*
+ * IsDeviceName
+ *		Private mappings of /dev/zero are memory like any other.
+ */
+static bool
+IsDeviceName(const char *name)
+{
+	return strncmp(name, "/dev/", 5) == 0 && strcmp(name, "/dev/zero") != 0;
+}
+
+/*
  * ParseLine
  *		Such as "7f00a000-7f00b000 rw-p 00000000 00:00 0    /path".  False if it
  *		is anything else.
@@ -100,6 +114,7 @@ ParseLine(const char *line, Mapping *mapping)
 {
 	const char *p = ParseHex(line, &mapping->from);
 	const char *path;
+	int spaces = 0;
 
 	if (*p++ != '-')
 		return false;
@@ -107,9 +122,12 @@ ParseLine(const char *line, Mapping *mapping)
 	if (*p++ != ' ' || strnlen(p, 5) < 5)
 		return false;
 	mapping->private_writable = p[0] == 'r' && p[1] == 'w' && p[3] == 'p';
-	path = strchr(p, '/');
-	mapping->file = path != NULL;
-	mapping->device = path != NULL && strncmp(path, "/dev/", 5) == 0;
+
+	/* Then offset, device and inode, which are followed by the name if there is one. */
+	for (path = p; *path != '\0' && (spaces < 4 || *path == ' '); path++)
+		spaces += *path == ' ';
+	mapping->file = *path == '/';
+	mapping->device = IsDeviceName(path);
 	return true;
 }
 
@@ -156,16 +174,31 @@ ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
 	return true;
 }
 
+/*
+ * ScanWhereItLies
+ *		Scan a mapping that need not be read through the kernel.
+ */
 static void
-ScanMapping(const RootScan *scan, const Mapping *mapping)
+ScanWhereItLies(void *arg)
 {
-	if (!mapping->private_writable || mapping->device)
-		return;
+	const RootScan *scan = arg;
+	const Mapping *mapping = &scan->mapping;
+
 	if (scan->frame >= mapping->from && scan->frame < mapping->to)
 		ga_sweep_root(scan->heap, scan->frame, mapping->to, GA_ROOT_MAPPED);
 	else if (!mapping->file || !ScanWrittenPages(scan, mapping->from, mapping->to))
 		ga_sweep_root(scan->heap, mapping->from, mapping->to,
 					  scan->unstable ? GA_ROOT_UNSTABLE : GA_ROOT_MAPPED);
+}
+
+static void
+ScanMapping(RootScan *scan, const Mapping *mapping)
+{
+	if (!mapping->private_writable || mapping->device)
+		return;
+	scan->mapping = *mapping;
+	if (!GuardTry(ScanWhereItLies, scan))
+		ga_sweep_root(scan->heap, mapping->from, mapping->to, GA_ROOT_UNSTABLE);
 }
 
 /*
@@ -174,7 +207,7 @@ ScanMapping(const RootScan *scan, const Mapping *mapping)
  *		the rest begins, or NULL if a line is not understood.
  */
 static char *
-ScanLines(const RootScan *scan)
+ScanLines(RootScan *scan)
 {
 	char *line = buffer;
 	char *newline;
@@ -197,7 +230,7 @@ ScanLines(const RootScan *scan)
  *		Read the list of mappings piece by piece and scan each.
  */
 static bool
-ReadMappings(const RootScan *scan, int maps)
+ReadMappings(RootScan *scan, int maps)
 {
 	size_t filled = 0;
 
@@ -282,7 +315,7 @@ IsDevice(int maps, MappingQuery *query, bool *known)
 	query->vma_name_addr = (uint64) (uintptr_t) buffer;
 	query->vma_name_size = sizeof(buffer);
 	*known = ioctl(maps, QUERY_MAPPING, query) == 0;
-	if (!*known || strncmp(buffer, "/dev/", 5) == 0)
+	if (!*known || IsDeviceName(buffer))
 		return true;
 	file->inode = query->inode;
 	file->dev_major = query->dev_major;
@@ -322,7 +355,7 @@ QueryMapping(int maps, uintptr_t addr, Mapping *mapping)
  *		kernel does not answer; all must then be scanned in another way.
  */
 static bool
-QueryMappings(const RootScan *scan, int maps)
+QueryMappings(RootScan *scan, int maps)
 {
 	uintptr_t addr = 0;
 	Mapping mapping;

@@ -18,20 +18,16 @@
 
 #include "backend/symbols.h"
 
-#define MAX_FRAMES 48
-
 /* What is being appended to. */
 typedef struct SymbolsTarget
 {
 	ReportText *text;
-	int count;		/* frames so far */
-	uintptr_t skip; /* leave out frames before this address, or 0 */
-	bool named;		/* the present address has a function */
+	int count;	/* frames so far */
+	bool named; /* the present address has a function */
 } SymbolsTarget;
 
 static struct backtrace_state *state;
 static const void *program_base; /* where the server program is loaded */
-static const void *library_base; /* where goarena is loaded */
 
 static void
 IgnoreError(void *data, const char *message, int error)
@@ -55,7 +51,6 @@ SymbolsInit(void)
 {
 	state = backtrace_create_state(NULL, 0, IgnoreError, NULL);
 	program_base = BaseOf((const void *) palloc);
-	library_base = BaseOf((const void *) SymbolsInit);
 }
 
 static void
@@ -155,52 +150,10 @@ PutFrame(SymbolsTarget *target, uintptr_t shown, uintptr_t looked_up)
 }
 
 void
-SymbolsReport(ReportText *text, const uintptr_t *frames, int depth)
+SymbolsReport(ReportText *text, const uintptr_t *frames, int depth, bool exact)
 {
 	SymbolsTarget target = {.text = text};
 
-	/* Ours come first in the stack of a free, and say nothing. */
-	while (depth > 1 && BaseOf((const void *) frames[0]) == library_base)
-	{
-		frames++;
-		depth--;
-	}
 	for (int i = 0; i < depth; i++)
-		PutFrame(&target, frames[i], frames[i] - 1);
-}
-
-/*
- * PutCaller
- *		Callback of backtrace_simple, which gives return addresses less one, and
- *		the address of the instruction that faulted as it is.
- */
-static int
-PutCaller(void *data, uintptr_t pc)
-{
-	SymbolsTarget *target = data;
-
-	if (target->skip != 0)
-	{
-		if (pc == target->skip)
-		{
-			target->skip = 0;
-			PutFrame(target, pc, pc);
-		}
-		return 0;
-	}
-	if (pc == UINTPTR_MAX || target->count == MAX_FRAMES)
-		return 1;
-	PutFrame(target, pc + 1, pc);
-	return 0;
-}
-
-void
-SymbolsReportCaller(ReportText *text, uintptr_t pc)
-{
-	SymbolsTarget target = {.text = text, .skip = pc};
-
-	if (state != NULL)
-		(void) backtrace_simple(state, 0, PutCaller, IgnoreError, &target);
-	if (target.count == 0)
-		PutFrame(&target, pc, pc);
+		PutFrame(&target, frames[i], exact && i == 0 ? frames[i] : frames[i] - 1);
 }

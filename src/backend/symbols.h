@@ -17,12 +17,10 @@ extern void SymbolsInit(void);
 
 /*
  * Append a line for each address of a stack: function, offset and library,
- * and file and line where debug information is installed.  May be called in a
- * signal handler.
+ * and file and line where debug information is installed.  They are return
+ * addresses, but for the first one if it is said to be of an instruction.  May be
+ * called in a signal handler.
  */
-extern void SymbolsReport(ReportText *text, const uintptr_t *frames, int depth);
-
-/* Append the present stack, seen from a signal handler, without the handler. */
-extern void SymbolsReportCaller(ReportText *text, uintptr_t pc);
+extern void SymbolsReport(ReportText *text, const uintptr_t *frames, int depth, bool exact);
 
 #endif /* GOARENA_SYMBOLS_H */

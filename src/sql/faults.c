@@ -9,8 +9,13 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #include "backend/fault_files.h"
@@ -59,31 +64,79 @@ static const FaultColumn columns[] = {
 	{"query then", FAULT_TEXT},
 };
 
+#define COLUMN_ID 0
+#define COLUMN_AT 1
+
+/*
+ * WarnOfReport
+ *		Something else has the name of the i-th report, or it is damaged.
+ */
+static void
+WarnOfReport(int i)
+{
+	char path[MAXPGPATH];
+
+	FaultFilePath(path, sizeof(path), i);
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("file \"%s\" is not a fault report", path),
+			 errhint("Remove it, unless it is of use to you.")));
+}
+
+/*
+ * ReadFile
+ *		The contents of a regular file, which ends with a zero byte; NULL if it is
+ *		none, or too large.
+ */
+static char *
+ReadFile(int fd)
+{
+	struct stat st;
+	char *text;
+	size_t length = 0;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FAULT_REPORT_SIZE)
+		return NULL;
+	text = palloc(FAULT_REPORT_SIZE + 1);
+	while (length < FAULT_REPORT_SIZE)
+	{
+		ssize_t got = read(fd, text + length, FAULT_REPORT_SIZE - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		length += (size_t) got;
+	}
+	text[length] = '\0';
+	return text;
+}
+
 /*
  * ReadReport
- *		The text of the i-th report; NULL if there is none.
+ *		The text of the i-th report; NULL if there is none, or something else has
+ *		its name, which is told.
  */
 static char *
 ReadReport(int i)
 {
 	char path[MAXPGPATH];
 	char *text;
-	FILE *file;
-	size_t length;
+	int fd;
 
+	CHECK_FOR_INTERRUPTS();
 	FaultFilePath(path, sizeof(path), i);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
+	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+	if (fd < 0)
 	{
 		if (errno != ENOENT)
 			ereport(WARNING,
 					(errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
 		return NULL;
 	}
-	text = palloc(FAULT_REPORT_SIZE + 1);
-	length = fread(text, 1, FAULT_REPORT_SIZE, file);
-	text[length] = '\0';
-	FreeFile(file);
+	text = ReadFile(fd);
+	CloseTransientFile(fd);
+	if (text == NULL)
+		WarnOfReport(i);
 	return text;
 }
 
@@ -114,31 +167,104 @@ ValueOf(const char *text, const char *key)
 	return NULL;
 }
 
-static Datum
-ColumnDatum(const FaultColumn *column, const char *value)
+static bool
+ParseNumber(const char *value, int64 *number)
 {
-	switch (column->type)
+	char *end;
+
+	errno = 0;
+	*number = strtoll(value, &end, 10);
+	return errno == 0 && end != value && *end == '\0';
+}
+
+/*
+ * ParseTime
+ *		As ReportTime writes them; any other text is none, without an error.
+ */
+static bool
+ParseTime(const char *value, TimestampTz *at)
+{
+	int year, month, day, hour, minute, second, micros;
+	int end = 0;
+
+	if (sscanf(value, "%4d-%2d-%2d %2d:%2d:%2d.%6d+00%n", &year, &month, &day, &hour, &minute,
+			   &second, &micros, &end) != 7 ||
+		end != (int) strlen(value) || end != strlen("2026-11-21 20:57:52.123456+00") || year < 1 ||
+		month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1] ||
+		hour < 0 || hour >= HOURS_PER_DAY || minute < 0 || minute >= MINS_PER_HOUR || second < 0 ||
+		second >= SECS_PER_MINUTE || micros < 0)
+		return false;
+	*at = (TimestampTz) (date2j(year, month, day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY +
+		  ((hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second) * USECS_PER_SEC + micros;
+	return true;
+}
+
+/*
+ * ColumnDatum
+ *		False if the value is not one of its column.
+ */
+static bool
+ColumnDatum(const FaultColumn *column, const char *value, Datum *datum)
+{
+	int64 number;
+	bool valid = true;
+
+	if (column->type == FAULT_NUMBER)
+		valid = ParseNumber(value, &number);
+	else if (column->type == FAULT_TIME)
+		valid = ParseTime(value, &number);
+	else
 	{
-		case FAULT_NUMBER:
-			return Int64GetDatum(strtoll(value, NULL, 10));
-		case FAULT_TIME:
-			return DirectFunctionCall3(timestamptz_in, CStringGetDatum(value),
-									   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		case FAULT_TEXT:
-		case FAULT_ADDRESS:
-			break;
+		*datum = ForeignTextDatum(value);
+		return true;
 	}
-	return ForeignTextDatum(value);
+	*datum = valid ? Int64GetDatum(number) : (Datum) 0;
+	return valid;
+}
+
+/*
+ * ReportRow
+ *		Fill a row from the text of a report.  False if that is damaged.
+ */
+static bool
+ReportRow(const char *text, Datum *values, bool *nulls)
+{
+	for (int c = 0; c < lengthof(columns); c++)
+	{
+		char *value = ValueOf(text, columns[c].key);
+
+		nulls[c] = value == NULL || (columns[c].type == FAULT_ADDRESS && !superuser());
+		values[c] = (Datum) 0;
+		if (!nulls[c] && !ColumnDatum(&columns[c], value, &values[c]))
+			return false;
+	}
+	return !nulls[COLUMN_ID] && !nulls[COLUMN_AT];
+}
+
+/*
+ * IsCopy
+ *		Was the report written in another server's data directory?
+ */
+static bool
+IsCopy(const char *text)
+{
+	const char *value = ValueOf(text, FAULT_INSTANCE);
+	int64 instance;
+
+	return value != NULL && ParseNumber(value, &instance) &&
+		   (uint64) instance != FaultFilesInstance();
 }
 
 /*
  * goarena_faults() returns setof record
- *		The kept reports, in no particular order.
+ *		The kept reports, in no particular order.  What is no report is told and
+ *		left out.
  */
 Datum
 goarena_faults(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rows = BeginRows(fcinfo);
+	int copies = 0;
 
 	for (int i = 0; i < FAULT_FILES; i++)
 	{
@@ -148,16 +274,19 @@ goarena_faults(PG_FUNCTION_ARGS)
 
 		if (text == NULL)
 			continue;
-		for (int c = 0; c < lengthof(columns); c++)
-		{
-			char *value = ValueOf(text, columns[c].key);
-
-			nulls[c] = value == NULL || (columns[c].type == FAULT_ADDRESS && !superuser());
-			values[c] = nulls[c] ? (Datum) 0 : ColumnDatum(&columns[c], value);
-		}
-		PutRow(rows, values, nulls);
+		if (IsCopy(text))
+			copies++;
+		else if (ReportRow(text, values, nulls))
+			PutRow(rows, values, nulls);
+		else
+			WarnOfReport(i);
 		pfree(text);
 	}
+	if (copies > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%d fault report of another server is left out",
+							   "%d fault reports of another server are left out", copies, copies),
+				 errdetail("They were copied with the directory \"%s\".", FAULT_DIRECTORY)));
 	return (Datum) 0;
 }
 
@@ -177,10 +306,13 @@ goarena_faults_text(PG_FUNCTION_ARGS)
 	for (int i = 0; i < FAULT_FILES; i++)
 	{
 		char *text = ReadReport(i);
-		char *value = text == NULL ? NULL : ValueOf(text, "id");
+		char *value = text == NULL || IsCopy(text) ? NULL : ValueOf(text, "id");
+		int64 found;
 
-		if (value != NULL && strtoll(value, NULL, 10) == id)
+		if (value != NULL && ParseNumber(value, &found) && found == id)
 			PG_RETURN_DATUM(ForeignTextDatum(text));
+		if (text != NULL)
+			pfree(text);
 	}
 	PG_RETURN_NULL();
 }

@@ -324,6 +324,20 @@ foreach my $use (
 	is(ask($session, 'BEGIN; LOCK TABLE locked NOWAIT; COMMIT'), '',
 		"pointer from freed memory, $name: its lock is free");
 }
+
+# memory of a context that was gone before another one had the chunk
+forget_reports();
+($ret, $out, $err) = $node->psql('postgres', q{
+	SET goarena.quarantine = on;
+	SELECT fault_create(), fault_keep(100);
+	SELECT 'shared', fault_hand_on();
+	SELECT chunks_freed >= 0 FROM goarena_sweep();
+	SELECT fault_read()}, on_error_stop => 0, timeout => LIMIT);
+like($out, qr/^shared\|t$/m, 'chunk of several contexts: others had the rest of it');
+like($err, qr/$fatal\nDETAIL:  It belonged to a memory context that is no longer known\./,
+	'chunk of several contexts: the client is not told of another one');
+is(reported(q{coalesce(context, '') || ' ' || coalesce(arena_id::text, 'none')}), 'unknown none',
+	'chunk of several contexts: neither is it in the report');
 end_session($session);
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid");
 is(join(' ', sort(slurp_dir($node->data_dir . '/pg_dynshmem'))), $shared_before,
@@ -422,7 +436,7 @@ crashed('exit callback', "SELECT fault_in('exit callback')", 'crash');
 crashed('late exit callback', "SELECT fault_in('late exit callback')", 'crash');
 crashed('twice', "BEGIN; $unsafe; SELECT fault_in('twice')", 'terminate, crash', told => 1);
 crashed('bad stack pointer', q{
-	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read_on_bad_stack()}, '');
+	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset(); SELECT fault_read_on_bad_stack()}, 'crash');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM rows WHERE i = 6000'), '0',
 	'crashes: their transactions are not there');
 

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -21,6 +22,8 @@
 #include "fault_test.h"
 
 PG_FUNCTION_INFO_V1(fault_in_child);
+PG_FUNCTION_INFO_V1(fault_in_thread);
+PG_FUNCTION_INFO_V1(fault_keep_loader_locked);
 
 /* What a child allocates in all, and at a time. */
 #define CHILD_BYTES	 ((Size) 100 * 1024 * 1024)
@@ -60,17 +63,28 @@ RunChild(const char *what)
 }
 
 /*
- * Fork
+ * StartChild
  *		In a way that a library may choose.
  */
 static pid_t
-Fork(const char *how)
+StartChild(const char *how, const char *what)
 {
+	pid_t child;
+
 	if (strcmp(how, "fork") == 0)
-		return fork();
-	if (strcmp(how, "clone") == 0)
-		return (pid_t) syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-	elog(ERROR, "no such way: \"%s\"", how);
+		child = fork();
+	else if (strcmp(how, "clone") == 0)
+		child = (pid_t) syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	else if (strcmp(how, "vfork") == 0)
+		child = vfork();
+	else
+		elog(ERROR, "no such way: \"%s\"", how);
+	if (child == 0)
+	{
+		RunChild(what);
+		_exit(0);
+	}
+	return child;
 }
 
 /*
@@ -86,15 +100,72 @@ fault_in_child(PG_FUNCTION_ARGS)
 	pid_t child;
 
 	dangling = FaultDangling();
-	child = Fork(how);
-	if (child == 0)
-	{
-		RunChild(what);
-		_exit(0);
-	}
+	child = StartChild(how, what);
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		elog(ERROR, "could not start or await a child: %m");
 	PG_RETURN_TEXT_P(cstring_to_text(WIFSIGNALED(status)
 										 ? psprintf("signal %d", WTERMSIG(status))
 										 : psprintf("exit %d", WEXITSTATUS(status))));
+}
+
+static void *
+RunThread(void *arg)
+{
+	/* The main thread is at work by then. */
+	usleep(100000);
+	(void) dangling[8];
+	return NULL;
+}
+
+/*
+ * fault_in_thread() returns void
+ *		The main thread goes on with its statement.
+ */
+Datum
+fault_in_thread(PG_FUNCTION_ARGS)
+{
+	pthread_t thread;
+
+	dangling = FaultDangling();
+	if (pthread_create(&thread, NULL, RunThread, NULL) != 0)
+		elog(ERROR, "could not start a thread");
+	PG_RETURN_VOID();
+}
+
+static volatile bool loader_locked = false;
+
+/*
+ * SleepLocked
+ *		Callback of dl_iterate_phdr, which holds the dynamic linker's lock.
+ */
+static int
+SleepLocked(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	loader_locked = true;
+	for (;;)
+		(void) pause();
+	return 0;
+}
+
+static void *
+LockLoader(void *arg)
+{
+	(void) dl_iterate_phdr(SleepLocked, NULL);
+	return NULL;
+}
+
+/*
+ * fault_keep_loader_locked() returns void
+ *		By a thread that never gives it back.
+ */
+Datum
+fault_keep_loader_locked(PG_FUNCTION_ARGS)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, LockLoader, NULL) != 0)
+		elog(ERROR, "could not start a thread");
+	while (!loader_locked)
+		usleep(1000);
+	PG_RETURN_VOID();
 }

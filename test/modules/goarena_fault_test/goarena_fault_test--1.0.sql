@@ -60,6 +60,16 @@ COMMENT ON FUNCTION fault_follow(text) IS
 'uses the pointer that was kept, or that the object begins with: read, write, call, pfree, far; '
 'register, stack: reads while only that holds the address of the object';
 
+CREATE FUNCTION fault_crash_knowing(known_from text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_crash_knowing(text) IS
+'reads at no address while the address of the object is in a register, or on the stack';
+
+CREATE FUNCTION fault_hand_on() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_hand_on() IS
+'deletes the context, lets others use up its chunk, deletes them, and says whether they did';
+
 CREATE FUNCTION fault_churn(contexts integer, objects integer) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_churn(integer, integer) IS
@@ -117,4 +127,21 @@ COMMENT ON FUNCTION fault_in_worker() IS 'reads freed memory, but only in a para
 CREATE FUNCTION fault_in_child(how text, what text) RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_in_child(text, text) IS
-'how a child ended that was made by fork or clone, and did this: hold memory, fault';
+'how a child ended that was made by fork, clone or vfork, and did this: hold memory, fault';
+
+CREATE FUNCTION fault_in_thread() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_in_thread() IS 'starts a thread that soon reads freed memory';
+
+CREATE FUNCTION fault_keep_loader_locked() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_keep_loader_locked() IS
+'has a thread take the dynamic linker''s lock for good';
+
+-- states.c: the state of the process, the processor and the stack
+
+CREATE FUNCTION fault_with(state text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_with(text) IS
+'reads freed memory with this state: direction flag, alignment flag, other stack, signal handler, blocked signals, deep stack, loader, free, '
+'mutex of an exit function, mutex and blocked signals, full socket';

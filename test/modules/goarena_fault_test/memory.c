@@ -32,6 +32,8 @@ PG_FUNCTION_INFO_V1(fault_read);
 PG_FUNCTION_INFO_V1(fault_write);
 PG_FUNCTION_INFO_V1(fault_take);
 PG_FUNCTION_INFO_V1(fault_follow);
+PG_FUNCTION_INFO_V1(fault_crash_knowing);
+PG_FUNCTION_INFO_V1(fault_hand_on);
 PG_FUNCTION_INFO_V1(fault_churn);
 PG_FUNCTION_INFO_V1(fault_vanishing_name);
 
@@ -402,6 +404,54 @@ fault_follow(PG_FUNCTION_ARGS)
 
 	Follow(taken != NULL ? taken : *(uint64 *volatile *) FaultObject(), how);
 	PG_RETURN_VOID();
+}
+
+/*
+ * CrashKnowing
+ *		Read at no address while a register, or the stack, has that of the object.
+ */
+static pg_noinline void
+CrashKnowing(const volatile void *in_register, const volatile void *on_stack)
+{
+	const volatile void *volatile kept_there = on_stack;
+
+	FollowAlone(in_register, NULL);
+	(void) kept_there;
+}
+
+Datum
+fault_crash_knowing(PG_FUNCTION_ARGS)
+{
+	bool by_register = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(0)), "register") == 0;
+	const volatile void *address = FaultObject() + 2;
+
+	CrashKnowing(by_register ? address : NULL, by_register ? NULL : address);
+	PG_RETURN_VOID();
+}
+
+/*
+ * fault_hand_on() returns boolean
+ *		Delete the context, let others have what is left of its chunk, and delete
+ *		those.  Did they get it?
+ */
+Datum
+fault_hand_on(PG_FUNCTION_ARGS)
+{
+	uintptr_t object = (uintptr_t) FaultObject();
+	bool shared = false;
+
+	MemoryContextDelete(Context());
+	context = NULL;
+	for (int i = 0; i < 64; i++)
+	{
+		MemoryContext other = GoarenaContextCreate(TopMemoryContext, "fault next");
+
+		for (int j = 0; j < 60; j++)
+			shared |= (uintptr_t) MemoryContextAllocZero(other, 500) - object < 8 * 1024;
+		MemoryContextDelete(other);
+	}
+	ScrubStack();
+	PG_RETURN_BOOL(shared);
 }
 
 Datum

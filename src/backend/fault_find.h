@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_find.h
+ *	  What a fault has to do with freed memory.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_FAULT_FIND_H
+#define GOARENA_FAULT_FIND_H
+
+#include "postgres.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include "engine/heap.h"
+
+typedef enum FaultKind
+{
+	FAULT_FOREIGN,	/* nothing, as far as we know */
+	FAULT_ACCESS,	/* it is an access to a chunk that is not in use */
+	FAULT_FOLLOWED, /* a pointer was followed that had been read from a freed object */
+	FAULT_NEARBY	/* a crash elsewhere, while a pointer to freed memory was at hand */
+} FaultKind;
+
+/* The freed memory.  Of a fault that followed a pointer it may be unknown. */
+typedef struct FaultMemory
+{
+	uintptr_t address;	   /* an address in it */
+	const char *found_in;  /* where that was found, "register" or "stack"; else NULL */
+	const ga_chunk *chunk; /* that it lies in, unless it is an object of its own */
+	bool rewound;		   /* it was freed by the last reset of the chunk's arena */
+	bool is_object;
+	ga_event object;
+} FaultMemory;
+
+/*
+ * Set address to that of the access, or to the pointer that was followed if no
+ * processor has such an address; *guessed says which.  Is async-signal-safe, but
+ * may itself fault where memory is damaged.
+ */
+extern FaultKind FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address,
+						   bool *guessed, FaultMemory *memory);
+
+/*
+ * Of a crash that is none of these: is a pointer to freed memory at hand?  Then
+ * set that memory, and return FAULT_NEARBY.
+ */
+extern FaultKind FaultFindNearby(const ucontext_t *context, FaultMemory *memory);
+
+#endif /* GOARENA_FAULT_FIND_H */
