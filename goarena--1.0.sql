@@ -50,7 +50,13 @@ CREATE FUNCTION goarena_stats(
     OUT transaction_peak bigint,
     OUT process_peak bigint,
     OUT rss_anon bigint,
-    OUT rss_shmem bigint)
+    OUT rss_shmem bigint,
+    OUT limit_hits bigint,
+    OUT cancels bigint,
+    OUT total_limit_hits bigint,
+    OUT total_cancels bigint,
+    OUT total_terminations bigint,
+    OUT total_faults bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
@@ -97,7 +103,13 @@ COMMENT ON FUNCTION goarena_stats() IS
 'transaction_peak: of the transaction, or of the last one; '
 'process_peak: of the process; '
 'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
-'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise';
+'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise; '
+'limit_hits: allocations of the process that a limit refused; '
+'cancels: statements of it that were cancelled because of the total limit; '
+'total_limit_hits: limit_hits of all processes since the server was started, also of those that ended; '
+'total_cancels: cancels likewise; '
+'total_terminations: sessions that were ended because of the total limit; '
+'total_faults: faults that were reported';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

@@ -86,6 +86,7 @@ static const struct config_enum_entry on_fault_options[] = {
 static const struct config_enum_entry on_total_limit_options[] = {
 	{"error", ON_TOTAL_ERROR, false},
 	{"cancel_largest", ON_TOTAL_CANCEL_LARGEST, false},
+	{"cancel_or_terminate", ON_TOTAL_CANCEL_OR_TERMINATE, false},
 	{NULL, 0, false},
 };
 

@@ -37,6 +37,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/elog.h"
 
+#include "backend/counters.h"
 #include "backend/fault.h"
 #include "backend/fault_files.h"
 #include "backend/fault_find.h"
@@ -339,6 +340,7 @@ FaultConsider(siginfo_t *info, ucontext_t *context)
 	if (FaultTry(FaultFindStep, &fault) && fault.kind != FAULT_FOREIGN)
 	{
 		GuardSetTime(STEP_TIME);
+		CountersAdd(COUNT_FAULTS);
 		terminate = FaultMakeText(&fault);
 		(void) FaultTry(FaultLogStep, &fault.text);
 		(void) FaultTry(FaultFileStep, FaultLogBody(&fault.text));
@@ -396,6 +398,7 @@ FaultEventStep(void *arg)
 void
 FaultReportWrite(const ga_event *event)
 {
+	CountersAdd(COUNT_FAULTS);
 	if (FaultHasReportedMuch() || !FaultBegin())
 		return;
 	ReportInit(&fault.text, report, sizeof(report));

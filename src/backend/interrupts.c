@@ -106,3 +106,9 @@ InterruptsSend(int slot, int pid)
 {
 	(void) SendProcSignal(pid, PROCSIG_PARALLEL_MESSAGE, ProcSignalNumber(RegistryProc(slot)));
 }
+
+void
+InterruptsSendSelf(void)
+{
+	HandleParallelMessageInterrupt();
+}

@@ -23,4 +23,7 @@ extern bool InterruptsListen(void (*serve)(void));
 /* Send an interrupt to the process in a slot, which listens. */
 extern void InterruptsSend(int slot, int pid);
 
+/* The same for this process.  Async-signal-safe. */
+extern void InterruptsSendSelf(void);
+
 #endif /* GOARENA_INTERRUPTS_H */

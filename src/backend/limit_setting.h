@@ -23,8 +23,9 @@
 /* What becomes of the one who asks for memory beyond the total limit. */
 typedef enum OnTotalLimit
 {
-	ON_TOTAL_ERROR,			/* it fails */
-	ON_TOTAL_CANCEL_LARGEST /* it waits until the largest statement was cancelled, or fails */
+	ON_TOTAL_ERROR,				 /* it fails */
+	ON_TOTAL_CANCEL_LARGEST,	 /* it waits until the largest statement was cancelled, or fails */
+	ON_TOTAL_CANCEL_OR_TERMINATE /* the same, and sessions that cannot be cancelled are ended */
 } OnTotalLimit;
 
 /* GUC variables, limits in kB, and their hooks. */

@@ -39,6 +39,7 @@
 #include "storage/proc.h"
 #include "utils/memutils.h"
 
+#include "backend/counters.h"
 #include "backend/largest.h"
 #include "backend/limit_exempt.h"
 #include "backend/limit_setting.h"
@@ -48,6 +49,7 @@
 #include "backend/settings_memory.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
+#include "backend/unused.h"
 #include "backend/usage.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
@@ -323,7 +325,9 @@ limits_find_room(Size bytes)
 
 	looking_again = true;
 	crossed = limits_give_back(bytes);
-	if (crossed == TOTAL_LIMIT && goarena_on_total_limit == ON_TOTAL_CANCEL_LARGEST)
+	if (crossed == TOTAL_LIMIT)
+		crossed = UnusedReclaim(bytes, limits_look);
+	if (crossed == TOTAL_LIMIT && goarena_on_total_limit != ON_TOTAL_ERROR)
 		crossed = TotalLimitCancelLargest(bytes, limits_look);
 	looking_again = false;
 	if (crossed == NO_LIMIT_CROSSED)
@@ -333,7 +337,7 @@ limits_find_room(Size bytes)
 	process_heap.limit = 0;
 	process_heap_refusal = true;
 	LimitExemptRefused(arena_refused.context);
-	UsageNoteLimitHit();
+	CountersAdd(COUNT_LIMIT_HITS);
 	return false;
 }
 
@@ -423,7 +427,6 @@ limits_raise(MemoryContext context, Size size)
 						 "goarena.total_memory_limit."},
 	};
 	const char *name = limits[refusal.which].name;
-
 	LargestContexts largest;
 
 	process_heap_refusal = false;
@@ -432,9 +435,10 @@ limits_raise(MemoryContext context, Size size)
 		ERROR,
 		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
 		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
-				   "%s %zu kB.  The largest contexts of this process: %s.",
+				   "%s %zu kB.%s  The largest contexts of this process: %s.",
 				   size, context->name, name, refusal.limit / 1024, limits[refusal.which].holder,
-				   refusal.held / 1024, LargestContextsText(&largest, false)),
+				   refusal.held / 1024, refusal.which == TOTAL_LIMIT ? TotalLimitHolders() : "",
+				   LargestContextsText(&largest, false)),
 		 errhint("%s", limits[refusal.which].hint),
 		 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
@@ -445,6 +449,7 @@ LimitsAtTransactionEnd(void)
 	process_heap_refusal = false;
 	new_transaction = true;
 	LimitsAfterShrinking();
+	UnusedAfterStatement();
 }
 
 void

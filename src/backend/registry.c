@@ -18,6 +18,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "backend/counters.h"
 #include "backend/double_buffer.h"
 #include "backend/limits.h"
 #include "backend/process.h"
@@ -149,6 +150,8 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->statement_peak = UsageStatementPeak();
 	figures->transaction_peak = UsageTransactionPeak();
 	figures->process_peak = UsageProcessPeak();
+	figures->limit_hits = CountersOfProcess(COUNT_LIMIT_HITS);
+	figures->cancels = CountersOfProcess(COUNT_CANCELS);
 	figures->arenas = heap->arenas.count;
 	figures->chunks_active = chunks[GA_ACTIVE] + chunks[GA_FULL];
 	figures->chunks_reuse = chunks[GA_REUSE];

@@ -40,6 +40,8 @@ typedef struct RegistryFigures
 	uint64 statement_peak;
 	uint64 transaction_peak;
 	uint64 process_peak;
+	uint64 limit_hits;
+	uint64 cancels;
 	uint64 arenas;
 	uint64 chunks_active;
 	uint64 chunks_reuse;

@@ -62,6 +62,9 @@
 #define FIGURES_PATIENCE 50
 #define FIGURES_AGE		 10
 
+/* One that was asked for its unused pages longer ago does not give them. */
+#define TRIM_PATIENCE 1000
+
 /* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
 #define IDLE_PATIENCE 500
 
@@ -93,6 +96,7 @@ typedef struct Mailbox
 {
 	pg_atomic_uint32 wanted;
 	pg_atomic_uint64 figures_asked; /* when somebody last wanted figures, a TimestampTz */
+	pg_atomic_uint64 trim_asked;	/* the same for pages that are not in use */
 	pg_atomic_uint32 listens;		/* it takes interrupts */
 	pg_atomic_uint64 asked;			/* so many requests for contexts were made, ever */
 	pg_atomic_uint32 waits_for;		/* the slot whose contexts it asked for, plus 1, or 0 */
@@ -134,6 +138,7 @@ RequestsAttach(void *memory, bool anew)
 	{
 		pg_atomic_init_u32(&requests->mailboxes[i].wanted, 0);
 		pg_atomic_init_u64(&requests->mailboxes[i].figures_asked, 0);
+		pg_atomic_init_u64(&requests->mailboxes[i].trim_asked, 0);
 		pg_atomic_init_u32(&requests->mailboxes[i].listens, 0);
 		pg_atomic_init_u64(&requests->mailboxes[i].asked, 0);
 		pg_atomic_init_u32(&requests->mailboxes[i].waits_for, 0);
@@ -292,6 +297,18 @@ ServeReaders(uint32 wanted)
 }
 
 /*
+ * Trim
+ *		Give back pages that are not in use, and show it.
+ */
+static void
+Trim(void)
+{
+	if (process_heap_ready)
+		(void) ga_heap_release(&process_heap);
+	ShowNow();
+}
+
+/*
  * ServeInterrupt
  *		Called where this process checks for interrupts.
  */
@@ -302,8 +319,11 @@ ServeInterrupt(void)
 
 	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
 		return;
-	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
+	wanted =
+		pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES | WANT_TRIM));
 	ServeReaders(wanted);
+	if ((wanted & WANT_TRIM) != 0)
+		Trim();
 }
 
 /*
@@ -338,6 +358,8 @@ RequestsServe(void)
 		return;
 	wanted = pg_atomic_exchange_u32(&own->wanted, 0);
 	ServeReaders(wanted);
+	if ((wanted & WANT_TRIM) != 0)
+		Trim();
 	if ((wanted & WANT_RELEASE) != 0)
 		(void) RunRelease();
 	else if ((wanted & WANT_SWEEP) != 0)
@@ -373,6 +395,41 @@ RequestWork(int slot, int pid, uint32 want)
 	pg_atomic_fetch_or_u32(&requests->mailboxes[slot].wanted, want);
 	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
 		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(RegistryProc(slot)));
+}
+
+bool
+RequestTrim(int slot, int pid)
+{
+	Mailbox *mailbox = &requests->mailboxes[slot];
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!Listens(slot))
+		return false;
+	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_TRIM) & WANT_TRIM) != 0)
+		return !TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&mailbox->trim_asked),
+										   now, TRIM_PATIENCE);
+	pg_atomic_write_u64(&mailbox->trim_asked, (uint64) now);
+	InterruptsSend(slot, pid);
+	return true;
+}
+
+void
+RequestOwnTrim(void)
+{
+	if (own == NULL || !ProcessIsOurs())
+		return;
+	pg_atomic_write_u64(&own->trim_asked, (uint64) GetCurrentTimestamp());
+	pg_atomic_fetch_or_u32(&own->wanted, WANT_TRIM);
+	InterruptsSendSelf();
+}
+
+bool
+RequestsTrimming(void)
+{
+	for (int i = 0; i < RegistrySlots(); i++)
+		if ((pg_atomic_read_u32(&requests->mailboxes[i].wanted) & WANT_TRIM) != 0 && Listens(i))
+			return true;
+	return false;
 }
 
 /*

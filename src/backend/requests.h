@@ -30,6 +30,7 @@
 #define WANT_SWEEP	  0x02
 #define WANT_RELEASE  0x04
 #define WANT_FIGURES  0x08
+#define WANT_TRIM	  0x10
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
@@ -45,6 +46,17 @@ extern bool RequestsCanCome(void);
 
 /* Do what was asked for, as far as now is a moment for it. */
 extern void RequestsServe(void);
+
+/*
+ * Ask the process in a slot to give back pages that it does not use, which it does
+ * wherever it checks for interrupts.  False if it cannot be asked, or was a while ago
+ * and has not done so.  The one for this process itself is async-signal-safe.
+ */
+extern bool RequestTrim(int slot, int pid);
+extern void RequestOwnTrim(void);
+
+/* Has any process that was asked to not done so yet? */
+extern bool RequestsTrimming(void);
 
 /* Ask the process in a slot to sweep or to release. */
 extern void RequestWork(int slot, int pid, uint32 want);

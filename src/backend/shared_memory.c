@@ -17,6 +17,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 
+#include "backend/counters.h"
 #include "backend/kernel_memory.h"
 #include "backend/limit_setting.h"
 #include "backend/registry.h"
@@ -40,6 +41,7 @@ static const SharedPart parts[] = {
 	{"goarena kernel memory", KernelMemorySize, KernelMemoryAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
 	{"goarena limits", LimitSettingSize, LimitSettingAttach},
+	{"goarena counters", CountersSize, CountersAttach},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;

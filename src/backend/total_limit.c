@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * total_limit.c
- *	  goarena.total_memory_limit, and goarena.on_total_limit = cancel_largest.
+ *	  goarena.total_memory_limit, and what goarena.on_total_limit says.
  *
  * The sum over all processes is the registry's.  A process that would cross the
  * limit either fails or has the largest statement cancelled.
@@ -14,6 +14,14 @@
  * QueryCancelPending, and the next CHECK_FOR_INTERRUPTS() ends the statement.
  * The message is changed on its way, by an error context callback, which is
  * there while the executor or a utility command runs and there is a limit.
+ *
+ * One process at a time is asked.  The next one is only asked when it is known what
+ * became of the one before: its memory has come back, or did not in time, or it
+ * declined, or caught the error and went on.  In the last case it is asked once
+ * more, and then the next one.
+ *
+ * A session that waits for its client in a transaction has no statement to cancel.
+ * With cancel_or_terminate it is ended, as is one that catches what cancels it.
  *
  * Parallel workers count for their leader, which ends them with its statement.
  *
@@ -34,41 +42,63 @@
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
+#include "backend/counters.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/shared_memory.h"
+#include "backend/showing.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
+#include "backend/unused.h"
 #include "mcxt/process_heap.h"
 
 /* How long one waits who asked for a statement to be cancelled, in ms. */
-#define CANCEL_WAIT	 5000
-#define CANCEL_NAP	 10
-#define CANCEL_GRACE 500 /* a statement that ended has given its memory back by then */
-#define CANCEL_TRIES 3	 /* so many processes are asked in that time */
+#define CANCEL_WAIT	  5000
+#define CANCEL_NAP	  10
+#define CANCEL_GRACE  500  /* one that catches the error has given its memory back by then */
+#define CANCEL_FORGET 1000 /* one that declined can be asked again */
+#define CANCEL_TRIES  2	   /* in one transaction: it catches the error */
+
+/* What is asked of a process. */
+typedef enum RequestAction
+{
+	ACTION_CANCEL,
+	ACTION_TERMINATE
+} RequestAction;
 
 typedef enum RequestState
 {
-	REQUEST_NONE,
-	REQUEST_MADE,	 /* the process has not seen it yet */
-	REQUEST_TAKEN,	 /* it ends its statement */
-	REQUEST_DECLINED /* it is not in a statement any more, or has become small */
+	REQUEST_NONE,	  /* or done: the transaction has ended */
+	REQUEST_MADE,	  /* the process has not seen it yet */
+	REQUEST_TAKEN,	  /* it ends its statement, or itself */
+	REQUEST_CAUGHT,	  /* a subtransaction ended, and it may go on */
+	REQUEST_DECLINED, /* it is not what was meant any more */
 } RequestState;
 
 /* One for each slot of the registry. */
 typedef struct CancelRequest
 {
 	pg_atomic_uint32 state;
-	pg_atomic_uint32 pid; /* of the process that is meant; 0: it takes no requests */
-	pg_atomic_uint64 held;
+	pg_atomic_uint32 pid;	/* of the process that is meant; 0: it takes no requests */
+	pg_atomic_uint32 tries; /* that it took in this transaction */
+	pg_atomic_uint32 action;
+	pg_atomic_uint64 held;	/* what it was seen to hold */
+	pg_atomic_uint64 since; /* when the state was entered, a TimestampTz */
 } CancelRequest;
 
-static CancelRequest *requests = NULL;	  /* of all slots */
+typedef struct CancelRequests
+{
+	pg_atomic_uint64 asked; /* slot and pid of the process that was asked last */
+	CancelRequest of_slot[FLEXIBLE_ARRAY_MEMBER];
+} CancelRequests;
+
+static CancelRequests *requests = NULL;
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
 static volatile sig_atomic_t cancelled = false;
+static volatile sig_atomic_t terminated = false;
 
 Size
 TotalLimit(void)
@@ -79,35 +109,128 @@ TotalLimit(void)
 }
 
 /*
- * AnswerRequest
- *		In a signal handler: somebody may want this process's statement cancelled.
+ * asked_pack, asked_slot, asked_pid
+ *		One word for a slot and the process that has it.
+ */
+static uint64
+asked_pack(int slot, int pid)
+{
+	return (uint64) (uint32) slot << 32 | (uint32) pid;
+}
+
+static int
+asked_slot(uint64 asked)
+{
+	return (int) (asked >> 32);
+}
+
+static int
+asked_pid(uint64 asked)
+{
+	return (int) (uint32) asked;
+}
+
+static RequestState
+request_state(CancelRequest *request)
+{
+	return (RequestState) pg_atomic_read_u32(&request->state);
+}
+
+/*
+ * request_enter
+ *		False if the state is not what it was seen to be.
+ */
+static bool
+request_enter(CancelRequest *request, RequestState from, RequestState to)
+{
+	uint32 expected = from;
+
+	/* Who sees the new state is not to take it for an old one. */
+	pg_atomic_write_u64(&request->since, (uint64) GetCurrentTimestamp());
+	return pg_atomic_compare_exchange_u32(&request->state, &expected, to);
+}
+
+static bool
+request_is_older(CancelRequest *request, int ms)
+{
+	return TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&request->since),
+									  GetCurrentTimestamp(), ms);
+}
+
+/*
+ * victim_is_meant
+ *		Is this process still what was seen?
+ */
+static bool
+victim_is_meant(RequestAction action)
+{
+	if (proc_exit_inprogress || UsageHeld() < pg_atomic_read_u64(&own_request->held) / 2)
+		return false;
+	if (debug_query_string != NULL)
+		return true;
+	return action == ACTION_TERMINATE && ProcessInTransaction(MyProc) &&
+		   ProcessAwaitsClient(MyProc);
+}
+
+/*
+ * victim_end_session
+ *		As pg_terminate_backend() does.  A session that waits for its client has no error
+ *		contexts, so the reason can be put there.
  */
 static void
-AnswerRequest(void)
+victim_end_session(void)
 {
-	uint32 made = REQUEST_MADE;
-	bool meant;
+	static ErrorContextCallback amend = {.callback = TotalLimitAmendCancel};
 
-	if (own_request == NULL || pg_atomic_read_u32(&own_request->state) != REQUEST_MADE)
-		return;
-	meant = debug_query_string != NULL && !proc_exit_inprogress &&
-			UsageHeld() >= pg_atomic_read_u64(&own_request->held) / 2;
-	if (!pg_atomic_compare_exchange_u32(&own_request->state, &made,
-										meant ? REQUEST_TAKEN : REQUEST_DECLINED) ||
-		!meant)
-		return;
-	cancelled = true;
-	QueryCancelPending = true;
+	terminated = true;
+	if (error_context_stack == NULL)
+		error_context_stack = &amend;
+	ProcDiePending = true;
 	InterruptPending = true;
+	CountersAdd(COUNT_TERMINATIONS);
 }
 
 static void
-HandleSignal(int signo, siginfo_t *info, void *context)
+victim_cancel_statement(void)
+{
+	cancelled = true;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	CountersAdd(COUNT_CANCELS);
+}
+
+/*
+ * victim_answer
+ *		In a signal handler: somebody may want this process's statement cancelled.
+ */
+static void
+victim_answer(void)
+{
+	RequestAction action;
+	uint32 tries;
+	bool meant;
+
+	if (own_request == NULL || request_state(own_request) != REQUEST_MADE)
+		return;
+	action = (RequestAction) pg_atomic_read_u32(&own_request->action);
+	meant = victim_is_meant(action);
+	if (!request_enter(own_request, REQUEST_MADE, meant ? REQUEST_TAKEN : REQUEST_DECLINED) ||
+		!meant)
+		return;
+	tries = pg_atomic_fetch_add_u32(&own_request->tries, 1);
+	if (action == ACTION_TERMINATE && (debug_query_string == NULL || tries >= CANCEL_TRIES))
+		victim_end_session();
+	else
+		victim_cancel_statement();
+}
+
+static void
+victim_handle_signal(int signo, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
 
 	if (ProcessIsOurs())
-		AnswerRequest();
+		victim_answer();
 	errno = saved_errno;
 	if ((previous_action.sa_flags & SA_SIGINFO) != 0)
 		previous_action.sa_sigaction(signo, info, context);
@@ -116,15 +239,16 @@ HandleSignal(int signo, siginfo_t *info, void *context)
 }
 
 /*
- * ForgetRequest
+ * victim_forget
  *		The process ends: it takes no requests any more.
  */
 static void
-ForgetRequest(int code, Datum arg)
+victim_forget(int code, Datum arg)
 {
 	if (!ProcessIsOurs())
 		return;
 	pg_atomic_write_u32(&own_request->pid, 0);
+	pg_atomic_write_u64(&own_request->since, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 	own_request = NULL;
 }
@@ -139,193 +263,303 @@ TotalLimitJoin(void)
 	struct sigaction action;
 	int slot;
 
-	if (own_request != NULL || TotalLimit() == SIZE_MAX || MyBackendType != B_BACKEND ||
-		MyProc == NULL || !IsTransactionState())
+	if (own_request != NULL)
+	{
+		/* What the transaction before held, it has given back. */
+		if (request_state(own_request) == REQUEST_NONE)
+			pg_atomic_write_u64(&own_request->since, 0);
+		return;
+	}
+	if (TotalLimit() == SIZE_MAX || MyBackendType != B_BACKEND || MyProc == NULL ||
+		!IsTransactionState())
 		return;
 	RegistryPublish();
 	slot = RegistryFind(MyProcPid);
 	if (slot < 0 || sigaction(SIGUSR1, NULL, &previous_action) != 0)
 		return;
-	own_request = &requests[slot];
+	own_request = &requests->of_slot[slot];
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
+	pg_atomic_write_u32(&own_request->tries, 0);
 	action = previous_action;
-	action.sa_sigaction = HandleSignal;
+	action.sa_sigaction = victim_handle_signal;
 	action.sa_flags |= SA_SIGINFO;
 	if (sigaction(SIGUSR1, &action, NULL) != 0)
 	{
 		own_request = NULL;
 		return;
 	}
-	on_shmem_exit(ForgetRequest, (Datum) 0);
+	on_shmem_exit(victim_forget, (Datum) 0);
 	pg_atomic_write_u32(&own_request->pid, (uint32) MyProcPid);
 }
 
 void
 TotalLimitAmendCancel(void *arg)
 {
-	if (!cancelled || geterrcode() != ERRCODE_QUERY_CANCELED)
+	if (cancelled && geterrcode() == ERRCODE_QUERY_CANCELED)
+		errmsg("canceling statement because of goarena.total_memory_limit");
+	else if (terminated && geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
+		errmsg("terminating connection because of goarena.total_memory_limit");
+	else
 		return;
-	cancelled = false;
-	errmsg("canceling statement because of goarena.total_memory_limit");
-	errdetail("It held %zu kB, more than any other statement, when memory of all processes "
-			  "came to the limit of %d kB.",
-			  UsageHeld() / 1024, goarena_total_memory_limit_kb);
+	errdetail("It held %zu kB, more than any other %s, when memory of all processes came to the "
+			  "limit of %d kB.",
+			  UsageHeld() / 1024, terminated ? "session" : "statement",
+			  goarena_total_memory_limit_kb);
+	cancelled = terminated = false;
 	errhint("Have the statement use less memory, or raise goarena.total_memory_limit.");
 }
 
 /*
- * EndRequest
- *		A statement or a transaction ended; what was asked of it is done.
+ * victim_at_transaction_end, victim_at_subtransaction_end
+ *		Callbacks of xact.c.  A transaction ended, so what was asked of it is done; or
+ *		a subtransaction did, so the error may be caught.
  */
 static void
-EndRequest(XactEvent event, void *arg)
+victim_at_transaction_end(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
-	if (own_request != NULL && pg_atomic_read_u32(&own_request->state) != REQUEST_NONE &&
-		ProcessIsOurs())
-		pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
+	if (own_request == NULL || !ProcessIsOurs())
+		return;
+	pg_atomic_write_u32(&own_request->tries, 0);
+	if (request_state(own_request) == REQUEST_NONE)
+		return;
+	pg_atomic_write_u64(&own_request->since, (uint64) GetCurrentTimestamp());
+	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
+}
+
+static void
+victim_at_subtransaction_end(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
+							 void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && own_request != NULL && !QueryCancelPending &&
+		request_state(own_request) == REQUEST_TAKEN && ProcessIsOurs())
+		(void) request_enter(own_request, REQUEST_TAKEN, REQUEST_CAUGHT);
+}
+
+/* A session that could be asked to cancel or to end. */
+typedef struct Candidate
+{
+	int slot; /* -1: none */
+	int pid;
+	uint64 held; /* with its workers */
+	RequestAction action;
+} Candidate;
+
+/*
+ * candidate_action
+ *		What would help with the session in a slot.  False if nothing would, or it was
+ *		asked for that in vain.
+ */
+static bool
+candidate_action(int slot, RequestAction *action)
+{
+	CancelRequest *request = &requests->of_slot[slot];
+	const PGPROC *proc = RegistryProc(slot);
+	bool may_end = goarena_on_total_limit == ON_TOTAL_CANCEL_OR_TERMINATE;
+	bool catches = pg_atomic_read_u32(&request->tries) >= CANCEL_TRIES;
+
+	if (!ProcessInTransaction(proc) || (catches && !may_end))
+		return false;
+
+	/* If it has a statement all the same, as COPY from the client, that is cancelled. */
+	*action = may_end && (catches || ProcessAwaitsClient(proc)) ? ACTION_TERMINATE : ACTION_CANCEL;
+	switch (request_state(request))
+	{
+		case REQUEST_MADE:
+		case REQUEST_TAKEN:
+			return false;
+		case REQUEST_DECLINED:
+			return request_is_older(request, CANCEL_FORGET) ||
+				   pg_atomic_read_u32(&request->action) != (uint32) *action;
+		default:
+			return true;
+	}
 }
 
 /*
- * LargestStatement
- *		The slot of the backend that holds the most, with its workers, and what
- *		that is; -1 if there is none that takes requests and did not decline.
+ * candidate_largest
+ *		The backend that holds the most, with its workers, of those that can be asked.
  */
-static int
-LargestStatement(uint64 *held)
+static Candidate
+candidate_largest(void)
 {
-	int largest = -1;
+	Candidate largest = {.slot = -1};
 
-	*held = 0;
 	for (int i = 0; i < RegistrySlots(); i++)
 	{
 		const PGPROC *proc = RegistryProc(i);
 		RegistryFigures figures;
+		RequestAction action;
 		uint64 sum;
 
 		if (!RegistryRead(i, &figures) || figures.backend_type != B_BACKEND ||
-			pg_atomic_read_u32(&requests[i].pid) != (uint32) figures.pid ||
-			pg_atomic_read_u32(&requests[i].state) == REQUEST_DECLINED)
+			pg_atomic_read_u32(&requests->of_slot[i].pid) != (uint32) figures.pid ||
+			!candidate_action(i, &action))
 			continue;
 		sum = proc->lockGroupLeader == NULL ? figures.held : RegistryGroupHeld(proc);
-		if (sum > *held)
-		{
-			*held = sum;
-			largest = i;
-		}
+		if (sum > largest.held)
+			largest = (Candidate){i, figures.pid, sum, action};
 	}
 	return largest;
 }
 
-/*
- * ForgiveDeclined
- *		Those who declined before may be asked now.
- */
-static void
-ForgiveDeclined(void)
-{
-	for (int i = 0; i < RegistrySlots(); i++)
-	{
-		uint32 declined = REQUEST_DECLINED;
-
-		(void) pg_atomic_compare_exchange_u32(&requests[i].state, &declined, REQUEST_NONE);
-	}
-}
-
 /* Is the slot that of this process, or of the leader it works for? */
 static bool
-IsOwnGroup(int slot)
+candidate_is_own_group(const Candidate *candidate)
 {
 	PGPROC *leader = MyProc->lockGroupLeader == NULL ? MyProc : MyProc->lockGroupLeader;
 
-	return RegistryProc(slot) == leader;
+	return RegistryProc(candidate->slot) == leader;
 }
 
 /*
- * Ask
- *		Ask a process to cancel its statement.  If somebody did, that will do.
- */
-static void
-Ask(int slot)
-{
-	CancelRequest *request = &requests[slot];
-	RegistryFigures figures;
-	uint32 none = REQUEST_NONE;
-
-	if (!RegistryRead(slot, &figures))
-		return;
-	pg_atomic_write_u64(&request->held, figures.held);
-	if (!pg_atomic_compare_exchange_u32(&request->state, &none, REQUEST_MADE))
-		return;
-	if (kill(figures.pid, SIGUSR1) != 0)
-		pg_atomic_write_u32(&request->state, REQUEST_NONE);
-	else if (SafeToSweep())
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("goarena: process %d is to cancel its statement, which holds " UINT64_FORMAT
-						" kB: all processes hold " UINT64_FORMAT " kB",
-						figures.pid, figures.held / 1024, RegistryTotalHeld() / 1024),
-				 errhidestmt(true), errhidecontext(true)));
-}
-
-/*
- * MayAskAnother
- *		The one that was asked at that time will not help, or has not helped.
+ * candidate_ask
+ *		False if somebody else was faster.
  */
 static bool
-MayAskAnother(int slot, TimestampTz at)
+candidate_ask(const Candidate *candidate, uint64 asked_before)
 {
-	switch (pg_atomic_read_u32(&requests[slot].state))
+	CancelRequest *request = &requests->of_slot[candidate->slot];
+	RequestState state = request_state(request);
+	RegistryFigures figures;
+
+	if (!pg_atomic_compare_exchange_u64(&requests->asked, &asked_before,
+										asked_pack(candidate->slot, candidate->pid)))
+		return false;
+	if (!RegistryRead(candidate->slot, &figures))
+		return true;
+	pg_atomic_write_u64(&request->held, figures.held);
+	pg_atomic_write_u32(&request->action, candidate->action);
+	if (!request_enter(request, state, REQUEST_MADE))
+		return true;
+	if (kill(candidate->pid, SIGUSR1) != 0)
+		(void) request_enter(request, REQUEST_MADE, REQUEST_DECLINED);
+	else if (SafeToSweep())
+		ereport(LOG_SERVER_ONLY, (errmsg("goarena: process %d is to %s, which holds " UINT64_FORMAT
+										 " kB: all processes hold " UINT64_FORMAT " kB",
+										 candidate->pid,
+										 candidate->action == ACTION_CANCEL ? "cancel its statement"
+																			: "end its session",
+										 candidate->held / 1024, RegistryTotalHeld() / 1024),
+								  errhidestmt(true), errhidecontext(true)));
+	return true;
+}
+
+/*
+ * asked_is_settled
+ *		Is it known what became of the one that was asked last?  One that does not
+ *		answer is given up after a while, as is one whose transaction has ended and
+ *		that keeps its memory for the session.
+ */
+static bool
+asked_is_settled(uint64 asked)
+{
+	CancelRequest *request = &requests->of_slot[asked_slot(asked)];
+	RegistryFigures figures;
+
+	if (!RegistryRead(asked_slot(asked), &figures) || figures.pid != asked_pid(asked))
+		return true;
+	switch (request_state(request))
 	{
 		case REQUEST_DECLINED:
 			return true;
+		case REQUEST_CAUGHT:
+			return request_is_older(request, CANCEL_GRACE);
 		case REQUEST_NONE:
-			return TimestampDifferenceExceeds(at, GetCurrentTimestamp(), CANCEL_GRACE);
+			if (figures.held < pg_atomic_read_u64(&request->held) / 2)
+				return true;
+			break;
 		default:
-			return false;
+			break;
 	}
+	return request_is_older(request, CANCEL_WAIT);
+}
+
+/*
+ * cancel_next
+ *		Ask the largest, now that the one before is settled.  False if there is nobody,
+ *		or if it is the one who asks.
+ */
+static bool
+cancel_next(uint64 asked)
+{
+	Candidate largest = candidate_largest();
+
+	if (largest.slot < 0 || candidate_is_own_group(&largest))
+		return false;
+	(void) candidate_ask(&largest, asked);
+	return true;
 }
 
 Crossed
 TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 {
 	TimestampTz started = GetCurrentTimestamp();
-	TimestampTz asked_at = started;
 	Crossed crossed = TOTAL_LIMIT;
-	int asked = -1;
-	int tries = 0;
 
 	if (MyProc == NULL)
 		return crossed;
-	ForgiveDeclined();
 	while (!QueryCancelPending && !ProcDiePending &&
 		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), CANCEL_WAIT))
 	{
-		if (asked < 0 || MayAskAnother(asked, asked_at))
-		{
-			uint64 held;
+		uint64 asked = pg_atomic_read_u64(&requests->asked);
+		bool settled = asked_is_settled(asked);
 
-			asked = LargestStatement(&held);
-			if (asked < 0 || IsOwnGroup(asked) || ++tries > CANCEL_TRIES)
-				break;
-			Ask(asked);
-			asked_at = GetCurrentTimestamp();
-		}
-		pg_usleep(CANCEL_NAP * 1000L);
+		/* What was given back may do, with what its session now keeps without using it. */
 		crossed = look(bytes);
-		if (crossed != TOTAL_LIMIT)
+		if (crossed == TOTAL_LIMIT)
+			crossed = UnusedReclaim(bytes, look);
+		if (crossed != TOTAL_LIMIT || (settled && !cancel_next(asked)))
 			break;
+		pg_usleep(CANCEL_NAP * 1000L);
 	}
 	return crossed;
+}
+
+/*
+ * holder_does
+ */
+static const char *
+holder_does(const PGPROC *proc)
+{
+	if (!ProcessAwaitsClient(proc))
+		return "active";
+	return ProcessInTransaction(proc) ? "idle in transaction" : "idle";
+}
+
+const char *
+TotalLimitHolders(void)
+{
+	static char text[200];
+	RegistryFigures figures;
+	uint64 most = 0;
+	int pid = 0;
+	const char *does = "";
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (RegistryRead(i, &figures) && figures.held > most)
+		{
+			most = figures.held;
+			pid = figures.pid;
+			does = figures.backend_type == B_BACKEND ? holder_does(RegistryProc(i))
+													 : GetBackendTypeDesc(figures.backend_type);
+		}
+	snprintf(text, sizeof(text),
+			 "  Of that, " UINT64_FORMAT
+			 " kB are not in use.  Process %d (%s) holds the most, " UINT64_FORMAT " kB.",
+			 UnusedTotal() / 1024, pid, does, most / 1024);
+	return text;
 }
 
 Size
 TotalLimitSize(void)
 {
-	return mul_size(sizeof(CancelRequest), (Size) SharedMemoryProcesses());
+	return add_size(offsetof(CancelRequests, of_slot),
+					mul_size(sizeof(CancelRequest), (Size) SharedMemoryProcesses()));
 }
 
 void
@@ -334,16 +568,23 @@ TotalLimitAttach(void *memory, bool anew)
 	requests = memory;
 	if (!anew)
 		return;
+	pg_atomic_init_u64(&requests->asked, 0);
 	for (int i = 0; i < SharedMemoryProcesses(); i++)
 	{
-		pg_atomic_init_u32(&requests[i].state, REQUEST_NONE);
-		pg_atomic_init_u32(&requests[i].pid, 0);
-		pg_atomic_init_u64(&requests[i].held, 0);
+		CancelRequest *request = &requests->of_slot[i];
+
+		pg_atomic_init_u32(&request->state, REQUEST_NONE);
+		pg_atomic_init_u32(&request->pid, 0);
+		pg_atomic_init_u32(&request->tries, 0);
+		pg_atomic_init_u32(&request->action, ACTION_CANCEL);
+		pg_atomic_init_u64(&request->held, 0);
+		pg_atomic_init_u64(&request->since, 0);
 	}
 }
 
 void
 TotalLimitInit(void)
 {
-	RegisterXactCallback(EndRequest, NULL);
+	RegisterXactCallback(victim_at_transaction_end, NULL);
+	RegisterSubXactCallback(victim_at_subtransaction_end, NULL);
 }

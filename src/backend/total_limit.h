@@ -12,14 +12,9 @@
 
 #include "postgres.h"
 
-/* Which limit would be crossed. */
-typedef enum Crossed
-{
-	NO_LIMIT_CROSSED,
-	OWN_LIMIT,
-	SESSION_LIMIT, /* of a session with its parallel workers */
-	TOTAL_LIMIT
-} Crossed;
+#include "lib/stringinfo.h"
+
+#include "backend/crossed.h"
 
 /* For shared_memory.c. */
 extern Size TotalLimitSize(void);
@@ -35,16 +30,19 @@ extern Size TotalLimit(void);
 extern void TotalLimitJoin(void);
 
 /*
- * Error context callback, to be there while a statement runs: if it is cancelled
- * because of the limit, say so.
+ * Error context callback, to be there while a statement runs: if it is cancelled, or
+ * the session ended, because of the limit, say so.
  */
 extern void TotalLimitAmendCancel(void *arg);
 
 /*
- * Have the statement with the largest use cancelled, and wait until look says
- * that no limit is crossed with so many more bytes, but not too long.  Returns
- * what it said last.
+ * Have the statement with the largest use cancelled, or its session ended if the
+ * setting says so, and wait until look says that no limit is crossed with so many
+ * more bytes, but not too long.  Returns what it said last.
  */
 extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
+
+/* The session that holds the most, what it does, and what is unused, as sentences. */
+extern const char *TotalLimitHolders(void);
 
 #endif /* GOARENA_TOTAL_LIMIT_H */

@@ -51,6 +51,7 @@
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
+#include "backend/unused.h"
 #include "backend/usage.h"
 #include "backend/workers.h"
 #include "mcxt/arena_context.h"
@@ -787,6 +788,7 @@ TrackEnd(QueryDesc *queryDesc)
 	else
 		EndWatched(queryDesc);
 	MaintainAtStatementEnd();
+	UnusedAfterStatement();
 }
 
 /*
@@ -921,6 +923,7 @@ TrackUtility(UTILITY_PARAMETERS)
 		RunUtilityOnLevel(UTILITY_ARGUMENTS);
 	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
+	UnusedAfterStatement();
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 
+#include "backend/counters.h"
 #include "backend/usage.h"
 #include "mcxt/process_heap.h"
 
@@ -18,7 +19,6 @@ static Size process_peak = 0;
 static Size transaction_peak = 0;
 static Size statement_peak = 0; /* of the last one at the top level */
 static UsageMark *innermost = NULL;
-static uint64 limit_hits = 0;
 
 static UsageMark top_mark; /* of the statement that was begun by its address */
 static const void *top_statement;
@@ -127,12 +127,6 @@ UsageProcessPeak(void)
 }
 
 void
-UsageNoteLimitHit(void)
-{
-	limit_hits++;
-}
-
-void
 UsageReadCounters(UsageCounters *counters)
 {
 	ga_allocated allocated;
@@ -141,7 +135,7 @@ UsageReadCounters(UsageCounters *counters)
 	counters->objects = allocated.objects;
 	counters->bytes = allocated.bytes;
 	counters->large_allocs = process_heap.counters.large_allocs;
-	counters->limit_hits = limit_hits;
+	counters->limit_hits = CountersOfProcess(COUNT_LIMIT_HITS);
 }
 
 static inline uint64

@@ -84,7 +84,4 @@ extern void UsageAddDifference(UsageCounters *sum, const UsageCounters *from,
 							   const UsageCounters *to);
 extern void UsageAdd(UsageCounters *sum, const UsageCounters *more);
 
-/* An allocation failed because of a limit. */
-extern void UsageNoteLimitHit(void);
-
 #endif /* GOARENA_USAGE_H */

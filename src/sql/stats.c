@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "backend/counters.h"
 #include "backend/kernel_memory.h"
 #include "backend/requests.h"
 #include "sql/sql.h"
@@ -22,7 +23,7 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 43
+#define STATS_COLUMNS 49
 
 /*
  * PutStats
@@ -88,6 +89,12 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kern
 	nulls[i] = nulls[i + 1] = kernel == NULL;
 	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->anonymous);
 	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->shared);
+	values[i++] = BytesDatum(f->limit_hits);
+	values[i++] = BytesDatum(f->cancels);
+	values[i++] = BytesDatum(CountersOfServer(COUNT_LIMIT_HITS));
+	values[i++] = BytesDatum(CountersOfServer(COUNT_CANCELS));
+	values[i++] = BytesDatum(CountersOfServer(COUNT_TERMINATIONS));
+	values[i++] = BytesDatum(CountersOfServer(COUNT_FAULTS));
 	Assert(i == STATS_COLUMNS);
 	PutRow(rows, values, nulls);
 }

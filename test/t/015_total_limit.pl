@@ -88,6 +88,7 @@ my $context = qr/[\w ()]+\ \d+\ kB(\ in\ \d+\ contexts)?/;
 my $total_error = qr/ERROR:\ \ 53200:\ out\ of\ memory\ because\ of\ goarena\.total_memory_limit\n
 	DETAIL:\ \ Failed\ on\ request\ of\ size\ \d+\ in\ memory\ context\ "[^"]+":\ 
 	goarena\.total_memory_limit\ is\ 262144\ kB,\ and\ all\ processes\ hold\ \d+\ kB\.\ \ 
+	Of\ that,\ \d+\ kB\ are\ not\ in\ use\.\ \ Process\ \d+\ \([\w\ ]+\)\ holds\ the\ most,\ \d+\ kB\.\ \ 
 	The\ largest\ contexts\ of\ this\ process:\ ($context,\ ){4}$context\..*
 	HINT:\ \ Run\ fewer\ statements\ at\ a\ time/sx;
 my $cancel_error = qr/ERROR:\ \ 57014:\ canceling\ statement\ because\ of\ goarena\.total_memory_limit.*

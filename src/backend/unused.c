@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * unused.c
+ *	  Memory that processes hold and do not use, and that others need.
+ *
+ * A process keeps pages that it is likely to want again.  They count as held, so
+ * many sessions that are idle can leave no room under the total limit.  With such a
+ * limit, a session that waits for its client gives them back after a second; and
+ * before anybody is refused memory because of it, all are asked to.
+ *
+ * Both are done where the process checks for interrupts, so that it is not in the
+ * midst of an allocation.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "backend/limit_setting.h"
+#include "backend/registry.h"
+#include "backend/requests.h"
+#include "backend/showing.h"
+#include "backend/unused.h"
+#include "mcxt/process_heap.h"
+
+/* Less than this in a process is not worth asking for. */
+#define LEAST_UNUSED ((Size) 512 << 10)
+
+/* In milliseconds. */
+#define IDLE_DELAY	 1000
+#define RECLAIM_WAIT 1000
+#define RECLAIM_NAP	 5
+
+static uint64
+unused_of(const RegistryFigures *figures)
+{
+	uint64 used = figures->in_use + figures->others + figures->metadata;
+
+	return figures->held - Min(figures->held, used);
+}
+
+uint64
+UnusedTotal(void)
+{
+	RegistryFigures figures;
+	uint64 sum = 0;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (RegistryRead(i, &figures))
+			sum += unused_of(&figures);
+	return sum;
+}
+
+/*
+ * unused_ask
+ *		Ask all that have something to give.  Returns how many were asked.
+ */
+static int
+unused_ask(void)
+{
+	RegistryFigures figures;
+	int asked = 0;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (RegistryRead(i, &figures) && figures.pid != MyProcPid &&
+			unused_of(&figures) >= LEAST_UNUSED && RequestTrim(i, figures.pid))
+			asked++;
+	return asked;
+}
+
+Crossed
+UnusedReclaim(Size bytes, Crossed (*look)(Size bytes))
+{
+	TimestampTz started = GetCurrentTimestamp();
+	Crossed crossed = TOTAL_LIMIT;
+
+	if (MyProc == NULL || unused_ask() == 0)
+		return crossed;
+	while (crossed == TOTAL_LIMIT && !QueryCancelPending && !ProcDiePending && RequestsTrimming() &&
+		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), RECLAIM_WAIT))
+	{
+		pg_usleep(RECLAIM_NAP * 1000L);
+		crossed = look(bytes);
+	}
+	return crossed == TOTAL_LIMIT ? look(bytes) : crossed;
+}
+
+static TimeoutId idle_timeout = MAX_TIMEOUTS;
+
+/*
+ * unused_handle_timeout
+ *		In a signal handler.  A process at work is asked again later.
+ */
+static void
+unused_handle_timeout(void)
+{
+	if (ProcessAwaitsClient(MyProc))
+		RequestOwnTrim();
+	else
+		enable_timeout_after(idle_timeout, IDLE_DELAY);
+}
+
+void
+UnusedAfterStatement(void)
+{
+	if (likely(goarena_total_memory_limit_kb == NO_LIMIT) || MyBackendType != B_BACKEND ||
+		!RequestsCanCome() ||
+		process_heap.touched - Min(process_heap.touched, process_heap.in_use) < LEAST_UNUSED)
+		return;
+	if (idle_timeout == MAX_TIMEOUTS)
+		idle_timeout = RegisterTimeout(USER_TIMEOUT, unused_handle_timeout);
+	if (!get_timeout_active(idle_timeout))
+		enable_timeout_after(idle_timeout, IDLE_DELAY);
+}
