@@ -1,5 +1,5 @@
 EXTENSION = goarena
-DATA = goarena--1.0.sql
+DATA = $(sort $(wildcard goarena--*.sql))
 MODULE_big = goarena
 OBJS = \
 	src/goarena.o \
@@ -26,6 +26,9 @@ endif
 PG_CPPFLAGS += -DGOARENA_UNTESTED_MAJOR
 endif
 
+# The version of all: META.json gives it, and scripts/check_meta.pl compares.
+PG_CPPFLAGS += -DGOARENA_VERSION='"$(shell sed -n '/"version"/{s/.*: *"\(.*\)".*/\1/p;q}' META.json)"'
+
 # The server's chunk headers, see src/engine/config.h
 PG_CPPFLAGS += -DGA_OWNER_WORD=$(if $(filter-out 10 11 12 13 14 15,$(PG_MAJOR)),0,1)
 
@@ -46,9 +49,13 @@ include $(PGXS)
 # Headers are few and small: each change rebuilds all.
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
-.PHONY: unitcheck format
+.PHONY: unitcheck format dist
 unitcheck:
 	$(MAKE) -C test/unit check
 
 format:
 	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] bench/*.c)
+
+# The archive for PGXN
+dist:
+	scripts/dist.sh

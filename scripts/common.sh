@@ -56,7 +56,8 @@ PACKAGED_MAJOR=$(packaged_major)
 
 # Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR.  If
 # PG_KIND is plain, it is Debian's: installed, or in a root directory of the release of
-# Debian that has it, see debian-root.sh.  If it is cassert, we build it.
+# Debian that has it, see debian-root.sh.  If it is others, it is such a root directory,
+# with other extensions.  If it is cassert, we build it.
 if [ -n "${PG_CONFIG:-}" ]; then
 	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 fi
@@ -105,23 +106,24 @@ as_nobody()
 # Is the server one that scripts/build-postgres.sh makes?
 is_built()
 {
-	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" != plain ]
+	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" = cassert ]
 }
 
 # Is it one in a root directory that scripts/debian-root.sh makes?
 is_in_root()
 {
-	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" = plain ] && [ "$PG_MAJOR" != "$PACKAGED_MAJOR" ]
+	[ -z "${PG_CONFIG:-}" ] || return 1
+	[ "$PG_KIND" = others ] || [[ $PG_KIND = plain && $PG_MAJOR != "$PACKAGED_MAJOR" ]]
 }
 
 # Print where such a server is or will be.
 server_directory()
 {
-	if is_in_root; then
-		say "$GOARENA_CACHE/debian-$PG_MAJOR"
-	else
-		say "$GOARENA_CACHE/postgresql-$PG_MAJOR-$PG_KIND"
-	fi
+	local name=postgresql suffix=
+
+	! is_in_root || name=debian
+	[ "$PG_KIND" = plain ] || suffix=-$PG_KIND
+	say "$GOARENA_CACHE/$name-$PG_MAJOR$suffix"
 }
 
 # Run this script again, in the root directory of the server, and end as it does.
@@ -134,7 +136,8 @@ run_in_root()
 		[[ -z $directory || $directory = /tmp/* ]] || directories+=("$directory")
 	done
 	run_job "$TOP/scripts/in_root.sh" "$(server_directory)" "${directories[@]}" -- \
-		env PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" GOARENA_CACHE="$GOARENA_CACHE" \
+		env GOARENA_IN_ROOT=1 PG_CONFIG="/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" \
+		GOARENA_CACHE="$GOARENA_CACHE" \
 		"$(realpath "$0")" "${ARGUMENTS[@]}"
 	exit "$JOB_STATUS"
 }

@@ -1,10 +1,12 @@
 #!/bin/bash
-# debian-root.sh MAJOR - Debian's own packages of a PostgreSQL, in a root directory
+# debian-root.sh MAJOR [plain|others] - Debian's own packages of a PostgreSQL, in a root
+# directory
 #
 # For the majors that this system has no packages of: makes a root directory of the
 # release of Debian that has them, with all that the tests need, and keeps it in the
 # cache.  Servers in it are Debian's production builds; common.sh runs the scripts
-# inside.  The last line of the output is where it is.
+# inside.  With others there are also other extensions, see test/others.
+# The last line of the output is where it is.
 #
 # The exit status is 77, and the last line says why, if there is no such root directory
 # to be had: no mirror has the packages, or this machine cannot make one.
@@ -31,9 +33,12 @@ remove()
 # Make root directory $1 of release $2 from apt's lines in the other arguments.
 make_root()
 {
-	local root=$1 release=$2 options pin
+	local root=$1 release=$2 options pin hooks=()
 
 	shift 2
+	if [ "$PG_KIND" = others ]; then
+		hooks=(--customize-hook="'$TOP/test/others/install.sh' \"\$1\" $PG_MAJOR")
+	fi
 	# What the system's apt was told about mirrors holds for this one, too.
 	mapfile -t options < <(
 		apt-config dump Acquire | grep -E '^Acquire::(Check-Valid-Until|Check-Date|Retries|https?)\b.* "[^"]+";$' |
@@ -42,7 +47,7 @@ make_root()
 	pin="Package: libpq* postgresql-*\nPin: release a=experimental\nPin-Priority: 500\n"
 	unshare --mount -- timeout -k 10 "$ATTEMPT_TIME" \
 		mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" "${options[@]}" \
-		--setup-hook="printf '$pin' >\"\$1/etc/apt/preferences.d/goarena\"" \
+		--setup-hook="printf '$pin' >\"\$1/etc/apt/preferences.d/goarena\"" "${hooks[@]}" \
 		--include="$(IFS=, && say "${PACKAGES[*]}")" "$release" "$root" "$@"
 	chroot "$root" "/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" --version
 }
@@ -72,16 +77,20 @@ make_from_any_place()
 	skip "no root directory for PostgreSQL $PG_MAJOR: $( { grep -a '^E: ' "$SCRATCH/log" || tail -n 1 "$SCRATCH/log"; } | tail -n 1)"
 }
 
-[[ $# -eq 1 && " ${ALL_MAJORS[*]} " = *" $1 "* ]] || die "usage: debian-root.sh MAJOR (${ALL_MAJORS[*]})"
-PG_MAJOR=$1
-PG_KIND=plain
+PG_MAJOR=${1:-}
+PG_KIND=${2:-plain}
+[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(plain|others)$ && $# -le 2 ]] ||
+	die "usage: debian-root.sh MAJOR [plain|others] (${ALL_MAJORS[*]})"
 unset PG_CONFIG
 PACKAGES=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" gcc make libc6-dev
 	bison bzip2 flex libcmocka-dev libipc-run-perl patch perl procps xz-utils)
 STAMP=${PACKAGES[*]}
+if [ "$PG_KIND" = others ]; then
+	STAMP+=" $(cat "$TOP/test/others/extensions" "$TOP/test/others/install.sh" | cksum)"
+fi
 
 find_cache
-root=$GOARENA_CACHE/debian-$PG_MAJOR
+root=$(server_directory)
 is_ready()
 {
 	[ -z "${FORCE:-}" ] && [ "$(cat "$root/goarena-root" 2>/dev/null)" = "$STAMP" ]

@@ -44,7 +44,7 @@ if ! is_in_root; then
 			tools+=(libipc-run-perl perl patch procps)
 			[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
 		test)
-			tools+=(libcmocka-dev)
+			tools+=(git libcmocka-dev unzip)
 			optional+=("$CLANG_FORMAT") ;;
 	esac
 fi
@@ -116,7 +116,7 @@ if "$list"; then
 	printf '%s\n' "${missing[@]}" "${missing_optional[@]}" | sed '/^$/d'
 	find_cache
 	if is_in_root && [ ! -e "$(server_directory)" ]; then
-		say "Debian's PostgreSQL $PG_MAJOR in $(server_directory)"
+		say "Debian's PostgreSQL $PG_MAJOR$([ "$PG_KIND" = plain ] || say " and other extensions") in $(server_directory)"
 	elif is_built && [ ! -e "$(server_directory)" ]; then
 		say "a build of PostgreSQL $PG_MAJOR with assertions in $(server_directory)"
 	fi
@@ -136,7 +136,7 @@ fi
 exec 9>&-
 
 if is_in_root; then
-	exec "$TOP/scripts/debian-root.sh" "$PG_MAJOR"
+	exec "$TOP/scripts/debian-root.sh" "$PG_MAJOR" "$PG_KIND"
 elif is_built; then
 	exec "$TOP/scripts/build-postgres.sh" "$PG_MAJOR" "$PG_KIND"
 fi

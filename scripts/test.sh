@@ -6,6 +6,7 @@
 #   format    clang-format has nothing to change
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
+#   dist      META.json, and the archive for PGXN
 # With each server:
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
@@ -15,6 +16,10 @@
 # With the system's own server alone, which is 15 on Debian 12 and 17 on Debian 13:
 #   jit       core with goarena on, every expression compiled and inlined
 #   bench     each part of the benchmarks works, with tiny sizes
+# With Debian 12's 15 and other extensions of it, which is server 15-others:
+#   others    they do in default, on and strict what they do without goarena
+# With servers in root directories, 15-others and 17:
+#   package   the Debian package: build, install, use, remove
 #
 # Servers are 15, 17, 18, 19 and 18-cassert, or those of PG_MAJORS; a level without
 # one runs with each.  With PG_CONFIG or PG_MAJOR set there is this one only, and
@@ -26,7 +31,7 @@
 # last line is "N passed, N failed", with ", N skipped" if something was, and the exit
 # status is 1 if anything failed.
 #
-#   PG_MAJORS  the servers (default "17 15 18-cassert 18 19", longest first)
+#   PG_MAJORS  the servers (default "18-cassert 15 17 18 19 15-others", longest first)
 #   LANES      how many run at a time (default: processors)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
@@ -36,9 +41,10 @@ one_server=${PG_CONFIG:-}${PG_MAJOR:-}
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-ONCE=(format unit sanitize)
+ONCE=(format unit sanitize dist)
 EACH=(build sql tap core bugs)
 INSTALLED=(jit bench)
+OTHERS=15-others
 STRICT_SERVERS=" $PACKAGED_MAJOR 18-cassert "	# core in strict, too
 QUICK=(format unit build sql tap)
 QUICK_TAP='00[1367]*'
@@ -48,14 +54,14 @@ declare -A plan=()						# server -> levels; "once" is a server here
 
 # How many seconds a level takes, more or less, when as many run as there are processors
 declare -A seconds_of=([format]=5 [unit]=30 [sanitize]=120 [build]=30 [sql]=20 [tap]=600
-	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120
-	[package]=60 [root]=150 [cassert]=600)
+	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120 [others]=240 [dist]=20 [package]=60
+	[install]=60 [root]=150 [cassert]=600)
 
 # Add server $1 to those that are tested.
 add_server()
 {
-	[[ " ${ALL_MAJORS[*]} " = *" ${1%-cassert} "* ]] ||
-		die "no such server: $1 (${ALL_MAJORS[*]}, and with -cassert those that are built)"
+	[[ " ${ALL_MAJORS[*]} $OTHERS " = *" ${1%-cassert} "* ]] ||
+		die "no such server: $1 (${ALL_MAJORS[*]}, with -cassert those that are built, and $OTHERS)"
 	[[ " ${servers[*]} " = *" $1 "* ]] || servers+=("$1")
 }
 
@@ -73,9 +79,15 @@ plan_all()
 		plan_level "$level" once
 	done
 	for server in "${servers[@]}"; do
+		if [ "$server" = "$OTHERS" ]; then
+			plan_level package "$server"
+			plan_level others "$server"
+			continue
+		fi
 		for level in "${EACH[@]}"; do
 			plan_level "$level" "$server"
 		done
+		[ "$server" != 17 ] || plan_level package "$server"
 		if [ "$server" = "$PACKAGED_MAJOR" ]; then
 			for level in "${INSTALLED[@]}"; do
 				plan_level "$level" "$server"
@@ -91,13 +103,20 @@ plan_argument()
 
 	if [[ " ${ONCE[*]} " = *" $1 "* ]]; then
 		plan_level "$1" once
+	elif [[ $level =~ ^(others|package)$ ]]; then
+		server=$OTHERS
+		[ -z "$one_server" ] || server=${servers[0]}
+		[ "$level" = "$1" ] || server=${1#*:}
+		add_server "$server"
+		plan_level "$level" "$server"
 	elif [[ " ${EACH[*]} ${INSTALLED[*]} " != *" $level "* ]]; then
-		die "no such level: $1 (quick, or ${ONCE[*]} ${EACH[*]} ${INSTALLED[*]})"
+		die "no such level: $1 (quick, or ${ONCE[*]} ${EACH[*]} ${INSTALLED[*]} others package)"
 	elif [ "$level" != "$1" ]; then
 		add_server "${1#*:}"
 		plan_level "$level" "${1#*:}"
 	else
 		for server in "${servers[@]}"; do
+			[ "$server" != "$OTHERS" ] || continue
 			[[ " ${INSTALLED[*]} " != *" $level "* || $server = "${one_server:+$server}" ||
 				$server = "$PACKAGED_MAJOR" ]] || continue
 			plan_level "$level" "$server"
@@ -145,7 +164,7 @@ announce()
 	done
 	seconds=$((seconds / (LANES < $# ? LANES : $#)))
 	if [ -n "$all_missing" ]; then
-		seconds=$((seconds + seconds_of[package]))
+		seconds=$((seconds + seconds_of[install]))
 		say "to be got first:"
 		sort -u <<<"$all_missing" | sed '/^$/d; s/^/  /'
 	fi
@@ -262,7 +281,7 @@ print_table()
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
 		done
-	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs bench" '
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs others package bench" '
 		function cell(passed, failed, skipped) {
 			return failed > 0 ? failed " FAILED" : skipped > 0 ? "skipped" : passed " ok"
 		}
@@ -284,7 +303,7 @@ print_table()
 			seconds[$1] += $3
 			passed += $4; failed += $5; skipped += $6
 			if ($1 == "once" && $2 != "setup" || $6 > 0 ||
-				$5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|bench)$/) {
+				$5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|others|package|bench)$/) {
 				reason = substr($0, length($1 $2 $3 $4 $5 $6) + 7)
 				notes = notes sprintf("%-10s %-8s %s%s\n", $1, $2, result[$1, $2],
 					$6 > 0 ? ": " reason : "")
@@ -340,7 +359,7 @@ if [ -n "$one_server" ]; then
 	[ "$PG_KIND" = plain ] || servers=("$PG_MAJOR-$PG_KIND")
 else
 	servers=()
-	for server in ${PG_MAJORS:-17 15 18-cassert 18 19}; do
+	for server in ${PG_MAJORS:-18-cassert 15 17 18 19 $OTHERS}; do
 		add_server "$server"
 	done
 fi

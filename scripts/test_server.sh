@@ -4,12 +4,15 @@
 #   format    clang-format has nothing to change
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
+#   dist      META.json, and the archive for PGXN
+#   package   the Debian package: build, install, use, remove
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
 #   core      PostgreSQL's own regression tests with goarena on and strict
 #   jit       the same with on, and every expression compiled and inlined
 #   bugs      every planted bug is reported rightly in strict
+#   others    PostGIS and other extensions, in default, on and strict
 #   bench     each part of the benchmarks works, with tiny sizes
 #
 # The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
@@ -28,7 +31,7 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-LEVELS=" format unit sanitize build sql tap core jit bugs bench "
+LEVELS=" format unit sanitize dist package build sql tap core jit bugs others bench "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 
 
@@ -38,7 +41,7 @@ level_setup()
 {
 	local what=server
 
-	[[ " ${levels[*]} " =~ " "(format|unit|sanitize)" " ]] && what="test"
+	[[ " ${levels[*]} " =~ " "(format|unit|sanitize|dist)" " ]] && what="test"
 	exec "$TOP/scripts/setup.sh" "$what"
 }
 
@@ -57,14 +60,24 @@ level_build()
 	pgxs_make -s -C "$TOP" -j "$(nproc)" COPT=-Werror
 }
 
+level_dist()
+{
+	exec "$TOP/test/release/dist.sh"
+}
+
+level_package()
+{
+	exec "$TOP/test/release/package.sh"
+}
+
 level_unit()
 {
-	pgxs_make -s -C "$TOP/test/unit" check
+	pgxs_make -s -C "$TOP/test/unit" -j "$(nproc)" check
 }
 
 level_sanitize()
 {
-	pgxs_make -s -C "$TOP/test/unit" check-sanitize
+	pgxs_make -s -C "$TOP/test/unit" -j "$(nproc)" check-sanitize
 }
 
 # The test modules come after goarena: one of them uses its installed header.
@@ -124,6 +137,7 @@ level_tap()
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
+		PG_TEST_TIMEOUT_DEFAULT=600 PGCTLTIMEOUT=600 \
 		"${settings[@]}" \
 		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
 		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
@@ -147,6 +161,11 @@ level_jit()
 level_bugs()
 {
 	BUGS_CONFIGS=strict BUGS_FULL_RUNS=2 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh"
+}
+
+level_others()
+{
+	OUTDIR=$LOGDIR/others exec "$TOP/test/others/run.sh"
 }
 
 level_bench()
@@ -234,6 +253,13 @@ count_bugs()
 		}' "$LOGDIR/bugs"
 }
 
+# Each test in each mode with goarena.
+count_others()
+{
+	[ -e "$LOGDIR/others/summary" ] || return 0
+	awk '{ n[$3]++ } END { print n["ok"] + 0, n["failed"] + 0 }' "$LOGDIR/others/summary"
+}
+
 # Each part.
 count_bench()
 {
@@ -302,7 +328,7 @@ for level; do
 done
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap-log,core,jit,bench}
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap-log,core,jit,others,bench}
 make_scratch
 run_level setup count_failure
 if grep -q '^setup [0-9]* 0 0 1 ' "$LOGDIR/results"; then
@@ -319,7 +345,7 @@ find_postgres
 installed=false
 for level; do
 	case "$level" in
-		sql|tap|core|jit|bugs|bench)
+		sql|tap|core|jit|bugs|others|bench)
 			"$installed" || run_level install count_failure
 			installed=true ;;
 	esac
@@ -327,6 +353,7 @@ for level; do
 		format|build) run_level "$level" count_status ;;
 		unit|sanitize) run_level "$level" count_cmocka ;;
 		sql) run_level "$level" count_regress ;;
+		dist|package) run_level "$level" count_tap ;;
 		core|jit) run_level "$level" count_core ;;
 		*) run_level "$level" "count_$level" ;;
 	esac

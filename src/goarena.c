@@ -38,7 +38,6 @@
 #include "mcxt/free_history.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
-#include "version.h"
 
 PG_MODULE_MAGIC;
 

@@ -40,7 +40,6 @@ int goarena_trace = TRACE_OFF;
 static SweepRecord history[SWEEP_HISTORY];
 static uint64 num_sweeps = 0; /* ever, in this process */
 static bool in_maintenance = false;
-static bool told_incomplete = false;
 
 bool
 SafeToSweep(void)
@@ -119,12 +118,9 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	record->result = *result;
 	num_sweeps++;
 
-	/* Where /proc is hidden each sweep is so. */
-	if (result->incomplete && !told_incomplete)
+	if (result->incomplete)
 		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
-					  errdetail("No quarantined memory was freed.  Further sweeps of this process "
-								"of which that is true are not logged.")));
-	told_incomplete |= result->incomplete;
+					  errdetail("No quarantined memory was freed.")));
 	if (goarena_trace >= TRACE_SWEEPS)
 		TraceSweep(record, before);
 	in_maintenance = false;

@@ -18,7 +18,6 @@
 
 #include "mcxt/adopt.h"
 #include "sql/sql.h"
-#include "version.h"
 
 SQL_FUNCTION(goarena_version);
 
