@@ -88,6 +88,29 @@ GuardTry(void (*step)(void *), void *arg)
 	return whole;
 }
 
+typedef struct ReadableText
+{
+	const char *text;
+	size_t limit;
+	size_t length;
+} ReadableText;
+
+static void
+GuardReadStep(void *arg)
+{
+	ReadableText *r = arg;
+
+	r->length = strnlen(r->text, r->limit);
+}
+
+bool
+GuardReadable(const char *text, size_t limit)
+{
+	ReadableText r = {text, limit, 0};
+
+	return text != NULL && GuardTry(GuardReadStep, &r);
+}
+
 /*
  * GuardMakeTimer
  *		glibc's functions may allocate memory.

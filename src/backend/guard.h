@@ -23,6 +23,13 @@
  */
 extern bool GuardTry(void (*step)(void *), void *arg);
 
+/*
+ * Can a text be read, up to its end or as far as the limit?  Names and identifiers
+ * of contexts may be gone: the server reads them only when somebody asks for
+ * statistics of contexts.
+ */
+extern bool GuardReadable(const char *text, size_t limit);
+
 /* Cut off the steps of this thread that last longer than this; 0: no longer. */
 extern void GuardSetTime(int seconds);
 

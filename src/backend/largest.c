@@ -12,6 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
+#include "backend/guard.h"
 #include "backend/largest.h"
 #include "mcxt/context_names.h"
 #include "mcxt/context_walk.h"
@@ -48,7 +49,7 @@ largest_insert(LargestContexts *largest, const char *name, const NameSum *sum)
 	largest->contexts[at].contexts = sum->contexts;
 	largest->contexts[at].name = name;
 	largest->contexts[at].ident[0] = '\0';
-	if (sum->contexts == 1 && sum->first->ident != NULL)
+	if (sum->contexts == 1 && GuardReadable(sum->first->ident, SIZE_MAX))
 		strlcpy(largest->contexts[at].ident, sum->first->ident, LARGEST_IDENT);
 }
 
@@ -57,13 +58,21 @@ FindLargestContexts(LargestContexts *largest)
 {
 	static ContextNames names;
 	static NameSum sums[CONTEXT_NAME_NUMBERS];
+	const char *last_name = NULL;
+	bool readable = false;
 
 	memset(&names, 0, sizeof(names));
 	memset(sums, 0, sizeof(sums));
 	context_walk_foreach (walk, TopMemoryContext)
 	{
-		NameSum *sum = &sums[ContextNameNumber(&names, walk.context->name)];
+		NameSum *sum;
 
+		if (walk.context->name != last_name)
+		{
+			last_name = walk.context->name;
+			readable = GuardReadable(last_name, SIZE_MAX);
+		}
+		sum = &sums[readable ? ContextNameNumber(&names, last_name) : OTHER_CONTEXT_NAMES];
 		if (sum->contexts++ == 0)
 			sum->first = walk.context;
 		sum->held += walk.context->mem_allocated;

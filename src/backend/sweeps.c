@@ -40,6 +40,7 @@ int goarena_trace = TRACE_OFF;
 static SweepRecord history[SWEEP_HISTORY];
 static uint64 num_sweeps = 0; /* ever, in this process */
 static bool in_maintenance = false;
+static bool told_incomplete = false;
 
 bool
 SafeToSweep(void)
@@ -118,9 +119,12 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	record->result = *result;
 	num_sweeps++;
 
-	if (result->incomplete)
+	/* Where /proc is hidden each sweep is so. */
+	if (result->incomplete && !told_incomplete)
 		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
-					  errdetail("No quarantined memory was freed.")));
+					  errdetail("No quarantined memory was freed.  Further sweeps of this process "
+								"of which that is true are not logged.")));
+	told_incomplete |= result->incomplete;
 	if (goarena_trace >= TRACE_SWEEPS)
 		TraceSweep(record, before);
 	in_maintenance = false;

@@ -47,18 +47,6 @@ CopyText(char *to, const char *from, int size)
 }
 
 /*
- * IsFreed
- *		Does the pointer dangle, as far as we know?
- */
-static bool
-IsFreed(const void *pointer)
-{
-	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
-
-	return chunk != NULL && !ga_state_is_owned(chunk->state);
-}
-
-/*
  * FindProgram
  *		Callback of dl_iterate_phdr: the first object is the program itself.
  */
@@ -80,28 +68,38 @@ FindProgram(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /*
+ * CopyForeign
+ *		Copy a text that may be gone: at once if it is a constant of the program,
+ *		which is the usual case, else as far as the kernel can read it.
+ */
+static void
+CopyForeign(char *to, const char *from, int size)
+{
+	size_t copied = 0;
+
+	if ((uintptr_t) from - program_start < program_end - program_start)
+	{
+		CopyText(to, from, size);
+		return;
+	}
+	if (from != NULL)
+		copied = process_heap.os->peek(to, from, (size_t) size - 1);
+	to[copied] = '\0';
+	if (copied == (size_t) size - 1)
+		to[pg_mbcliplen(to, (int) strlen(to), size - 2)] = '\0';
+}
+
+/*
  * CopyIdent
- *		A context that is deleted has already lost its ident.  What it was last
- *		seen to be may itself be gone, so it is read with care: at once if it is
- *		a constant of the program, which is the usual case, else by the kernel.
+ *		A context that is deleted has already lost its ident, so it is what it was
+ *		last seen to be.  One that is reset may have had it in itself.
  */
 static void
 CopyIdent(FreeRecord *record, const ArenaSet *set)
 {
-	char copy[FREE_IDENT_LENGTH];
-	size_t copied;
+	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
-	record->ident[0] = '\0';
-	if (set->context->ident != NULL)
-		CopyText(record->ident, set->context->ident, FREE_IDENT_LENGTH);
-	else if ((uintptr_t) set->ident - program_start < program_end - program_start)
-		CopyText(record->ident, set->ident, FREE_IDENT_LENGTH);
-	else if (set->ident != NULL)
-	{
-		copied = process_heap.os->peek(copy, set->ident, sizeof(copy) - 1);
-		copy[copied] = '\0';
-		CopyText(record->ident, copy, FREE_IDENT_LENGTH);
-	}
+	CopyForeign(record->ident, ident, FREE_IDENT_LENGTH);
 }
 
 /*
@@ -121,7 +119,7 @@ CopyQuery(FreeRecord *record)
 	{
 		source = debug_query_string;
 		statement = now;
-		CopyText(copied, IsFreed(source) ? NULL : source, FREE_QUERY_LENGTH);
+		CopyForeign(copied, source, FREE_QUERY_LENGTH);
 	}
 	memcpy(record->query, copied, FREE_QUERY_LENGTH);
 }

@@ -37,6 +37,22 @@ $node->safe_psql('postgres', q{
 my $sums = q{SELECT goarena_total_held() / 1048576, sum(held)::bigint / 1048576 FROM goarena_stats()};
 
 #
+# Names and identifiers that are gone
+#
+{
+	my $session = session($node);
+	my $pid = backend_pid($session);
+
+	ask($session, q{SET goarena.log_peak = 0; SET client_min_messages = error});
+	ask($session, 'SELECT fault_name_in_itself()') for 1 .. 3;
+	is(ask($session, 'SELECT 1'), '1', 'identifier in the context that is reset: the session goes on');
+	like(refused($session, q{SET goarena.memory_limit = '60MB'; SELECT length(repeat('x', 100000000))}),
+		qr/ERROR:  .*memory_limit/, 'identifier in the context that is reset: an error with contexts');
+	is(backend_pid($session), $pid, 'identifier in the context that is reset: all in one session');
+	end_session($session);
+}
+
+#
 # Children
 #
 foreach my $how ('fork', 'clone')

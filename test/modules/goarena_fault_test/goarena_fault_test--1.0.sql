@@ -65,6 +65,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_crash_knowing(text) IS
 'reads at no address while the address of the object is in a register, or on the stack';
 
+CREATE FUNCTION fault_name_in_itself() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_name_in_itself() IS
+'creates contexts with a name and an identifier that are freed when the contexts are reset, and resets them';
+
 CREATE FUNCTION fault_hand_on() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_hand_on() IS

@@ -34,6 +34,7 @@ PG_FUNCTION_INFO_V1(fault_take);
 PG_FUNCTION_INFO_V1(fault_follow);
 PG_FUNCTION_INFO_V1(fault_crash_knowing);
 PG_FUNCTION_INFO_V1(fault_hand_on);
+PG_FUNCTION_INFO_V1(fault_name_in_itself);
 PG_FUNCTION_INFO_V1(fault_churn);
 PG_FUNCTION_INFO_V1(fault_vanishing_name);
 
@@ -426,6 +427,29 @@ fault_crash_knowing(PG_FUNCTION_ARGS)
 	const volatile void *address = FaultObject() + 2;
 
 	CrashKnowing(by_register ? address : NULL, by_register ? NULL : address);
+	PG_RETURN_VOID();
+}
+
+/*
+ * fault_name_in_itself() returns void
+ *		Name and identifier of a context are in the context itself, which is reset
+ *		and lives on.  Nobody but the server's statistics reads them.
+ */
+Datum
+fault_name_in_itself(PG_FUNCTION_ARGS)
+{
+	MemoryContext itself = GoarenaContextCreate(TopMemoryContext, "fault itself");
+	MemoryContext named;
+
+	MemoryContextSetIdentifier(itself, MemoryContextStrdup(itself, "fault ident"));
+	named = GoarenaContextCreate(TopMemoryContext, MemoryContextStrdup(itself, "fault name"));
+	for (int i = 0; i < 3; i++)
+	{
+		MemoryContextReset(itself);
+		MemoryContextReset(named);
+		(void) MemoryContextAllocZero(itself, 100);
+		(void) MemoryContextAllocZero(named, 100);
+	}
 	PG_RETURN_VOID();
 }
 
