@@ -51,13 +51,24 @@ static MemoryContextMethods *method_table; /* mcxt_methods */
 static MemoryContextMethods unused_entry;  /* what stood in the entry that is ours */
 
 /*
+ * WantsError
+ *		Does the caller of an allocation want an error when there is no memory?
+ *		dynahash.c asks for NULL, and then raises an error that does not say why.
+ */
+static bool
+WantsError(MemoryContext context, int flags)
+{
+	return (flags & MCXT_ALLOC_NO_OOM) == 0 || strcmp(context->name, "dynahash") == 0;
+}
+
+/*
  * ChunkFormatFailure
  *		There is no memory: an error or NULL, as the caller wants it.
  */
 pg_noinline void *
 ChunkFormatFailure(MemoryContext context, Size size, int flags)
 {
-	if (process_heap_refusal && (flags & MCXT_ALLOC_NO_OOM) == 0)
+	if (process_heap_refusal && WantsError(context, flags))
 		process_heap_raise_refusal(context, size);
 	return MemoryContextAllocationFailure(context, size, flags);
 }
