@@ -22,7 +22,6 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-#include "backend/limit_setting.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/showing.h"
@@ -107,10 +106,9 @@ unused_handle_timeout(void)
 }
 
 void
-UnusedAfterStatement(void)
+UnusedGiveBackLater(void)
 {
-	if (likely(goarena_total_memory_limit_kb == NO_LIMIT) || MyBackendType != B_BACKEND ||
-		!RequestsCanCome() ||
+	if (MyBackendType != B_BACKEND || !RequestsCanCome() ||
 		process_heap.touched - Min(process_heap.touched, process_heap.in_use) < LEAST_UNUSED)
 		return;
 	if (idle_timeout == MAX_TIMEOUTS)

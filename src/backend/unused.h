@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "backend/crossed.h"
+#include "backend/limit_setting.h"
 
 /* Bytes that all processes hold without using them, as they published it. */
 extern uint64 UnusedTotal(void);
@@ -23,10 +24,18 @@ extern uint64 UnusedTotal(void);
  */
 extern Crossed UnusedReclaim(Size bytes, Crossed (*look)(Size bytes));
 
+/* See UnusedAfterStatement. */
+extern void UnusedGiveBackLater(void);
+
 /*
  * A statement or a transaction has ended.  With a total limit, a process that then
  * waits for its client gives back what it does not use within a second.
  */
-extern void UnusedAfterStatement(void);
+static inline void
+UnusedAfterStatement(void)
+{
+	if (unlikely(goarena_total_memory_limit_kb != NO_LIMIT))
+		UnusedGiveBackLater();
+}
 
 #endif /* GOARENA_UNUSED_H */
