@@ -407,12 +407,18 @@ candidate_largest(void)
 	return largest;
 }
 
-/* Is the slot that of this process, or of the leader it works for? */
+/*
+ * Is the slot that of this process, or of the leader it works for?  A process that
+ * has given up MyProc because it exits asks nobody.
+ */
 static bool
 candidate_is_own_group(const Candidate *candidate)
 {
-	PGPROC *leader = MyProc->lockGroupLeader == NULL ? MyProc : MyProc->lockGroupLeader;
+	PGPROC *leader;
 
+	if (MyProc == NULL)
+		return true;
+	leader = MyProc->lockGroupLeader == NULL ? MyProc : MyProc->lockGroupLeader;
 	return RegistryProc(candidate->slot) == leader;
 }
 

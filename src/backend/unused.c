@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -94,11 +95,14 @@ static TimeoutId idle_timeout = MAX_TIMEOUTS;
 
 /*
  * unused_handle_timeout
- *		In a signal handler.  A process at work is asked again later.
+ *		In a signal handler.  A process at work is asked again later, one that exits
+ *		is not: timers go on when it has given up MyProc.
  */
 static void
 unused_handle_timeout(void)
 {
+	if (proc_exit_inprogress || MyProc == NULL)
+		return;
 	if (ProcessAwaitsClient(MyProc))
 		RequestOwnTrim();
 	else

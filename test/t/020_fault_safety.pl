@@ -164,7 +164,7 @@ foreach my $name ('mutex of an exit function', 'mutex and blocked signals')
 	syswrite($client, pack('N', length($startup) + 4) . $startup);
 	syswrite($client, 'Q' . pack('N', length($query) + 4) . $query);
 	ok(wait_until(sub { log_of($node, $offset) =~ $fatal }), 'client that does not read: FATAL');
-	is($node->safe_psql('postgres', "SET lock_timeout = '100s'; LOCK TABLE locked; SELECT 'got it'"),
+	is($node->safe_psql('postgres', "SET lock_timeout = '100s'; BEGIN; LOCK TABLE locked; SELECT 'got it'; COMMIT"),
 		'got it', 'client that does not read: its locks are free soon');
 	is(crashes($node, $offset), '', 'client that does not read: the server did not crash');
 	close($client);

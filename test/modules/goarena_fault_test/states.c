@@ -151,10 +151,14 @@ InLoader(void)
 	(void) dl_iterate_phdr(TouchForObject, NULL);
 }
 
+/*
+ * InFree
+ *		What malloc gives out is aligned; it looks at nothing else before it reads.
+ */
 static void
 InFree(void)
 {
-	void *volatile pointer = (void *) &dangling[8];
+	void *volatile pointer = (void *) TYPEALIGN(16, &dangling[8]);
 
 	free(pointer);
 }
