@@ -506,7 +506,7 @@ fault_vanishing_name(PG_FUNCTION_ARGS)
 	Keep(1000);
 	MemoryContextDelete(context);
 	context = NULL;
-	munmap(name, 4096);
+	mprotect(name, 4096, PROT_NONE); /* so that nothing else comes to lie there */
 	PG_RETURN_VOID();
 }
 
