@@ -4,7 +4,7 @@
 #   format    clang-format has nothing to change
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
-#   build     from clean, warnings are errors
+#   build     from clean, warnings are errors; no circle of files in src/engine
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
 #   core      PostgreSQL's own regression tests with goarena on and strict
@@ -55,6 +55,7 @@ level_build()
 {
 	pgxs_make -s -C "$TOP" clean
 	pgxs_make -s -C "$TOP" -j "$(nproc)" COPT=-Werror
+	"$TOP/scripts/circles.sh" "$TOP/src/engine"
 }
 
 level_unit()

@@ -105,7 +105,7 @@ static const GoarenaApi api = {
 
 /*
  * CheckChunkSize
- *		Chunks are cut from heap arenas buddy fashion.
+ *		Chunks are cut from segments buddy fashion.
  */
 static bool
 CheckChunkSize(int *newval, void **extra, GucSource source)
@@ -207,15 +207,16 @@ DefineSettings(void)
 							"A power of two.  Arenas start with small chunks and double.",
 							&goarena_chunk_size_kb, 8192, 64, 65536, PGC_SUSET, GUC_UNIT_KB,
 							CheckChunkSize, AssignInt, NULL);
-	DefineCustomIntVariable("goarena.sweep_percent",
-							"Sweeps when the memory that came into quarantine reaches this share "
-							"of the memory in use.",
-							"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000,
-							PGC_SUSET, 0, NULL, AssignInt, NULL);
+	DefineCustomIntVariable(
+		"goarena.sweep_percent",
+		"Sweeps when the address space that came into quarantine reaches this share "
+		"of the memory in use.",
+		"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000, PGC_SUSET, 0, NULL,
+		AssignInt, NULL);
 	DefineCustomIntVariable("goarena.sweep_min",
-							"Sets the least memory in quarantine that makes a sweep due.", NULL,
-							&goarena_sweep_min_kb, 2 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
-							GUC_UNIT_KB, NULL, AssignInt, NULL);
+							"Sets the least address space in quarantine that makes a sweep due.",
+							NULL, &goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.retain",
 							"Sets how much memory not in use a process keeps resident.", NULL,
 							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
@@ -232,6 +233,10 @@ DefineSettings(void)
 	DefineCustomBoolVariable("goarena.free_stacks",
 							 "Keeps the stack of each free in a quarantined arena.", NULL,
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+	DefineCustomIntVariable("goarena.free_history",
+							"Sets how many frees in quarantined arenas a session remembers.",
+							"Reports of faults tell what they are about.", &goarena_free_history,
+							8192, 0, 262144, PGC_BACKEND, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"goarena.method_id",
 		"Sets which entry of the server's table of memory contexts arenas take.",

@@ -9,47 +9,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "arena.h"
 #include "delay.h"
 #include "sweep.h"
-
-void
-ga_sweep_schedule(ga_heap *heap)
-{
-	int percent = heap->config.sweep_percent;
-	size_t share;
-
-	if (percent < 0)
-	{
-		heap->next_sweep = SIZE_MAX;
-		return;
-	}
-	share = heap->in_use / 100 * (size_t) percent;
-	heap->next_sweep = ga_max_size(ga_max_size(share, heap->config.sweep_min),
-								   ga_min_size(heap->pace, heap->config.sweep_max));
-}
-
-/* Sweeps are frequent if they take more than one part in so many of the time, and rare if less. */
-#define FREQUENT_SHARE 16
-#define RARE_SHARE	   128
-
-/*
- * adjust_pace
- *		After a sweep that was due and took so many microseconds.
- */
-static void
-adjust_pace(ga_heap *heap, int64_t duration, int64_t now)
-{
-	int64_t since = now - heap->last_due;
-	size_t most = ga_max_size(heap->config.sweep_min, heap->config.sweep_max);
-
-	if (heap->last_due != 0 && duration * FREQUENT_SHARE > since)
-		heap->pace = ga_min_size(2 * ga_max_size(heap->pace, heap->config.sweep_min), most);
-	else if (duration * RARE_SHARE < since)
-		heap->pace /= 2;
-	heap->last_due = now;
-}
 
 void
 ga_sweep_begin(ga_heap *heap)
@@ -59,25 +23,20 @@ ga_sweep_begin(ga_heap *heap)
 	assert(!heap->sweeping);
 	ga_heap_flush_faults(heap);
 	heap->sweeping = true;
-	sweep->due = ga_sweep_due(heap);
 	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
 	sweep->scanned = 0;
 	sweep->incomplete = false;
 	sweep->low = UINTPTR_MAX;
 	sweep->high = 0;
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
 	{
-		uintptr_t end =
-			heap_arena->base + (heap_arena->huge ? heap_arena->huge->size : GA_HEAP_ARENA_SIZE);
-
-		if (heap_arena->candidates == 0)
+		segment->candidates = segment->spent;
+		segment->marked = 0;
+		if (segment->candidates == 0)
 			continue;
-		if (heap_arena->base < sweep->low)
-			sweep->low = heap_arena->base;
-		if (end > sweep->high)
-			sweep->high = end;
+		sweep->low = ga_min_size(sweep->low, segment->base);
+		sweep->high = segment->base + GA_SEGMENT_SIZE;
 	}
 }
 
@@ -88,13 +47,20 @@ ga_sweep_begin(ga_heap *heap)
 static void
 mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 {
-	ga_chunk *chunk = ga_heap_lookup(heap, word);
+	ga_segment *segment = ga_segment_of(heap, word);
+	uint32_t bit = ga_slot_bit(word);
 
-	if (chunk != NULL && !chunk->marked && ga_state_is_candidate(chunk->state))
+	if (segment == NULL || (segment->candidates & ~segment->marked & bit) == 0)
+		return;
+	segment->marked |= bit;
+	if (segment->pins == NULL)
 	{
-		chunk->marked = true;
-		chunk->pinned_by = where;
+		segment->pins = ga_fixed_alloc(&heap->pins);
+		if (segment->pins == NULL)
+			return;
+		memset(segment->pins, 0, sizeof(*segment->pins));
 	}
+	segment->pins->where[__builtin_ctz(bit)] = where;
 }
 
 /*
@@ -227,11 +193,10 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 
 	while (from < to)
 	{
-		uintptr_t next =
-			ga_min_size(ga_align_down(from, GA_HEAP_ARENA_SIZE) + GA_HEAP_ARENA_SIZE, to);
+		uintptr_t next = ga_min_size(ga_align_down(from, GA_SEGMENT_SIZE) + GA_SEGMENT_SIZE, to);
 		uintptr_t skip_to = 0;
 
-		if (ga_heap_arena_of(heap, from) != NULL)
+		if (ga_segment_of(heap, from) != NULL)
 		{
 			from = next;
 			continue;
@@ -287,93 +252,51 @@ ga_sweep_live(ga_heap *heap)
 
 /*
  * settle
- *		An unmarked candidate becomes ready.  Called in order of address, and
- *		puts chunks behind those on the list: neighbours stay together.
+ *		The candidates of a segment that have no mark are free.
  */
 static void
-settle(ga_heap *heap, ga_chunk *chunk, ga_sweep_result *result)
+settle(ga_heap *heap, ga_segment *segment, ga_sweep_result *result)
 {
-	if (chunk->late)
-	{
-		/* When the first roots were read it was in use, and was not marked. */
-		chunk->late = chunk->marked = false;
-		return;
-	}
-	if (chunk->marked || heap->sweep.incomplete)
-	{
-		if (!chunk->marked)
-			chunk->pinned_by = 0;
-		chunk->marked = false;
-		result->chunks_pinned++;
-		return;
-	}
+	uint32_t freed = heap->sweep.incomplete ? 0 : segment->candidates & ~segment->marked;
+	size_t count = (size_t) __builtin_popcount(freed);
+	size_t bytes = count << GA_SLOT_SHIFT;
 
-	result->chunks_freed++;
-	result->bytes_freed += chunk->size;
-	if (chunk->state == GA_FAULT)
+	result->chunks_freed += count;
+	result->chunks_pinned += (size_t) __builtin_popcount(segment->candidates) - count;
+	result->bytes_freed += bytes;
+	segment->spent &= ~freed;
+	segment->swept |= freed;
+	segment->candidates = 0;
+	if (segment->marked == 0 && segment->pins != NULL)
 	{
-		ga_list_remove(&heap->fault, &chunk->link);
-		heap->fault_bytes -= chunk->touched;
+		ga_fixed_free(&heap->pins, segment->pins);
+		segment->pins = NULL;
 	}
-	else
-		ga_list_remove(&heap->quarantined, &chunk->link);
-	ga_chunk_set_state(heap, chunk, GA_READY);
-	chunk->pinned_by = 0;
-	ga_list_push_tail(chunk->size > GA_HEAP_ARENA_SIZE ? &heap->ready_huge
-													   : &heap->ready[chunk->order],
-					  &chunk->link);
-}
-
-/*
- * settle_heap_arena
- *		Settle all candidates of a heap arena.
- */
-static void
-settle_heap_arena(ga_heap *heap, ga_heap_arena *heap_arena, ga_sweep_result *result)
-{
-	size_t left = heap_arena->candidates;
-
-	if (heap_arena->huge != NULL)
-	{
-		settle(heap, heap_arena->huge, result);
-		return;
-	}
-	for (uintptr_t at = heap_arena->base; left > 0;)
-	{
-		ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
-
-		at = chunk->base + chunk->size;
-		if (ga_state_is_candidate(chunk->state))
-		{
-			left--;
-			settle(heap, chunk, result);
-		}
-		(void) ga_chunk_merge_ready(heap, chunk);
-	}
+	for (int i = 0; segment->pins != NULL && i < GA_SLOTS; i++)
+		if ((segment->marked >> i & 1) == 0)
+			segment->pins->where[i] = 0;
+	heap->state_bytes[GA_QUARANTINED] -= bytes;
+	heap->state_chunks[GA_QUARANTINED] -= count;
+	heap->released -= bytes;
+	heap->state_bytes[GA_FRESH] += bytes;
+	heap->swept_slots += count;
 }
 
 void
 ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 {
 	ga_counters *counters = &heap->counters;
-	int64_t now;
 
 	*result = (ga_sweep_result){
 		.bytes_scanned = heap->sweep.scanned,
 		.incomplete = heap->sweep.incomplete,
 	};
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
-		if (heap_arena->candidates > 0)
-			settle_heap_arena(heap, heap_arena, result);
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+		settle(heap, segment, result);
 
 	heap->sweeping = false;
-	ga_heap_flush_faults(heap);
 	ga_heap_trim_excess(heap);
-	now = heap->os->now();
-	result->duration = now - heap->sweep.started;
-	if (heap->sweep.due)
-		adjust_pace(heap, result->duration, now);
+	result->duration = heap->os->now() - heap->sweep.started;
 	ga_sweep_schedule(heap);
 
 	counters->sweeps++;

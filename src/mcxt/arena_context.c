@@ -28,6 +28,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/deleted.h"
 #include "mcxt/process_heap.h"
 
 #if !GA_OWNER_WORD
@@ -307,6 +308,8 @@ ArenaContextDelete(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 	const MemoryContextMethods *origin = set->origin;
+	bool waits = set->arena.mode != GA_QUARANTINE_OFF && !set->foreign;
+	uint64 id = set->arena.id;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
@@ -321,7 +324,10 @@ ArenaContextDelete(MemoryContext context)
 		ga_arena_destroy(&set->arena);
 		ga_fixed_free(&arena_sets, set);
 	}
-	origin->delete_context(context);
+	if (unlikely(waits))
+		DeletedContextsAdd(context, id, process_heap.freed_note);
+	else
+		origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
 		process_heap_moved();
 }

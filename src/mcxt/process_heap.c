@@ -46,12 +46,6 @@ void (*process_heap_moved)(void) = NULL;
 Size process_heap_watch = SIZE_MAX;
 void (*process_heap_watched)(void) = NULL;
 
-/* Chunks become accessible a window at a time, which spares system calls. */
-#define ACCESS_WINDOW ((size_t) 512 << 10)
-
-/* Frequent sweeps wait for up to this many times goarena.sweep_min. */
-#define MAX_PACE 4
-
 /* Steps in which others are shown what this process holds: a quarter, but in bytes */
 #define LEAST_STEP	 ((size_t) 16 << 10)
 #define LARGEST_STEP ((size_t) 256 << 10)
@@ -115,9 +109,8 @@ ProcessHeapPrepare(void)
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
 		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
-		.sweep_max = (size_t) goarena_sweep_min_kb * 1024 * MAX_PACE,
 		.huge_pages = goarena_huge_pages != 0,
-		.window = ACCESS_WINDOW,
+		.history = (size_t) goarena_free_history,
 	};
 
 	if (process_heap_ready)

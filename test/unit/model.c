@@ -288,20 +288,22 @@ model_sweep(model *m, bool unstable)
 	model_sweep_roots(m, unstable);
 	ga_sweep_finish(m->heap, &result);
 
-	/* Contents never look like pointers, so nothing else can pin a chunk. */
+	/* Contents never look like pointers, so nothing else can pin a slot. */
 	if (fake_failures() == failures)
 	{
-		const ga_list *lists[] = {&m->heap->fault, &m->heap->quarantined};
 		size_t left = 0;
 
-		for (size_t i = 0; i < lengthof(lists); i++)
-			ga_list_foreach (link, lists[i])
+		for (const ga_segment *segment = m->heap->segments; segment != NULL;
+			 segment = segment->next)
+			for (int slot = 0; slot < GA_SLOTS; slot++)
 			{
-				const ga_chunk *chunk = ga_container(ga_chunk, link, link);
+				char *base = (char *) segment->base + ((size_t) slot << GA_SLOT_SHIFT);
 				bool found = false;
 
+				if ((segment->spent >> slot & 1) == 0)
+					continue;
 				for (int root = 0; root < MODEL_ROOTS && !found; root++)
-					found = points_into(m, root, (char *) chunk->base, chunk->size);
+					found = points_into(m, root, base, GA_SLOT_SIZE);
 				assert_true(found);
 				left++;
 			}
@@ -364,12 +366,12 @@ check_dangling(model *m)
 		if (m->dangling[root])
 		{
 			const ga_chunk *chunk = ga_heap_lookup(m->heap, *root_word(m, root));
+			ga_chunk_state state = state_at(m->heap, *root_word(m, root));
 
-			assert_non_null(chunk);
-			if (chunk->arena != NULL)
+			if (chunk != NULL && chunk->arena != NULL)
 				assert_true(*root_word(m, root) < chunk->start);
 			else
-				assert_true(ga_state_is_candidate(chunk->state) || chunk->state == GA_REUSE);
+				assert_true(state == GA_QUARANTINED || state == GA_FAULT || state == GA_REUSE);
 		}
 }
 
