@@ -137,23 +137,29 @@ CREATE FUNCTION goarena_arenas(
     OUT dead_bytes bigint,
     OUT allocs bigint,
     OUT resets bigint,
-    OUT quarantine text)
+    OUT quarantine text,
+    OUT type text,
+    OUT contexts bigint,
+    OUT held_bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas() IS
-'memory contexts of this process that are arenas: '
-'id: number of the arena in this process; '
+'memory contexts of this process: '
+'id: number of the arena in this process, 0 if the context is none; '
 'name: name of the context; '
 'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
-'chunks: chunks and spans it owns; '
-'used_bytes: bytes of live objects with their headers; '
-'free_bytes: bytes on free lists and left in the active chunk; '
-'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
-'allocs: objects ever allocated in it; '
-'resets: resets so far; '
-'quarantine: off, on or strict, as drawn for its present life';
+'chunks: chunks and spans of an arena, blocks of another context; '
+'used_bytes: bytes of objects in use with their headers; '
+'free_bytes: bytes that objects can be allocated in without asking for more; '
+'dead_bytes: bytes that wait for the next reset or beyond; '
+'allocs: objects ever allocated in an arena; '
+'resets: resets of an arena so far; '
+'quarantine: off, on or strict, as drawn for the present life of an arena; '
+'type: arena, or AllocSet, Generation, Slab or Bump; '
+'contexts: how many contexts the row tells of; '
+'held_bytes: bytes of memory that it holds, the sum of used, free and dead';
 
 CREATE FUNCTION goarena_arenas(
     pid integer,
@@ -170,25 +176,31 @@ CREATE FUNCTION goarena_arenas(
     OUT allocs bigint,
     OUT resets bigint,
     OUT quarantine text,
+    OUT type text,
+    OUT contexts bigint,
+    OUT held_bytes bigint,
     OUT age interval)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'goarena_arenas_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
-'memory contexts of another process that are arenas: '
+'memory contexts of another process, the largest with a row each, the others with one for each name: '
 'pid: process ID; '
 'timeout: seconds to wait for its answer; '
-'id: number of the arena in that process, null for a sum over contexts for which there was no room; '
+'id: number of the arena in that process, 0 if the context is none or the row a sum, null for the sum of what is left; '
 'name: name of the context; '
 'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
-'chunks: chunks and spans it owns; '
-'used_bytes: bytes of live objects with their headers; '
-'free_bytes: bytes on free lists and left in the active chunk; '
-'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
-'allocs: objects ever allocated in it; '
-'resets: resets so far; '
-'quarantine: off, on or strict, as drawn for its present life; '
+'chunks: chunks and spans of an arena, blocks of another context; '
+'used_bytes: bytes of objects in use with their headers; '
+'free_bytes: bytes that objects can be allocated in without asking for more; '
+'dead_bytes: bytes that wait for the next reset or beyond; '
+'allocs: objects ever allocated in an arena; '
+'resets: resets of an arena so far; '
+'quarantine: off, on or strict, as drawn for the present life of an arena; '
+'type: arena, or AllocSet, Generation, Slab or Bump; '
+'contexts: how many contexts the row tells of; '
+'held_bytes: bytes of memory that it holds, the sum of used, free and dead; '
 'age: how long ago the process left this, if it is idle or did not answer in time; null if it answered now';
 
 CREATE FUNCTION goarena_chunks(
