@@ -31,7 +31,7 @@
 #include "backend/statements.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
-#include "backend/usage.h"
+#include "backend/transaction.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -306,15 +306,14 @@ _PG_init(void)
 		return;
 	}
 	ProcessInit();
-	UsageInit();
 	TrackingInit();
 	FaultInit();
 	LimitsInit();
+	TransactionInit();
 	LimitSettingInit(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)
 	{
 		SharedMemoryInit();
-		TotalLimitInit();
 		LogStart();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
