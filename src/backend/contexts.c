@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "backend/contexts.h"
+#include "backend/guard.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
@@ -41,6 +42,18 @@ typedef struct PackedRow
 /* Orders of magnitude of a context's size: number of bits. */
 #define NUM_ORDERS 65
 
+/*
+ * readable_text
+ *		Names and identifiers can be in memory that was freed.
+ */
+static const char *
+readable_text(const char *text)
+{
+	if (text == NULL || GuardReadable(text, SIZE_MAX))
+		return text;
+	return "unreadable";
+}
+
 void
 ContextRowOf(MemoryContext context, int level, ContextRow *row)
 {
@@ -57,9 +70,9 @@ ContextRowOf(MemoryContext context, int level, ContextRow *row)
 	row->dead_bytes = usage.dead_bytes;
 	row->allocs = arena->allocs;
 	row->resets = arena->resets;
-	row->name = context->name;
-	row->ident = context->ident;
-	row->parent = context->parent == NULL ? NULL : context->parent->name;
+	row->name = readable_text(context->name);
+	row->ident = readable_text(context->ident);
+	row->parent = context->parent == NULL ? NULL : readable_text(context->parent->name);
 }
 
 /*

@@ -44,6 +44,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "backend/guard.h"
 #include "backend/limit_exempt.h"
 
 #define EXEMPT ((Size) 4 << 20)
@@ -67,8 +68,8 @@ static MemoryContext unfinished = NULL; /* the table of local buffers */
 static bool
 exempt_is_hash_table(MemoryContext context)
 {
-	return strcmp(context->name, "dynahash") == 0 &&
-		   (context->parent == TopMemoryContext || context->parent == CacheMemoryContext);
+	return (context->parent == TopMemoryContext || context->parent == CacheMemoryContext) &&
+		   GuardReadable(context->name, SIZE_MAX) && strcmp(context->name, "dynahash") == 0;
 }
 
 Size
@@ -76,7 +77,7 @@ LimitExemption(MemoryContext context)
 {
 	if (context == TopMemoryContext || exempt_is_hash_table(context))
 		return EXEMPT;
-	if (context->parent != TopMemoryContext)
+	if (context->parent != TopMemoryContext || !GuardReadable(context->name, SIZE_MAX))
 		return 0;
 	for (int i = 0; i < lengthof(exempt_names); i++)
 		if (strcmp(context->name, exempt_names[i]) == 0)

@@ -48,6 +48,8 @@ my $sums = q{SELECT goarena_total_held() / 1048576, sum(held)::bigint / 1048576 
 	is(ask($session, 'SELECT 1'), '1', 'identifier in the context that is reset: the session goes on');
 	like(refused($session, q{SET goarena.memory_limit = '60MB'; SELECT length(repeat('x', 100000000))}),
 		qr/ERROR:  .*memory_limit/, 'identifier in the context that is reset: an error with contexts');
+	cmp_ok(ask($session, 'SELECT count(*) FROM goarena_arenas()'),
+		'>', 10, 'identifier in the context that is reset: contexts can be listed');
 	is(backend_pid($session), $pid, 'identifier in the context that is reset: all in one session');
 	end_session($session);
 }
