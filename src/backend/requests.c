@@ -298,7 +298,8 @@ ServeReaders(uint32 wanted)
 
 /*
  * Trim
- *		Give back pages that are not in use, and show it.
+ *		Give back pages that are not in use, and show it.  Who asked waits until the
+ *		flag is gone, so it goes last.
  */
 static void
 Trim(void)
@@ -306,6 +307,7 @@ Trim(void)
 	if (process_heap_ready)
 		(void) ga_heap_release(&process_heap);
 	ShowNow();
+	pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) WANT_TRIM);
 }
 
 /*
@@ -319,8 +321,7 @@ ServeInterrupt(void)
 
 	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
 		return;
-	wanted =
-		pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES | WANT_TRIM));
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
 	ServeReaders(wanted);
 	if ((wanted & WANT_TRIM) != 0)
 		Trim();
@@ -356,7 +357,7 @@ RequestsServe(void)
 
 	if (!SafeToSweep())
 		return;
-	wanted = pg_atomic_exchange_u32(&own->wanted, 0);
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, WANT_TRIM);
 	ServeReaders(wanted);
 	if ((wanted & WANT_TRIM) != 0)
 		Trim();
