@@ -99,7 +99,7 @@ COMMENT ON FUNCTION goarena_stats() IS
 'touched: bytes of chunks in any state that may have physical pages; '
 'others: bytes of memory contexts that are no arenas, as last looked at; '
 'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
-'statement_peak: the highest in_use of the statement that runs, or of the last one; '
+'statement_peak: the most bytes that the process held while the statement ran that runs, or the last one; '
 'transaction_peak: of the transaction, or of the last one; '
 'process_peak: of the process; '
 'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
@@ -137,23 +137,29 @@ CREATE FUNCTION goarena_arenas(
     OUT dead_bytes bigint,
     OUT allocs bigint,
     OUT resets bigint,
-    OUT quarantine text)
+    OUT quarantine text,
+    OUT type text,
+    OUT contexts bigint,
+    OUT held_bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas() IS
-'memory contexts of this process that are arenas: '
-'id: number of the arena in this process; '
+'memory contexts of this process: '
+'id: number of the arena in this process, 0 if the context is none; '
 'name: name of the context; '
 'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
-'chunks: chunks and spans it owns; '
-'used_bytes: bytes of live objects with their headers; '
-'free_bytes: bytes on free lists and left in the active chunk; '
-'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
-'allocs: objects ever allocated in it; '
-'resets: resets so far; '
-'quarantine: off, on or strict, as drawn for its present life';
+'chunks: chunks and spans of an arena, blocks of another context; '
+'used_bytes: bytes of objects in use with their headers; '
+'free_bytes: bytes that objects can be allocated in without asking for more; '
+'dead_bytes: bytes that wait for the next reset or beyond; '
+'allocs: objects ever allocated in an arena; '
+'resets: resets of an arena so far; '
+'quarantine: off, on or strict, as drawn for the present life of an arena; '
+'type: arena, or AllocSet, Generation, Slab or Bump; '
+'contexts: how many contexts the row tells of; '
+'held_bytes: bytes of memory that it holds, the sum of used, free and dead';
 
 CREATE FUNCTION goarena_arenas(
     pid integer,
@@ -170,26 +176,32 @@ CREATE FUNCTION goarena_arenas(
     OUT allocs bigint,
     OUT resets bigint,
     OUT quarantine text,
+    OUT type text,
+    OUT contexts bigint,
+    OUT held_bytes bigint,
     OUT age interval)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'goarena_arenas_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
-'memory contexts of another process that are arenas: '
+'memory contexts of another process, the largest with a row each, the others with one for each name: '
 'pid: process ID; '
 'timeout: seconds to wait for its answer; '
-'id: number of the arena in that process, null for a sum over contexts for which there was no room; '
+'id: number of the arena in that process, 0 if the context is none or the row a sum, null for the sum of what is left; '
 'name: name of the context; '
 'ident: its identifier, for superusers and pg_read_all_stats; '
 'parent: name of its parent; '
 'level: distance from the top; '
-'chunks: chunks and spans it owns; '
-'used_bytes: bytes of live objects with their headers; '
-'free_bytes: bytes on free lists and left in the active chunk; '
-'dead_bytes: bytes of its chunks that wait for the next reset or beyond; '
-'allocs: objects ever allocated in it; '
-'resets: resets so far; '
-'quarantine: off, on or strict, as drawn for its present life; '
-'age: how long ago the process left this, if it is idle or did not answer in time; null if it answered now';
+'chunks: chunks and spans of an arena, blocks of another context; '
+'used_bytes: bytes of objects in use with their headers; '
+'free_bytes: bytes that objects can be allocated in without asking for more; '
+'dead_bytes: bytes that wait for the next reset or beyond; '
+'allocs: objects ever allocated in an arena; '
+'resets: resets of an arena so far; '
+'quarantine: off, on or strict, as drawn for the present life of an arena; '
+'type: arena, or AllocSet, Generation, Slab or Bump; '
+'contexts: how many contexts the row tells of; '
+'held_bytes: bytes of memory that it holds, the sum of used, free and dead; '
+'age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
 
 CREATE FUNCTION goarena_chunks(
     OUT address text,
@@ -360,7 +372,7 @@ COMMENT ON FUNCTION goarena_statements() IS
 'toplevel: sent by a client, not run in a function; '
 'calls: executions, also those that failed; '
 'queryid: identifier of the query, as in pg_stat_statements; '
-'peak_max, peak_mean, peak_stddev: bytes in use beyond those at the beginning, at the peak of an '
+'peak_max, peak_mean, peak_stddev: bytes that contexts held beyond those at the beginning, at the peak of an '
 'execution, with parallel workers; '
 'bytes: allocated in arenas by all executions, rounded up to size classes; '
 'allocs: objects allocated in arenas; '

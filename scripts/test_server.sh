@@ -131,7 +131,7 @@ level_tap()
 	# what the tests themselves may be told, such as how long to run
 	mapfile -t settings < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
-	cp -R "$TOP/test/t" "$dir"
+	cp -R "$TOP/test/t" "$TOP/README.md" "$dir"
 	give_to_user "$dir" "$SCRATCH/tmp"
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \

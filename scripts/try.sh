@@ -102,9 +102,9 @@ SELECT * FROM goarena_stats() WHERE pid = pg_backend_pid();
 \echo '-- goarena_stats(), all processes'
 SELECT pid, backend_type, arenas, allocs, resets, sweeps, held FROM goarena_stats() ORDER BY allocs DESC;
 \echo '-- goarena_arenas(), the largest'
-SELECT id, name, left(ident, 20) AS ident, parent, level, chunks, used_bytes, free_bytes, dead_bytes,
-	allocs, resets, quarantine
-	FROM goarena_arenas() ORDER BY used_bytes DESC LIMIT 15;
+SELECT id, name, left(ident, 20) AS ident, parent, level, type, chunks, held_bytes, used_bytes, free_bytes,
+	dead_bytes, allocs, resets, quarantine
+	FROM goarena_arenas() ORDER BY held_bytes DESC LIMIT 15;
 \echo '-- goarena_size_classes(), the busiest'
 SELECT * FROM goarena_size_classes() ORDER BY allocs DESC LIMIT 10;
 \echo '-- goarena_sweeps(), the latest'

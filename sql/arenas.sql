@@ -5,7 +5,7 @@
 -- ExecutorState, and below that ExprContext and Table function arguments.
 --
 SELECT current_database() AS db \gset
-\set contexts 'SELECT name, parent FROM goarena_arenas() WHERE parent IN (''TopPortalContext'', ''PortalContext'', ''ExecutorState'') ORDER BY level, name;'
+\set contexts 'SELECT name, parent FROM goarena_arenas() WHERE type = ''arena'' AND parent IN (''TopPortalContext'', ''PortalContext'', ''ExecutorState'') ORDER BY level, name;'
 
 :contexts
 
@@ -61,7 +61,7 @@ RESET goarena.contexts;
 -- switched off: what is an arena stays one, nothing else becomes one
 SET goarena.enabled = off;
 :contexts
-SELECT name FROM goarena_arenas() WHERE name = 'MessageContext';
+SELECT name FROM goarena_arenas() WHERE type = 'arena' AND name = 'MessageContext';
 SET goarena.enabled = on;
 :contexts
 
@@ -70,7 +70,7 @@ SET goarena.enabled = on;
 --
 -- By default everything but CacheMemoryContext, what lies below it, and what
 -- never is one.  (Contexts of before the fork are none either.)
-SELECT name, level FROM goarena_arenas() WHERE name IN ('MessageContext', 'TopPortalContext',
+SELECT name, level FROM goarena_arenas() WHERE type = 'arena' AND name IN ('MessageContext', 'TopPortalContext',
 	'PortalContext', 'ExecutorState', 'CacheMemoryContext', 'CachedPlan', 'CachedPlanSource',
 	'CachedPlanQuery', 'index info', 'TopMemoryContext', 'ErrorContext', 'PostmasterContext',
 	'TransactionAbortContext')
@@ -79,7 +79,7 @@ PREPARE prepared AS SELECT count(*) FROM pg_class WHERE oid = $1;
 EXECUTE prepared(0);
 EXECUTE prepared(0);
 -- (A plan is made elsewhere before it moves there.)
-SELECT name FROM goarena_arenas() WHERE parent IN ('CacheMemoryContext', 'CachedPlanSource')
+SELECT name FROM goarena_arenas() WHERE type = 'arena' AND parent IN ('CacheMemoryContext', 'CachedPlanSource')
 ORDER BY name COLLATE "C";
 SELECT count(*) > 0 AS plain_ones FROM pg_backend_memory_contexts WHERE name = 'index info';	-- below it
 
@@ -88,24 +88,24 @@ ALTER DATABASE :"db" SET goarena.contexts = '*';
 \c -
 PREPARE prepared AS SELECT count(*) FROM pg_class WHERE oid = $1;
 EXECUTE prepared(0);
-SELECT name FROM goarena_arenas() WHERE name IN ('MessageContext', 'TopPortalContext',
+SELECT name FROM goarena_arenas() WHERE type = 'arena' AND name IN ('MessageContext', 'TopPortalContext',
 	'PortalContext', 'ExecutorState', 'CacheMemoryContext', 'CachedPlanSource', 'CachedPlanQuery',
 	'index info', 'TopMemoryContext', 'ErrorContext', 'PostmasterContext')
 GROUP BY 1 ORDER BY name COLLATE "C";
 -- identifiers are those of the contexts
-SELECT ident FROM goarena_arenas() WHERE name = 'CachedPlanSource' AND ident LIKE 'PREPARE%';
+SELECT ident FROM goarena_arenas() WHERE type = 'arena' AND name = 'CachedPlanSource' AND ident LIKE 'PREPARE%';
 SELECT count(*) > 0 AS some, bool_and(ident IN (SELECT relname FROM pg_class)) AS indexes
-FROM goarena_arenas() WHERE name = 'index info';
+FROM goarena_arenas() WHERE type = 'arena' AND name = 'index info';
 -- and cut if they are long
 DO $$
 BEGIN
 	EXECUTE 'PREPARE long AS SELECT 1 WHERE ' || repeat('true AND ', 200) || 'true';
 END $$;
-SELECT name, length(ident) FROM goarena_arenas() WHERE ident LIKE 'PREPARE long%';
+SELECT name, length(ident) FROM goarena_arenas() WHERE type = 'arena' AND ident LIKE 'PREPARE long%';
 SELECT goarena_check() IS NULL AS in_order;
 
 -- Only some.  Settings of a database come too late for the very first contexts.
-\set contexts 'SELECT name FROM goarena_arenas() WHERE name IN (''MessageContext'', ''PortalContext'', ''ExecutorState'', ''ExprContext'') ORDER BY level, name;'
+\set contexts 'SELECT name FROM goarena_arenas() WHERE type = ''arena'' AND name IN (''MessageContext'', ''PortalContext'', ''ExecutorState'', ''ExprContext'') ORDER BY level, name;'
 ALTER DATABASE :"db" SET goarena.contexts = 'MessageContext, ExprContext';
 \c -
 :contexts
@@ -132,15 +132,15 @@ ALTER DATABASE :"db" RESET goarena.enabled;
 BEGIN;
 DECLARE c CURSOR FOR SELECT generate_series(1, 3);
 FETCH 1 FROM c;
-SELECT name, ident FROM goarena_arenas() WHERE name = 'PortalContext' AND ident = 'c';
+SELECT name, ident FROM goarena_arenas() WHERE type = 'arena' AND name = 'PortalContext' AND ident = 'c';
 CLOSE c;
 COMMIT;
-SELECT count(*) FROM goarena_arenas() WHERE name = 'PortalContext' AND ident = 'c';
+SELECT count(*) FROM goarena_arenas() WHERE type = 'arena' AND name = 'PortalContext' AND ident = 'c';
 
 CREATE FUNCTION deep(n int) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
 	IF n = 0 THEN
-		RETURN (SELECT count(*) FROM goarena_arenas() WHERE name = 'ExecutorState');
+		RETURN (SELECT count(*) FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState');
 	END IF;
 	RETURN deep(n - 1);
 END $$;
@@ -166,5 +166,5 @@ BEGIN
 	END LOOP;
 END $$;
 DROP FUNCTION fail();
-SELECT count(*) FROM goarena_arenas() WHERE name = 'ExecutorState';
+SELECT count(*) FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState';
 SELECT goarena_check() IS NULL AS in_order;

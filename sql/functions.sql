@@ -88,14 +88,25 @@ SELECT count(*) FROM chunks WHERE pinned_by IS NOT NULL AND state NOT IN ('quara
 SELECT count(*) = count(DISTINCT id) AS distinct_ids,
 	bool_and(least(chunks, used_bytes, free_bytes, dead_bytes, allocs, resets) >= 0) AS not_negative,
 	bool_and(quarantine IN ('off', 'on', 'strict')) AS modes, bool_and(level > 0) AS levels
-FROM goarena_arenas();
+FROM goarena_arenas() WHERE type = 'arena';
 -- contexts that do not change while the query runs
-SELECT a.name, sum(c.size) = a.used_bytes + a.free_bytes + a.dead_bytes AS adds_up,
-	count(*) = a.chunks AS chunks
+SELECT a.name, a.held_bytes = a.used_bytes + a.free_bytes + a.dead_bytes AS adds_up,
+	a.held_bytes - sum(c.resident) IN (1024, 8192) AS without_first_block, count(*) = a.chunks AS chunks
 FROM goarena_arenas() a JOIN goarena_chunks() c ON c.arena_id = a.id AND c.state IN ('active', 'full')
 WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext')
-GROUP BY a.id, a.name, a.used_bytes, a.free_bytes, a.dead_bytes, a.chunks
+GROUP BY a.id, a.name, a.held_bytes, a.used_bytes, a.free_bytes, a.dead_bytes, a.chunks
 ORDER BY 1;
+-- those that are no arenas, as the server's own view has them
+SELECT a.name, a.type, a.id, a.parent, a.contexts, a.held_bytes = b.total_bytes AS held, a.chunks = b.total_nblocks AS blocks,
+	a.used_bytes = b.used_bytes AS used, a.free_bytes = b.free_bytes AS free, a.dead_bytes, a.allocs, a.resets, a.quarantine
+FROM goarena_arenas() a JOIN pg_backend_memory_contexts b USING (name)
+WHERE name IN ('TopMemoryContext', 'ErrorContext', 'CacheMemoryContext') ORDER BY 1;
+SELECT count(*) > 5 AS some, bool_and(parent = 'CacheMemoryContext' AND type = 'AllocSet') AS all FROM goarena_arenas()
+WHERE name = 'index info';
+-- each context, and all that the process holds but chunks that no context has
+SELECT (SELECT count(*) FROM goarena_arenas()) - (SELECT count(*) FROM pg_backend_memory_contexts) BETWEEN -5 AND 5 AS all,
+	(SELECT sum(held_bytes) FROM goarena_arenas()) BETWEEN others AND held AS held
+FROM goarena_stats() WHERE pid = pg_backend_pid();
 -- 18 and later have a path of ids in place of parent, and count levels from 1
 CREATE FUNCTION server_contexts() RETURNS TABLE (name text, parent text, level int, total_bytes bigint)
 LANGUAGE plpgsql AS $$

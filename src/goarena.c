@@ -156,7 +156,7 @@ DefineStatementSettings(void)
 	DefineCustomIntVariable("goarena.log_peak",
 							"Logs statements that use this much memory at their peak.",
 							"0 logs all statements, -1 none.", &goarena_log_peak, -1, -1,
-							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignLogPeak, NULL);
 }
 
 static void
@@ -306,9 +306,9 @@ _PG_init(void)
 	}
 	ProcessInit();
 	UsageInit();
-	TrackingInit();
 	FaultInit();
 	LimitsInit();
+	TrackingInit();
 	LimitSettingInit(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)
 	{

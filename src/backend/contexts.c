@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * contexts.c
- *	  The contexts of this process that are arenas, packed for another one.
+ *	  The memory contexts of this process, arenas or not, packed for another one.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -16,6 +16,7 @@
 #include "backend/contexts.h"
 #include "backend/guard.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/context_names.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
@@ -26,8 +27,8 @@
 typedef struct PackedHead
 {
 	Size used;		 /* bytes, with this; 0: nothing was ever packed */
-	uint64 others;	 /* contexts without a row of their own */
-	ContextRow rest; /* their sum; the pointers mean nothing */
+	bool summed;	 /* not each context has a row of its own */
+	ContextRow rest; /* the sum of those that no row tells of; the pointers mean nothing */
 } PackedHead;
 
 /* Then rows: this, the strings with their zero bytes, and padding. */
@@ -42,45 +43,166 @@ typedef struct PackedRow
 /* Orders of magnitude of a context's size: number of bits. */
 #define NUM_ORDERS 65
 
-/*
- * readable_text
- *		Names and identifiers can be in memory that was freed.
- */
-static const char *
-readable_text(const char *text)
+/* Contexts without a row of their own are summed up by name here. */
+static ContextNames names;
+static ContextRow sums[CONTEXT_NAME_NUMBERS];
+
+static ContextType
+type_of(MemoryContext context)
 {
-	if (text == NULL || GuardReadable(text, SIZE_MAX))
-		return text;
-	return "unreadable";
+	if (MemoryContextIsArena(context))
+		return CONTEXT_ARENA;
+	switch (nodeTag(context))
+	{
+		case T_AllocSetContext:
+			return CONTEXT_ALLOCSET;
+		case T_GenerationContext:
+			return CONTEXT_GENERATION;
+		case T_SlabContext:
+			return CONTEXT_SLAB;
+#if PG_VERSION_NUM >= 170000
+		case T_BumpContext:
+			return CONTEXT_BUMP;
+#endif
+		default:
+			return CONTEXT_UNKNOWN;
+	}
+}
+
+const char *
+ContextTypeName(ContextType type)
+{
+	switch (type)
+	{
+		case CONTEXT_ARENA:
+			return "arena";
+		case CONTEXT_ALLOCSET:
+			return "AllocSet";
+		case CONTEXT_GENERATION:
+			return "Generation";
+		case CONTEXT_SLAB:
+			return "Slab";
+		case CONTEXT_BUMP:
+			return "Bump";
+		case CONTEXT_UNKNOWN:
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * fill_from_stats
+ *		What is known of a context of any type: what its own method says.
+ */
+static void
+fill_from_stats(const MemoryContextMethods *methods, MemoryContext context, ContextRow *row)
+{
+	MemoryContextCounters counters = {0};
+
+	methods->stats(context, NULL, NULL, &counters, false);
+	row->chunks = counters.nblocks;
+	row->held_bytes = counters.totalspace;
+	row->free_bytes = Min(counters.freespace, counters.totalspace);
+	row->used_bytes = row->held_bytes - row->free_bytes;
+}
+
+/*
+ * fill_from_arena
+ *		AllocSet's own first block lies unused beside the arena, unless the context
+ *		held memory when it was adopted.
+ */
+static void
+fill_from_arena(MemoryContext context, ContextRow *row)
+{
+	const ArenaSet *set = ArenaSetOfContext(context);
+	const ga_arena *arena = &set->arena;
+	ga_arena_usage usage;
+
+	if (set->foreign)
+		fill_from_stats(set->origin, context, row);
+	else
+		row->held_bytes = row->dead_bytes = arena->credit;
+	ga_arena_get_usage(arena, &usage);
+	row->id = arena->id;
+	row->mode = arena->mode;
+	row->chunks = usage.chunks;
+	row->held_bytes += usage.chunk_bytes;
+	row->used_bytes += usage.used_bytes;
+	row->free_bytes += usage.free_bytes;
+	row->dead_bytes += usage.dead_bytes;
+	row->allocs = arena->allocs;
+	row->resets = arena->resets;
+}
+
+static const char *
+name_of(MemoryContext context)
+{
+	return GuardReadable(context->name, NAME_LENGTH) ? context->name : "unreadable";
+}
+
+/*
+ * fill_strings
+ *		An identifier may be gone.
+ */
+static void
+fill_strings(MemoryContext context, ContextRow *row)
+{
+	row->name = name_of(context);
+	row->ident = context->ident == NULL || GuardReadable(context->ident, IDENT_LENGTH)
+				 ? context->ident : "unreadable";
+	row->parent = context->parent == NULL ? NULL : name_of(context->parent);
 }
 
 void
 ContextRowOf(MemoryContext context, int level, ContextRow *row)
 {
-	const ga_arena *arena = &ArenaSetOfContext(context)->arena;
-	ga_arena_usage usage;
-
-	ga_arena_get_usage(arena, &usage);
-	row->id = arena->id;
+	memset(row, 0, sizeof(*row));
+	row->contexts = 1;
 	row->level = level;
-	row->mode = arena->mode;
-	row->chunks = usage.chunks;
-	row->used_bytes = usage.used_bytes;
-	row->free_bytes = usage.free_bytes;
-	row->dead_bytes = usage.dead_bytes;
-	row->allocs = arena->allocs;
-	row->resets = arena->resets;
-	row->name = readable_text(context->name);
-	row->ident = readable_text(context->ident);
-	row->parent = context->parent == NULL ? NULL : readable_text(context->parent->name);
+	fill_strings(context, row);
+	row->type = type_of(context);
+	if (row->type == CONTEXT_ARENA)
+		fill_from_arena(context, row);
+	else
+		fill_from_stats(context->methods, context, row);
 }
 
 /*
- * PackedSize
+ * add_to_sum
+ *		A sum of one context is its row.
+ */
+static void
+add_to_sum(ContextRow *sum, const ContextRow *row)
+{
+	if (sum->contexts == 0)
+	{
+		*sum = *row;
+		return;
+	}
+	sum->contexts += row->contexts;
+	sum->id = 0;
+	sum->level = 0;
+	if (sum->type != row->type)
+		sum->type = CONTEXT_UNKNOWN;
+	if (sum->name != NULL && (row->name == NULL || strcmp(sum->name, row->name) != 0))
+		sum->name = NULL;
+	sum->ident = NULL;
+	sum->parent = NULL;
+	sum->chunks += row->chunks;
+	sum->held_bytes += row->held_bytes;
+	sum->used_bytes += row->used_bytes;
+	sum->free_bytes += row->free_bytes;
+	sum->dead_bytes += row->dead_bytes;
+	sum->allocs += row->allocs;
+	sum->resets += row->resets;
+}
+
+/*
+ * string_size
  *		Bytes of a string with its zero byte, cut off at a character.
  */
 static uint16
-PackedSize(const char *string, int limit)
+string_size(const char *string, int limit)
 {
 	int length;
 
@@ -92,18 +214,23 @@ PackedSize(const char *string, int limit)
 	return (uint16) (length + 1);
 }
 
+/*
+ * measure_row
+ *		Bytes that a row takes in memory of a given size.  Identifiers are cut off
+ *		so that none takes much of it.
+ */
 static Size
-MeasureRow(const ContextRow *row, PackedRow *packed)
+measure_row(const ContextRow *row, Size size, PackedRow *packed)
 {
-	packed->name_size = PackedSize(row->name, NAME_LENGTH);
-	packed->ident_size = PackedSize(row->ident, IDENT_LENGTH);
-	packed->parent_size = PackedSize(row->parent, NAME_LENGTH);
+	packed->name_size = string_size(row->name, NAME_LENGTH);
+	packed->ident_size = string_size(row->ident, (int) Min(IDENT_LENGTH, size / 64));
+	packed->parent_size = string_size(row->parent, NAME_LENGTH);
 	return MAXALIGN(sizeof(PackedRow) + packed->name_size + packed->ident_size +
 					packed->parent_size);
 }
 
 static char *
-PutString(char *at, const char *string, uint16 size)
+put_string(char *at, const char *string, uint16 size)
 {
 	if (size == 0)
 		return at;
@@ -112,98 +239,89 @@ PutString(char *at, const char *string, uint16 size)
 	return at + size;
 }
 
-static void
-AddToRest(PackedHead *head, const ContextRow *row)
-{
-	head->others++;
-	head->rest.chunks += row->chunks;
-	head->rest.used_bytes += row->used_bytes;
-	head->rest.free_bytes += row->free_bytes;
-	head->rest.dead_bytes += row->dead_bytes;
-	head->rest.allocs += row->allocs;
-	head->rest.resets += row->resets;
-}
-
 /*
- * PutContext
- *		Give a context a row if there is room.
+ * pack_row
+ *		Pack a row if there is room, else add it to the sum at the end.
  */
 static void
-PutContext(PackedHead *head, Size size, const ContextRow *row)
+pack_row(PackedHead *head, Size size, const ContextRow *row)
 {
 	PackedRow packed = {.row = *row};
-	Size row_size = MeasureRow(row, &packed);
+	Size row_size = measure_row(row, size, &packed);
 	char *at = (char *) head + head->used;
 
 	if (row_size > size - head->used)
 	{
-		AddToRest(head, row);
+		add_to_sum(&head->rest, row);
 		return;
 	}
 	memcpy(at, &packed, sizeof(packed));
-	at = PutString(at + sizeof(packed), row->name, packed.name_size);
-	at = PutString(at, row->ident, packed.ident_size);
-	(void) PutString(at, row->parent, packed.parent_size);
+	at = put_string(at + sizeof(packed), row->name, packed.name_size);
+	at = put_string(at, row->ident, packed.ident_size);
+	(void) put_string(at, row->parent, packed.parent_size);
 	head->used += row_size;
 }
 
 static int
-OrderOf(MemoryContext context)
+order_of(MemoryContext context)
 {
 	return context->mem_allocated == 0 ? 0 : pg_leftmost_one_pos64(context->mem_allocated) + 1;
 }
 
-static void
-BeginPack(PackedHead *head)
-{
-	memset(head, 0, sizeof(*head));
-	head->used = MAXALIGN(sizeof(*head));
-}
-
 /*
- * PackOrders
- *		Pack contexts of these orders of magnitude, the last one excluded, as
- *		long as there is room, and the sum of those for which there is none.
- */
-static void
-PackOrders(PackedHead *head, Size size, int first, int end)
-{
-	context_walk_foreach (walk, TopMemoryContext)
-	{
-		int order = OrderOf(walk.context);
-		ContextRow row;
-
-		if (!MemoryContextIsArena(walk.context) || order < first || order >= end)
-			continue;
-		ContextRowOf(walk.context, walk.level, &row);
-		PutContext(head, size, &row);
-	}
-}
-
-/*
- * LeastOrderThatFits
- *		The order of magnitude from which on there is room for all contexts.
+ * least_order_with_rows
+ *		The order of magnitude from which on each context gets a row, so that half of
+ *		the memory is left for the names of the others; 0 if there is room for all.
  */
 static int
-LeastOrderThatFits(Size size)
+least_order_with_rows(Size size)
 {
 	Size needed[NUM_ORDERS] = {0};
+	Size all_needed = 0;
 	Size room = size - MAXALIGN(sizeof(PackedHead));
 	int order = NUM_ORDERS;
 
 	context_walk_foreach (walk, TopMemoryContext)
 	{
-		PackedRow packed;
+		MemoryContext context = walk.context;
 		ContextRow row;
+		PackedRow packed;
+		Size row_size;
 
-		if (!MemoryContextIsArena(walk.context))
-			continue;
-		ContextRowOf(walk.context, walk.level, &row);
-		needed[OrderOf(walk.context)] += MeasureRow(&row, &packed);
+		fill_strings(context, &row);
+		row_size = measure_row(&row, size, &packed);
+		needed[order_of(context)] += row_size;
+		all_needed += row_size;
 	}
+	if (all_needed <= room)
+		return 0;
+	room /= 2;
 	while (order > 0 && needed[order - 1] <= room)
 		room -= needed[--order];
 	return order;
+}
+
+/*
+ * pack_sums
+ *		The largest first.
+ */
+static void
+pack_sums(PackedHead *head, Size size)
+{
+	for (;;)
+	{
+		ContextRow *largest = NULL;
+
+		for (int i = 0; i < CONTEXT_NAME_NUMBERS; i++)
+			if (sums[i].contexts > 0 &&
+				(largest == NULL || sums[i].held_bytes > largest->held_bytes))
+				largest = &sums[i];
+		if (largest == NULL)
+			return;
+		head->summed |= largest->contexts > 1;
+		pack_row(head, size, largest);
+		largest->contexts = 0;
+	}
 }
 
 void
@@ -212,18 +330,25 @@ ContextsPack(void *memory, Size size)
 	PackedHead *head = memory;
 	int order;
 
-	BeginPack(head);
+	memset(head, 0, sizeof(*head));
+	head->used = MAXALIGN(sizeof(*head));
 	if (!process_heap_ready)
 		return;
-	PackOrders(head, size, 0, NUM_ORDERS);
-	if (head->others == 0)
-		return;
 
-	/* The largest first, then the others as they come. */
-	order = LeastOrderThatFits(size);
-	BeginPack(head);
-	PackOrders(head, size, order, NUM_ORDERS);
-	PackOrders(head, size, 0, order);
+	memset(&names, 0, sizeof(names));
+	memset(sums, 0, sizeof(sums));
+	order = least_order_with_rows(size);
+	context_walk_foreach (walk, TopMemoryContext)
+	{
+		ContextRow row;
+
+		ContextRowOf(walk.context, walk.level, &row);
+		if (order_of(walk.context) >= order)
+			pack_row(head, size, &row);
+		else
+			add_to_sum(&sums[ContextNameNumber(&names, row.name)], &row);
+	}
+	pack_sums(head, size);
 }
 
 void
@@ -241,11 +366,13 @@ ContextsPacked(const void *memory)
 bool
 ContextsAreAll(const void *memory)
 {
-	return ContextsPacked(memory) && ((const PackedHead *) memory)->others == 0;
+	const PackedHead *head = memory;
+
+	return ContextsPacked(memory) && !head->summed && head->rest.contexts == 0;
 }
 
 static const char *
-GetString(const char **at, uint16 size)
+get_string(const char **at, uint16 size)
 {
 	const char *string = size == 0 ? NULL : *at;
 
@@ -262,12 +389,11 @@ ContextsNext(const void *memory, Size *offset, ContextRow *row)
 
 	if (*offset == 0)
 		*offset = MAXALIGN(sizeof(PackedHead));
-	if (*offset > head->used || (*offset == head->used && head->others == 0))
+	if (*offset > head->used || (*offset == head->used && head->rest.contexts == 0))
 		return false;
 	if (*offset == head->used)
 	{
 		*row = head->rest;
-		row->level = (int) head->others;
 		row->name = row->ident = row->parent = NULL;
 		(*offset)++;
 		return true;
@@ -276,9 +402,9 @@ ContextsNext(const void *memory, Size *offset, ContextRow *row)
 	memcpy(&packed, at, sizeof(packed));
 	*row = packed.row;
 	at += sizeof(packed);
-	row->name = GetString(&at, packed.name_size);
-	row->ident = GetString(&at, packed.ident_size);
-	row->parent = GetString(&at, packed.parent_size);
+	row->name = get_string(&at, packed.name_size);
+	row->ident = get_string(&at, packed.ident_size);
+	row->parent = get_string(&at, packed.parent_size);
 	*offset +=
 		MAXALIGN(sizeof(PackedRow) + packed.name_size + packed.ident_size + packed.parent_size);
 	return true;

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * contexts.h
- *	  The contexts of this process that are arenas, packed for another one.
+ *	  The memory contexts of this process, arenas or not, packed for another one.
  *
- * Rows are packed into memory of a given size.  Where there is no room for
- * all, the largest contexts get a row each and the last row is the sum of the
- * others.
+ * Rows are packed into memory of a given size.  Where there is no room for all,
+ * the largest contexts get a row each, and the others one for each name, with
+ * their sum: what leaks is often a hundred thousand small contexts.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -16,32 +16,47 @@
 
 #include "postgres.h"
 
+#include "nodes/memnodes.h"
+
 #include "engine/arena.h"
 
 /* As pg_backend_memory_contexts shows identifiers. */
 #define IDENT_LENGTH 1024
 
-/* What others see of a context. */
+typedef enum ContextType
+{
+	CONTEXT_UNKNOWN, /* or several of different types */
+	CONTEXT_ARENA,
+	CONTEXT_ALLOCSET,
+	CONTEXT_GENERATION,
+	CONTEXT_SLAB,
+	CONTEXT_BUMP
+} ContextType;
+
+/* What others see of a context, or of several of one name. */
 typedef struct ContextRow
 {
-	uint64 id; /* 0: a sum over so many others as level says */
+	uint64 contexts; /* how many the row tells of */
+	uint64 id;		 /* of the arena; 0 if it is none, or a sum */
 	int level;
+	ContextType type;
 	ga_quarantine mode;
-	uint64 chunks;
+	uint64 chunks;	   /* of an arena, with its spans; else blocks */
+	uint64 held_bytes; /* the sum of the next three */
 	uint64 used_bytes;
 	uint64 free_bytes;
 	uint64 dead_bytes;
-	uint64 allocs;
-	uint64 resets;
-	const char *name;
+	uint64 allocs;		/* 0 if it is no arena */
+	uint64 resets;		/* likewise */
+	const char *name;	/* NULL: contexts of several names */
 	const char *ident;	/* or NULL */
 	const char *parent; /* its name, or NULL */
 } ContextRow;
 
-/*
- * What a context of this process that is an arena looks like now.  The strings are
- * its own.
- */
+/* NULL if it is unknown. */
+extern const char *ContextTypeName(ContextType type);
+
+/* What a context of this process looks like now.  The strings are its own. */
 extern void ContextRowOf(MemoryContext context, int level, ContextRow *row);
 
 /*

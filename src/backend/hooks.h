@@ -39,6 +39,18 @@
 		ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc
 #define UTILITY_ARGUMENTS pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc
 
+/* From 19 on the hook is told of EXPLAIN. */
+#if PG_VERSION_NUM < 190000
+#define PLANNER_PARAMETERS                                                                         \
+	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams
+#define PLANNER_ARGUMENTS parse, query_string, cursorOptions, boundParams
+#else
+#define PLANNER_PARAMETERS                                                                         \
+	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams,          \
+		ExplainState *es
+#define PLANNER_ARGUMENTS parse, query_string, cursorOptions, boundParams, es
+#endif
+
 /* The index of a PGPROC; those of backends are below MaxBackends. */
 #if PG_VERSION_NUM < 170000
 #define ProcIndex(proc) ((proc)->pgprocno)

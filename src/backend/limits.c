@@ -38,6 +38,7 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "backend/counters.h"
 #include "backend/largest.h"
@@ -65,13 +66,15 @@
 #define TOTAL_SHARE	  64
 #define LEAST_STEP	  ((Size) 256 << 10)
 
+/* What takes so many microseconds can be done for each statement that is watched. */
+#define CHEAP_MEASUREMENT 200
+
 /*
  * A process that holds no more is not refused for the total limit, so that
  * sessions can begin, see who holds the memory, and cancel it.
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
 
-static Size other_bytes = 0;		/* of contexts that are no arenas */
 static Size undecided = 0;			/* what they took that may still be refused */
 static Size error_context_empty;	/* bytes used in ErrorContext without an error */
 static bool looking_again = false;	/* memory was given back already */
@@ -86,12 +89,6 @@ static struct
 	Size held;
 } refusal;
 
-Size
-UsageHeld(void)
-{
-	return (process_heap_ready ? ga_heap_held(&process_heap) : 0) + other_bytes;
-}
-
 /*
  * UsageMeasureOthers
  *		Add up what does not come from the heap.  An arena has the first block that
@@ -105,7 +102,21 @@ UsageMeasureOthers(void)
 	context_walk_foreach (walk, TopMemoryContext)
 		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
 												  : walk.context->mem_allocated;
-	other_bytes = sum + LimitExemptLocalBuffers() + SettingsMemory() - undecided;
+	UsageNoteOthers(sum + LimitExemptLocalBuffers() + SettingsMemory() - undecided);
+}
+
+void
+UsageMeasureOthersIfCheap(void)
+{
+	static TimestampTz cheap_again = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	int64 taken;
+
+	if (now < cheap_again)
+		return;
+	UsageMeasureOthers();
+	taken = GetCurrentTimestamp() - now;
+	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : now + 20 * taken;
 }
 
 /*
@@ -390,14 +401,16 @@ limits_others_ask(Size bytes, bool taken)
 
 /*
  * limits_others_took
- *		Arenas have so much less left until the next look.
+ *		Arenas have so much less left until the next look.  What such contexts gave back
+ *		is noticed when they are measured, so that peaks are not too high.
  */
 static void
 limits_others_took(Size bytes)
 {
-	other_bytes += bytes;
 	if (process_heap.limit != SIZE_MAX)
 		process_heap.limit -= Min(process_heap.limit, bytes);
+	if (UsageOthersGrew(bytes))
+		UsageMeasureOthers();
 }
 
 /*

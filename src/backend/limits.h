@@ -21,16 +21,11 @@ extern Size LimitsLeft(void);
 /* Install hooks; once, from _PG_init. */
 extern void LimitsInit(void);
 
-/*
- * Bytes that this process holds: memory of arenas, with that of chunks not in
- * use, the engine's own data, and what contexts that are no arenas had when
- * that was last looked at, and took since then if there is a limit.  A few
- * loads; may be called in a signal handler.
- */
-extern Size UsageHeld(void);
-
 /* Look at the contexts that are no arenas: walks all contexts. */
 extern void UsageMeasureOthers(void);
+
+/* The same, unless there are so many that it took more than a twentieth of the time. */
+extern void UsageMeasureOthersIfCheap(void);
 
 /*
  * The heap refused memory because of ga_heap.limit.  Find out whether a limit is

@@ -11,6 +11,8 @@
 
 #include "backend/largest.h"
 #include "backend/peak_log.h"
+#include "backend/usage.h"
+#include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
 /* Smaller statements are looked at once, when they have run. */
@@ -21,23 +23,53 @@ int goarena_log_peak = -1;
 static LargestContexts largest; /* of the statement that ran last */
 static Size largest_at = 0;		/* bytes that the statement had added then; 0 if it was not yet */
 static Size watch_base = 0;
+static Size watch_at = SIZE_MAX; /* look when contexts hold so much; SIZE_MAX: never */
 
 /*
- * Look
- *		Remember the largest contexts, and wait for the next quarter.
+ * peak_log_look
+ *		Remember the largest contexts.
  */
 static void
-Look(void)
+peak_log_look(void)
 {
-	largest_at = process_heap.in_use > watch_base ? process_heap.in_use - watch_base : 1;
+	largest_at = UsageContexts() > watch_base ? UsageContexts() - watch_base : 1;
 	FindLargestContexts(&largest);
 }
 
+/*
+ * peak_log_watch
+ *		Look when contexts hold so much: arenas, with what others were last found to
+ *		hold.
+ */
 static void
-WatchedSizeReached(void)
+peak_log_watch(Size at)
 {
-	Look();
-	process_heap_watch = process_heap.in_use + Max(largest_at / 4, WATCH_LEAST);
+	Size others = UsageContexts() - process_heap.in_use;
+
+	watch_at = at;
+	process_heap_watch = at == SIZE_MAX ? SIZE_MAX : at - Min(at, others);
+}
+
+static void
+peak_log_reached(void)
+{
+	peak_log_look();
+	peak_log_watch(UsageContexts() + Max(largest_at / 4, WATCH_LEAST));
+}
+
+/*
+ * peak_log_others_changed
+ *		Contexts that are no arenas can reach it, too.
+ */
+static void
+peak_log_others_changed(void)
+{
+	if (watch_at == SIZE_MAX)
+		return;
+	if (UsageContexts() >= watch_at)
+		peak_log_reached();
+	else
+		peak_log_watch(watch_at);
 }
 
 void
@@ -51,17 +83,24 @@ PeakLogResume(Size base, bool first)
 		return;
 	threshold = Max((Size) goarena_log_peak * 1024, WATCH_LEAST);
 	watch_base = base;
-	process_heap_watch = base + Max(threshold, largest_at + largest_at / 4);
+	peak_log_watch(base + Max(threshold, largest_at + largest_at / 4));
 }
 
 void
 PeakLogPause(void)
 {
-	process_heap_watch = SIZE_MAX;
+	peak_log_watch(SIZE_MAX);
+}
+
+void
+AssignLogPeak(int newval, void *extra)
+{
+	if (newval >= 0)
+		OthersWatch();
 }
 
 static bool
-IsToBeLogged(Size peak)
+peak_log_wants(Size peak)
 {
 	return goarena_log_peak >= 0 && peak / 1024 >= (Size) goarena_log_peak;
 }
@@ -69,17 +108,17 @@ IsToBeLogged(Size peak)
 void
 PeakLogAtEnd(Size peak)
 {
-	if (IsToBeLogged(peak) && largest_at == 0)
-		Look();
+	if (peak_log_wants(peak) && largest_at == 0)
+		peak_log_look();
 }
 
 void
 PeakLogStatement(Size peak, Size workers_peak)
 {
-	if (!IsToBeLogged(peak))
+	if (!peak_log_wants(peak))
 		return;
 	if (largest_at == 0)
-		Look();
+		peak_log_look();
 	/* Identifiers of contexts can be texts that the client may not see. */
 	ereport(LOG_SERVER_ONLY,
 			(workers_peak == 0
@@ -87,12 +126,14 @@ PeakLogStatement(Size peak, Size workers_peak)
 				 : errmsg("statement used %zu kB of memory at its peak, %zu kB of it in "
 						  "parallel workers",
 						  peak / 1024, workers_peak / 1024),
-			 errdetail("Largest memory contexts of the process when %zu kB were in use: %s.",
+			 errdetail("Largest memory contexts of the process when the statement held %zu kB: %s.",
 					   largest_at / 1024, LargestContextsText(&largest, true))));
 }
 
 void
 PeakLogInit(void)
 {
-	process_heap_watched = WatchedSizeReached;
+	process_heap_watched = peak_log_reached;
+	usage_others_changed = peak_log_others_changed;
+	AssignLogPeak(goarena_log_peak, NULL);
 }

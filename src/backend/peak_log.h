@@ -7,7 +7,7 @@
  * is over, and not before the peak was reached.  So they are looked for when
  * the memory that the statement added passes the setting, and again whenever it
  * has grown by a quarter: what is logged is from a moment when at least four
- * fifths of the peak were in use.
+ * fifths of the peak were held.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -18,15 +18,16 @@
 
 #include "postgres.h"
 
-/* GUC variable: kB, 0 for all statements, -1 for none. */
+/* GUC variable: kB, 0 for all statements, -1 for none; and its hook. */
 extern int goarena_log_peak;
+extern void AssignLogPeak(int newval, void *extra);
 
 /* Install the callback; once, from _PG_init. */
 extern void PeakLogInit(void);
 
 /*
- * A statement at the top level runs from here on, to which belongs what is in
- * use beyond base; and until here.  If a statement goes on after another one
+ * A statement at the top level runs from here on, to which belongs what contexts
+ * hold beyond base; and until here.  If a statement goes on after another one
  * ran, first is false.
  */
 extern void PeakLogResume(Size base, bool first);

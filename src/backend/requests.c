@@ -566,10 +566,11 @@ CopyIdle(int slot, int pid, TimestampTz *at)
 
 /*
  * CopyAnswer
- *		The answer of a process to a request with a number, if it is there.
+ *		The answer of a process to a request with a number, if it is there, and when
+ *		it was given.
  */
 static void *
-CopyAnswer(int slot, int pid, uint64 number)
+CopyAnswer(int slot, int pid, uint64 number, TimestampTz *at)
 {
 	for (int i = 0; i < NUM_ANSWERS; i++)
 	{
@@ -583,6 +584,7 @@ CopyAnswer(int slot, int pid, uint64 number)
 			continue;
 		copy = palloc(ANSWER_SIZE);
 		memcpy(copy, answer->rows.bytes, ANSWER_SIZE);
+		*at = answer->at;
 		pg_read_barrier();
 		if (pg_atomic_read_u64(&answer->version) == version)
 		{
@@ -621,7 +623,7 @@ Remind(int slot, int pid)
  *		Wait for the answer to a request with a number.
  */
 static RequestResult
-Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy)
+Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, TimestampTz *at)
 {
 	TimestampTz reminded = 0;
 
@@ -629,7 +631,7 @@ Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		if ((*copy = CopyAnswer(slot, pid, number)) != NULL)
+		if ((*copy = CopyAnswer(slot, pid, number, at)) != NULL)
 			return REQUEST_ANSWERED;
 		if (!IsThere(slot, pid))
 			return REQUEST_GONE;
@@ -659,16 +661,17 @@ RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **cop
 	if (idle || ProcessAwaitsClient(proc))
 		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
 	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-	*at = 0;
 	PG_TRY();
 	{
-		result = Await(slot, pid, Ask(slot, privileged), deadline, copy);
+		result = Await(slot, pid, Ask(slot, privileged), deadline, copy, at);
 	}
 	PG_FINALLY();
 	{
 		pg_atomic_write_u32(&own->waits_for, 0);
 	}
 	PG_END_TRY();
+	if (!idle)
+		*at = 0;
 	if (result != REQUEST_TIMEOUT)
 		return result;
 

@@ -79,8 +79,8 @@ typedef enum RequestResult
 /*
  * Ask the process in a slot for its contexts and wait at most so many
  * milliseconds.  The answer is a palloc'd copy for ContextsNext.  at is 0 if the
- * process answered.  If it is idle, and after a timeout, the answer can be what
- * it left when it was last seen; at says when that was.  After a timeout there
+ * process answered at its work, and else says when the answer was true: if it is idle,
+ * and after a timeout, it can be what it left when it was last seen.  After a timeout there
  * may also be nothing, NULL.  privileged askers do not wait for others' turns.
  */
 extern RequestResult RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms,

@@ -3,9 +3,10 @@
  * snapshots.c
  *	  The contexts of each process as they were when it was last seen.
  *
- * Most transactions end with the contexts and sizes that the one before ended
- * with.  Then the snapshot is not taken anew, but is said to be true for
- * longer.  As in the registry, it has two halves, and nobody waits.
+ * Who wants to know asks, and then the snapshot is taken, when all that the last
+ * transaction gives back is gone.  What is left besides now and then is for those
+ * that do not answer, and its age tells what it is worth.  As in the registry, a
+ * snapshot has two halves, and nobody waits.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -34,9 +35,11 @@ typedef struct Snapshot
 	} halves[2];
 } Snapshot;
 
-/* A process with more contexts does not take a snapshot of small changes at once. */
-#define MANY_CONTEXTS 64
-#define MANY_DELAY_MS 1000
+/* A snapshot that nobody asked for must not be younger than that, in milliseconds. */
+#define UNASKED_DELAY_MS 1000
+
+/* Nor may those take more than this part of the time. */
+#define UNASKED_SHARE 1000
 
 /* In the midst of a transaction, changes below so many bytes are not shown. */
 #define LEAST_MOVE ((size_t) 16 << 10)
@@ -46,8 +49,8 @@ static Snapshot *own = NULL;
 
 /* When the last one was taken. */
 static size_t taken_in_use;
-static size_t taken_arenas;
-static TimestampTz taken_at;
+static TimestampTz taken_at = 0;
+static TimestampTz cheap_again = 0; /* when the next may be taken unasked */
 
 Size
 SnapshotsSize(void)
@@ -94,11 +97,13 @@ SnapshotsBegin(int slot)
 static void
 Take(TimestampTz now)
 {
+	TimestampTz begun = GetCurrentTimestamp();
+
 	ContextsPack(OtherHalf(), SNAPSHOT_SIZE);
 	TurnHalves(now);
 	taken_in_use = process_heap.in_use;
-	taken_arenas = process_heap.arenas.count;
 	taken_at = now;
+	cheap_again = begun + (GetCurrentTimestamp() - begun) * UNASKED_SHARE;
 }
 
 /*
@@ -114,22 +119,11 @@ MovedMuch(void)
 	return moved >= LEAST_MOVE && moved >= Min(in_use, taken_in_use) / 4;
 }
 
-static bool
-IsSameAsTaken(void)
-{
-	return process_heap.in_use == taken_in_use && process_heap.arenas.count == taken_arenas;
-}
-
 void
 SnapshotLeave(TimestampTz now)
 {
-	if (own == NULL || !ProcessIsOurs())
-		return;
-	if (IsSameAsTaken())
-		pg_atomic_write_u64(&own->at, (uint64) now);
-	else if (process_heap.arenas.count <= MANY_CONTEXTS || MovedMuch() ||
-			 now >= TimestampTzPlusMilliseconds(taken_at, MANY_DELAY_MS))
-		Take(now);
+	if (now >= cheap_again && now >= TimestampTzPlusMilliseconds(taken_at, UNASKED_DELAY_MS))
+		SnapshotLeaveNow(now);
 }
 
 void
@@ -142,8 +136,13 @@ SnapshotLeaveNow(TimestampTz now)
 void
 SnapshotLeaveMoved(void)
 {
-	if (own != NULL && MovedMuch() && ProcessIsOurs())
-		Take(GetCurrentTimestamp());
+	TimestampTz now;
+
+	if (own == NULL || !MovedMuch())
+		return;
+	now = GetCurrentTimestamp();
+	if (now >= cheap_again)
+		SnapshotLeaveNow(now);
 }
 
 bool

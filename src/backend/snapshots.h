@@ -3,8 +3,8 @@
  * snapshots.h
  *	  The contexts of each process as they were when it was last seen.
  *
- * A process that is idle cannot be asked for its contexts.  So each one leaves
- * them in shared memory at the end of a transaction.
+ * A process that is stopped or hangs cannot be asked for its contexts.  So each one
+ * leaves them in shared memory now and then, and when it is asked what it holds.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,7 +17,7 @@
 
 #include "datatype/timestamp.h"
 
-/* Bytes of a snapshot: room for some 60 contexts with short identifiers. */
+/* Bytes of a snapshot: room for some 20 contexts, and for 20 names of others. */
 #define SNAPSHOT_SIZE 8192
 
 /* For shared_memory.c. */
@@ -28,8 +28,8 @@ extern void SnapshotsAttach(void *memory, bool anew);
 extern void SnapshotsBegin(int slot);
 
 /*
- * Leave a snapshot at the end of a transaction, unless it would be much like the
- * last one; or in any case.  Allocates nothing.
+ * Leave a snapshot at the end of a transaction, unless the last is not old; or in any
+ * case.  Allocates nothing.
  */
 extern void SnapshotLeave(TimestampTz now);
 extern void SnapshotLeaveNow(TimestampTz now);

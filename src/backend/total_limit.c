@@ -45,6 +45,7 @@
 #include "backend/counters.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
+#include "backend/usage.h"
 #include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/shared_memory.h"

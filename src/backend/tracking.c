@@ -22,8 +22,8 @@
  * nothing of that is done: only the high-water mark of the statement at the top
  * is begun and ended.
  *
- * Memory of contexts that are not arenas, such as those of sorts, is looked at
- * when ExecutorEnd is called: up to then most statements hold what they took.
+ * Memory of contexts that are not arenas, such as those of sorts, is looked at when a
+ * statement begins and ends, and while it runs as it grows, see limits.c.
  *
  * What failed is told when the transaction or subtransaction is rolled back,
  * where it is safe to take locks and log.
@@ -45,8 +45,10 @@
 
 #include "backend/hooks.h"
 #include "backend/limit_setting.h"
+#include "backend/limits.h"
 #include "backend/maintenance_memory.h"
 #include "backend/peak_log.h"
+#include "backend/planning.h"
 #include "backend/statements.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
@@ -56,26 +58,28 @@
 #include "backend/workers.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
+#include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
 typedef struct Statement
 {
-	struct Statement *next; /* alive, or spare */
-	QueryDesc *query;		/* NULL if it is not the executor's */
-	StatementKey key;		/* queryid is 0 if it is not to be recorded */
-	bool resumed;			/* ever */
-	bool told;				/* recorded, or among those that failed */
-	bool at_top;			/* on the outermost level */
-	bool ending;			/* ExecutorEnd runs */
-	bool forgotten;			/* and the executor's memory is gone */
+	struct Statement *next;	  /* alive, or spare */
+	struct Statement **link;  /* where it is linked while it is alive */
+	struct Level *running_on; /* NULL while it does not run */
+	QueryDesc *query;		  /* NULL if it is not the executor's */
+	StatementKey key;		  /* queryid is 0 if it is not to be recorded */
+	bool resumed;			  /* ever */
+	bool told;				  /* recorded, or among those that failed */
+	bool at_top;			  /* on the outermost level */
+	bool ending;			  /* ExecutorEnd runs */
+	bool forgotten;			  /* and the executor's memory is gone */
 
 	UsageMark mark; /* open while it runs */
-	Size in_use;	/* of the process when it was resumed */
+	Size contexts;	/* of the process when it was resumed, in bytes */
 	UsageCounters from;
 
 	Size held; /* bytes that it had when it was resumed */
 	Size peak;
-	Size others_peak; /* bytes of contexts that are not arenas */
 	Size workers_peak;
 	UsageCounters counters;
 
@@ -99,6 +103,9 @@ typedef struct Failure
 
 #define MAX_FAILURES 16 /* more at a time are not told of */
 
+/* Who holds so much in contexts that are no arenas when it ends is worth a look at all. */
+#define MUCH_ELSEWHERE ((Size) 256 << 10)
+
 int goarena_track_statements = TRACK_STATEMENTS_OFF;
 
 static bool may_track = false; /* preloaded, so that there is a table */
@@ -115,7 +122,7 @@ static int num_failures = 0;
 
 static UsageCounters workers_counters; /* of all parallel workers of this leader */
 static bool had_workers = false;	   /* else they are zero */
-static Size worker_others_peak = 0;	   /* of this parallel worker */
+static Size worker_base = 0;		   /* what contexts held when this parallel worker began */
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
@@ -133,8 +140,11 @@ static ProcessUtility_hook_type next_utility = NULL;
 void
 AssignTrackStatements(int newval, void *extra)
 {
-	if (may_track && newval != TRACK_STATEMENTS_OFF)
+	if (newval == TRACK_STATEMENTS_OFF)
+		return;
+	if (may_track)
 		EnableQueryId();
+	OthersWatch();
 }
 
 /*
@@ -186,8 +196,9 @@ Pause(Level *at)
 	Size peak;
 
 	TakeWorkers();
+	statement->running_on = NULL;
 	UsageMarkClose(&statement->mark);
-	peak = statement->held + statement->mark.peak - statement->in_use;
+	peak = statement->held + statement->mark.peak - statement->contexts;
 	statement->peak = Max(statement->peak, peak);
 	if (statement->key.queryid != 0)
 	{
@@ -200,17 +211,16 @@ Pause(Level *at)
 }
 
 /*
- * ArenasIn
- *		Bytes of a context and those below that are arenas.
+ * HeldBelow
+ *		Bytes of a context and those below.
  */
 static Size
-ArenasIn(MemoryContext context)
+HeldBelow(MemoryContext context)
 {
 	Size size = 0;
 
 	context_walk_foreach (walk, context)
-		if (MemoryContextIsArena(walk.context))
-			size += walk.context->mem_allocated;
+		size += walk.context->mem_allocated;
 	return size;
 }
 
@@ -229,14 +239,18 @@ Resume(Statement *statement)
 		Pause(level);
 	TakeWorkers(); /* what failed statements left */
 	level->running = statement;
+	statement->running_on = level;
+	UsageMeasureOthersIfCheap();
 	if (statement->resumed && statement->query != NULL)
-		statement->held = ArenasIn(statement->query->estate->es_query_cxt);
-	statement->in_use = process_heap.in_use;
+		statement->held = HeldBelow(statement->query->estate->es_query_cxt);
+	else if (!statement->resumed && statement->at_top)
+		statement->held = PlanningHeld();
+	statement->contexts = UsageContexts();
 	UsageMarkOpen(&statement->mark);
 	if (statement->key.queryid != 0)
 		ReadCounters(&statement->from);
 	if (level->outer == NULL)
-		PeakLogResume(statement->in_use - Min(statement->held, statement->in_use),
+		PeakLogResume(statement->contexts - Min(statement->held, statement->contexts),
 					  !statement->resumed);
 	statement->resumed = true;
 }
@@ -248,9 +262,8 @@ Resume(Statement *statement)
 static void
 Stop(Statement *statement)
 {
-	for (Level *l = level; l != NULL; l = l->outer)
-		if (l->running == statement)
-			Pause(l);
+	if (statement->running_on != NULL)
+		Pause(statement->running_on);
 }
 
 /*
@@ -274,6 +287,16 @@ Unwatched(void)
 {
 	return goarena_track_statements == TRACK_STATEMENTS_OFF && goarena_log_peak < 0 &&
 		   alive == NULL && level == &outermost;
+}
+
+/*
+ * PlanIsWanted
+ *		Is it a statement at the top that is planned, and will it be watched?
+ */
+static bool
+PlanIsWanted(void)
+{
+	return AtTop() && !Unwatched();
 }
 
 static void
@@ -335,7 +358,7 @@ static StatementUse
 TotalUse(const Statement *statement)
 {
 	StatementUse use = {
-		.peak = statement->peak + statement->others_peak + statement->workers_peak,
+		.peak = statement->peak + statement->workers_peak,
 		.counters = statement->counters,
 	};
 
@@ -413,21 +436,6 @@ Fail(Statement *statement)
 }
 
 /*
- * Find
- *		The statement of a QueryDesc, or NULL.  As its callers use setjmp, it is
- *		not inlined.
- */
-static pg_noinline Statement *
-Find(const QueryDesc *query)
-{
-	Statement *statement = alive;
-
-	while (statement != NULL && statement->query != query)
-		statement = statement->next;
-	return statement;
-}
-
-/*
  * Take
  *		Begin a statement of the executor.  NULL if there is no need to, or no
  *		memory.  Not inlined, like Find.
@@ -449,6 +457,9 @@ Take(QueryDesc *query)
 		return NULL;
 	Begin(statement, query, (int64) query->plannedstmt->queryId, at_top);
 	statement->next = alive;
+	statement->link = &alive;
+	if (alive != NULL)
+		alive->link = &statement->next;
 	alive = statement;
 	return statement;
 }
@@ -462,7 +473,6 @@ static void
 Forget(void *arg)
 {
 	Statement *statement = arg;
-	Statement **link = &alive;
 
 	if (statement->ending)
 	{
@@ -470,26 +480,11 @@ Forget(void *arg)
 		return;
 	}
 	Stop(statement);
-	while (*link != statement)
-		link = &(*link)->next;
-	*link = statement->next;
+	*statement->link = statement->next;
+	if (statement->next != NULL)
+		statement->next->link = statement->link;
 	statement->next = spare;
 	spare = statement;
-}
-
-/*
- * OthersIn
- *		Bytes of a context and those below that are not arenas.
- */
-static Size
-OthersIn(MemoryContext context)
-{
-	Size size = 0;
-
-	context_walk_foreach (walk, context)
-		if (!MemoryContextIsArena(walk.context))
-			size += walk.context->mem_allocated;
-	return size;
 }
 
 /*
@@ -499,32 +494,60 @@ OthersIn(MemoryContext context)
 static Size
 PeakSoFar(const Statement *statement)
 {
-	Size now = statement->held + Max(statement->mark.peak, process_heap.peak) - statement->in_use;
+	Size now = statement->held + UsageMarkPeak(&statement->mark) - statement->contexts;
 
-	return Max(statement->peak, now) + statement->others_peak + statement->workers_peak;
+	return Max(statement->peak, now) + statement->workers_peak;
 }
 
 /*
- * NoteOthers
- *		A plan has run, and holds its memory still.  What is not arenas there
- *		belongs to all statements that run, also if the plan is not that of one:
- *		EXPLAIN runs such.
+ * Find
+ *		The statement of a QueryDesc, or NULL: the callback that forgets it has it, so
+ *		this takes no longer where there are ten thousand cursors.  As its callers use
+ *		setjmp, it is not inlined.
+ */
+static pg_noinline Statement *
+Find(const QueryDesc *query)
+{
+	const MemoryContextCallback *callback = NULL;
+
+	if (alive != NULL && query->estate != NULL)
+		callback = query->estate->es_query_cxt->reset_cbs;
+	for (; callback != NULL; callback = callback->next)
+		if (callback->func == Forget)
+			return callback->arg;
+	return NULL;
+}
+
+/*
+ * LookBeforeEnd
+ *		A statement has run, or failed, and holds its memory still: look what contexts
+ *		hold that are no arenas, and which are the largest.
  */
 static void
-NoteOthers(const QueryDesc *query)
+LookBeforeEnd(void)
 {
-	Size others;
-
-	if (query->estate == NULL)
-		return;
 	TakeWorkers();
-	others = OthersIn(query->estate->es_query_cxt);
-	for (Level *l = level; l != NULL; l = l->outer)
-		if (l->running != NULL)
-			l->running->others_peak = Max(l->running->others_peak, others);
-	worker_others_peak = Max(worker_others_peak, others);
+	UsageMeasureOthersIfCheap();
 	if (level == &outermost && level->running != NULL)
 		PeakLogAtEnd(PeakSoFar(level->running));
+}
+
+/*
+ * HoldsMuchElsewhere
+ *		Has a plan that nobody watches much memory in contexts that are no arenas, as a
+ *		sort has?
+ */
+static bool
+HoldsMuchElsewhere(const QueryDesc *query)
+{
+	Size size = 0;
+
+	if (query->estate == NULL)
+		return false;
+	context_walk_foreach (walk, query->estate->es_query_cxt)
+		if (!MemoryContextIsArena(walk.context))
+			size += walk.context->mem_allocated;
+	return size >= MUCH_ELSEWHERE;
 }
 
 static void
@@ -543,6 +566,11 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 	Level inner;
 
 	LimitSettingAtStatement();
+	if (unlikely(IsParallelWorker()) && worker_base == 0)
+	{
+		UsageMeasureOthers();
+		worker_base = UsageContexts();
+	}
 	if (likely(Unwatched()))
 	{
 		if (depth == 0)
@@ -637,7 +665,7 @@ RunOnLevel(EXECUTOR_RUN_PARAMETERS)
 	PG_CATCH();
 	{
 		LeaveLevel(&inner);
-		NoteOthers(queryDesc);
+		LookBeforeEnd();
 		if (statement != NULL)
 			Fail(statement);
 		PG_RE_THROW();
@@ -751,7 +779,7 @@ EndWatched(QueryDesc *queryDesc)
 		Resume(statement);
 		statement->ending = true;
 	}
-	NoteOthers(queryDesc);
+	LookBeforeEnd();
 	PG_TRY();
 	{
 		CallEnd(queryDesc);
@@ -782,6 +810,8 @@ TrackEnd(QueryDesc *queryDesc)
 {
 	if (likely(Unwatched()))
 	{
+		if (depth == 0 && HoldsMuchElsewhere(queryDesc))
+			UsageMeasureOthers();
 		CallEnd(queryDesc);
 		UsageStatementEnd(queryDesc);
 	}
@@ -884,12 +914,14 @@ RunUtilityOnLevel(UTILITY_PARAMETERS)
 	PG_CATCH();
 	{
 		LeaveLevel(&inner);
+		LookBeforeEnd();
 		if (tracked)
 			Fail(&statement);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	LeaveLevel(&inner);
+	LookBeforeEnd();
 	if (tracked)
 		Complete(&statement);
 }
@@ -956,7 +988,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
 			UsageReadCounters(&counters);
-			WorkersReport(UsageProcessPeak() + worker_others_peak, &counters);
+			WorkersReport(UsageContextsPeak() - Min(worker_base, UsageContextsPeak()), &counters);
 			break;
 		default:
 			break;
@@ -1016,4 +1048,5 @@ TrackingInit(void)
 	RegisterXactCallback(AtTransactionEnd, NULL);
 	RegisterSubXactCallback(AtSubTransactionEnd, NULL);
 	PeakLogInit();
+	PlanningInit(PlanIsWanted);
 }

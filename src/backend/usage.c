@@ -15,7 +15,13 @@
 #include "backend/usage.h"
 #include "mcxt/process_heap.h"
 
+/* With so much more, or an eighth, what contexts that are no arenas hold is looked at again. */
+#define OTHERS_STEP ((Size) 256 << 10)
+
+static Size others = 0;		  /* bytes of contexts that are no arenas, as last found */
+static Size others_grown = 0; /* what they took since */
 static Size process_peak = 0;
+static Size contexts_peak = 0;
 static Size transaction_peak = 0;
 static Size statement_peak = 0; /* of the last one at the top level */
 static UsageMark *innermost = NULL;
@@ -29,36 +35,107 @@ static const void *top_statement;
  */
 static bool transaction_ended = false;
 
+void (*usage_others_changed)(void) = NULL;
+
+Size
+UsageContexts(void)
+{
+	return process_heap.in_use + others;
+}
+
+Size
+UsageHeld(void)
+{
+	return (process_heap_ready ? ga_heap_held(&process_heap) : 0) + others + others_grown;
+}
+
 /*
- * Fold
- *		Raise all marks to the heap's peak, and begin a new one.  An outer mark
- *		is never below an inner one.
+ * usage_held_surely
+ *		Without what contexts that are no arenas may have given back.
+ */
+static Size
+usage_held_surely(void)
+{
+	return UsageHeld() - others_grown;
+}
+
+/*
+ * usage_fold
+ *		Raise all marks to the heap's peak, and begin a new one.  Marks that are open
+ *		inside of others pass theirs on when they are closed.
  */
 static void
-Fold(void)
+usage_fold(void)
 {
-	Size peak = process_heap.peak;
+	Size peak = process_heap.peak + others;
+	Size held = Max(peak + process_heap.metadata.mapped, usage_held_surely());
 
-	for (UsageMark *mark = innermost; mark != NULL && mark->peak < peak; mark = mark->outer)
-		mark->peak = peak;
-	transaction_peak = Max(transaction_peak, peak);
-	process_peak = Max(process_peak, peak);
+	if (innermost != NULL)
+	{
+		innermost->peak = Max(innermost->peak, peak);
+		innermost->held = Max(innermost->held, held);
+	}
+	transaction_peak = Max(transaction_peak, held);
+	process_peak = Max(process_peak, held);
+	contexts_peak = Max(contexts_peak, peak);
 	process_heap.peak = process_heap.in_use;
+}
+
+void
+UsageNoteOthers(Size bytes)
+{
+	others_grown = 0;
+	if (bytes == others)
+		return;
+	usage_fold();
+	others = bytes;
+	usage_fold();
+	if (usage_others_changed != NULL)
+		usage_others_changed();
+}
+
+bool
+UsageOthersGrew(Size bytes)
+{
+	others_grown += bytes;
+	return others_grown >= Max(OTHERS_STEP, others / 8);
 }
 
 void
 UsageMarkOpen(UsageMark *mark)
 {
-	Fold();
+	usage_fold();
 	if (unlikely(transaction_ended))
 	{
 		transaction_ended = false;
-		transaction_peak = process_heap.in_use;
+		transaction_peak = usage_held_surely();
 	}
 	mark->outer = innermost;
-	mark->peak = process_heap.in_use;
+	mark->peak = UsageContexts();
+	mark->held = usage_held_surely();
 	mark->open = true;
 	innermost = mark;
+}
+
+/*
+ * usage_close_innermost
+ *		What the innermost mark saw, the one outside of it saw, too.
+ */
+static void
+usage_close_innermost(void)
+{
+	UsageMark *mark = innermost;
+
+	Assert(mark != NULL);
+	mark->open = false;
+	innermost = mark->outer;
+	if (innermost == NULL)
+	{
+		statement_peak = mark->held;
+		return;
+	}
+	innermost->peak = Max(innermost->peak, mark->peak);
+	innermost->held = Max(innermost->held, mark->held);
 }
 
 void
@@ -66,15 +143,22 @@ UsageMarkClose(UsageMark *mark)
 {
 	if (!mark->open)
 		return;
-	Fold();
-	do
-	{
-		Assert(innermost != NULL);
-		innermost->open = false;
-		innermost = innermost->outer;
-	} while (mark->open);
-	if (innermost == NULL)
-		statement_peak = mark->peak;
+	usage_fold();
+	while (mark->open)
+		usage_close_innermost();
+}
+
+Size
+UsageMarkPeak(const UsageMark *mark)
+{
+	Size peak = mark->peak;
+
+	if (!mark->open)
+		return peak;
+	usage_fold();
+	for (const UsageMark *inner = innermost; inner != mark->outer; inner = inner->outer)
+		peak = Max(peak, inner->peak);
+	return peak;
 }
 
 void
@@ -102,28 +186,35 @@ UsageStatementEnd(const void *statement)
 Size
 UsageStatementPeak(void)
 {
-	UsageMark *mark = innermost;
+	Size held = 0;
 
-	Fold();
-	if (mark == NULL)
+	usage_fold();
+	if (innermost == NULL)
 		return statement_peak;
-	while (mark->outer != NULL)
-		mark = mark->outer;
-	return mark->peak;
+	for (const UsageMark *mark = innermost; mark != NULL; mark = mark->outer)
+		held = Max(held, mark->held);
+	return held;
 }
 
 Size
 UsageTransactionPeak(void)
 {
-	Fold();
+	usage_fold();
 	return transaction_peak;
 }
 
 Size
 UsageProcessPeak(void)
 {
-	Fold();
+	usage_fold();
 	return process_peak;
+}
+
+Size
+UsageContextsPeak(void)
+{
+	usage_fold();
+	return contexts_peak;
 }
 
 void
@@ -173,7 +264,7 @@ AtTransactionEnd(XactEvent event, void *arg)
 		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT ||
 		event == XACT_EVENT_PREPARE)
 	{
-		Fold();
+		usage_fold();
 		transaction_ended = true;
 	}
 }

@@ -9,9 +9,11 @@
  * lowered to what is in use then.  So nothing is done while memory is allocated
  * beyond the engine's one comparison, and marks may be nested to any depth.
  *
- * What counts is in_use, what arenas are charged for, of the whole process: a
- * statement's mark takes in what was in use before it.  What the statement
- * added to it is the difference to in_use at its beginning.
+ * What contexts hold counts: what arenas are charged for, and what contexts that are
+ * no arenas had when that was last looked at.  A statement's mark takes in what was
+ * held before it; what the statement added is the difference to its beginning.  For
+ * others to see there is besides what the whole process holds (see UsageHeld), with
+ * memory that is kept for later.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,7 +28,8 @@
 typedef struct UsageMark
 {
 	struct UsageMark *outer; /* the mark opened before it, or NULL */
-	Size peak;				 /* highest in_use so far, as of the last fold */
+	Size peak;				 /* most that contexts held so far, as of the last fold */
+	Size held;				 /* most that the process held */
 	bool open;
 } UsageMark;
 
@@ -65,13 +68,41 @@ extern void UsageStatementContinue(const void *statement);
 extern void UsageStatementEnd(const void *statement);
 
 /*
- * The highest in_use in bytes of the statement at the top level that is running,
- * or else the last one; of the transaction, or else the last one; and of the
- * process since it began.
+ * The most bytes that the process held while the statement at the top level ran that
+ * is running, or else the last one; in the transaction, or else the last one; and
+ * since it began.
  */
 extern Size UsageStatementPeak(void);
 extern Size UsageTransactionPeak(void);
 extern Size UsageProcessPeak(void);
+
+/*
+ * Bytes that this process holds: memory of arenas, with that of chunks not in
+ * use, the engine's own data, and what contexts that are no arenas had when
+ * that was last looked at, and took since then if there is a limit.  A few
+ * loads; may be called in a signal handler.
+ */
+extern Size UsageHeld(void);
+
+/* Bytes that contexts hold. */
+extern Size UsageContexts(void);
+
+/* The most bytes that they held since this process began, and while a mark is open. */
+extern Size UsageContextsPeak(void);
+extern Size UsageMarkPeak(const UsageMark *mark);
+
+/*
+ * Contexts that are no arenas have just been found to hold this many bytes.  Then
+ * usage_others_changed is called, if anything is there.
+ */
+extern void UsageNoteOthers(Size bytes);
+extern void (*usage_others_changed)(void);
+
+/*
+ * They took so many bytes since.  True if they should be looked at again: what they
+ * gave back meanwhile is not known.
+ */
+extern bool UsageOthersGrew(Size bytes);
 
 /* Some hundred instructions, so not for the way of each allocation. */
 extern void UsageReadCounters(UsageCounters *counters);

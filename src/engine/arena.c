@@ -789,13 +789,13 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 
 /*
  * add_usage
- *		Of a span, only the pages it was given count, not what it could grow to.
+ *		Only pages that were given count, not what a chunk or a span has room for.
  */
 static void
 add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
 {
 	usage->chunks++;
-	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->size;
+	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->touched;
 	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start;
 }
 
@@ -811,7 +811,9 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 		add_usage(arena, ga_container(ga_chunk, link, link), usage);
 
 	usage->used_bytes -= arena->free_bytes + arena->delayed_bytes + arena->lost_bytes;
-	usage->free_bytes = arena->free_bytes + (arena->end - arena->ptr);
+	usage->free_bytes = arena->free_bytes;
+	if (arena->active != NULL)
+		usage->free_bytes += arena->active->base + arena->active->touched - arena->ptr;
 	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
 	usage->free_objects = ga_free_list_objects(arena);
 }

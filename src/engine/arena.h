@@ -322,13 +322,13 @@ extern ga_free_result ga_arena_check_object(const ga_arena *arena, const void *o
  */
 extern void *ga_arena_realloc(ga_arena *arena, void *object, size_t size);
 
-/* How an arena's address space is used, in bytes.  */
+/* How the pages that an arena may have are used, in bytes. */
 typedef struct ga_arena_usage
 {
 	size_t chunks;		 /* number of chunks and spans */
-	size_t chunk_bytes;	 /* address space of chunks, pages of spans */
+	size_t chunk_bytes;	 /* pages of chunks and spans, the sum of the next three */
 	size_t used_bytes;	 /* live objects, with headers */
-	size_t free_bytes;	 /* on free lists, and the rest of the active chunk */
+	size_t free_bytes;	 /* on free lists, and left of the active chunk */
 	size_t dead_bytes;	 /* of earlier lives, delayed, or left over in full chunks */
 	size_t free_objects; /* number of objects on free lists */
 } ga_arena_usage;

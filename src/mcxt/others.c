@@ -18,7 +18,9 @@
  * Objects that grow are only refused beforehand: the caller would be left with
  * a pointer to where the object was.
  *
- * Without a limit nothing of this is in place, and once it is, it stays.
+ * The same tells how much these contexts take where somebody wants to know of single
+ * statements.  Without a limit and without that nothing of this is in place, and
+ * once it is, it stays.
  *
  * Copyright (c) 2026, goarena contributors
  *

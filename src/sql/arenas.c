@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arenas.c
- *	  goarena_arenas(): the memory contexts of a process that are arenas.
+ *	  goarena_arenas(): the memory contexts of a process.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,31 +26,30 @@
 SQL_FUNCTION(goarena_arenas);
 SQL_FUNCTION(goarena_arenas_of);
 
-/* Those of another process have its age as well. */
-#define ARENAS_COLUMNS	  12
-#define ARENAS_OF_COLUMNS 13
+/* The columns of goarena_arenas(pid); the other one has all but the last, age. */
+#define ARENAS_OF_COLUMNS 16
 
 /* One day is long enough to wait. */
 #define MAX_TIMEOUT_SECONDS 86400.0
 
 /*
- * CopyArenas
- *		Copy what the rows need; at most as many as there is room for.
+ * CopyContexts
+ *		Copy what the rows need: while rows are put, memory is allocated.
  */
-static int
-CopyArenas(ContextRow *rows, int room)
+static ContextRow *
+CopyContexts(Size *count)
 {
-	int count = 0;
+	ContextRow *rows;
+	Size room = 0;
 
 	context_walk_foreach (walk, TopMemoryContext)
-	{
-		if (!MemoryContextIsArena(walk.context))
-			continue;
-		if (count == room)
-			break;
-		ContextRowOf(walk.context, walk.level, &rows[count++]);
-	}
-	return count;
+		room++;
+	rows = palloc_extended(sizeof(ContextRow) * room, MCXT_ALLOC_HUGE);
+	*count = 0;
+	context_walk_foreach (walk, TopMemoryContext)
+		if (*count < room)
+			ContextRowOf(walk.context, walk.level, &rows[(*count)++]);
+	return rows;
 }
 
 static const char *
@@ -83,47 +82,104 @@ IdentDatum(const char *ident)
 }
 
 /*
+ * AgeOf
+ *		How old a snapshot of that time is; NULL for 0.
+ */
+static const Interval *
+AgeOf(TimestampTz at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (at == 0)
+		return NULL;
+	return DatumGetIntervalP(DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
+												 TimestampTzGetDatum(Min(at, now))));
+}
+
+/*
  * NameDatum
- *		The last row of another process may be a sum over so many contexts.
+ *		The last row of another process may be the sum of contexts of several names.
  */
 static Datum
 NameDatum(const ContextRow *row)
 {
-	if (row->id == 0)
-		return CStringGetTextDatum(psprintf("%d more contexts", row->level));
+	if (row->name == NULL)
+		return CStringGetTextDatum(psprintf(UINT64_FORMAT " more contexts", row->contexts));
 	return ForeignTextDatum(row->name);
 }
 
 /*
- * FillArena
- *		The columns of both functions.  An identifier can be the text of a statement
- *		that a function prepared with the rights of its owner, so it takes what
- *		pg_backend_memory_contexts takes.
+ * PutContext
+ *		Put a row, of a snapshot of this age, if it is one.  An identifier can be the text of a statement that a function prepared with the rights of its
+ *		owner, so it takes what pg_backend_memory_contexts takes.
  */
 static void
-FillArena(const ContextRow *row, bool with_ident, Datum *values, bool *nulls)
+PutContext(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const Interval *age)
 {
-	bool sum = row->id == 0;
-	int i = 0;
+	bool arena = row->type == CONTEXT_ARENA;
+	bool one = row->contexts == 1 && row->name != NULL;
+	const char *type = ContextTypeName(row->type);
+	Datum values[ARENAS_OF_COLUMNS] = {0};
+	bool nulls[ARENAS_OF_COLUMNS] = {false};
 
-	nulls[i] = sum;
-	values[i++] = BytesDatum(row->id);
-	values[i++] = NameDatum(row);
-	nulls[i] = !with_ident || row->ident == NULL;
-	values[i] = nulls[i] ? (Datum) 0 : IdentDatum(row->ident);
-	i++;
-	nulls[i] = row->parent == NULL;
-	values[i++] = row->parent == NULL ? (Datum) 0 : ForeignTextDatum(row->parent);
-	nulls[i] = sum;
-	values[i++] = Int32GetDatum(row->level);
-	values[i++] = BytesDatum(row->chunks);
-	values[i++] = BytesDatum(row->used_bytes);
-	values[i++] = BytesDatum(row->free_bytes);
-	values[i++] = BytesDatum(row->dead_bytes);
-	values[i++] = BytesDatum(row->allocs);
-	values[i++] = BytesDatum(row->resets);
-	nulls[i] = sum;
-	values[i++] = CStringGetTextDatum(ModeName(row->mode));
+	nulls[0] = row->name == NULL;
+	values[0] = BytesDatum(row->id);
+	values[1] = NameDatum(row);
+	nulls[2] = !with_ident || row->ident == NULL;
+	if (!nulls[2])
+		values[2] = IdentDatum(row->ident);
+	nulls[3] = row->parent == NULL;
+	if (!nulls[3])
+		values[3] = ForeignTextDatum(row->parent);
+	nulls[4] = !one;
+	values[4] = Int32GetDatum(row->level);
+	values[5] = BytesDatum(row->chunks);
+	values[6] = BytesDatum(row->used_bytes);
+	values[7] = BytesDatum(row->free_bytes);
+	values[8] = BytesDatum(row->dead_bytes);
+	nulls[9] = nulls[10] = one && !arena;
+	values[9] = BytesDatum(row->allocs);
+	values[10] = BytesDatum(row->resets);
+	nulls[11] = !one || !arena;
+	values[11] = CStringGetTextDatum(ModeName(row->mode));
+	nulls[12] = type == NULL;
+	if (type != NULL)
+		values[12] = CStringGetTextDatum(type);
+	values[13] = BytesDatum(row->contexts);
+	values[14] = BytesDatum(row->held_bytes);
+	nulls[15] = age == NULL;
+	values[15] = IntervalPGetDatum(age);
+	PutRow(rows, values, nulls);
+}
+
+static void
+PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
+{
+	bool with_idents = MayReadAll();
+	const Interval *age = AgeOf(at);
+	ContextRow row;
+	Size offset = 0;
+
+	while (ContextsNext(packed, &offset, &row))
+		PutContext(rows, &row, with_idents, age);
+}
+
+/*
+ * PutOwn
+ *		A process need not ask itself, and has a row for each context.
+ */
+static void
+PutOwn(ReturnSetInfo *rows)
+{
+	bool with_idents = MayReadAll();
+	Size count;
+	ContextRow *contexts = CopyContexts(&count);
+
+	for (Size i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		PutContext(rows, &contexts[i], with_idents, NULL);
+	}
 }
 
 /*
@@ -132,71 +188,9 @@ FillArena(const ContextRow *row, bool with_ident, Datum *values, bool *nulls)
 Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
-	bool with_idents = MayReadAll();
-	ReturnSetInfo *rows;
-	ContextRow *snapshot;
-	int room;
-	int count;
-
 	RequireActive();
-	rows = BeginRows(fcinfo);
-	room = (int) process_heap.arenas.count + 8;
-	snapshot = palloc(sizeof(ContextRow) * room);
-	count = CopyArenas(snapshot, room);
-	for (int i = 0; i < count; i++)
-	{
-		Datum values[ARENAS_COLUMNS];
-		bool nulls[ARENAS_COLUMNS] = {false};
-
-		FillArena(&snapshot[i], with_idents, values, nulls);
-		PutRow(rows, values, nulls);
-	}
+	PutOwn(BeginRows(fcinfo));
 	return (Datum) 0;
-}
-
-/*
- * AgeDatum
- *		How old a snapshot is.
- */
-static Datum
-AgeDatum(TimestampTz now, TimestampTz at)
-{
-	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
-							   TimestampTzGetDatum(Min(at, now)));
-}
-
-static void
-PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	bool with_idents = MayReadAll();
-	ContextRow row;
-	Size offset = 0;
-
-	while (ContextsNext(packed, &offset, &row))
-	{
-		Datum values[ARENAS_OF_COLUMNS];
-		bool nulls[ARENAS_OF_COLUMNS] = {false};
-
-		FillArena(&row, with_idents, values, nulls);
-		nulls[ARENAS_COLUMNS] = at == 0;
-		values[ARENAS_COLUMNS] = at == 0 ? (Datum) 0 : AgeDatum(now, at);
-		PutRow(rows, values, nulls);
-	}
-}
-
-/*
- * PutOwn
- *		A process need not ask itself.
- */
-static void
-PutOwn(ReturnSetInfo *rows)
-{
-	Size size = 64 * 1024 + process_heap.arenas.count * (sizeof(ContextRow) + 2 * IDENT_LENGTH);
-	void *packed = palloc_extended(size, MCXT_ALLOC_HUGE);
-
-	ContextsPack(packed, size);
-	PutPacked(rows, packed, 0);
 }
 
 static int64

@@ -18,7 +18,7 @@ use Test::More;
 my @contexts = qw(CacheMemoryContext MessageContext TopPortalContext TopMemoryContext
   ErrorContext PostmasterContext);
 my $names = join(', ', map { "'$_'" } @contexts);
-my $which = "SELECT string_agg(DISTINCT name, ' ' ORDER BY name) FROM goarena_arenas() WHERE name IN ($names)";
+my $which = "SELECT string_agg(DISTINCT name, ' ' ORDER BY name) FROM goarena_arenas() WHERE type = 'arena' AND name IN ($names)";
 
 #
 # Not preloaded
@@ -65,9 +65,9 @@ my $before = ask($session, 'SELECT sum(total_bytes) FROM pg_backend_memory_conte
 ask($session, "LOAD 'goarena'");
 is(ask($session, 'SELECT goarena_check() IS NULL'),
 	't', 'LOAD: functions work at once');
-is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE name = 'ExecutorState'"),
+is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState'"),
 	't', 'LOAD: new contexts are arenas');
-is(ask($session, "SELECT string_agg(name, ',') FROM goarena_arenas() WHERE name IN ($names) AND name <> 'MessageContext'"),
+is(ask($session, "SELECT string_agg(name, ',') FROM goarena_arenas() WHERE type = 'arena' AND name IN ($names) AND name <> 'MessageContext'"),
 	'', 'LOAD: contexts that hold memory are not');
 is(ask($session, 'MOVE 80 FROM c; FETCH 5 FROM c'),
 	join("\n", map { $_ x 1000 } 91 .. 95),
@@ -106,7 +106,7 @@ end_session($session);
 	local $ENV{PGOPTIONS} =
 	  '-c session_preload_libraries=goarena -c goarena.quarantine=strict -c goarena.quarantine_sample_rate=1';
 	is( $plain->safe_psql('postgres',
-			"SELECT DISTINCT quarantine FROM goarena_arenas() WHERE name IN ('PortalContext', 'ExecutorState')"),
+			"SELECT DISTINCT quarantine FROM goarena_arenas() WHERE type = 'arena' AND name IN ('PortalContext', 'ExecutorState')"),
 		'strict',
 		'session_preload_libraries: contexts of the session are arenas');
 	is( $plain->safe_psql('postgres', q{
@@ -200,7 +200,7 @@ my $single = '';
 IPC::Run::run [
 	'postgres', '--single', '-F', '-D', $node->data_dir, 'postgres' ],
   '<', \q{SELECT count(*) AS n FROM (SELECT md5(i::text) FROM generate_series(1, 1000) i ORDER BY 1) s
-SELECT quarantine, count(*) > 0 AS some FROM goarena_arenas() WHERE name = 'ExecutorState' GROUP BY 1
+SELECT quarantine, count(*) > 0 AS some FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState' GROUP BY 1
 CREATE TABLE made_alone AS SELECT generate_series(1, 1000) AS i
 SELECT chunks_freed > 0 AS freed FROM goarena_sweep()
 SELECT goarena_check() IS NULL AS in_order
@@ -249,7 +249,7 @@ is(ask($session, 'SELECT goarena_release()'), '0', 'enabled = off: nothing to re
 is(ask($session, 'SELECT test_create()'),
 	't', 'enabled = off: the C interface makes arenas nevertheless');
 ask($session, 'SET goarena.enabled = on');
-is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE name = 'ExecutorState'"),
+is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState'"),
 	't', 'enabled = on: from now on');
 in_order($session, 'enabled = on: all in order');
 end_session($session);

@@ -35,7 +35,7 @@ sub logged
 	my $statement =
 	  qr/LOG:  statement used (\d+) kB of memory at its peak(?:, (\d+) kB of it in parallel workers)?\n/;
 	my $detail =
-	  qr/.*DETAIL:  Largest memory contexts of the process when (\d+) kB were in use: (.*)\.\n/;
+	  qr/.*DETAIL:  Largest memory contexts of the process when the statement held (\d+) kB: (.*)\.\n/;
 	while ($log =~ /$statement$detail(?:.*STATEMENT:  (.*)\n)?/g)
 	{
 		push @found, { peak => $1, workers => $2 // 0, at => $3, contexts => $4, statement => $5 // '' };

@@ -173,7 +173,7 @@ usage_adds_up(void **state)
 		objects[i] = alloc(&arena, 100);
 	usage = usage_of(&arena);
 	assert_int_equal(usage.chunks, 1);
-	assert_int_equal(usage.chunk_bytes, arena.active->size);
+	assert_int_equal(usage.chunk_bytes, 4 * KB);
 	assert_int_equal(usage.used_bytes, 4 * (104 + HEADER));
 	assert_int_equal(usage.free_bytes, usage.chunk_bytes - usage.used_bytes);
 	assert_int_equal(usage.dead_bytes, 0);
@@ -186,18 +186,19 @@ usage_adds_up(void **state)
 	assert_int_equal(usage.dead_bytes, 0);
 
 	/* What is left of a full chunk is dead. */
-	dead = arena.end - arena.ptr;
+	dead = usage.chunk_bytes - (arena.ptr - arena.active->base);
 	(void) alloc(&arena, 8100);
 	usage = usage_of(&arena);
 	assert_int_equal(usage.chunks, 2);
 	assert_int_equal(usage.dead_bytes, dead);
 	assert_int_equal(usage.free_objects, 1);
 
-	/* Of a span, its pages count. */
+	/* Pages that were never touched are not held, and of a span, its pages count. */
 	(void) alloc(&arena, 40 * KB);
 	usage = usage_of(&arena);
 	assert_int_equal(usage.chunks, 3);
-	assert_int_equal(usage.chunk_bytes, 8 * KB + 16 * KB + 44 * KB);
+	assert_int_equal(arena.active->size, 16 * KB);
+	assert_int_equal(usage.chunk_bytes, 4 * KB + 12 * KB + 44 * KB);
 	assert_int_equal(usage.dead_bytes, dead);
 	assert_int_equal(usage.used_bytes + usage.free_bytes + usage.dead_bytes, usage.chunk_bytes);
 	ga_arena_destroy(&arena);

@@ -156,6 +156,11 @@ COMMENT ON FUNCTION test_other_types() IS 'are contexts of other types left as t
 
 -- others.c: contexts that are no arenas
 
+CREATE FUNCTION test_leak(context text, size bigint, count bigint) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_leak(text, bigint, bigint) IS
+'allocates in a context that outlives the statement: top, cache or transaction; or small: so many contexts are left';
+
 CREATE FUNCTION test_others(type text, size bigint, bytes bigint, flags text DEFAULT '') RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_others(text, bigint, bigint, text) IS

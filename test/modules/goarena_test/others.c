@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+PG_FUNCTION_INFO_V1(test_leak);
 PG_FUNCTION_INFO_V1(test_others);
 PG_FUNCTION_INFO_V1(test_malloc);
 
@@ -125,4 +126,33 @@ test_malloc(PG_FUNCTION_ARGS)
 		elog(ERROR, "malloc failed");
 	memset(kept, 'm', size);
 	PG_RETURN_VOID();
+}
+
+/*
+ * test_leak(context text, size bigint, count bigint) returns bigint
+ *		What an extension's function leaks into a context that lives too long.
+ */
+Datum
+test_leak(PG_FUNCTION_ARGS)
+{
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int64 count = PG_GETARG_INT64(2);
+	MemoryContext context = NULL;
+
+	if (strcmp(name, "top") == 0)
+		context = TopMemoryContext;
+	else if (strcmp(name, "cache") == 0)
+		context = CacheMemoryContext;
+	else if (strcmp(name, "transaction") == 0)
+		context = TopTransactionContext;
+	else if (strcmp(name, "small") != 0)
+		elog(ERROR, "no context \"%s\"", name);
+	for (int64 i = 0; i < count; i++)
+	{
+		if (context == NULL)
+			(void) AllocSetContextCreate(TopMemoryContext, "goarena leaked", ALLOCSET_SMALL_SIZES);
+		else
+			(void) MemoryContextAlloc(context, (Size) PG_GETARG_INT64(1));
+	}
+	PG_RETURN_INT64(count);
 }

@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * planning.c
+ *	  The memory that planning a statement takes.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "optimizer/planner.h"
+#include "utils/memutils.h"
+
+#include "backend/hooks.h"
+#include "backend/limits.h"
+#include "backend/planning.h"
+#include "backend/usage.h"
+#include "mcxt/context_walk.h"
+
+static planner_hook_type next_planner = NULL;
+static bool (*planning_is_wanted)(void);
+
+static bool planning = false;		/* the planner runs, and may call itself */
+static TimestampTz planned_for = 0; /* the message that was planned for, 0 for none */
+static Size held_before;			/* by contexts, without what is the message's */
+
+/*
+ * message_held
+ *		What came with the message, and what was made of it so far.
+ */
+static Size
+message_held(void)
+{
+	Size held = 0;
+
+	if (MessageContext == NULL)
+		return 0;
+	context_walk_foreach (walk, MessageContext)
+		held += walk.context->mem_allocated;
+	return held;
+}
+
+static PlannedStmt *
+call_planner(PLANNER_PARAMETERS)
+{
+	if (next_planner)
+		return next_planner(PLANNER_ARGUMENTS);
+	return standard_planner(PLANNER_ARGUMENTS);
+}
+
+static PlannedStmt *
+planning_hook(PLANNER_PARAMETERS)
+{
+	PlannedStmt *planned;
+	Size message;
+
+	if (likely(planning || !planning_is_wanted()))
+		return call_planner(PLANNER_ARGUMENTS);
+
+	UsageMeasureOthersIfCheap();
+	message = message_held();
+	held_before = UsageContexts() - Min(message, UsageContexts());
+	planned_for = GetCurrentStatementStartTimestamp();
+	planning = true;
+	PG_TRY();
+	{
+		planned = call_planner(PLANNER_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		planning = false;
+	}
+	PG_END_TRY();
+	return planned;
+}
+
+Size
+PlanningHeld(void)
+{
+	Size message = message_held();
+	Size now = UsageContexts();
+	bool planned = planned_for != 0 && planned_for == GetCurrentStatementStartTimestamp();
+
+	planned_for = 0;
+	return planned ? Max(message, now - Min(held_before, now)) : message;
+}
+
+void
+PlanningInit(bool (*is_wanted)(void))
+{
+	planning_is_wanted = is_wanted;
+	next_planner = planner_hook;
+	planner_hook = planning_hook;
+}
