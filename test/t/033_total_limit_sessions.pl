@@ -67,7 +67,13 @@ ask($_, "BEGIN; $work") foreach @idle;
 ok(wait_until(sub { kept($pids) < 1_000_000 }), 'so do those that are idle in a transaction');
 ask($_, 'COMMIT') foreach @idle;
 
+# The moment to give back comes while they exit, when each has given up its place
+ask($_, "SELECT test_linger(2000); $work") foreach @idle;
+my $begun = -s $node->logfile;
 end_session($_) foreach @idle;
+ok(wait_until(sub { not grep { kill(0, $_) } split(/, /, $pids) }), 'sessions that exit slowly exit');
+is(ask($observer, 'SELECT 1'), '1', 'and others go on');
+unlike(log_of($node, $begun), qr/terminated by signal|server process/, 'since none of them crashes');
 
 # At once, if somebody needs it, also from those that are at work
 my @working = map { session($node) } 1 .. 4;

@@ -156,6 +156,10 @@ COMMENT ON FUNCTION test_other_types() IS 'are contexts of other types left as t
 
 -- others.c: contexts that are no arenas
 
+CREATE FUNCTION test_linger(ms integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_linger(integer) IS 'has the exit of this process last so many milliseconds, after it has given up its place';
+
 CREATE FUNCTION test_leak(context text, size bigint, count bigint) RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_leak(text, bigint, bigint) IS

@@ -11,12 +11,15 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(test_leak);
 PG_FUNCTION_INFO_V1(test_others);
 PG_FUNCTION_INFO_V1(test_malloc);
+PG_FUNCTION_INFO_V1(test_linger);
 
 /*
  * Create
@@ -155,4 +158,28 @@ test_leak(PG_FUNCTION_ARGS)
 			(void) MemoryContextAlloc(context, (Size) PG_GETARG_INT64(1));
 	}
 	PG_RETURN_INT64(count);
+}
+
+/*
+ * linger
+ *		Called when the process has given up its place in shared memory.
+ */
+static void
+linger(int code, Datum arg)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DatumGetInt32(arg));
+
+	while (GetCurrentTimestamp() < end)
+		pg_usleep(10000);
+}
+
+/*
+ * test_linger(ms integer) returns void
+ *		Have the exit of this process last so long, as some library can.
+ */
+Datum
+test_linger(PG_FUNCTION_ARGS)
+{
+	on_proc_exit(linger, PG_GETARG_DATUM(0));
+	PG_RETURN_VOID();
 }
