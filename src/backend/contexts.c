@@ -18,10 +18,8 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/context_names.h"
 #include "mcxt/context_walk.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
-
-/* Names of contexts are cut off here, as other names in the server are. */
-#define NAME_LENGTH NAMEDATALEN
 
 /* At the beginning of the memory. */
 typedef struct PackedHead
@@ -134,12 +132,6 @@ fill_from_arena(MemoryContext context, ContextRow *row)
 	row->resets = arena->resets;
 }
 
-static const char *
-name_of(MemoryContext context)
-{
-	return GuardReadable(context->name, NAME_LENGTH) ? context->name : "unreadable";
-}
-
 /*
  * fill_strings
  *		An identifier may be gone.
@@ -147,10 +139,11 @@ name_of(MemoryContext context)
 static void
 fill_strings(MemoryContext context, ContextRow *row)
 {
-	row->name = name_of(context);
+	row->name = GuardName(context);
 	row->ident = context->ident == NULL || GuardReadable(context->ident, IDENT_LENGTH)
-				 ? context->ident : "unreadable";
-	row->parent = context->parent == NULL ? NULL : name_of(context->parent);
+					 ? context->ident
+					 : UNREADABLE_NAME;
+	row->parent = context->parent == NULL ? NULL : GuardName(context->parent);
 }
 
 void
@@ -184,7 +177,8 @@ add_to_sum(ContextRow *sum, const ContextRow *row)
 	sum->level = 0;
 	if (sum->type != row->type)
 		sum->type = CONTEXT_UNKNOWN;
-	if (sum->name != NULL && (row->name == NULL || strcmp(sum->name, row->name) != 0))
+	if (sum->name != NULL &&
+		(row->name == NULL || strncmp(sum->name, row->name, CONTEXT_NAME_LENGTH) != 0))
 		sum->name = NULL;
 	sum->ident = NULL;
 	sum->parent = NULL;
@@ -222,9 +216,9 @@ string_size(const char *string, int limit)
 static Size
 measure_row(const ContextRow *row, Size size, PackedRow *packed)
 {
-	packed->name_size = string_size(row->name, NAME_LENGTH);
+	packed->name_size = string_size(row->name, CONTEXT_NAME_LENGTH);
 	packed->ident_size = string_size(row->ident, (int) Min(IDENT_LENGTH, size / 64));
-	packed->parent_size = string_size(row->parent, NAME_LENGTH);
+	packed->parent_size = string_size(row->parent, CONTEXT_NAME_LENGTH);
 	return MAXALIGN(sizeof(PackedRow) + packed->name_size + packed->ident_size +
 					packed->parent_size);
 }

@@ -11,19 +11,21 @@
 
 #include "backend/events.h"
 #include "backend/fault.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
 /*
  * ContextNameOf
- *		The name of an arena's context, for people.
+ *		The name of an arena's context, for people.  It lasts until the next call.
  */
 static const char *
 ContextNameOf(uint64 arena_id)
 {
+	static char copy[CONTEXT_NAME_LENGTH];
 	const char *name = FreeHistoryContextName(arena_id);
 
-	return name == NULL ? "unknown" : name;
+	return name == NULL ? "unknown" : ForeignNameCopy(copy, name, sizeof(copy));
 }
 
 /*

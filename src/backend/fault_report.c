@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "commands/dbcommands.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
@@ -24,6 +23,7 @@
 #include "backend/fault_files.h"
 #include "backend/fault_report.h"
 #include "backend/symbols.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
@@ -105,14 +105,21 @@ static const char *
 ForeignText(const char *value)
 {
 	static char copy[QUERY_LENGTH];
-	size_t copied = 0;
 
-	if (value != NULL && process_heap_ready)
-		copied = process_heap.os->peek(copy, value, sizeof(copy) - 1);
-	copy[copied] = '\0';
-	if (strnlen(copy, sizeof(copy)) == sizeof(copy) - 1)
-		copy[pg_mbcliplen(copy, sizeof(copy) - 1, sizeof(copy) - 2)] = '\0';
+	(void) ForeignTextCopy(copy, value, sizeof(copy));
 	return copy;
+}
+
+/*
+ * ForeignName
+ *		The same for the name of a context.
+ */
+static const char *
+ForeignName(const char *value)
+{
+	static char copy[CONTEXT_NAME_LENGTH];
+
+	return ForeignNameCopy(copy, value, sizeof(copy));
 }
 
 static void
@@ -129,7 +136,7 @@ ReportQuery(ReportText *text)
 
 /*
  * ReportParents
- *		Their names are constants of programs that may be gone.
+ *		Up to NULL.
  */
 static void
 ReportParents(ReportText *text, const char *const *parents)
@@ -139,9 +146,24 @@ ReportParents(ReportText *text, const char *const *parents)
 	{
 		if (i > 0)
 			ReportString(text, " < ");
-		ReportLine(text, ForeignText(parents[i]));
+		ReportLine(text, ForeignName(parents[i]));
 	}
 	ReportString(text, "\n");
+}
+
+/*
+ * ReportParentsOf
+ *		Those of a context that is alive.
+ */
+static void
+ReportParentsOf(ReportText *text, MemoryContext context)
+{
+	const char *parents[ARENA_PARENTS] = {NULL};
+	int count = 0;
+
+	for (MemoryContext up = context->parent; up != NULL && count < ARENA_PARENTS; up = up->parent)
+		parents[count++] = up->name;
+	ReportParents(text, parents);
 }
 
 /*
@@ -205,7 +227,7 @@ ReportFree(ReportText *text, const FreeRecord *record)
 		ReportKeyString(text, "context", "unknown");
 		return;
 	}
-	ReportForeignText(text, "context", record->name);
+	ReportKeyString(text, "context", ForeignName(record->name));
 	ReportKeyString(text, "ident", record->ident);
 	ReportParents(text, record->parents);
 	ReportKeyString(text, "freed by", FreedByName(record->how));
@@ -231,14 +253,13 @@ ReportOwner(ReportText *text, uint64 arena_id)
 	ReportKeyNumber(text, "arena", (int64) arena_id);
 	if (set != NULL)
 	{
-		ArenaSetNoteParents(set);
-		ReportForeignText(text, "context", set->context->name);
+		ReportKeyString(text, "context", ForeignName(set->context->name));
 		ReportForeignText(text, "ident", set->context->ident);
-		ReportParents(text, set->parents);
+		ReportParentsOf(text, set->context);
 	}
 	else if (record != NULL)
 	{
-		ReportForeignText(text, "context", record->name);
+		ReportKeyString(text, "context", ForeignName(record->name));
 		ReportKeyString(text, "ident", record->ident);
 		ReportParents(text, record->parents);
 	}
@@ -367,7 +388,7 @@ SummarizeAccess(ReportText *text, const FreeRecord *record)
 		return;
 	}
 	ReportString(text, "It belonged to memory context \"");
-	ReportLine(text, ForeignText(record->name));
+	ReportLine(text, ForeignName(record->name));
 	ReportString(text, "\" and was freed by ");
 	ReportString(text, FreedByName(record->how));
 	ReportString(text, " at ");
@@ -389,7 +410,7 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 	if (name != NULL)
 	{
 		ReportString(text, ", probably in memory context \"");
-		ReportLine(text, ForeignText(name));
+		ReportLine(text, ForeignName(name));
 		ReportString(text, "\"");
 	}
 	ReportString(text, ".");

@@ -24,10 +24,12 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "nodes/memnodes.h"
 #include "utils/wait_event.h"
 
 #include "backend/fault_log.h"
 #include "backend/guard.h"
+#include "mcxt/foreign_text.h"
 
 /*
  * What a process that ends may take, in seconds: without doing anything, and
@@ -92,7 +94,7 @@ typedef struct ReadableText
 {
 	const char *text;
 	size_t limit;
-	size_t length;
+	bool is_text;
 } ReadableText;
 
 static void
@@ -100,15 +102,25 @@ GuardReadStep(void *arg)
 {
 	ReadableText *r = arg;
 
-	r->length = strnlen(r->text, r->limit);
+	r->is_text = ForeignTextIsText(r->text, r->limit);
 }
 
 bool
 GuardReadable(const char *text, size_t limit)
 {
-	ReadableText r = {text, limit, 0};
+	ReadableText r = {text, limit, false};
 
-	return text != NULL && GuardTry(GuardReadStep, &r);
+	return text != NULL && GuardTry(GuardReadStep, &r) && r.is_text;
+}
+
+const char *
+GuardName(MemoryContext context)
+{
+	const char *name = context->name;
+
+	return ForeignTextIsConstant(name) || GuardReadable(name, CONTEXT_NAME_LENGTH)
+			   ? name
+			   : UNREADABLE_NAME;
 }
 
 /*

@@ -24,11 +24,13 @@
 extern bool GuardTry(void (*step)(void *), void *arg);
 
 /*
- * Can a text be read, up to its end or as far as the limit?  Names and identifiers
- * of contexts may be gone: the server reads them only when somebody asks for
- * statistics of contexts.
+ * Can a text be read, up to its end or as far as the limit, and is it text?  Names and
+ * identifiers of contexts may be gone, see foreign_text.h.  Cheaper than to copy them.
  */
 extern bool GuardReadable(const char *text, size_t limit);
+
+/* The name of a context, or UNREADABLE_NAME.  It may be longer than CONTEXT_NAME_LENGTH. */
+extern const char *GuardName(MemoryContext context);
 
 /* Cut off the steps of this thread that last longer than this; 0: no longer. */
 extern void GuardSetTime(int seconds);

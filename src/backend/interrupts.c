@@ -29,6 +29,7 @@
 #include "storage/procsignal.h"
 #include "utils/memutils.h"
 
+#include "backend/guard.h"
 #include "backend/interrupts.h"
 #include "backend/proc_compat.h"
 #include "backend/registry.h"
@@ -79,7 +80,7 @@ FindHandlers(void)
 
 	CallHandler();
 	context = TopMemoryContext->firstchild;
-	while (context != NULL && strcmp(context->name, HANDLER_NAME) != 0)
+	while (context != NULL && strcmp(GuardName(context), HANDLER_NAME) != 0)
 		context = context->nextchild;
 	return context;
 }

@@ -17,9 +17,6 @@
 #include "mcxt/context_names.h"
 #include "mcxt/context_walk.h"
 
-/* Names are cut off here in texts. */
-#define NAME_LENGTH 60
-
 /* All contexts of one name. */
 typedef struct NameSum
 {
@@ -27,6 +24,21 @@ typedef struct NameSum
 	uint64 contexts;
 	MemoryContext first;
 } NameSum;
+
+/*
+ * largest_copy
+ *		Copy a text into size bytes, cut off at a character.
+ */
+static void
+largest_copy(char *to, const char *from, size_t size)
+{
+	int length = (int) strnlen(from, size);
+
+	if ((size_t) length == size)
+		length = pg_mbcliplen(from, length, length - 1);
+	memcpy(to, from, (size_t) length);
+	to[length] = '\0';
+}
 
 /*
  * largest_insert
@@ -47,10 +59,10 @@ largest_insert(LargestContexts *largest, const char *name, const NameSum *sum)
 			sizeof(largest->contexts[0]) * (Size) (largest->count - at - 1));
 	largest->contexts[at].held = sum->held;
 	largest->contexts[at].contexts = sum->contexts;
-	largest->contexts[at].name = name;
+	largest_copy(largest->contexts[at].name, name, LARGEST_NAME);
 	largest->contexts[at].ident[0] = '\0';
-	if (sum->contexts == 1 && GuardReadable(sum->first->ident, SIZE_MAX))
-		strlcpy(largest->contexts[at].ident, sum->first->ident, LARGEST_IDENT);
+	if (sum->contexts == 1 && GuardReadable(sum->first->ident, LARGEST_IDENT))
+		largest_copy(largest->contexts[at].ident, sum->first->ident, LARGEST_IDENT);
 }
 
 void
@@ -58,21 +70,12 @@ FindLargestContexts(LargestContexts *largest)
 {
 	static ContextNames names;
 	static NameSum sums[CONTEXT_NAME_NUMBERS];
-	const char *last_name = NULL;
-	bool readable = false;
-
 	memset(&names, 0, sizeof(names));
 	memset(sums, 0, sizeof(sums));
 	context_walk_foreach (walk, TopMemoryContext)
 	{
-		NameSum *sum;
+		NameSum *sum = &sums[ContextNameNumber(&names, GuardName(walk.context))];
 
-		if (walk.context->name != last_name)
-		{
-			last_name = walk.context->name;
-			readable = GuardReadable(last_name, SIZE_MAX);
-		}
-		sum = &sums[readable ? ContextNameNumber(&names, last_name) : OTHER_CONTEXT_NAMES];
 		if (sum->contexts++ == 0)
 			sum->first = walk.context;
 		sum->held += walk.context->mem_allocated;
@@ -88,7 +91,7 @@ FindLargestContexts(LargestContexts *largest)
 const char *
 LargestContextsText(const LargestContexts *largest, bool with_idents)
 {
-	static char text[LARGEST_CONTEXTS * (NAME_LENGTH + LARGEST_IDENT + 80)];
+	static char text[LARGEST_CONTEXTS * (LARGEST_NAME + LARGEST_IDENT + 80)];
 	int length = 0;
 
 	text[0] = '\0';
@@ -97,11 +100,10 @@ LargestContextsText(const LargestContexts *largest, bool with_idents)
 		const char *ident = largest->contexts[i].ident;
 		uint64 contexts = largest->contexts[i].contexts;
 
-		length += snprintf(text + length, sizeof(text) - (Size) length, "%s%.*s",
-						   i == 0 ? "" : ", ", NAME_LENGTH, largest->contexts[i].name);
+		length += snprintf(text + length, sizeof(text) - (Size) length, "%s%s", i == 0 ? "" : ", ",
+						   largest->contexts[i].name);
 		if (with_idents && ident[0] != '\0')
-			length += snprintf(text + length, sizeof(text) - (Size) length, " \"%.*s\"",
-							   pg_mbcliplen(ident, (int) strlen(ident), LARGEST_IDENT), ident);
+			length += snprintf(text + length, sizeof(text) - (Size) length, " \"%s\"", ident);
 		length += snprintf(text + length, sizeof(text) - (Size) length, " %zu kB",
 						   largest->contexts[i].held / 1024);
 		if (contexts > 1)

@@ -16,7 +16,8 @@
 #include "postgres.h"
 
 #define LARGEST_CONTEXTS 5
-#define LARGEST_IDENT	 64 /* bytes of an identifier that are kept, with the end */
+#define LARGEST_NAME	 64 /* bytes of a name that are kept, with the end */
+#define LARGEST_IDENT	 64 /* the same of an identifier */
 
 /* Copies, since the contexts may be gone when they are told of. */
 typedef struct LargestContexts
@@ -24,9 +25,9 @@ typedef struct LargestContexts
 	int count;
 	struct
 	{
-		Size held;				   /* bytes, without children */
-		uint64 contexts;		   /* of this name */
-		const char *name;		   /* names are constant */
+		Size held;		 /* bytes, without children */
+		uint64 contexts; /* of this name */
+		char name[LARGEST_NAME];
 		char ident[LARGEST_IDENT]; /* of the only one of this name, or empty */
 	} contexts[LARGEST_CONTEXTS];  /* the largest first */
 } LargestContexts;

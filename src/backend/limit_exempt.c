@@ -69,18 +69,21 @@ static bool
 exempt_is_hash_table(MemoryContext context)
 {
 	return (context->parent == TopMemoryContext || context->parent == CacheMemoryContext) &&
-		   GuardReadable(context->name, SIZE_MAX) && strcmp(context->name, "dynahash") == 0;
+		   strcmp(GuardName(context), "dynahash") == 0;
 }
 
 Size
 LimitExemption(MemoryContext context)
 {
+	const char *name;
+
 	if (context == TopMemoryContext || exempt_is_hash_table(context))
 		return EXEMPT;
-	if (context->parent != TopMemoryContext || !GuardReadable(context->name, SIZE_MAX))
+	if (context->parent != TopMemoryContext)
 		return 0;
+	name = GuardName(context);
 	for (int i = 0; i < lengthof(exempt_names); i++)
-		if (strcmp(context->name, exempt_names[i]) == 0)
+		if (strcmp(name, exempt_names[i]) == 0)
 			return EXEMPT;
 	return 0;
 }

@@ -41,6 +41,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/counters.h"
+#include "backend/guard.h"
 #include "backend/largest.h"
 #include "backend/limit_exempt.h"
 #include "backend/limit_setting.h"
@@ -444,16 +445,16 @@ limits_raise(MemoryContext context, Size size)
 
 	process_heap_refusal = false;
 	FindLargestContexts(&largest);
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
-		 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
-				   "%s %zu kB.%s  The largest contexts of this process: %s.",
-				   size, context->name, name, refusal.limit / 1024, limits[refusal.which].holder,
-				   refusal.held / 1024, refusal.which == TOTAL_LIMIT ? TotalLimitHolders() : "",
-				   LargestContextsText(&largest, false)),
-		 errhint("%s", limits[refusal.which].hint),
-		 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
+			 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
+					   "%s %zu kB.%s  The largest contexts of this process: %s.",
+					   size, GuardName(context), name, refusal.limit / 1024,
+					   limits[refusal.which].holder, refusal.held / 1024,
+					   refusal.which == TOTAL_LIMIT ? TotalLimitHolders() : "",
+					   LargestContextsText(&largest, false)),
+			 errhint("%s", limits[refusal.which].hint),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
 void

@@ -28,6 +28,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 
 #if !GA_OWNER_WORD
@@ -63,7 +64,7 @@ ArenaSetNoteParents(ArenaSet *set)
 	int i = 0;
 
 	for (MemoryContext up = set->context->parent; up != NULL && i < ARENA_PARENTS; up = up->parent)
-		set->parents[i++] = up->name;
+		set->parents[i++] = ForeignNameKeep(up->name);
 	if (i < ARENA_PARENTS)
 		set->parents[i] = NULL;
 }
@@ -126,10 +127,12 @@ CheckRequested(MemoryContext context, void *object)
 {
 #ifdef MEMORY_CONTEXT_CHECKING
 	Size requested = ga_object_requested(object);
+	char name[CONTEXT_NAME_LENGTH];
 
 	if (requested < ga_object_size(object) && ga_object_requested_known(object) &&
 		!sentinel_ok(object, requested))
-		ereport(WARNING, (errmsg_internal("detected write past chunk end in %s", context->name),
+		ereport(WARNING, (errmsg_internal("detected write past chunk end in %s",
+										  ForeignNameCopy(name, context->name, sizeof(name))),
 						  errdetail_log("The chunk is %p.", object)));
 #endif
 }
@@ -219,7 +222,10 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 {
 	int level = CritSectionCount > 0 || proc_exit_inprogress ? WARNING : ERROR;
 	char detail[300];
+	char name[CONTEXT_NAME_LENGTH] = "";
 
+	if (context != NULL)
+		(void) ForeignNameCopy(name, context->name, sizeof(name));
 	if (result == GA_FREE_DOUBLE)
 		DescribeFreed(detail, sizeof(detail), pointer);
 	else
@@ -227,10 +233,9 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 	ereport(level,
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 result == GA_FREE_DOUBLE
-				 ? errmsg("an object in memory context \"%s\" is freed twice", context->name)
-			 : context != NULL
-				 ? errmsg("a pointer is not an object of memory context \"%s\"", context->name)
-				 : errmsg("a pointer is not an object of any memory context"),
+				 ? errmsg("an object in memory context \"%s\" is freed twice", name)
+			 : context != NULL ? errmsg("a pointer is not an object of memory context \"%s\"", name)
+							   : errmsg("a pointer is not an object of any memory context"),
 			 errdetail_internal("%s", detail), errdetail_log("Address %p: %s", pointer, detail)));
 }
 

@@ -34,7 +34,7 @@ typedef struct ArenaSet
 	bool foreign;						/* it may hold memory of AllocSet's own */
 
 	/* As last seen: a context that is deleted has lost both before its arena ends. */
-	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL */
+	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL; see ForeignNameKeep */
 	const char *ident;					/* may be gone itself */
 } ArenaSet;
 

@@ -33,6 +33,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
 
@@ -58,7 +59,10 @@ static MemoryContextMethods unused_entry;  /* what stood in the entry that is ou
 static bool
 WantsError(MemoryContext context, int flags)
 {
-	return (flags & MCXT_ALLOC_NO_OOM) == 0 || strcmp(context->name, "dynahash") == 0;
+	char name[CONTEXT_NAME_LENGTH];
+
+	return (flags & MCXT_ALLOC_NO_OOM) == 0 ||
+		   strcmp(ForeignNameCopy(name, context->name, sizeof(name)), "dynahash") == 0;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include "common/hashfn.h"
 
 #include "mcxt/context_names.h"
+#include "mcxt/foreign_text.h"
 
 StaticAssertDecl(MAX_CONTEXT_NAMES < PG_UINT8_MAX, "a bucket holds any number of a name");
 
@@ -24,12 +25,12 @@ ContextNameNumber(ContextNames *names, const char *name)
 	if (names->names[names->last] == name)
 		return names->last;
 
-	bucket = hash_bytes((const unsigned char *) name, (int) strlen(name));
+	bucket = hash_bytes((const unsigned char *) name, (int) strnlen(name, CONTEXT_NAME_LENGTH));
 	for (;; bucket++)
 	{
 		uint8 *entry = &names->buckets[bucket % CONTEXT_NAME_BUCKETS];
 
-		if (*entry != 0 && strcmp(names->names[*entry - 1], name) == 0)
+		if (*entry != 0 && strncmp(names->names[*entry - 1], name, CONTEXT_NAME_LENGTH) == 0)
 			return names->last = *entry - 1;
 		if (*entry != 0)
 			continue;

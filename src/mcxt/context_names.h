@@ -38,7 +38,7 @@ typedef struct ContextNames
 
 /*
  * The number of a name, from 0 on in the order in which they come.  Equal names at
- * different addresses are one.
+ * different addresses are one.  No more than CONTEXT_NAME_LENGTH bytes are looked at.
  */
 extern int ContextNameNumber(ContextNames *names, const char *name);
 

@@ -9,14 +9,12 @@
  */
 #include "postgres.h"
 
-#include <link.h>
-
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
 #include "mcxt/arena_context.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
@@ -26,68 +24,6 @@ uint64 free_history_transactions = 0;
 
 static FreeRecord *ring;   /* metadata, so that sweeps skip it; NULL until needed */
 static uint64 last_number; /* of the newest record */
-
-/* The address space between the program's first and last segment. */
-static uintptr_t program_start;
-static uintptr_t program_end;
-
-/*
- * CopyText
- *		Copy a text cut off at a character; NULL is empty.
- */
-static void
-CopyText(char *to, const char *from, int size)
-{
-	int length = from == NULL ? 0 : (int) strnlen(from, (size_t) size);
-
-	if (length == size)
-		length = pg_mbcliplen(from, length, size - 1);
-	memcpy(to, from == NULL ? "" : from, (size_t) length);
-	to[length] = '\0';
-}
-
-/*
- * FindProgram
- *		Callback of dl_iterate_phdr: the first object is the program itself.
- */
-static int
-FindProgram(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	for (int i = 0; i < info->dlpi_phnum; i++)
-	{
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t from = info->dlpi_addr + segment->p_vaddr;
-
-		if (segment->p_type != PT_LOAD)
-			continue;
-		if (program_end == 0)
-			program_start = from;
-		program_end = from + segment->p_memsz;
-	}
-	return 1;
-}
-
-/*
- * CopyForeign
- *		Copy a text that may be gone: at once if it is a constant of the program,
- *		which is the usual case, else as far as the kernel can read it.
- */
-static void
-CopyForeign(char *to, const char *from, int size)
-{
-	size_t copied = 0;
-
-	if ((uintptr_t) from - program_start < program_end - program_start)
-	{
-		CopyText(to, from, size);
-		return;
-	}
-	if (from != NULL)
-		copied = process_heap.os->peek(to, from, (size_t) size - 1);
-	to[copied] = '\0';
-	if (copied == (size_t) size - 1)
-		to[pg_mbcliplen(to, (int) strlen(to), size - 2)] = '\0';
-}
 
 /*
  * CopyIdent
@@ -99,7 +35,7 @@ CopyIdent(FreeRecord *record, const ArenaSet *set)
 {
 	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
-	CopyForeign(record->ident, ident, FREE_IDENT_LENGTH);
+	(void) ForeignTextCopy(record->ident, ident, FREE_IDENT_LENGTH);
 }
 
 /*
@@ -119,7 +55,7 @@ CopyQuery(FreeRecord *record)
 	{
 		source = debug_query_string;
 		statement = now;
-		CopyForeign(copied, source, FREE_QUERY_LENGTH);
+		(void) ForeignTextCopy(copied, source, FREE_QUERY_LENGTH);
 	}
 	memcpy(record->query, copied, FREE_QUERY_LENGTH);
 }
@@ -131,11 +67,8 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	FreeRecord *record;
 
 	if (ring == NULL)
-	{
 		ring =
 			ga_persistent_alloc(&process_heap.metadata, FREE_HISTORY_RECORDS * sizeof(FreeRecord));
-		(void) dl_iterate_phdr(FindProgram, NULL);
-	}
 	if (ring == NULL)
 		return 0;
 
@@ -146,7 +79,7 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	record->at = GetCurrentTimestamp();
 	record->sweeps = process_heap.counters.sweeps;
 	record->transactions = free_history_transactions;
-	record->name = set->context->name;
+	record->name = ForeignNameKeep(set->context->name);
 	if (set->context->parent != NULL)
 		ArenaSetNoteParents(set);
 	memcpy(record->parents, set->parents, sizeof(record->parents));

@@ -34,8 +34,8 @@ typedef struct FreeRecord
 	TimestampTz at;
 	uint64 sweeps;						/* of this process until then */
 	uint64 transactions;				/* likewise */
-	const char *name;					/* of the context */
-	const char *parents[ARENA_PARENTS]; /* names, up to NULL */
+	const char *name;					/* of the context; see ForeignNameKeep */
+	const char *parents[ARENA_PARENTS]; /* names likewise, up to NULL */
 	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */
 	char query[FREE_QUERY_LENGTH];		/* likewise */
 	int depth;							/* of the stack; 0 if none was kept */
@@ -60,7 +60,10 @@ extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);
 /* The set of an arena that has not ended, or NULL.  Async-signal-safe. */
 extern ArenaSet *FreeHistoryLiveSet(uint64 arena_id);
 
-/* The name of an arena's context, also of one that is gone; NULL if unknown. */
+/*
+ * The name of an arena's context, also of one that is gone; NULL if unknown.  Read it
+ * with care.  Async-signal-safe.
+ */
 extern const char *FreeHistoryContextName(uint64 arena_id);
 
 /* "reset", "delete", "pfree" or "repalloc" */

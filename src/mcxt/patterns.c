@@ -22,6 +22,7 @@
 #include "nodes/memnodes.h"
 
 #include "mcxt/compat.h"
+#include "mcxt/foreign_text.h"
 #include "mcxt/patterns.h"
 
 #define MAX_PATTERNS 64
@@ -184,14 +185,21 @@ AssignContextPatterns(const char *newval, void *extra)
 
 /*
  * CacheName
+ *		The name is read here only, with care: it can lie in the context that was just
+ *		reset.
  */
 static pg_noinline void
 CacheName(CachedName *cached, const char *name)
 {
+	char copy[CONTEXT_NAME_LENGTH];
+	const char *text = name;
+
+	if (!ForeignTextIsConstant(name))
+		text = ForeignNameCopy(copy, name, sizeof(copy));
 	cached->name = name;
 	cached->matches = 0;
 	for (int i = 0; i < patterns->count; i++)
-		if (GlobMatches(patterns->patterns[i].glob, name))
+		if (GlobMatches(patterns->patterns[i].glob, text))
 			cached->matches |= UINT64CONST(1) << i;
 }
 

@@ -459,8 +459,8 @@ unreported($node, 'unmapped alternate stack',
 reported($node, 'no alternate stack', "SELECT fault_alternate_stack('none'); $fault");
 ($report) = reported($node, 'context with a name that is gone',
 	'SELECT fault_vanishing_name(); SELECT fault_read()');
-is_deeply([ @$report{qw(freed_by object_size)} ], [ 'delete', 1000 ],
-	'context with a name that is gone: the rest is known');
+is_deeply([ @$report{qw(context freed_by object_size)} ], [ 'fault vanishing', 'delete', 1000 ],
+	'context with a name that is gone: it is known all the same');
 ($report, $text) = reported($node, 'access with a bad stack pointer', q{
 	SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset();
 	SELECT fault_read_on_bad_stack()});

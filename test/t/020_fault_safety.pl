@@ -41,17 +41,32 @@ my $sums = q{SELECT goarena_total_held() / 1048576, sum(held)::bigint / 1048576 
 #
 {
 	my $session = session($node);
+	my $watcher = session($node);
 	my $pid = backend_pid($session);
+	my $start = -s $node->logfile;
 
 	ask($session, q{SET goarena.log_peak = 0; SET client_min_messages = error});
 	ask($session, 'SELECT fault_name_in_itself()') for 1 .. 3;
+	ask($session, 'SET goarena.quarantine = off; SELECT fault_name_in_itself()') for 1 .. 3;
 	is(ask($session, 'SELECT 1'), '1', 'identifier in the context that is reset: the session goes on');
 	like(refused($session, q{SET goarena.memory_limit = '60MB'; SELECT length(repeat('x', 100000000))}),
 		qr/ERROR:  .*memory_limit/, 'identifier in the context that is reset: an error with contexts');
+	like(refused($session, 'SELECT fault_name_in_itself(true)'),
+		qr/ERROR:  an object in memory context "unreadable" is freed twice/,
+		'name in a context that is reset: an error with the name');
 	cmp_ok(ask($session, 'SELECT count(*) FROM goarena_arenas()'),
 		'>', 10, 'identifier in the context that is reset: contexts can be listed');
+	is( ask($session, q{
+			SELECT count(*) FILTER (WHERE name = 'unreadable') >= 7, count(*) FILTER (WHERE name = 'fault itself' AND ident = 'unreadable') >= 7
+			FROM goarena_arenas()}),
+		't|t', 'name and identifier in a context that is reset: what is gone is not shown');
+	is( ask($watcher, qq{
+			SELECT sum(contexts) FILTER (WHERE name = 'unreadable') >= 7, count(*) FILTER (WHERE name !~ '^[[:print:]]*\$')
+			FROM goarena_arenas($pid, 60)}),
+		't|0', 'name and identifier in a context that is reset: nor to others');
+	unlike(log_of($node, $start), qr/[^\t\n -~]/, 'name and identifier in a context that is reset: nothing of what lies there is in the log');
 	is(backend_pid($session), $pid, 'identifier in the context that is reset: all in one session');
-	end_session($session);
+	end_session($_) foreach $session, $watcher;
 }
 
 #

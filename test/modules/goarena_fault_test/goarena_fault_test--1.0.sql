@@ -65,10 +65,10 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_crash_knowing(text) IS
 'reads at no address while the address of the object is in a register, or on the stack';
 
-CREATE FUNCTION fault_name_in_itself() RETURNS void
+CREATE FUNCTION fault_name_in_itself(free_twice boolean DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
-COMMENT ON FUNCTION fault_name_in_itself() IS
-'creates contexts with a name and an identifier that are freed when the contexts are reset, and resets them';
+COMMENT ON FUNCTION fault_name_in_itself(boolean) IS
+'creates contexts with a name and an identifier that are freed when the contexts are reset, and resets them; then frees an object twice, or not';
 
 CREATE FUNCTION fault_hand_on() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -431,7 +431,7 @@ fault_crash_knowing(PG_FUNCTION_ARGS)
 }
 
 /*
- * fault_name_in_itself() returns void
+ * fault_name_in_itself(free_twice boolean) returns void
  *		Name and identifier of a context are in the context itself, which is reset
  *		and lives on.  Nobody but the server's statistics reads them.
  */
@@ -447,8 +447,15 @@ fault_name_in_itself(PG_FUNCTION_ARGS)
 	{
 		MemoryContextReset(itself);
 		MemoryContextReset(named);
-		(void) MemoryContextAllocZero(itself, 100);
+		memset(MemoryContextAlloc(itself, 100), 0xf7, 100); /* no text */
 		(void) MemoryContextAllocZero(named, 100);
+	}
+	if (PG_GETARG_BOOL(0))
+	{
+		void *object = MemoryContextAlloc(named, 100);
+
+		pfree(object);
+		pfree(object);
 	}
 	PG_RETURN_VOID();
 }
@@ -506,7 +513,7 @@ fault_vanishing_name(PG_FUNCTION_ARGS)
 	Keep(1000);
 	MemoryContextDelete(context);
 	context = NULL;
-	mprotect(name, 4096, PROT_NONE); /* so that nothing else comes to lie there */
+	memset(name, 0xf7, 4096); /* what is no text comes to lie there */
 	PG_RETURN_VOID();
 }
 

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * foreign_text.c
+ *	  See foreign_text.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "mcxt/foreign_text.h"
+#include "mcxt/process_heap.h"
+#include "stack/code.h"
+
+/* So many programs and libraries are remembered, and so many names kept. */
+#define MAX_OBJECTS	   8
+#define MAX_KEPT_NAMES 512
+
+typedef struct LoadedObject
+{
+	uintptr_t start;
+	uintptr_t size;
+} LoadedObject;
+
+bool
+ForeignTextIsConstant(const char *text)
+{
+	static LoadedObject objects[MAX_OBJECTS];
+	static int next = 0;
+	uintptr_t address = (uintptr_t) text;
+	uintptr_t start;
+	uintptr_t end;
+
+	for (int i = 0; i < MAX_OBJECTS; i++)
+		if (address - objects[i].start < objects[i].size)
+			return true;
+	ga_code_range(text, &start, &end);
+	if (address < start || address >= end)
+		return false;
+	objects[next] = (LoadedObject){start, end - start};
+	next = (next + 1) % MAX_OBJECTS;
+	return true;
+}
+
+bool
+ForeignTextIsText(const char *text, size_t limit)
+{
+	int length = (int) strnlen(text, limit);
+
+	if ((size_t) length == limit)
+		length = pg_mbcliplen(text, length, length - 1);
+	for (int i = 0; i < length; i++)
+		if (((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t' &&
+			 text[i] != '\r') ||
+			text[i] == '\x7f')
+			return false;
+	return pg_encoding_verifymbstr(GetDatabaseEncoding(), text, length) == length;
+}
+
+bool
+ForeignTextCopy(char *to, const char *from, size_t size)
+{
+	size_t copied = 0;
+	int length;
+
+	if (from != NULL)
+		copied = ga_os_default()->peek(to, from, size);
+	length = (int) strnlen(to, copied);
+	if ((size_t) length == copied && copied < size)
+		length = 0; /* it has no end, or is not there */
+	if ((size_t) length == size)
+		length = pg_mbcliplen(to, length, length - 1);
+	to[length] = '\0';
+	if (length > 0 && ForeignTextIsText(to, size))
+		return true;
+	to[0] = '\0';
+	return false;
+}
+
+const char *
+ForeignNameCopy(char *to, const char *from, size_t size)
+{
+	if (!ForeignTextCopy(to, from, size))
+		strlcpy(to, UNREADABLE_NAME, size);
+	return to;
+}
+
+const char *
+ForeignNameKeep(const char *name)
+{
+	static const char *kept[MAX_KEPT_NAMES];
+	static int num_kept = 0;
+	char copy[CONTEXT_NAME_LENGTH];
+	char *memory;
+
+	if (ForeignTextIsConstant(name))
+		return name;
+	if (!ForeignTextCopy(copy, name, sizeof(copy)))
+		return UNREADABLE_NAME;
+	for (int i = 0; i < num_kept; i++)
+		if (strcmp(kept[i], copy) == 0)
+			return kept[i];
+	if (num_kept == MAX_KEPT_NAMES ||
+		(memory = ga_persistent_alloc(&process_heap.metadata, strlen(copy) + 1)) == NULL)
+		return UNREADABLE_NAME;
+	strcpy(memory, copy);
+	return kept[num_kept++] = memory;
+}
