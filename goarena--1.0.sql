@@ -346,7 +346,75 @@ SELECT a.datid, a.datname, s.pid, a.leader_pid, a.usesysid, a.usename, a.applica
     s.allocs, s.resets, s.sweeps, s.last_sweep, s.published, s.rss_anon, s.rss_shmem
 FROM goarena_stats() s LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.pid;
 COMMENT ON VIEW goarena_activity IS
-'pg_stat_activity with the memory of each process: columns of goarena_stats()';
+'pg_stat_activity with the memory that each process holds';
+COMMENT ON COLUMN goarena_activity.datid IS
+'OID of the database that the process is connected to';
+COMMENT ON COLUMN goarena_activity.datname IS
+'its name';
+COMMENT ON COLUMN goarena_activity.pid IS
+'process ID';
+COMMENT ON COLUMN goarena_activity.leader_pid IS
+'process ID of the leader, if this is a parallel worker';
+COMMENT ON COLUMN goarena_activity.usesysid IS
+'OID of the user who is logged in';
+COMMENT ON COLUMN goarena_activity.usename IS
+'its name';
+COMMENT ON COLUMN goarena_activity.application_name IS
+'name that the client gave itself';
+COMMENT ON COLUMN goarena_activity.client_addr IS
+'IP address of the client, null for a Unix socket';
+COMMENT ON COLUMN goarena_activity.backend_type IS
+'type of the process';
+COMMENT ON COLUMN goarena_activity.backend_start IS
+'when the process started';
+COMMENT ON COLUMN goarena_activity.xact_start IS
+'when its transaction started, null if there is none';
+COMMENT ON COLUMN goarena_activity.query_start IS
+'when its statement started, or the last one if it is idle';
+COMMENT ON COLUMN goarena_activity.state_change IS
+'when state changed last';
+COMMENT ON COLUMN goarena_activity.wait_event_type IS
+'type of what it waits for';
+COMMENT ON COLUMN goarena_activity.wait_event IS
+'what it waits for';
+COMMENT ON COLUMN goarena_activity.state IS
+'active, idle, idle in transaction, and so on, as in pg_stat_activity';
+COMMENT ON COLUMN goarena_activity.query_id IS
+'identifier of its statement, or the last one, if identifiers are computed';
+COMMENT ON COLUMN goarena_activity.query IS
+'text of its statement, or of the last one';
+COMMENT ON COLUMN goarena_activity.arenas IS
+'memory contexts that are arenas now';
+COMMENT ON COLUMN goarena_activity.in_use IS
+'bytes that arenas use, a part of held';
+COMMENT ON COLUMN goarena_activity.held IS
+'bytes of memory that the process holds, used or not, as far as goarena knows';
+COMMENT ON COLUMN goarena_activity.retained IS
+'bytes of it that are not used and kept for later, at most goarena.retain after a statement';
+COMMENT ON COLUMN goarena_activity.quarantined IS
+'bytes of address space that fault and wait for a sweep';
+COMMENT ON COLUMN goarena_activity.metadata IS
+'bytes of held that goarena needs for itself';
+COMMENT ON COLUMN goarena_activity.statement_peak IS
+'the most that held was while the present statement ran, or the last one';
+COMMENT ON COLUMN goarena_activity.transaction_peak IS
+'the most that held was in the present transaction, or the last one';
+COMMENT ON COLUMN goarena_activity.process_peak IS
+'the most that held was since the process started';
+COMMENT ON COLUMN goarena_activity.allocs IS
+'objects that were ever allocated in arenas';
+COMMENT ON COLUMN goarena_activity.resets IS
+'resets of arenas';
+COMMENT ON COLUMN goarena_activity.sweeps IS
+'searches for pointers to memory in quarantine';
+COMMENT ON COLUMN goarena_activity.last_sweep IS
+'when the last of them ended, null if there was none';
+COMMENT ON COLUMN goarena_activity.published IS
+'when the process published these figures';
+COMMENT ON COLUMN goarena_activity.rss_anon IS
+'bytes of private memory that are resident, by the kernel (RssAnon), at most a second old';
+COMMENT ON COLUMN goarena_activity.rss_shmem IS
+'bytes of shared memory that the process has touched, by the kernel (RssShmem), at most a second old';
 GRANT SELECT ON goarena_activity TO PUBLIC;
 
 CREATE FUNCTION goarena_statements(
@@ -382,7 +450,34 @@ COMMENT ON FUNCTION goarena_statements() IS
 
 CREATE VIEW goarena_statements AS SELECT * FROM goarena_statements();
 GRANT SELECT ON goarena_statements TO PUBLIC;
-COMMENT ON VIEW goarena_statements IS 'memory that statements used, see goarena_statements()';
+COMMENT ON VIEW goarena_statements IS
+'memory that statements used, a row for each userid, dbid, queryid and toplevel';
+COMMENT ON COLUMN goarena_statements.userid IS
+'OID of the user who ran the statement';
+COMMENT ON COLUMN goarena_statements.dbid IS
+'OID of the database that it ran in';
+COMMENT ON COLUMN goarena_statements.toplevel IS
+'true if a client sent it, false if it ran in a function';
+COMMENT ON COLUMN goarena_statements.calls IS
+'executions, also those that failed';
+COMMENT ON COLUMN goarena_statements.queryid IS
+'identifier of the statement, as in pg_stat_statements';
+COMMENT ON COLUMN goarena_statements.peak_max IS
+'the highest peak of an execution: bytes that memory contexts held beyond what they held when it began, with parallel workers';
+COMMENT ON COLUMN goarena_statements.peak_mean IS
+'mean of the peaks of all executions, in bytes';
+COMMENT ON COLUMN goarena_statements.peak_stddev IS
+'standard deviation of these peaks, in bytes';
+COMMENT ON COLUMN goarena_statements.bytes IS
+'bytes that all executions allocated in arenas';
+COMMENT ON COLUMN goarena_statements.allocs IS
+'objects that they allocated in arenas';
+COMMENT ON COLUMN goarena_statements.large_allocs IS
+'those of the objects that were so large that they got a chunk of their own';
+COMMENT ON COLUMN goarena_statements.limit_hits IS
+'allocations that a memory limit refused';
+COMMENT ON COLUMN goarena_statements.stats_since IS
+'when goarena began to count this statement';
 
 CREATE FUNCTION goarena_statements_info(
     OUT dropped bigint,

@@ -32,13 +32,21 @@ ORDER BY 1, f.pronargs, 2;
 -- those of the view
 SELECT attnum AS n, attname AS name, format_type(atttypid, NULL) AS type
 FROM pg_attribute WHERE attrelid = 'goarena_activity'::regclass AND attnum > 0 ORDER BY 1;
-SELECT obj_description('goarena_activity'::regclass, 'pg_class') IS NOT NULL AS comment;
 
 -- each has a comment, which explains each column
 SELECT proname FROM functions WHERE comment IS NULL;
 SELECT f.proname, a.name AS not_explained
 FROM functions f, unnest(f.proargnames) AS a(name)
 WHERE f.proallargtypes IS NOT NULL AND f.comment !~ ('\m' || a.name || '\M[^;]*: ');
+SELECT a.attrelid::regclass AS view, a.attname AS not_explained
+FROM pg_attribute a JOIN pg_depend d ON d.objid = a.attrelid
+	JOIN pg_extension e ON d.refobjid = e.oid
+WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_class'::regclass
+	AND d.deptype = 'e' AND e.extname = 'goarena' AND a.attnum > 0
+	AND col_description(a.attrelid, a.attnum) IS NULL;
+SELECT oid::regclass AS no_comment FROM pg_class
+WHERE relname IN ('goarena_activity', 'goarena_statements')
+	AND obj_description(oid, 'pg_class') IS NULL;
 
 --
 -- Away and back again

@@ -145,7 +145,7 @@ DefineStatementSettings(void)
 {
 	DefineCustomEnumVariable(
 		"goarena.track_statements", "Sets which statements goarena_statements counts.",
-		"top counts those that clients send, all those in functions, too.",
+		"top counts those that clients send, all also those in functions.",
 		&goarena_track_statements, TRACK_STATEMENTS_OFF, track_statements_options, PGC_SUSET, 0,
 		NULL, AssignTrackStatements, NULL);
 	DefineCustomIntVariable(
@@ -177,10 +177,13 @@ DefineLimits(void)
 		"-1 means no limit.  Holds only if the library is preloaded.",
 		&goarena_total_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB,
 		CheckTotalMemoryLimit, AssignTotalMemoryLimit, NULL);
-	DefineCustomEnumVariable("goarena.on_total_limit",
-							 "Sets what happens when goarena.total_memory_limit is reached.", NULL,
-							 &goarena_on_total_limit, ON_TOTAL_ERROR, on_total_limit_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"goarena.on_total_limit", "Sets what happens when goarena.total_memory_limit is reached.",
+		"error refuses memory to the process that asks for it, cancel_largest cancels the "
+		"statement of the session that holds the most, and cancel_or_terminate ends a session "
+		"that cannot be cancelled.",
+		&goarena_on_total_limit, ON_TOTAL_ERROR, on_total_limit_options, PGC_SUSET, 0, NULL, NULL,
+		NULL);
 }
 
 static void
@@ -194,10 +197,12 @@ DefineSettings(void)
 							   "A list of patterns; the first that matches decides.",
 							   &goarena_contexts, "!CacheMemoryContext/, *", PGC_SUSET, 0,
 							   CheckContextPatterns, AssignContextPatterns, NULL);
-	DefineCustomEnumVariable("goarena.quarantine",
-							 "Sets what becomes of the memory of arenas that are freed.", NULL,
-							 &goarena_quarantine, GA_QUARANTINE_ON, quarantine_options, PGC_SUSET,
-							 0, NULL, AssignInt, NULL);
+	DefineCustomEnumVariable(
+		"goarena.quarantine", "Sets what becomes of memory when a context is reset or deleted.",
+		"off uses it again at once, on sets it to fault later, when enough of it has "
+		"been freed, and strict at once.",
+		&goarena_quarantine, GA_QUARANTINE_ON, quarantine_options, PGC_SUSET, 0, NULL, AssignInt,
+		NULL);
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
 		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.002, 0.0, 1.0,
@@ -219,15 +224,17 @@ DefineSettings(void)
 							"Sets how much memory not in use a process keeps resident.", NULL,
 							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
 							NULL, AssignInt, NULL);
+	DefineCustomEnumVariable("goarena.huge_pages", "Asks the kernel for transparent huge pages.",
+							 "try asks for them in chunks of 2 MB and more.", &goarena_huge_pages,
+							 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
 	DefineCustomEnumVariable(
-		"goarena.huge_pages", "Asks for transparent huge pages for large chunks.", NULL,
-		&goarena_huge_pages, 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
-	DefineCustomEnumVariable("goarena.trace", "Logs what goarena does.", NULL, &goarena_trace,
-							 TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
+		"goarena.trace", "Logs what goarena does.",
+		"sweeps logs each sweep, all also each release of memory and the end of each process.",
+		&goarena_trace, TRACE_OFF, trace_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"goarena.on_fault", "Sets what becomes of a process that touches freed memory.",
-		"terminate ends this backend alone, where that is safe.", &goarena_on_fault,
-		FAULT_TERMINATE, on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
+		"terminate ends that process alone where this is safe; crash lets the server restart.",
+		&goarena_on_fault, FAULT_TERMINATE, on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("goarena.free_stacks",
 							 "Keeps the stack of each free in a quarantined arena.", NULL,
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
