@@ -22,9 +22,14 @@
 static planner_hook_type next_planner = NULL;
 static bool (*planning_is_wanted)(void);
 
-static bool planning = false;		/* the planner runs, and may call itself */
-static TimestampTz planned_for = 0; /* the message that was planned for, 0 for none */
-static Size held_before;			/* by contexts, without what is the message's */
+static bool planning = false; /* the planner runs, and may call itself */
+static Size held_before;	  /* by contexts, without what is the message's */
+static UsageMark mark;		  /* open while it runs */
+
+/* What was planned last, and when its message and its transaction began; 0 for nothing. */
+static uint64 planned_query;
+static TimestampTz planned_for = 0;
+static TimestampTz planned_in;
 
 /*
  * message_held
@@ -62,7 +67,10 @@ planning_hook(PLANNER_PARAMETERS)
 	UsageMeasureOthersIfCheap();
 	message = message_held();
 	held_before = UsageContexts() - Min(message, UsageContexts());
+	planned_query = (uint64) parse->queryId;
 	planned_for = GetCurrentStatementStartTimestamp();
+	planned_in = GetCurrentTransactionStartTimestamp();
+	UsageMarkOpen(&mark);
 	planning = true;
 	PG_TRY();
 	{
@@ -71,19 +79,37 @@ planning_hook(PLANNER_PARAMETERS)
 	PG_FINALLY();
 	{
 		planning = false;
+		UsageMeasureOthersIfCheap();
+		UsageMarkClose(&mark);
 	}
 	PG_END_TRY();
 	return planned;
 }
 
+/*
+ * planning_was_for
+ *		Was a query that begins planned just now?  In the extended protocol, those that
+ *		change something are planned for one message and begin with another.
+ */
+static bool
+planning_was_for(uint64 query)
+{
+	if (planned_for == 0)
+		return false;
+	return planned_for == GetCurrentStatementStartTimestamp() ||
+		   (query != 0 && query == planned_query &&
+			planned_in == GetCurrentTransactionStartTimestamp());
+}
+
 Size
-PlanningHeld(void)
+PlanningHeld(uint64 query, Size *peak)
 {
 	Size message = message_held();
 	Size now = UsageContexts();
-	bool planned = planned_for != 0 && planned_for == GetCurrentStatementStartTimestamp();
+	bool planned = planning_was_for(query);
 
 	planned_for = 0;
+	*peak = planned ? mark.peak - Min(held_before, mark.peak) : 0;
 	return planned ? Max(message, now - Min(held_before, now)) : message;
 }
 

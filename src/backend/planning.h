@@ -23,9 +23,10 @@
 extern void PlanningInit(bool (*is_wanted)(void));
 
 /*
- * Bytes that the statement of the top level that begins now took before.  What
- * was planned is forgotten.
+ * Bytes that the statement of the top level that begins now took before and still
+ * holds, and the most that it held while it was planned.  query is its identifier, or
+ * 0.  What was planned is forgotten.
  */
-extern Size PlanningHeld(void);
+extern Size PlanningHeld(uint64 query, Size *peak);
 
 #endif /* GOARENA_PLANNING_H */

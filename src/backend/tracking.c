@@ -244,7 +244,9 @@ Resume(Statement *statement)
 	if (statement->resumed && statement->query != NULL)
 		statement->held = HeldBelow(statement->query->estate->es_query_cxt);
 	else if (!statement->resumed && statement->at_top)
-		statement->held = PlanningHeld();
+		statement->held = PlanningHeld(
+			statement->query == NULL ? 0 : (uint64) statement->query->plannedstmt->queryId,
+			&statement->peak);
 	statement->contexts = UsageContexts();
 	UsageMarkOpen(&statement->mark);
 	if (statement->key.queryid != 0)

@@ -84,6 +84,21 @@ foreach my $name (sort keys %statements)
 	}
 }
 
+# In the extended protocol, what changes something is planned for one message and begins with
+# another.
+$node->safe_psql('postgres', q{CREATE TABLE written (i int);
+	ALTER SYSTEM SET goarena.track_statements = 'top'; SELECT pg_reload_conf(); SELECT goarena_statements_reset()});
+(my $insert = $large_in) =~ s/SELECT/INSERT INTO written SELECT/;
+foreach my $mode ('simple', 'extended', 'prepared')
+{
+	my $file = PostgreSQL::Test::Utils::tempdir() . "/$mode.sql";
+
+	append_to_file($file, "$insert;\n");
+	ask($watcher, 'SELECT goarena_statements_reset()');
+	$node->command_ok([ 'pgbench', '-n', '-t', 1, '-M', $mode, '-f', $file, 'postgres' ], "planning, $mode: it runs");
+	cmp_ok(ask($watcher, 'SELECT max(peak_max) FROM goarena_statements'), '>=', 10_000_000, "planning, $mode: it is counted");
+}
+
 end_session($watcher);
 stop_in_order($node);
 done_testing();
