@@ -33,7 +33,7 @@
 #define LEAST_UNUSED ((Size) 512 << 10)
 
 /* In milliseconds. */
-#define IDLE_DELAY	 1000
+#define IDLE_DELAY	 500
 #define RECLAIM_WAIT 1000
 #define RECLAIM_NAP	 5
 
