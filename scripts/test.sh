@@ -7,6 +7,7 @@
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
 #   dist      META.json, and the archive for PGXN
+#   servers   how servers in root directories are made, and what is skipped
 # With each server:
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
@@ -41,7 +42,7 @@ one_server=${PG_CONFIG:-}${PG_MAJOR:-}
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-ONCE=(format unit sanitize dist)
+ONCE=(format unit sanitize dist servers)
 EACH=(build sql tap core bugs)
 INSTALLED=(jit bench)
 OTHERS=15-others
@@ -54,7 +55,7 @@ declare -A plan=()						# server -> levels; "once" is a server here
 
 # How many seconds a level takes, more or less, when as many run as there are processors
 declare -A seconds_of=([format]=5 [unit]=30 [sanitize]=120 [build]=30 [sql]=20 [tap]=600
-	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120 [others]=240 [dist]=20 [package]=60
+	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120 [others]=240 [dist]=20 [servers]=10 [package]=60
 	[install]=60 [root]=150 [cassert]=600)
 
 # Add server $1 to those that are tested.

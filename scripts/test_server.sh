@@ -5,6 +5,7 @@
 #   unit      the engine alone, with cmocka
 #   sanitize  the same under AddressSanitizer and UBSan
 #   dist      META.json, and the archive for PGXN
+#   servers   how servers in root directories are made, and what is skipped
 #   package   the Debian package: build, install, use, remove
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
@@ -31,7 +32,7 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-LEVELS=" format unit sanitize dist package build sql tap core jit bugs others bench "
+LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 
 
@@ -63,6 +64,11 @@ level_build()
 level_dist()
 {
 	exec "$TOP/test/release/dist.sh"
+}
+
+level_servers()
+{
+	exec "$TOP/test/release/servers.sh"
 }
 
 level_package()
@@ -353,7 +359,7 @@ for level; do
 		format|build) run_level "$level" count_status ;;
 		unit|sanitize) run_level "$level" count_cmocka ;;
 		sql) run_level "$level" count_regress ;;
-		dist|package) run_level "$level" count_tap ;;
+		dist|servers|package) run_level "$level" count_tap ;;
 		core|jit) run_level "$level" count_core ;;
 		*) run_level "$level" "count_$level" ;;
 	esac
