@@ -17,9 +17,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-# Seconds after which a crash that has not ended is a hang; goarena's own limit
-# for a report is 20.
-use constant CRASH_LIMIT => 60;
+# Seconds after which a crash that has not ended is a hang, on a machine that has much else
+# to do; goarena's own limit for a report is 20.
+use constant CRASH_LIMIT => 300;
 
 # Only sweeps that a test asks for: reports tell how many there were.
 my @conf = (
@@ -507,7 +507,7 @@ unlike((parts_of($text))[2], qr/0xa5deada5a5deada5/, 'odd frames: they are seen 
 	($report, $text) = reported($node, 'endless report', q{
 		SELECT fault_create(); SELECT fault_keep(100); SELECT fault_reset();
 		SELECT fault_keep_loader_locked(); SELECT fault_read()});
-	cmp_ok(time - $started, '<', 50, 'endless report: it ends');
+	cmp_ok(time - $started, '<', 150, 'endless report: it ends');
 	is_deeply([ @$report{qw(context freed_by object_size outcome)} ],
 		[ 'fault test', 'reset', 100, 'crash' ], 'endless report: what is known without names is there');
 }

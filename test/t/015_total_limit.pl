@@ -37,13 +37,8 @@ sub hold
 	$session->query_until(qr/^begun$/m, qq{\\echo begun
 		SELECT length(s), pg_sleep(600) FROM (SELECT repeat('x', n) s FROM generate_series($bytes, $bytes) n OFFSET 0) t;
 });
-	my $holds = 0;
-	for (my $i = 0; $i < 300 && !$holds; $i++)
-	{
-		$holds = is_sleeping($session->{pid}) && held_by($session->{pid}) > $bytes;
-		select(undef, undef, undef, 0.1) if !$holds;
-	}
-	BAIL_OUT("a statement does not hold $bytes bytes") if !$holds;
+	wait_until(sub { is_sleeping($session->{pid}) && held_by($session->{pid}) > $bytes })
+	  or die "a statement does not hold $bytes bytes";
 	pass("a statement holds $bytes bytes");
 	return $session;
 }
@@ -132,13 +127,14 @@ my $most = 0;
 \echo begun
 		DO $$ DECLARE a text[]; BEGIN LOOP a := a || repeat('x', 1000000); END LOOP; END $$;
 }) foreach @greedy;
-	my $ended;
+	my $begun = 0;
 	for (my $i = 0; $i < 1800; $i++)
 	{
 		my ($sum, $busy) = split(/\|/, $node->safe_psql('postgres', q{
 			SELECT (SELECT sum(held) FROM goarena_stats()), (SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%DECLARE a text[]%' AND pid <> pg_backend_pid())}));
 		$most = $sum if $sum > $most;
-		last if $busy == 0;
+		$begun ||= $busy;
+		last if ($begun || $i > 300) && $busy == 0;
 	}
 	like(end_of($_), $total_error, 'many at once: each ends with an error') foreach @greedy;
 	end_session($_) foreach @greedy;
@@ -209,12 +205,15 @@ $leader->query_until(qr/^begun$/m, q{\echo begun
 });
 SKIP:
 {
-	my $in_worker = 0;
-	for (my $i = 0; $i < 100 && !$in_worker; $i++)
-	{
-		$in_worker = $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'});
-		select(undef, undef, undef, 0.1) if !$in_worker;
-	}
+	# without a worker the leader soon comes to its end
+	my ($in_worker, $ended);
+	wait_until(sub {
+			($in_worker, $ended) = split(/\|/, $node->safe_psql('postgres', q{
+				SELECT count(*) FILTER (WHERE backend_type = 'parallel worker' AND wait_event = 'PgSleep'),
+					count(*) FILTER (WHERE state = 'idle' AND query LIKE '%test_in_worker%')
+				FROM pg_stat_activity}));
+			return $in_worker || $ended;
+		});
 	skip 'the worker holds nothing', 3 if !$in_worker;
 	is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(140000000, 140000000) n}), '140000000', 'parallel: who asks gets its memory');
 	like(end_of($leader), $cancel_error, 'parallel: the leader of the largest worker is cancelled');

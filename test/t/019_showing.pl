@@ -15,6 +15,7 @@ use GoarenaTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $rounds = 20;
 my $node = new_server('showing', PRELOAD, 'autovacuum = off', 'goarena.statements_max = 100',
@@ -32,9 +33,33 @@ sub burst
 	return $lines[-1];
 }
 
+# What others see of the session.  They wait for a moment for what it did not show, which
+# may be too short on a machine that has much else to do: also returns whether it was over.
+sub seen
+{
+	my ($query) = @_;
+	my $started = time;
+	my $result = ask($watcher, $query);
+
+	return ($result, time - $started >= 0.05);
+}
+
 # What is known of the session in the midst of its last statement but is not there yet
 # in what others see; called once for each way of asking.
 sub missing
+{
+	my ($wait, $last) = @_;
+
+	for my $try (1 .. 3)
+	{
+		my ($missing, $late) = missing_once($wait, $last);
+
+		return $missing if $missing <= 0 || !$late || $try == 3;
+		refused($session, 'ROLLBACK');
+	}
+}
+
+sub missing_once
 {
 	my ($wait, $last) = @_;
 	my $own = burst("SELECT allocs FROM goarena_stats() WHERE pid = pg_backend_pid();");
@@ -42,7 +67,7 @@ sub missing
 	refused($session, $last) if $last;
 	wait_for_client($watcher, $pid) if $last;
 	select(undef, undef, undef, $wait) if $wait;
-	return ask($watcher, "SELECT greatest($own - allocs, 0) FROM goarena_stats() WHERE pid = $pid");
+	return seen("SELECT greatest($own - allocs, 0) FROM goarena_stats() WHERE pid = $pid");
 }
 
 is(join(' ', grep { $_ > 0 } map { missing(0) } 1 .. $rounds), '', 'asked at once: nothing is missing');
@@ -57,12 +82,15 @@ is(join(' ', grep { $_ > 0 } map { my $m = missing(0, 'BEGIN'); refused($session
 # Contexts
 ask($session, 'SELECT test_create()');
 my @wrong = ();
+my $late_rounds = 0;
 for (1 .. $rounds)
 {
 	my $own = burst('SELECT test_fill(20000);', "SELECT used_bytes FROM goarena_arenas() WHERE name = 'goarena test';");
-	my $seen = ask($watcher, "SELECT used_bytes FROM goarena_arenas($pid, 0) WHERE name = 'goarena test'");
+	my ($seen, $late) = seen("SELECT used_bytes FROM goarena_arenas($pid, 0) WHERE name = 'goarena test'");
 
-	push @wrong, "$own $seen" if $own ne $seen;
+	next if $own eq $seen;
+	$late_rounds++ if $late;
+	push @wrong, "$own $seen" if !$late || $late_rounds > $rounds / 2;
 }
 is(join(', ', @wrong), '', 'contexts: they are as the session sees them');
 ask($session, 'SELECT test_delete()');

@@ -40,8 +40,8 @@ sub shown
 {
 	my ($count, $messages);
 
-	$node->psql('postgres', 'SET statement_timeout = 5000; SELECT count(*) FROM goarena_faults()',
-		stdout => \$count, stderr => \$messages, timeout => 60);
+	$node->psql('postgres', q{SET statement_timeout = '20s'; SELECT count(*) FROM goarena_faults()},
+		stdout => \$count, stderr => \$messages, timeout => 120);
 	return ($count, $messages);
 }
 
