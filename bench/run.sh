@@ -31,7 +31,7 @@
 #   BENCH_ROUNDS   rounds (default 7)
 #   BENCH_REPORT   directory of the measurements and the report
 #                  (default $TMPDIR/goarena-bench; short: $TMPDIR/goarena-bench-short)
-#   BENCH_LIMIT    seconds that a part may take (default 14400; short: 300)
+#   BENCH_LIMIT    seconds that a part may take (default 14400; short: 900)
 #   BENCH_MB       size of the data set of analytic (default 1000)
 
 # shellcheck source=bench/common.sh
@@ -55,7 +55,7 @@ parts=("$@")
 for name in "${parts[@]}"; do
 	[[ " ${PARTS[*]} " = *" $name "* ]] || die "no such part: $name (${PARTS[*]})"
 done
-limit=${BENCH_LIMIT:-$(size 300 14400)}
+limit=${BENCH_LIMIT:-$(size 900 14400)}
 
 "$TOP/scripts/setup.sh" bench >&2
 find_postgres

@@ -88,7 +88,7 @@ psql_to()
 	local output=$1
 
 	shift
-	run_job run_as timeout -k 10 120 psql -XAtq "$@" >"$output" 2>"$output.err"
+	run_job run_as timeout -k 10 600 psql -XAtq "$@" >"$output" 2>"$output.err"
 }
 
 # The same for what must work, if need be when the server has recovered.

@@ -293,7 +293,7 @@ start_server()
 	}
 	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$SCRATCH'" \
 		'fsync = off' "$@" >>"$data/postgresql.conf"
-	run_as pg_ctl -D "$data" -l "$SCRATCH/server.log" -w -t 120 start >"$log" 2>&1 || {
+	run_as pg_ctl -D "$data" -l "$SCRATCH/server.log" -w -t 600 start >"$log" 2>&1 || {
 		cat "$log" "$SCRATCH/server.log" >&2 || true
 		die "the server did not start"
 	}

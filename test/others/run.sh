@@ -21,7 +21,7 @@
 #   OUTDIR         where logs and 'summary' are kept (default $TMPDIR/goarena-others);
 #                  summary has a line for each test: mode, name, ok or failed or out
 #   LOOPS          default 3000
-#   TIMEOUT        seconds for one suite or script (default 300)
+#   TIMEOUT        seconds for one suite or script (default 900)
 #   GOARENA_CACHE  where the tests of contrib modules are kept once fetched
 
 # shellcheck source=scripts/common.sh
@@ -31,7 +31,7 @@ source "$TOP/test/core/tests.sh"
 
 OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-others}
 LOOPS=${LOOPS:-3000}
-TIMEOUT=${TIMEOUT:-300}
+TIMEOUT=${TIMEOUT:-900}
 CONTRIB=(amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance
 	fuzzystrmatch hstore intarray isn lo ltree pageinspect pg_trgm pg_visibility pgcrypto
 	pgrowlocks pgstattuple postgres_fdw seg tablefunc tcn tsm_system_rows tsm_system_time
