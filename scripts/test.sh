@@ -12,7 +12,8 @@
 #   build     from clean, warnings are errors
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
-#   core      PostgreSQL's own regression tests with goarena on, with some servers also strict
+#   core      PostgreSQL's own regression tests with goarena on, with some servers also
+#             strict; on the plain server if one has failed
 #   bugs      every planted bug is reported rightly in strict
 # With the system's own server alone, which is 15 on Debian 12 and 17 on Debian 13:
 #   jit       core with goarena on, every expression compiled and inlined
@@ -36,6 +37,7 @@
 #   LANES      how many run at a time (default: processors)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
+#   TAP_JOBS   how many of them run at a time with each server (default: processors)
 #   GOARENA_*  passed on to the tests of level tap
 
 one_server=${PG_CONFIG:-}${PG_MAJOR:-}
@@ -54,8 +56,8 @@ LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 declare -A plan=()						# server -> levels; "once" is a server here
 
 # How many seconds a level takes, more or less, when as many run as there are processors
-declare -A seconds_of=([format]=5 [unit]=30 [sanitize]=120 [build]=30 [sql]=20 [tap]=600
-	[core]=180 [core-strict]=180 [bugs]=60 [jit]=300 [bench]=120 [others]=240 [dist]=20 [servers]=10 [package]=60
+declare -A seconds_of=([format]=5 [unit]=80 [sanitize]=80 [build]=30 [sql]=25 [tap]=450
+	[core]=140 [core-strict]=140 [bugs]=25 [jit]=590 [bench]=210 [others]=210 [dist]=10 [servers]=5 [package]=40
 	[install]=60 [root]=150 [cassert]=600)
 
 # Add server $1 to those that are tested.

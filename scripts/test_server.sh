@@ -27,6 +27,7 @@
 #              $TMPDIR/goarena-test); 'running' has the name of the level that runs
 #   CORE_MODES in which modes to run core, see test/core/run.sh (default plain on strict)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
+#   TAP_JOBS   how many of them run at a time (default: processors)
 #   GOARENA_*  passed on to the tests of level tap
 
 # shellcheck source=scripts/common.sh
@@ -34,7 +35,9 @@ source "$(dirname "$0")/common.sh"
 
 LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
-
+TAP_JOBS=${TAP_JOBS:-$(nproc)}
+TAP_ALONE='018|021'						# files of test/t that keep processors busy, or measure their time
+TAP_LONG='004|009|010|013|014|015|020'	# those that take longest
 
 # ---- levels: each runs as a job of its own, and fails by its exit status ----
 
@@ -129,26 +132,61 @@ level_sql()
 	return "$status"
 }
 
-# What prove_installcheck of PGXS does, in the same way.
-level_tap()
+# What prove_installcheck of PGXS does with one file of test/t, in the same way.  What it
+# says is printed at once when it has ended, so that files that run at a time do not mix.
+run_tap_file()
 {
-	local dir=$SCRATCH/tap settings
+	local file=$1 dir=$SCRATCH/tap log=$SCRATCH/tap-$1.log status=0
 
-	# what the tests themselves may be told, such as how long to run
-	mapfile -t settings < <(env | grep '^GOARENA_' || true)
-	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
-	cp -R "$TOP/test/t" "$TOP/README.md" "$dir"
-	give_to_user "$dir" "$SCRATCH/tmp"
+	say "$(date +%T) t/$file starts"
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
 		PG_TEST_TIMEOUT_DEFAULT=600 PGCTLTIMEOUT=600 \
-		"${settings[@]}" \
-		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "$dir"/t/${TAP_TESTS:-*}.pl || {
-		cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
-		return 1
-	}
+		"${TAP_SETTINGS[@]}" \
+		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "t/$file" >"$log" 2>&1 || status=1
+	[ "$status" -eq 0 ] || say "$file" >>"$SCRATCH/tap-failed"
+	flock "$SCRATCH/tap.lock" cat "$log"
+	rm -f -- "$log"
+}
+
+# Several files run at a time, the longest first, since most of them wait most of the
+# time; those that take the machine for themselves run one by one.
+level_tap()
+{
+	local dir=$SCRATCH/tap file together=() alone=()
+
+	# what the tests themselves may be told, such as how long to run
+	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
+	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
+	cp -R "$TOP/test/t" "$TOP/README.md" "$dir"
+	give_to_user "$dir" "$SCRATCH/tmp"
+	for file in "$dir"/t/${TAP_TESTS:-*}.pl; do
+		file=$(basename "$file")
+		[ -e "$dir/t/$file" ] || die "no such file: $file"
+		if [[ $file =~ ^($TAP_ALONE)_ ]]; then
+			alone+=("$file")
+		elif [[ $file =~ ^($TAP_LONG)_ ]]; then
+			together=("$file" "${together[@]}")
+		else
+			together+=("$file")
+		fi
+	done
+	for file in "${together[@]}"; do
+		while [ "$(jobs -pr | wc -l)" -ge "$TAP_JOBS" ]; do
+			wait -n || true
+		done
+		run_tap_file "$file" &
+	done
+	wait
+	for file in "${alone[@]}"; do
+		run_tap_file "$file"
+	done
+	[ -e "$SCRATCH/tap-failed" ] || return 0
+	say "failed: $(sort "$SCRATCH/tap-failed" | paste -s -d ' ')"
+	cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
+	return 1
 }
 
 level_core()
