@@ -5,6 +5,7 @@ OBJS = \
 	src/goarena.o \
 	$(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c src/stack/*.c src/mcxt/*.c src/backend/*.c src/sql/*.c)))
 HEADERS = src/goarena.h
+SCRIPTS = scripts/goarena-check
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
 REGRESS = install settings functions arenas quarantine accounting statements privileges
