@@ -318,7 +318,7 @@ foreach my $signal ('TERM', 'INT', 'HUP')
 		'<', \undef, '>', \$said, '2>', \$told);
 	IPC::Run::pump($run) until $said =~ /ready/;
 	ok(-e "$directory/data.$signal/postmaster.pid", "SIG$signal: a server of the command runs");
-	kill($signal, $run->{KIDS}[0]{PID});
+	$run->signal($signal);
 	IPC::Run::finish($run);
 	is($run->full_result >> 8, 128 + { HUP => 1, INT => 2, TERM => 15 }->{$signal}, "SIG$signal: exit status");
 	like($told, qr/interrupted by SIG$signal/, "SIG$signal: it says so");
