@@ -55,7 +55,7 @@ is_complete()
 {
 	local file
 
-	for file in "$PKGLIBDIR/goarena.so" "$("$PG_CONFIG" --sharedir)/extension/goarena.control" \
+	for file in "$PKGLIBDIR/goarena.so" "$BINDIR/goarena-check" "$("$PG_CONFIG" --sharedir)/extension/goarena.control" \
 		"$("$PG_CONFIG" --sharedir)/extension/goarena--1.0.sql"; do
 		say "$file"
 		grep -qxF -- "$file" "$SCRATCH/files" || return 1
@@ -78,6 +78,13 @@ uses()
 	run_as psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION goarena' &&
 		held=$(run_as psql -XAt -c 'SELECT goarena_total_held() > 0, count(*) > 0 FROM goarena_arenas()') &&
 		[ "$held" = 't|t' ]
+}
+
+# Does goarena-check work as root, whose servers run as somebody else?
+checks()
+{
+	env -C / "$BINDIR/goarena-check" -- psql -Xc 'SELECT 1' &&
+		[ -z "$(find /tmp -maxdepth 1 -name 'goarena-check.*')" ]
 }
 
 is_gone()
@@ -104,6 +111,7 @@ ok 'the library is hardened and stripped, with symbols in a package of their own
 start_server "shared_preload_libraries = 'goarena'"
 ok 'a server with it works' uses
 ok 'the server stops in order' stop_server
+ok 'goarena-check runs as root' checks
 ok 'it can be removed' dpkg -r "$package"
 ok 'nothing of it is left' is_gone
 done_testing
