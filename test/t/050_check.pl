@@ -43,20 +43,13 @@ sub check
 	return ($status, $out, $err, map { -e $_ ? slurp_file($_) : '' } ($tap, $junit));
 }
 
-# A script for psql, which has the planted bugs.
-sub script
+# A command that runs each script in a session of its own, with the planted bugs, and does
+# not care what comes of them.
+sub sessions
 {
-	my ($name, $text) = @_;
+	my @scripts = map { spill('script' . ++$number, "$_\n") } 'CREATE EXTENSION goarena_bugs;', @_;
 
-	return ('psql', '-Xq', '-f', spill($name, "CREATE EXTENSION goarena_bugs;\n$text\n"));
-}
-
-# The same, as part of a command that does not care.
-sub script_ignored
-{
-	my @command = script(@_);
-
-	return ('sh', '-c', "@command; exit 0");
+	return ('sh', '-c', join('', map { "psql -Xq -f $_; " } @scripts) . 'exit 0');
 }
 
 sub reported
@@ -151,17 +144,15 @@ nothing_is_left('nothing to report');
 # Planted bugs, in a command that does not care
 #
 my $bytes = "\x01\xff<&>]]>\"";
-($status, $out, $err, $tap, $junit) = check('--', script_ignored('bugs.sql', qq{
-	SELECT bug_double_pfree();
-	SELECT bug_pfree_foreign();
-	SELECT bug_small_write();
-	SET client_min_messages = error; SET log_min_messages = error;
-	SELECT bug_small_write() /* $bytes */;
-	SELECT bug_spi_finish() /* LOG:  goarena: access to freed memory */;
-	\\c
-	SELECT bug_spi_finish();
-	\\c
-	SELECT bug_static_row(i) FROM generate_series(1, 2) AS i;}));
+($status, $out, $err, $tap, $junit) = check('--', sessions(
+	'SELECT bug_double_pfree()',
+	'SELECT bug_pfree_foreign()',
+	'SELECT bug_small_write()',
+	'SET client_min_messages = error; SET log_min_messages = error; SELECT bug_small_write()',
+	'SELECT bug_spi_finish() /* LOG:  goarena: access to freed memory */',
+	'SELECT bug_spi_finish()',
+	"CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0;\n\\c bytes\nCREATE EXTENSION goarena_bugs;
+	SELECT bug_static_row(i) /* $bytes */ FROM generate_series(1, 2) AS i"));
 is($status, 1, 'planted bugs: exit status');
 my @reported = (
 	[ 'an object in memory context "goarena_bugs entries" is freed twice', 'bug_double_pfree', undef, 'freed once' ],
@@ -189,7 +180,7 @@ like($junit, qr/tests="9" failures="5" errors="0" skipped="0"/, 'planted bugs: J
 # Suppressions
 #
 my $suppress = spill('suppress', "# known\n\nbug_spi_finish  SPI Proc\n*pfree* goarena_bugs ch?rged\nnobody *\n");
-my @spi = script_ignored('spi.sql', "SELECT bug_pfree_foreign(); SELECT bug_spi_finish();");
+my @spi = sessions('SELECT bug_pfree_foreign()', 'SELECT bug_spi_finish()');
 ($status, $out, $err, $tap, $junit) = check("--suppress=$suppress", '--', @spi);
 is($status, 0, 'suppressions: exit status');
 is_deeply(reported($err), [], 'suppressions: nothing is reported');
@@ -210,8 +201,7 @@ is($status, 2, 'the command fails: exit status');
 like($err, qr/the command failed with exit status 7\n/, 'the command fails: its own is said');
 like($tap, qr/^not ok 4 - the command succeeds$/m, 'the command fails: TAP');
 is((check('--', "$directory/nothing"))[0], 2, 'the command cannot be run: exit status');
-($status, $out, $err) = check("--log=$directory/log", '--', 'sh', '-c',
-	q{psql -Xc "COPY (SELECT) TO PROGRAM 'kill -SEGV $PPID'"; exit 0});
+($status, $out, $err) = check("--log=$directory/log", '--', sessions(q{COPY (SELECT) TO PROGRAM 'kill -SEGV $PPID'}));
 is($status, 1, 'a crash without a report: exit status');
 like("@{ reported($err) }", qr/^server process \(PID \d+\) was terminated by signal 11/, 'a crash without a report: it is told');
 like(slurp_file("$directory/log"), qr/was terminated by signal 11.*shut down/s, 'the log is kept');
