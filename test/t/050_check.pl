@@ -102,14 +102,19 @@ sub tap_is
 	return;
 }
 
-# Is nothing left, neither a server nor its directory?
+# Is nothing left of this test's runs, neither a process nor a directory?  Others may run at
+# the same time.
+my $mark = "GOARENA_CHECK_TEST=$$";
+$ENV{GOARENA_CHECK_TEST} = $$;
+
 sub nothing_is_left
 {
 	my ($name) = @_;
-	my @servers = grep { (slurp_environment($_)) =~ /GOARENA_CHECK=/ } map { m{/(\d+)$} } glob('/proc/[0-9]*');
+	my @processes = grep { slurp_environment($_) =~ /(?:^|\0)\Q$mark\E\0/ }
+	  grep { $_ != $$ } map { m{/(\d+)$} } glob('/proc/[0-9]*');
 
-	is_deeply(\@servers, [], "$name: no process is left");
-	is_deeply([ grep { -O $_ } glob('/tmp/goarena-check.*') ], [], "$name: no directory is left");
+	is_deeply(\@processes, [], "$name: no process is left");
+	is_deeply([ grep { -e } split(/\n/, slurp_file("$directory/scratch")) ], [], "$name: no directory is left");
 	return;
 }
 
@@ -126,7 +131,7 @@ sub slurp_environment
 # Nothing to report
 #
 my ($status, $out, $err, $tap, $junit) = check('--baseline', '--', 'sh', '-c',
-	q{echo x >> } . $directory . q{/runs; sleep 1; psql -XAtc "SELECT current_setting('shared_preload_libraries'), current_setting('goarena.quarantine', true)"});
+	qq{echo \$GOARENA_CHECK >>$directory/scratch; } . q{sleep 1; psql -XAtc "SELECT current_setting('shared_preload_libraries'), current_setting('goarena.quarantine', true)"});
 is($status, 0, 'nothing to report: exit status');
 is($out, "|\ngoarena|strict\n", 'nothing to report: the command runs with a plain server, and with goarena in strict');
 like($err, qr/goarena is active: enabled = on, quarantine = strict, quarantine_sample_rate = 1, on_fault = terminate\n/,
@@ -204,6 +209,10 @@ is((check('--', "$directory/nothing"))[0], 2, 'the command cannot be run: exit s
 ($status, $out, $err) = check("--log=$directory/log", '--', sessions(q{COPY (SELECT) TO PROGRAM 'kill -SEGV $PPID'}));
 is($status, 1, 'a crash without a report: exit status');
 like("@{ reported($err) }", qr/^server process \(PID \d+\) was terminated by signal 11/, 'a crash without a report: it is told');
+($status, $out, $err, $tap, $junit) = check('--', 'sh', '-c', 'pg_ctl -s -D $GOARENA_CHECK/data -m immediate stop');
+is($status, 5, 'the command stops the server: exit status');
+like($err, qr/the server does not answer/, 'the command stops the server: it says so');
+is_well_formed($junit, 'the command stops the server');
 like(slurp_file("$directory/log"), qr/was terminated by signal 11.*shut down/s, 'the log is kept');
 
 #
@@ -304,7 +313,7 @@ foreach my $signal ('TERM', 'INT', 'HUP')
 			  . "echo \"unix_socket_directories = '\$PGHOST'\" >> $directory/data.$signal/postgresql.conf && "
 			  . "cat \$TEMP_CONFIG >> $directory/data.$signal/postgresql.conf && "
 			  . "pg_ctl -w -D $directory/data.$signal -o '-p 65000' -l $directory/log.$signal start >/dev/null && "
-			  . 'echo ready && sleep 1000' ],
+			  . "echo \$GOARENA_CHECK >>$directory/scratch && echo ready && sleep 1000" ],
 		'<', \undef, '>', \$said, '2>', \$told);
 	IPC::Run::pump($run) until $said =~ /ready/;
 	ok(-e "$directory/data.$signal/postmaster.pid", "SIG$signal: a server of the command runs");
