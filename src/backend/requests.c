@@ -59,7 +59,7 @@
 #define REMIND_MS 100
 
 /* In milliseconds: readers of figures wait no longer, and do not ask for newer ones. */
-#define FIGURES_PATIENCE 50
+#define FIGURES_PATIENCE 200
 #define FIGURES_AGE		 10
 
 /* One that was asked for its unused pages longer ago does not give them. */
