@@ -45,19 +45,44 @@ ForeignTextIsConstant(const char *text)
 	return true;
 }
 
+/*
+ * foreign_text_encoding
+ *		Where anything is text, what was freed would be, too.
+ */
+static int
+foreign_text_encoding(void)
+{
+	int encoding = GetDatabaseEncoding();
+
+	return encoding == PG_SQL_ASCII ? PG_UTF8 : encoding;
+}
+
+/*
+ * foreign_text_length
+ *		Of a text of which so many bytes can be read; if it takes size bytes or more, it
+ *		is cut off at a character.
+ */
+static int
+foreign_text_length(const char *text, size_t readable, size_t size)
+{
+	int length = (int) strnlen(text, readable);
+
+	if ((size_t) length < size)
+		return length;
+	return pg_encoding_mbcliplen(foreign_text_encoding(), text, length, (int) size - 1);
+}
+
 bool
 ForeignTextIsText(const char *text, size_t limit)
 {
-	int length = (int) strnlen(text, limit);
+	int length = foreign_text_length(text, limit, limit);
 
-	if ((size_t) length == limit)
-		length = pg_mbcliplen(text, length, length - 1);
 	for (int i = 0; i < length; i++)
 		if (((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t' &&
 			 text[i] != '\r') ||
 			text[i] == '\x7f')
 			return false;
-	return pg_encoding_verifymbstr(GetDatabaseEncoding(), text, length) == length;
+	return pg_encoding_verifymbstr(foreign_text_encoding(), text, length) == length;
 }
 
 bool
@@ -68,11 +93,9 @@ ForeignTextCopy(char *to, const char *from, size_t size)
 
 	if (from != NULL)
 		copied = ga_os_default()->peek(to, from, size);
-	length = (int) strnlen(to, copied);
-	if ((size_t) length == copied && copied < size)
+	length = foreign_text_length(to, copied, size);
+	if ((size_t) length == copied)
 		length = 0; /* it has no end, or is not there */
-	if ((size_t) length == size)
-		length = pg_mbcliplen(to, length, length - 1);
 	to[length] = '\0';
 	if (length > 0 && ForeignTextIsText(to, size))
 		return true;

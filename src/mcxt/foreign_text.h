@@ -25,7 +25,8 @@
 
 /*
  * Are these bytes, up to the end of the string or the limit, text in the encoding of
- * the database?  They must be readable.  Async-signal-safe.
+ * the database, or in UTF-8 if that is SQL_ASCII?  They must be readable.
+ * Async-signal-safe.
  */
 extern bool ForeignTextIsText(const char *text, size_t limit);
 
