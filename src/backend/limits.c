@@ -441,20 +441,25 @@ limits_raise(MemoryContext context, Size size)
 						 "goarena.total_memory_limit."},
 	};
 	const char *name = limits[refusal.which].name;
+	const char *hint = limits[refusal.which].hint;
+	const char *holders = "";
 	LargestContexts largest;
+	bool idle = false;
 
 	process_heap_refusal = false;
 	FindLargestContexts(&largest);
+	if (refusal.which == TOTAL_LIMIT)
+		holders = TotalLimitHolders(&idle);
+	if (idle)
+		hint = "End the session that holds the most, or raise goarena.total_memory_limit.";
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
 			 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
 					   "%s %zu kB.%s  The largest contexts of this process: %s.",
 					   size, GuardName(context), name, refusal.limit / 1024,
-					   limits[refusal.which].holder, refusal.held / 1024,
-					   refusal.which == TOTAL_LIMIT ? TotalLimitHolders() : "",
+					   limits[refusal.which].holder, refusal.held / 1024, holders,
 					   LargestContextsText(&largest, false)),
-			 errhint("%s", limits[refusal.which].hint),
-			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
+			 errhint("%s", hint), err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
 void

@@ -539,7 +539,7 @@ holder_does(const PGPROC *proc)
 }
 
 const char *
-TotalLimitHolders(void)
+TotalLimitHolders(bool *waits_for_client)
 {
 	static char text[200];
 	RegistryFigures figures;
@@ -547,6 +547,7 @@ TotalLimitHolders(void)
 	int pid = 0;
 	const char *does = "";
 
+	*waits_for_client = false;
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.held > most)
 		{
@@ -554,6 +555,8 @@ TotalLimitHolders(void)
 			pid = figures.pid;
 			does = figures.backend_type == B_BACKEND ? holder_does(RegistryProc(i))
 													 : GetBackendTypeDesc(figures.backend_type);
+			*waits_for_client =
+				figures.backend_type == B_BACKEND && ProcessAwaitsClient(RegistryProc(i));
 		}
 	snprintf(text, sizeof(text),
 			 "  Of that, " UINT64_FORMAT

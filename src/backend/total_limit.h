@@ -42,7 +42,10 @@ extern void TotalLimitAmendCancel(void *arg);
  */
 extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
 
-/* The session that holds the most, what it does, and what is unused, as sentences. */
-extern const char *TotalLimitHolders(void);
+/*
+ * The session that holds the most, what it does, and what is unused, as sentences; and
+ * whether it waits for its client, so that it holds nothing up but the others.
+ */
+extern const char *TotalLimitHolders(bool *waits_for_client);
 
 #endif /* GOARENA_TOTAL_LIMIT_H */

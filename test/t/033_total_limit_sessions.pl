@@ -108,7 +108,7 @@ wait_for_client($observer, $hog_pid);
 my $hits = count_of('total_limit_hits');
 my $message = refused($asker, wants(150_000_000));
 like($message, $refused, 'error: who asks fails');
-like($message, qr/Of that, \d+ kB are not in use\.  Process $hog_pid \(idle in transaction\) holds the most, 1[45]\d{4} kB\./, 'error: it says who holds the most, what it does, and what is unused');
+like($message, qr/Of that, \d+ kB are not in use\.  Process $hog_pid \(idle in transaction\) holds the most, 1[45]\d{4} kB\..*HINT:  End the session that holds the most/s, 'error: it says who holds the most, what it does, and what is unused');
 is(count_of('total_limit_hits'), $hits + 1, 'error: it is counted');
 is(ask($asker, 'SELECT limit_hits > 0 FROM goarena_stats() WHERE pid = pg_backend_pid()'), 't', 'error: also for the process');
 set_policy('cancel_largest');
