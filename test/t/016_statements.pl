@@ -108,7 +108,9 @@ my ($spilled) = logged_runs("SET work_mem = '4MB'",
 my $spilled_row = row_of($session, "queryid = $spilled->[0]");
 cmp_ok($spilled->[2], '<', 1024 * 1024, 'a sort that spilled holds little at the end');
 cmp_ok($spilled_row->{peak_max}, '>', 3 * 1024 * 1024, 'but its peak is known');
-cmp_ok($spilled_row->{peak_max}, '<', 6 * 1024 * 1024, 'and is what it was allowed');
+# From 17 on tuples are in blocks that double, and the last one is held whole.
+my $most = ($node->pg_version >= 17 ? 8 : 6) * 1024 * 1024;
+cmp_ok($spilled_row->{peak_max}, '<', $most, 'and is what it was allowed');
 
 # Maximum, mean and deviation over calls of one statement.
 my @runs = map { logged_runs("SELECT count(*) FROM t a JOIN t b ON a.i = b.i WHERE b.i <= $_") }
