@@ -8,7 +8,7 @@
 # page faults     minor ones, as the kernel counts them
 # sweeps          as goarena_stats() counts them
 # instructions    and misses of the first caches for code and data, by valgrind's model of
-#                 them; see bench/callgrind.sh
+#                 them, without sweeps; see bench/callgrind.sh
 #
 # The first three are of a backend after a warm-up, the rest of single-user mode.
 #
@@ -30,6 +30,7 @@ CALLS=mmap,munmap,mprotect,mremap,madvise,brk
 
 # shellcheck source=bench/slices.sh
 source "$BENCH/slices.sh"
+scale=1									# all of it has been touched soon
 
 # Print the sweeps of process $2, of the server of configuration $1.
 sweeps_of()
@@ -63,7 +64,9 @@ count_backend()
 	local connection="$2=host=$SCRATCH port=${port_of[$2]} dbname=postgres user=$TEST_USER"
 	local pid before=0 after=0
 
-	coproc PAIRED { run_as "$SCRATCH/paired" -r -w "$1" "$scale" 1 "$counted" "$connection"; }
+	coproc PAIRED {
+		run_as "$SCRATCH/paired" -r -w -s "$SCRATCH/touch.sql" "$1" "$scale" 1 "$counted" "$connection"
+	}
 	paired_line
 	pid=$LINE
 	[[ $2 = plain || $2 = again ]] || before=$(sweeps_of "$2" "$pid")
@@ -88,11 +91,13 @@ count_backend()
 }
 
 # Count workload $1 in single-user mode on the cluster of server $2, which is stopped.
+# Sweeps would read valgrind's own memory, so there are none.
 count_instructions()
 {
-	local instructions code data
+	local instructions code data options=()
 
-	read -r instructions code data < <(count_transaction "$SCRATCH/$2" "$1" "$few" "$many")
+	[[ $2 = plain || $2 = again ]] || options=(-c goarena.sweep_percent=-1)
+	read -r instructions code data < <(count_transaction "$SCRATCH/$2" "$1" "$few" "$many" "${options[@]}")
 	[ -n "$data" ] || die "nothing was counted"
 	record counts "$1: instructions" "$2" 1 "$instructions"
 	record counts "$1: cache misses, code" "$2" 1 "$code"
@@ -111,6 +116,9 @@ target counts on most '<=' 0.1 'system calls of a select beyond plain' 'select: 
 target counts on most '<=' 0.1 'page faults of a select beyond plain' 'select: page faults'
 target counts on most '<=' 0.001 'sweeps of a select' 'select: sweeps'
 
+# the first touch of a shared buffer is a page fault, too
+say 'SELECT sum(abalance) FROM pgbench_accounts; SET enable_seqscan = off;
+	SELECT count(*) FROM pgbench_accounts WHERE aid > 0; RESET enable_seqscan' >"$SCRATCH/touch.sql"
 start_slices
 for name in "${configs[@]}"; do
 	[[ $name = plain || $name = again ]] || sql "$name" -c 'CREATE EXTENSION goarena'

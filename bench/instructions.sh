@@ -32,8 +32,8 @@ declare -A settings=(
 	[identifiers]="-c goarena.quarantine=off -c compute_query_id=on"
 	[everything]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.track_statements=top \
 		-c goarena.log_peak=100MB -c goarena.memory_limit=1GB -c goarena.total_memory_limit=8GB"
-	[on]="-c goarena.quarantine_sample_rate=1.0"
-	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict"
+	[on]="-c goarena.quarantine_sample_rate=1.0 -c goarena.sweep_percent=-1"
+	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1"
 )
 
 # Write to file $1 "INSTRUCTIONS FUNCTION" for one transaction.
