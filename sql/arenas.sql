@@ -168,3 +168,35 @@ END $$;
 DROP FUNCTION fail();
 SELECT count(*) FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState';
 SELECT goarena_check() IS NULL AS in_order;
+
+--
+-- Contexts stay AllocSets while they are small
+--
+\c -
+SET goarena.quarantine = off;
+\set sources 'SELECT split_part(ident, '' '', 2) AS prepared, type, quarantine, used_bytes > 0 AS used FROM goarena_arenas() WHERE name = ''CachedPlanSource'' ORDER BY 1;'
+PREPARE small AS SELECT 1;
+-- unless they are asked for by name,
+SET goarena.contexts = 'CachedPlanSource, *';
+PREPARE named AS SELECT 1;
+SET goarena.contexts = '*';
+-- or in the sample
+SET goarena.quarantine = on;
+SET goarena.quarantine_sample_rate = 1.0;
+PREPARE sampled AS SELECT 1;
+RESET goarena.quarantine_sample_rate;
+SET goarena.quarantine = off;
+PREPARE small2 AS SELECT 1;
+-- one that grows is an arena from then on
+SELECT 'PREPARE large AS SELECT 1 WHERE ' || repeat('true AND ', 8000) || 'true' AS prepare \gset
+:prepare;
+:sources
+SELECT used_bytes > 65536 AS large FROM goarena_arenas() WHERE ident LIKE 'PREPARE large%';
+-- and so are the next ones of its kind
+PREPARE later AS SELECT 1;
+SELECT type FROM goarena_arenas() WHERE ident LIKE 'PREPARE later%';
+-- freeing and growing what was allocated before
+DEALLOCATE ALL;
+SELECT goarena_check() IS NULL AS in_order;
+RESET goarena.contexts;
+RESET goarena.quarantine;

@@ -51,8 +51,8 @@ CREATE TEMP TABLE draws (quarantine text);
 DO $$
 BEGIN
 	FOR i IN 1..400 LOOP
-		INSERT INTO draws SELECT quarantine FROM goarena_arenas()
-			WHERE name = 'ExecutorState' ORDER BY id DESC LIMIT 1;
+		INSERT INTO draws SELECT coalesce(quarantine, 'off') FROM goarena_arenas()
+			WHERE name = 'ExecutorState' ORDER BY level DESC LIMIT 1;
 	END LOOP;
 END $$;
 SELECT quarantine, count(*) BETWEEN 140 AND 260 AS half FROM draws GROUP BY 1 ORDER BY 1;

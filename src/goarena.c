@@ -121,19 +121,19 @@ CheckChunkSize(int *newval, void **extra, GucSource source)
 static void
 AssignBool(bool newval, void *extra)
 {
-	goarena_settings_changed = true;
+	ProcessHeapSettingsChanged();
 }
 
 static void
 AssignInt(int newval, void *extra)
 {
-	goarena_settings_changed = true;
+	ProcessHeapSettingsChanged();
 }
 
 static void
 AssignReal(double newval, void *extra)
 {
-	goarena_settings_changed = true;
+	ProcessHeapSettingsChanged();
 }
 
 /*

@@ -39,6 +39,13 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 	ga_list_push_tail(&heap->arenas, &arena->link);
 }
 
+void
+ga_arena_quarantine(ga_arena *arena)
+{
+	assert(arena->active == NULL && arena->full.count == 0 && arena->large.count == 0);
+	arena->mode = arena->heap->config.quarantine;
+}
+
 /*
  * set_window
  *		Say where the fast path may free objects: wherever the active chunk has

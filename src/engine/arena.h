@@ -167,6 +167,9 @@ ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t
 extern void ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag,
 						  size_t *meter, size_t credit);
 
+/* Quarantine the present life of an arena that holds no chunk yet, whatever was drawn. */
+extern void ga_arena_quarantine(ga_arena *arena);
+
 /* Have it noted how the chunks that the arena gives up next were freed. */
 GA_INLINE void
 ga_arena_note_free(ga_arena *arena, ga_freed_by how)

@@ -15,6 +15,11 @@
  * written is one pointer, and only after the table was found to be what is
  * expected: see VerifyTable.
  *
+ * Most contexts stay small, and are expected to, see context_sites.h.  They keep
+ * AllocSet's functions, in a table of their site that lets us see how large they
+ * were in the end.  Such a life that is in the sample is an arena's
+ * all the same, and so are contexts that goarena.contexts names.
+ *
  * Contexts that existed before may hold memory.  They get a copy of the
  * original table whose reset puts the shared one back: a context that was
  * reset is empty, and is decided on at its next allocation.
@@ -31,6 +36,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/context_sites.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/others.h"
 #include "mcxt/patterns.h"
@@ -67,28 +73,113 @@ AdoptInterpose(const MemoryContextMethods *methods)
 		own[i]->alloc = methods->alloc;
 		own[i]->realloc = methods->realloc;
 	}
+	ContextSitesInterpose(methods);
 }
 
 /*
- * MayAdopt
- *		Never the contexts that the server needs to report that memory is used
- *		up, and nothing in the postmaster.
+ * AdoptAllowed
+ *		What the patterns say of a context.  Never the contexts that the server
+ *		needs to report that memory is used up, and nothing in the postmaster.
  */
-static bool
-MayAdopt(MemoryContext context)
+static PatternsSay
+AdoptAllowed(MemoryContext context)
 {
 	if (!goarena_enabled || (IsPostmasterEnvironment && !IsUnderPostmaster))
-		return false;
+		return PATTERNS_LEAVE;
 	if (context == TopMemoryContext || context == ErrorContext || context == PostmasterContext)
-		return false;
-	return ContextMatchesPatterns(context);
+		return PATTERNS_LEAVE;
+	return ContextPatternsSay(context);
+}
+
+/*
+ * AdoptSampled
+ *		The life that begins in a context is in the sample.
+ */
+static pg_noinline void
+AdoptSampled(MemoryContext context, ContextSite *site)
+{
+	if (AdoptAllowed(context) == PATTERNS_LEAVE ||
+		!ArenaContextAdoptSampled(context, &plain_methods, contexts_may_hold_memory, site))
+		context->methods = &site->methods;
+}
+
+/*
+ * AdoptSlow
+ *		The context is not known to be one that "*" takes in and that stays small.
+ *		That the others of its site are told alike is a guess: contexts further
+ *		up may differ.  But as long as one is small it is an AllocSet either way.
+ */
+static pg_noinline void
+AdoptSlow(MemoryContext context, ContextSite *site)
+{
+	PatternsSay say = AdoptAllowed(context);
+
+	if (say == PATTERNS_TAKE_IN && ContextSiteIsSmall(site))
+	{
+		site->patterns = context_patterns_version;
+		if (ProcessHeapSample())
+			AdoptSampled(context, site);
+		else
+			context->methods = &site->methods;
+	}
+	else if (say == PATTERNS_LEAVE ||
+			 !ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory,
+								say == PATTERNS_NAME ? NULL : site))
+		context->methods = &plain_methods;
 }
 
 void
 AdoptDecide(MemoryContext context)
 {
-	if (!MayAdopt(context) || !ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory))
+	ContextSite *site;
+
+	if (unlikely(!goarena_enabled || context_patterns_none))
+	{
 		context->methods = &plain_methods;
+		return;
+	}
+	site = ContextSiteOf(context);
+	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
+		AdoptSlow(context, site);
+	else if (unlikely(ProcessHeapSample()))
+		AdoptSampled(context, site);
+	else
+		context->methods = &site->methods;
+}
+
+void
+AdoptOutgrown(MemoryContext context)
+{
+	ContextSite *site = ContextSiteOfMethods(context);
+
+	ContextSiteNoteLife(site, context->mem_allocated);
+	if (AdoptAllowed(context) == PATTERNS_LEAVE ||
+		!ArenaContextTakeOver(context, &plain_methods, site))
+		context->methods = &plain_methods;
+}
+
+/*
+ * SmallReset
+ *		A context that was expected to stay small begins another life.
+ */
+static void
+SmallReset(MemoryContext context)
+{
+	ContextSite *site = ContextSiteOfMethods(context);
+
+	ContextSiteNoteLife(site, context->mem_allocated);
+	plain_methods.reset(context);
+	if (unlikely(!ContextSiteIsSmall(site)))
+		context->methods = shared_table;
+	else if (unlikely(ProcessHeapSample()))
+		AdoptSampled(context, site);
+}
+
+static void
+SmallDelete(MemoryContext context)
+{
+	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
+	plain_methods.delete_context(context);
 }
 
 /*
@@ -157,6 +248,7 @@ const char *
 AdoptStart(bool preloaded)
 {
 	MemoryContextMethods *table = (MemoryContextMethods *) TopMemoryContext->methods;
+	MemoryContextMethods small_methods;
 	const char *wrong = VerifyTable(table);
 
 	if (wrong == NULL)
@@ -176,6 +268,10 @@ AdoptStart(bool preloaded)
 	contexts_may_hold_memory = !preloaded;
 	rearming_methods = plain_methods;
 	rearming_methods.reset = RearmingReset;
+	small_methods = plain_methods;
+	small_methods.reset = SmallReset;
+	small_methods.delete_context = SmallDelete;
+	ContextSitesStart(&small_methods, &WatchingMethods);
 
 	SetAsideExisting();
 	top_methods = plain_methods;

@@ -30,6 +30,12 @@ extern bool AdoptActive(void);
  */
 extern void AdoptDecide(MemoryContext context);
 
+/*
+ * A context that is watched, and was expected to stay small, has outgrown that:
+ * what it allocates from now on is an arena's.
+ */
+extern void AdoptOutgrown(MemoryContext context);
+
 /* The methods that an AllocSet context has when it is not an arena. */
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
 

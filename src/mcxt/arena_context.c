@@ -69,38 +69,122 @@ ArenaSetNoteParents(ArenaSet *set)
 		set->parents[i] = NULL;
 }
 
-bool
-ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign)
+static inline void
+ArenaSetPrepare(void)
 {
-	ArenaSet *set;
-	ga_arena *arena;
-
 	if (unlikely(!process_heap_ready || goarena_settings_changed))
 		ProcessHeapPrepare();
 	if (unlikely(arena_sets.metadata == NULL))
 		ga_fixed_init(&arena_sets, &process_heap.metadata, sizeof(ArenaSet));
+}
 
+/*
+ * ArenaSetNew
+ *		A set whose arena holds no chunk; NULL if there is no memory.
+ */
+static ArenaSet *
+ArenaSetNew(MemoryContext context, Size credit)
+{
+	ArenaSet *set = ga_fixed_alloc(&arena_sets);
+
+	if (set == NULL)
+		return NULL;
+	set->methods = ArenaMethods;
+	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
+				  &context->mem_allocated, credit);
+	return set;
+}
+
+/*
+ * ArenaSetTake
+ *		One that is parked, else a new one.
+ */
+static ArenaSet *
+ArenaSetTake(MemoryContext context, Size credit)
+{
+	ga_arena *arena;
+
+	ArenaSetPrepare();
 	arena = ga_arena_revive(&process_heap, (uint64) (uintptr_t) context, &context->mem_allocated,
-							context->mem_allocated);
-	if (arena != NULL)
-		set = ArenaSetOf(arena);
-	else
-	{
-		set = ga_fixed_alloc(&arena_sets);
-		if (set == NULL)
-			return false;
-		set->methods = ArenaMethods;
-		ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
-					  &context->mem_allocated, context->mem_allocated);
-	}
+							credit);
+	return arena != NULL ? ArenaSetOf(arena) : ArenaSetNew(context, credit);
+}
+
+/*
+ * ArenaSetBegin
+ *		From now on the context's memory comes from the arena.
+ */
+static inline void
+ArenaSetBegin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *origin,
+			  bool foreign, ContextSite *site)
+{
 	set->context = context;
 	set->origin = origin;
 	set->foreign = foreign;
+	set->site = site;
 	set->ident = NULL;
 	set->parents[0] = NULL;
 	if (set->arena.mode != GA_QUARANTINE_OFF)
 		ArenaSetNoteParents(set);
 	context->methods = &set->methods;
+}
+
+/*
+ * ArenaSetEnd
+ *		The context does not use it any more, and has other methods.
+ */
+static void
+ArenaSetEnd(ArenaSet *set)
+{
+	if (ga_arena_park(&set->arena))
+		set->context = NULL;
+	else
+	{
+		ga_arena_destroy(&set->arena);
+		ga_fixed_free(&arena_sets, set);
+	}
+}
+
+bool
+ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign,
+				  ContextSite *site)
+{
+	ArenaSet *set = ArenaSetTake(context, context->mem_allocated);
+
+	if (set == NULL)
+		return false;
+	ArenaSetBegin(set, context, origin, foreign, site);
+	return true;
+}
+
+/*
+ * ArenaContextTakeOver
+ *		The blocks that AllocSet has are full, so nothing of the arena is not
+ *		counted for their sake.
+ */
+bool
+ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin, ContextSite *site)
+{
+	ArenaSet *set = ArenaSetTake(context, 0);
+
+	if (set == NULL)
+		return false;
+	ArenaSetBegin(set, context, origin, true, site);
+	return true;
+}
+
+bool
+ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *origin, bool foreign,
+						 ContextSite *site)
+{
+	ArenaSet *set;
+
+	ArenaSetPrepare();
+	set = ArenaSetNew(context, context->mem_allocated);
+	if (set == NULL)
+		return false;
+	ga_arena_quarantine(&set->arena);
+	ArenaSetBegin(set, context, origin, foreign, site);
 	return true;
 }
 
@@ -109,7 +193,7 @@ ArenaContextCreate(MemoryContext parent, const char *name)
 {
 	MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
 
-	if (!ArenaContextAdopt(context, AdoptOrigin(context), false))
+	if (!ArenaContextAdopt(context, AdoptOrigin(context), false, NULL))
 	{
 		MemoryContextDelete(context);
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
@@ -296,11 +380,18 @@ ArenaContextReset(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	if (set->site != NULL)
+		ContextSiteNoteLife(set->site, context->mem_allocated);
 	ga_arena_reset(&set->arena);
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
 		process_heap_moved();
+	if (set->site != NULL && ContextSiteIsSmall(set->site) && set->arena.mode == GA_QUARANTINE_OFF)
+	{
+		context->methods = &set->site->methods;
+		ArenaSetEnd(set);
+	}
 }
 
 /*
@@ -316,16 +407,12 @@ ArenaContextDelete(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	if (set->site != NULL)
+		ContextSiteNoteLife(set->site, context->mem_allocated);
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;
-	if (ga_arena_park(&set->arena))
-		set->context = NULL;
-	else
-	{
-		ga_arena_destroy(&set->arena);
-		ga_fixed_free(&arena_sets, set);
-	}
+	ArenaSetEnd(set);
 	origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
 		process_heap_moved();

@@ -17,6 +17,7 @@
 
 #include "engine/arena.h"
 #include "engine/free_list.h"
+#include "mcxt/context_sites.h"
 
 /* So many parents of a context are remembered. */
 #define ARENA_PARENTS 8
@@ -31,6 +32,7 @@ typedef struct ArenaSet
 	ga_arena arena;
 	MemoryContext context;				/* NULL while it is parked, see ga_arena_park */
 	const MemoryContextMethods *origin; /* of the AllocSet that was adopted */
+	ContextSite *site;					/* NULL if it is to be an arena whatever its size */
 	bool foreign;						/* it may hold memory of AllocSet's own */
 
 	/* As last seen: a context that is deleted has lost both before its arena ends. */
@@ -40,11 +42,21 @@ typedef struct ArenaSet
 
 /*
  * Turn an AllocSet context into an arena for its present life.  foreign says
- * that memory may already have been allocated in it.  False, with the context
- * as it was, if there is no memory.
+ * that memory may already have been allocated in it.  After a reset the context
+ * is an AllocSet again, with the methods of its site, if contexts of the site
+ * are expected to stay small; with NULL it is always an arena.  False, with the
+ * context as it was, if there is no memory.
  */
 extern bool ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin,
-							  bool foreign);
+							  bool foreign, ContextSite *site);
+
+/* The same in the midst of a life: what AllocSet has allocated in it stays as it is. */
+extern bool ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin,
+								 ContextSite *site);
+
+/* The same for a life that is in the sample. */
+extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *origin,
+									 bool foreign, ContextSite *site);
 
 /*
  * Create a context that is an arena from birth.

@@ -34,6 +34,9 @@ extern const MemoryContextMethods ArenaMethods;
 /* The alloc method that stands in for AllocSet's: it calls AdoptDecide. */
 extern const MemoryContextMethods DecidingMethods;
 
+/* The alloc method of contexts that are watched: it calls AdoptOutgrown. */
+extern const MemoryContextMethods WatchingMethods;
+
 /* The low four bits of the header of each object in an arena. */
 extern unsigned chunk_format_tag;
 

@@ -172,6 +172,18 @@ DecidingAlloc(MemoryContext context, Size size, int flags)
 
 const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
 
+static void *
+WatchingAlloc(MemoryContext context, Size size, int flags)
+{
+	void *object = AdoptOrigin(context)->alloc(context, size, flags);
+
+	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
+		AdoptOutgrown(context);
+	return object;
+}
+
+const MemoryContextMethods WatchingMethods = {.alloc = WatchingAlloc};
+
 /*
  * IsUnused
  *		Does an entry have the functions of one that is known to be unused?

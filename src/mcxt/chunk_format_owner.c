@@ -120,6 +120,18 @@ DecidingAlloc(MemoryContext context, Size size)
 
 const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
 
+static void *
+WatchingAlloc(MemoryContext context, Size size)
+{
+	void *object = AdoptOrigin(context)->alloc(context, size);
+
+	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
+		AdoptOutgrown(context);
+	return object;
+}
+
+const MemoryContextMethods WatchingMethods = {.alloc = WatchingAlloc};
+
 /* mcxt.c finds that there is none, and calls TopStatsMethod if an error is wanted. */
 void *
 ChunkFormatFailure(MemoryContext context, Size size)

@@ -44,7 +44,9 @@ typedef struct ContextPattern
 typedef struct PatternList
 {
 	int count;
-	uint64 subtrees; /* bit for each pattern that ends in "/" */
+	uint64 subtrees;  /* bit for each pattern that ends in "/" */
+	uint64 including; /* for each without "!" */
+	uint64 naming;	  /* for each of these that is not "*" */
 	ContextPattern patterns[MAX_PATTERNS];
 	char text[FLEXIBLE_ARRAY_MEMBER]; /* the setting, cut at the commas */
 } PatternList;
@@ -56,6 +58,8 @@ typedef struct CachedName
 } CachedName;
 
 char *goarena_contexts;
+bool context_patterns_none = true;
+uint32 context_patterns_version = 0;
 
 static PatternList *patterns;
 static CachedName cache[CACHE_SIZE];
@@ -133,6 +137,12 @@ ParsePattern(char *element, PatternList *list)
 	if (strchr(element, '!') != NULL)
 		return "\"!\" may only begin a pattern.";
 	pattern->glob = element;
+	if (!pattern->exclude)
+	{
+		list->including |= UINT64CONST(1) << list->count;
+		if (strcmp(element, "*") != 0)
+			list->naming |= UINT64CONST(1) << list->count;
+	}
 	list->count++;
 	return NULL;
 }
@@ -180,6 +190,8 @@ void
 AssignContextPatterns(const char *newval, void *extra)
 {
 	patterns = extra;
+	context_patterns_version++;
+	context_patterns_none = patterns->including == 0;
 	memset(cache, 0, sizeof(cache));
 }
 
@@ -219,8 +231,8 @@ MatchesOfName(const char *name)
 	return cached->matches;
 }
 
-bool
-ContextMatchesPatterns(MemoryContext context)
+PatternsSay
+ContextPatternsSay(MemoryContext context)
 {
 	uint64 matches = MatchesOfName(context->name);
 
@@ -235,7 +247,7 @@ ContextMatchesPatterns(MemoryContext context)
 			above |= MatchesOfName(up->name);
 		matches |= above & patterns->subtrees;
 	}
-	if (matches == 0)
-		return false;
-	return !patterns->patterns[__builtin_ctzll(matches)].exclude;
+	if (matches == 0 || patterns->patterns[__builtin_ctzll(matches)].exclude)
+		return PATTERNS_LEAVE;
+	return (matches & -matches & patterns->naming) != 0 ? PATTERNS_NAME : PATTERNS_TAKE_IN;
 }

@@ -19,7 +19,21 @@ extern char *goarena_contexts;
 extern bool CheckContextPatterns(char **newval, void **extra, GucSource source);
 extern void AssignContextPatterns(const char *newval, void *extra);
 
-/* Do the patterns take this context in, where it stands now? */
-extern bool ContextMatchesPatterns(MemoryContext context);
+/* What the patterns say of a context. */
+typedef enum PatternsSay
+{
+	PATTERNS_LEAVE,	  /* it is to be left alone */
+	PATTERNS_TAKE_IN, /* it is taken in with all others, by "*" */
+	PATTERNS_NAME	  /* its name, or that of a context above, was given */
+} PatternsSay;
+
+/* What do they say of this context, where it stands now? */
+extern PatternsSay ContextPatternsSay(MemoryContext context);
+
+/* Can they say nothing but PATTERNS_LEAVE? */
+extern bool context_patterns_none;
+
+/* A number that they had never before; not 0. */
+extern uint32 context_patterns_version;
 
 #endif /* GOARENA_PATTERNS_H */

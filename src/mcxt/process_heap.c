@@ -9,10 +9,12 @@
  */
 #include "postgres.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 
 #include "common/hashfn.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 
 #include "mcxt/free_history.h"
@@ -28,6 +30,9 @@ int goarena_sweep_min_kb;
 int goarena_retain_kb;
 int goarena_huge_pages;
 bool goarena_settings_changed = false;
+
+uint64 process_heap_unsampled = 0;
+static bool sample_drawn = false; /* do settings and process_heap_unsampled belong together? */
 
 ga_heap process_heap;
 bool process_heap_ready = false;
@@ -135,4 +140,52 @@ ProcessHeapPrepare(void)
 	}
 	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;
 	goarena_settings_changed = false;
+}
+
+void
+ProcessHeapSettingsChanged(void)
+{
+	goarena_settings_changed = true;
+	sample_drawn = false;
+	process_heap_unsampled = 0;
+}
+
+/*
+ * DrawUnsampled
+ *		How many lives begin before one is in the sample: a geometric distribution.
+ */
+static uint64
+DrawUnsampled(void)
+{
+	double lives;
+
+	if (goarena_quarantine == GA_QUARANTINE_OFF || goarena_sample_rate <= 0)
+		return PG_UINT64_MAX;
+	if (goarena_sample_rate >= 1)
+		return 0;
+	lives = log(1 - pg_prng_double(&pg_global_prng_state)) / log1p(-goarena_sample_rate);
+	return lives < 1e18 ? (uint64) lives : PG_UINT64_MAX;
+}
+
+/*
+ * ProcessHeapSampleNow
+ *		Nothing is drawn in the postmaster: its children would all draw the same.
+ */
+bool
+ProcessHeapSampleNow(void)
+{
+	if (IsPostmasterEnvironment && !IsUnderPostmaster)
+		return false;
+	if (!sample_drawn)
+	{
+		sample_drawn = true;
+		process_heap_unsampled = DrawUnsampled();
+		if (process_heap_unsampled > 0)
+		{
+			process_heap_unsampled--;
+			return false;
+		}
+	}
+	process_heap_unsampled = DrawUnsampled();
+	return true;
 }

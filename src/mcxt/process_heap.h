@@ -37,6 +37,26 @@ extern bool process_heap_ready;
 /* Set up the heap, or configure it after settings changed. */
 extern void ProcessHeapPrepare(void);
 
+/* A setting changed on which the heap or the sample depends. */
+extern void ProcessHeapSettingsChanged(void);
+
+/* Lives of contexts to begin before one is in the sample; 0: ask ProcessHeapSampleNow. */
+extern uint64 process_heap_unsampled;
+extern bool ProcessHeapSampleNow(void);
+
+/*
+ * Is the life in the sample that begins in a context which is else to stay an
+ * AllocSet?  For arenas the engine draws.
+ */
+static inline bool
+ProcessHeapSample(void)
+{
+	if (unlikely(process_heap_unsampled == 0))
+		return ProcessHeapSampleNow();
+	process_heap_unsampled--;
+	return false;
+}
+
 /*
  * Installed by the backend layer.  Maintenance is called on the slow
  * allocation path when the heap wants attention: a sweep is due, or events

@@ -524,6 +524,30 @@ sampling_does_not_pile_up_chunks(void **state)
 	assert_true(heap->state_chunks[GA_REUSE] <= GA_HANDON_MAX);
 }
 
+static void
+a_life_can_be_quarantined_whatever_was_drawn(void **state)
+{
+	ga_heap *heap = *state;
+	ga_config config = usual_config();
+	ga_arena arena;
+	char *object;
+
+	config.sample_rate = 0;
+	ga_heap_configure(heap, &config);
+	ga_arena_init(&arena, heap, 0, 0, NULL, 0);
+	assert_int_equal(arena.mode, GA_QUARANTINE_OFF);
+	ga_arena_quarantine(&arena);
+	assert_int_equal(arena.mode, config.quarantine);
+	object = alloc(&arena, 100);
+	assert_int_equal(ga_arena_free(&arena, object), GA_FREE_OK);
+	assert_int_equal(ga_arena_free(&arena, object), GA_FREE_DOUBLE);
+
+	/* the next life is drawn as usual */
+	ga_arena_reset(&arena);
+	assert_int_equal(arena.mode, GA_QUARANTINE_OFF);
+	ga_arena_destroy(&arena);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -537,7 +561,7 @@ main(void)
 		TEST(on_quarantines_full_chunks),		 TEST(strict_faults_at_once),
 		TEST(each_life_draws_its_mode),			 TEST(a_share_of_arenas_is_quarantined),
 		TEST(chunks_keep_a_note_of_their_end),	 TEST(handed_on_chunks_keep_their_note),
-		TEST(sampling_does_not_pile_up_chunks),
+		TEST(sampling_does_not_pile_up_chunks),	 TEST(a_life_can_be_quarantined_whatever_was_drawn),
 	};
 
 	return cmocka_run_group_tests_name("life", tests, NULL, NULL);

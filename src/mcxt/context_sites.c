@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_sites.c
+ *	  What is known of the places where the server creates contexts.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mcxt/context_sites.h"
+
+/* The server has some 250 names of contexts; a session sees a few dozen sites. */
+#define SITE_BITS 7
+
+static ContextSite sites[1 << SITE_BITS];
+
+static MemoryContextMethods unwatched_methods;
+static MemoryContextMethods watching_methods; /* alloc only */
+
+void
+ContextSitesStart(const MemoryContextMethods *methods, const MemoryContextMethods *watching)
+{
+	unwatched_methods = *methods;
+	watching_methods.alloc = watching->alloc;
+	for (int i = 0; i < lengthof(sites); i++)
+	{
+		sites[i].methods = *methods;
+		sites[i].methods.alloc = watching->alloc;
+	}
+}
+
+void
+ContextSitesInterpose(const MemoryContextMethods *methods)
+{
+	unwatched_methods.alloc = methods->alloc;
+	unwatched_methods.realloc = methods->realloc;
+	for (int i = 0; i < lengthof(sites); i++)
+	{
+		if (sites[i].methods.alloc != watching_methods.alloc)
+			sites[i].methods.alloc = methods->alloc;
+		sites[i].methods.realloc = methods->realloc;
+	}
+}
+
+void
+ContextSiteWatch(ContextSite *site)
+{
+	site->small_lives = 0;
+	site->methods.alloc = watching_methods.alloc;
+}
+
+void
+ContextSiteUnwatch(ContextSite *site)
+{
+	site->methods.alloc = unwatched_methods.alloc;
+}
+
+/*
+ * SiteBegin
+ *		Contexts of the site that was here before keep its methods, which are the
+ *		same.
+ */
+static pg_noinline void
+SiteBegin(ContextSite *site, MemoryContext context, const char *parent)
+{
+	site->name = context->name;
+	site->parent = parent;
+	ContextSiteWatch(site);
+	site->patterns = 0;
+	site->small_lives = SMALL_LIVES - (context->mem_allocated < SMALL_CONTEXT ? 0 : 1);
+}
+
+ContextSite *
+ContextSiteOf(MemoryContext context)
+{
+	const char *name = context->name;
+	const char *parent = context->parent == NULL ? NULL : context->parent->name;
+	uint64 key = (uintptr_t) name * 31 + (uintptr_t) parent;
+	/* Fibonacci hashing: names lie close to each other. */
+	ContextSite *site = &sites[key * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - SITE_BITS)];
+
+	if (unlikely(site->name != name || site->parent != parent))
+		SiteBegin(site, context, parent);
+	return site;
+}

@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_sites.h
+ *	  What is known of the places where the server creates contexts.
+ *
+ * Contexts with the same name below parents with the same name form a site, and
+ * tend to be alike.  Most of them never hold more than AllocSet's first block.
+ * Such a context gains nothing from being an arena, and would pay for the set-up
+ * and for a chunk.  So each site counts how many lives of its contexts in a row
+ * were small, and contexts of a site that is expected to be small stay
+ * AllocSets.  They are watched at first: one that grows far is an arena from then
+ * on.  To watch takes some instructions for each object, so it ends when
+ * a site has been small for long.  A context that then grows behaves as on a
+ * server without goarena, and the next ones of its site become arenas again.
+ *
+ * A context leads to its site through its methods: each site has a copy of
+ * AllocSet's, so nothing has to be stored for the context.
+ *
+ * Sites are kept in a table of fixed size, in which one may take the place of
+ * another: what is known is only a hint.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_CONTEXT_SITES_H
+#define GOARENA_CONTEXT_SITES_H
+
+#include "postgres.h"
+
+#include "nodes/memnodes.h"
+
+/*
+ * A context is small that holds no more in the end than an arena's smallest chunk,
+ * in bytes.  One that is watched may hold more for a while, for example what a scan
+ * of an index takes.
+ */
+#define SMALL_CONTEXT	 ((Size) 8192)
+#define OUTGROWN_CONTEXT ((Size) 64 << 10)
+
+/*
+ * After a large life, a site is expected to be small again when so many in a row
+ * were, and its contexts are not watched any longer when so many were.
+ */
+#define SMALL_LIVES		8
+#define UNWATCHED_LIVES 64
+
+typedef struct ContextSite
+{
+	const char *name;			  /* of its contexts, by address: names are constant strings */
+	const char *parent;			  /* name of their parents */
+	uint32 patterns;			  /* version of goarena.contexts whose "*" takes them in */
+	int small_lives;			  /* in a row until now, UNWATCHED_LIVES at most */
+	MemoryContextMethods methods; /* of its contexts that stay AllocSets */
+} pg_attribute_aligned(64) ContextSite;
+
+/*
+ * Let all sites have these methods.  watching is the alloc method of contexts that
+ * are watched.
+ */
+extern void ContextSitesStart(const MemoryContextMethods *methods,
+							  const MemoryContextMethods *watching);
+
+/* From now on, these alloc and realloc methods instead; contexts that are watched keep theirs. */
+extern void ContextSitesInterpose(const MemoryContextMethods *methods);
+
+/*
+ * The site of a context that is empty and has its parent.  Of a new site nothing
+ * is known but the size of the first block, which says what the creator of the
+ * context expects: where it is less than SMALL_CONTEXT, so is the context; else
+ * one life has to show it.
+ */
+extern ContextSite *ContextSiteOf(MemoryContext context);
+
+/* The site that a context has its methods from. */
+static inline ContextSite *
+ContextSiteOfMethods(MemoryContext context)
+{
+	return (ContextSite *) ((char *) context->methods - offsetof(ContextSite, methods));
+}
+
+/* Are the site's contexts expected to stay small? */
+static inline bool
+ContextSiteIsSmall(const ContextSite *site)
+{
+	return site->small_lives >= SMALL_LIVES;
+}
+
+/* A life of a context of the site was large, or the last of so many small ones ends. */
+extern void ContextSiteWatch(ContextSite *site);
+extern void ContextSiteUnwatch(ContextSite *site);
+
+/* A life of a context ends, which held so many bytes in the end. */
+static inline void
+ContextSiteNoteLife(ContextSite *site, Size bytes)
+{
+	if (unlikely(bytes > SMALL_CONTEXT))
+		ContextSiteWatch(site);
+	else if (unlikely(site->small_lives < UNWATCHED_LIVES) &&
+			 ++site->small_lives == UNWATCHED_LIVES)
+		ContextSiteUnwatch(site);
+}
+
+#endif /* GOARENA_CONTEXT_SITES_H */
