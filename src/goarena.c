@@ -31,7 +31,7 @@
 #include "backend/statements.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
-#include "backend/usage.h"
+#include "backend/transaction.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -312,15 +312,14 @@ _PG_init(void)
 		return;
 	}
 	ProcessInit();
-	UsageInit();
 	FaultInit();
 	LimitsInit();
 	TrackingInit();
+	TransactionInit();
 	LimitSettingInit(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)
 	{
 		SharedMemoryInit();
-		TotalLimitInit();
 		LogStart();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;

@@ -124,36 +124,10 @@ LimitExemptLocalBuffers(void)
 	return (Size) count * (sizeof(BufferDesc) + sizeof(Block) + sizeof(int32));
 }
 
-static void
-exempt_delete_unfinished(void)
+void
+LimitExemptAfterError(void)
 {
 	if (unfinished != NULL)
 		MemoryContextDelete(unfinished);
 	unfinished = NULL;
-}
-
-/*
- * exempt_at_transaction_end, exempt_at_subtransaction_end
- *		Callbacks of xact.c.
- */
-static void
-exempt_at_transaction_end(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
-		exempt_delete_unfinished();
-}
-
-static void
-exempt_at_subtransaction_end(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
-							 void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		exempt_delete_unfinished();
-}
-
-void
-LimitExemptInit(void)
-{
-	RegisterXactCallback(exempt_at_transaction_end, NULL);
-	RegisterSubXactCallback(exempt_at_subtransaction_end, NULL);
 }

@@ -27,7 +27,7 @@ extern void LimitExemptRefused(MemoryContext context);
  */
 extern Size LimitExemptLocalBuffers(void);
 
-/* Install callbacks; once, from _PG_init. */
-extern void LimitExemptInit(void);
+/* A transaction or subtransaction is rolled back. */
+extern void LimitExemptAfterError(void);
 
 #endif /* GOARENA_LIMIT_EXEMPT_H */

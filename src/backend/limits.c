@@ -484,6 +484,5 @@ LimitsInit(void)
 	process_heap_raise_refusal = limits_raise;
 	process_heap_others_ask = limits_others_ask;
 	process_heap_others_took = limits_others_took;
-	LimitExemptInit();
 	error_context_empty = ErrorContextUsed();
 }

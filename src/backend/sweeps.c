@@ -262,39 +262,32 @@ TraceExit(int code, Datum arg)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
-/*
- * AtTransactionEnd
- *		Callback of xact.c.
- */
-static void
-AtTransactionEnd(XactEvent event, void *arg)
+void
+SweepsTransactionEnd(void)
 {
 	static bool exit_registered = false;
 
 	KeepExcessEnd(false);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
-		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT ||
-		event == XACT_EVENT_PREPARE)
-	{
-		free_history_transactions++;
-		LimitsAtTransactionEnd();
-		ShowAtTransactionEnd(RequestsCanCome());
-	}
-	if (goarena_trace >= TRACE_ALL && !exit_registered)
+	free_history_transactions++;
+	LimitsAtTransactionEnd();
+	ShowAtTransactionEnd(RequestsCanCome());
+	if (unlikely(goarena_trace >= TRACE_ALL) && !exit_registered)
 	{
 		exit_registered = true;
 		on_proc_exit(TraceExit, (Datum) 0);
 	}
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
-		event == XACT_EVENT_PRE_PREPARE)
-	{
-		RequestsListen();
-		if (!process_heap_ready)
-			return;
-		FaultReportLearnNames();
-		if (ProcessHeapWantsAttention())
-			Maintain(SWEEP_TRANSACTION_END);
-	}
+}
+
+void
+SweepsBeforeCommit(void)
+{
+	KeepExcessEnd(false);
+	RequestsListen();
+	if (!process_heap_ready)
+		return;
+	FaultReportLearnNames();
+	if (ProcessHeapWantsAttention())
+		Maintain(SWEEP_TRANSACTION_END);
 }
 
 void
@@ -303,5 +296,4 @@ SweepsInit(void)
 	process_heap_maintenance = MaintainOnSlowPath;
 	process_heap_emergency = FindMemory;
 	process_heap_moved = ShowMoved;
-	RegisterXactCallback(AtTransactionEnd, NULL);
 }

@@ -48,6 +48,10 @@ extern int goarena_trace;
 /* Install the callbacks; once, from _PG_init. */
 extern void SweepsInit(void);
 
+/* A transaction is about to commit: do what is due.  And: it has ended. */
+extern void SweepsBeforeCommit(void);
+extern void SweepsTransactionEnd(void);
+
 /*
  * Is it a moment for a sweep, or for a message: no critical section, no
  * interrupts held off, not in the midst of another?

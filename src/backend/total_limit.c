@@ -310,16 +310,9 @@ TotalLimitAmendCancel(void *arg)
 	errhint("Have the statement use less memory, or raise goarena.total_memory_limit.");
 }
 
-/*
- * victim_at_transaction_end, victim_at_subtransaction_end
- *		Callbacks of xact.c.  A transaction ended, so what was asked of it is done; or
- *		a subtransaction did, so the error may be caught.
- */
-static void
-victim_at_transaction_end(XactEvent event, void *arg)
+void
+TotalLimitEndRequest(void)
 {
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
-		return;
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */
 	cancelled = false;
@@ -332,12 +325,11 @@ victim_at_transaction_end(XactEvent event, void *arg)
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 }
 
-static void
-victim_at_subtransaction_end(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
-							 void *arg)
+void
+TotalLimitErrorCaught(void)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && own_request != NULL && !QueryCancelPending &&
-		request_state(own_request) == REQUEST_TAKEN && ProcessIsOurs())
+	if (own_request != NULL && !QueryCancelPending && request_state(own_request) == REQUEST_TAKEN &&
+		ProcessIsOurs())
 		(void) request_enter(own_request, REQUEST_TAKEN, REQUEST_CAUGHT);
 }
 
@@ -590,11 +582,4 @@ TotalLimitAttach(void *memory, bool anew)
 		pg_atomic_init_u64(&request->held, 0);
 		pg_atomic_init_u64(&request->since, 0);
 	}
-}
-
-void
-TotalLimitInit(void)
-{
-	RegisterXactCallback(victim_at_transaction_end, NULL);
-	RegisterSubXactCallback(victim_at_subtransaction_end, NULL);
 }

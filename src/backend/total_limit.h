@@ -20,8 +20,11 @@
 extern Size TotalLimitSize(void);
 extern void TotalLimitAttach(void *memory, bool anew);
 
-/* Install the callback; once, from _PG_init under shared_preload_libraries. */
-extern void TotalLimitInit(void);
+/* A transaction ended: what was asked of it is done. */
+extern void TotalLimitEndRequest(void);
+
+/* A subtransaction is rolled back: an error may have been caught, that of a cancel, too. */
+extern void TotalLimitErrorCaught(void);
 
 /* The limit in bytes; SIZE_MAX if there is none, or the library is not preloaded. */
 extern Size TotalLimit(void);

@@ -961,11 +961,11 @@ TrackUtility(UTILITY_PARAMETERS)
 }
 
 /*
- * AfterErrors
+ * TrackingAfterError
  *		What failed is rolled back, be it the statement at the top or one inside.
  */
-static void
-AfterErrors(void)
+void
+TrackingAfterError(void)
 {
 	if (num_failures > 0)
 		TrackingFlush();
@@ -973,35 +973,13 @@ AfterErrors(void)
 		UsageStatementEnd(NULL);
 }
 
-/*
- * AtTransactionEnd, AtSubTransactionEnd
- *		Callbacks of xact.c.
- */
-static void
-AtTransactionEnd(XactEvent event, void *arg)
+void
+TrackingReportToLeader(void)
 {
 	UsageCounters counters;
 
-	switch (event)
-	{
-		case XACT_EVENT_ABORT:
-			AfterErrors();
-			break;
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_ABORT:
-			UsageReadCounters(&counters);
-			WorkersReport(UsageContextsPeak() - Min(worker_base, UsageContextsPeak()), &counters);
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-AtSubTransactionEnd(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		AfterErrors();
+	UsageReadCounters(&counters);
+	WorkersReport(UsageContextsPeak() - Min(worker_base, UsageContextsPeak()), &counters);
 }
 
 static void
@@ -1047,8 +1025,6 @@ TrackingInit(void)
 	ExecutorEnd_hook = TrackEnd;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = TrackUtility;
-	RegisterXactCallback(AtTransactionEnd, NULL);
-	RegisterSubXactCallback(AtSubTransactionEnd, NULL);
 	PeakLogInit();
 	PlanningInit(PlanIsWanted);
 }

@@ -26,6 +26,12 @@ extern void AssignTrackStatements(int newval, void *extra);
 /* Install the hooks; once, from _PG_init. */
 extern void TrackingInit(void);
 
+/* A transaction or subtransaction is rolled back. */
+extern void TrackingAfterError(void);
+
+/* A parallel worker is about to end: tell its leader what it used. */
+extern void TrackingReportToLeader(void);
+
 /* Hand on what is known of statements that failed, which else waits for the transaction's end. */
 extern void TrackingFlush(void);
 

@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-
 #include "backend/counters.h"
 #include "backend/usage.h"
 #include "mcxt/process_heap.h"
@@ -253,24 +251,9 @@ UsageAdd(UsageCounters *sum, const UsageCounters *more)
 	sum->limit_hits += more->limit_hits;
 }
 
-/*
- * AtTransactionEnd
- *		Callback of xact.c.
- */
-static void
-AtTransactionEnd(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PARALLEL_COMMIT ||
-		event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT ||
-		event == XACT_EVENT_PREPARE)
-	{
-		usage_fold();
-		transaction_ended = true;
-	}
-}
-
 void
-UsageInit(void)
+UsageTransactionEnd(void)
 {
-	RegisterXactCallback(AtTransactionEnd, NULL);
+	usage_fold();
+	transaction_ended = true;
 }

@@ -42,8 +42,8 @@ typedef struct UsageCounters
 	uint64 limit_hits;	 /* allocations that failed because of a limit */
 } UsageCounters;
 
-/* Install the callback; once, from _PG_init. */
-extern void UsageInit(void);
+/* A transaction ended. */
+extern void UsageTransactionEnd(void);
 
 /*
  * Begin a stretch of time.  If no mark is open, it is that of a statement at

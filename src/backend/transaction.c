@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *	  What is done when a transaction ends.
+ *
+ * The server calls each callback for each event, and short transactions are many,
+ * so there is one callback, and here one can see in which order things happen:
+ * what was asked of the transaction is over, what failed is recorded, figures are
+ * folded, limits begin anew, and then others may see what is left.
+ *
+ * The transaction's own memory is given back after all of this.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+
+#include "backend/limit_exempt.h"
+#include "backend/sweeps.h"
+#include "backend/total_limit.h"
+#include "backend/tracking.h"
+#include "backend/transaction.h"
+#include "backend/usage.h"
+
+/*
+ * transaction_failed
+ *		Of this transaction or a subtransaction.
+ */
+static void
+transaction_failed(void)
+{
+	LimitExemptAfterError();
+	TrackingAfterError();
+}
+
+static void
+transaction_ended(void)
+{
+	UsageTransactionEnd();
+	SweepsTransactionEnd();
+}
+
+/*
+ * transaction_event
+ *		Callback of xact.c.  A parallel worker reports to its leader before that
+ *		stops waiting for it.
+ */
+static void
+transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			TrackingReportToLeader();
+			/* FALLTHROUGH */
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			SweepsBeforeCommit();
+			break;
+		case XACT_EVENT_ABORT:
+			TotalLimitEndRequest();
+			transaction_failed();
+			transaction_ended();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+			TotalLimitEndRequest();
+			transaction_ended();
+			break;
+		case XACT_EVENT_PARALLEL_ABORT:
+			LimitExemptAfterError();
+			TrackingReportToLeader();
+			transaction_ended();
+			break;
+		case XACT_EVENT_PARALLEL_COMMIT:
+			transaction_ended();
+			break;
+	}
+}
+
+static void
+transaction_sub_event(SubXactEvent event, SubTransactionId self, SubTransactionId parent, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	TotalLimitErrorCaught();
+	transaction_failed();
+}
+
+void
+TransactionInit(void)
+{
+	RegisterXactCallback(transaction_event, NULL);
+	RegisterSubXactCallback(transaction_sub_event, NULL);
+}
