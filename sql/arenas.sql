@@ -3,10 +3,11 @@
 --
 -- Each query has a portal with a PortalContext; below it are, for this one,
 -- ExecutorState, and below that ExprContext and Table function arguments.
+-- "?*" takes in what "*" does, but contexts are arenas while they are small, too.
 --
 SELECT current_database() AS db \gset
 \set contexts 'SELECT name, parent FROM goarena_arenas() WHERE type = ''arena'' AND parent IN (''TopPortalContext'', ''PortalContext'', ''ExecutorState'') ORDER BY level, name;'
-
+SET goarena.contexts = '!CacheMemoryContext/, ?*';
 :contexts
 
 -- a name
@@ -42,13 +43,13 @@ SET goarena.contexts = 'Portal*/';
 SET goarena.contexts = 'PortalContext';
 :contexts
 -- "!" excludes, and the first match wins
-SET goarena.contexts = '!ExprContext, *';
+SET goarena.contexts = '!ExprContext, ?*';
 :contexts
-SET goarena.contexts = '*, !ExprContext';
+SET goarena.contexts = '?*, !ExprContext';
 :contexts
-SET goarena.contexts = '!ExecutorState/, *';
+SET goarena.contexts = '!ExecutorState/, ?*';
 :contexts
-SET goarena.contexts = 'ExprContext, !ExecutorState/, *';
+SET goarena.contexts = 'ExprContext, !ExecutorState/, ?*';
 :contexts
 SET goarena.contexts = '!*';
 :contexts
@@ -56,7 +57,7 @@ SET goarena.contexts = '!PortalContext/, ExecutorState/';
 :contexts
 SET goarena.contexts = 'ExecutorState/, !PortalContext/';
 :contexts
-RESET goarena.contexts;
+SET goarena.contexts = '!CacheMemoryContext/, ?*';
 
 -- switched off: what is an arena stays one, nothing else becomes one
 SET goarena.enabled = off;
@@ -68,8 +69,8 @@ SET goarena.enabled = on;
 --
 -- Contexts are arenas or not by what holds when they are first used
 --
--- By default everything but CacheMemoryContext, what lies below it, and what
--- never is one.  (Contexts of before the fork are none either.)
+-- Everything but CacheMemoryContext, what lies below it, and what never is one.
+-- (Contexts of before the fork are none either.)
 SELECT name, level FROM goarena_arenas() WHERE type = 'arena' AND name IN ('MessageContext', 'TopPortalContext',
 	'PortalContext', 'ExecutorState', 'CacheMemoryContext', 'CachedPlan', 'CachedPlanSource',
 	'CachedPlanQuery', 'index info', 'TopMemoryContext', 'ErrorContext', 'PostmasterContext',
@@ -83,8 +84,8 @@ SELECT name FROM goarena_arenas() WHERE type = 'arena' AND parent IN ('CacheMemo
 ORDER BY name COLLATE "C";
 SELECT count(*) > 0 AS plain_ones FROM pg_backend_memory_contexts WHERE name = 'index info';	-- below it
 
--- With "*" these too, except for contexts that hold memory already or may never fail.
-ALTER DATABASE :"db" SET goarena.contexts = '*';
+-- These too, except for contexts that hold memory already or may never fail.
+ALTER DATABASE :"db" SET goarena.contexts = '?*';
 \c -
 PREPARE prepared AS SELECT count(*) FROM pg_class WHERE oid = $1;
 EXECUTE prepared(0);
@@ -122,9 +123,11 @@ SELECT goarena_check() IS NULL AS in_order;
 SELECT count(*) FROM goarena_sweep();
 SELECT goarena_release() >= 0 AS released;
 SET goarena.enabled = on;
+SET goarena.contexts = '?*';
 :contexts
 ALTER DATABASE :"db" RESET goarena.enabled;
 \c -
+SET goarena.contexts = '?*';
 
 --
 -- Contexts come and go with what they serve

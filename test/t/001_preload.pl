@@ -62,7 +62,7 @@ ask($session, q{BEGIN;
 	DECLARE c CURSOR FOR SELECT repeat(i::text, 1000) FROM generate_series(1, 100) i;
 	FETCH 10 FROM c; PREPARE p AS SELECT length(repeat($1, 100000))});
 my $before = ask($session, 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts');
-ask($session, "LOAD 'goarena'");
+ask($session, "LOAD 'goarena'; SET goarena.contexts = '!CacheMemoryContext/, ?*'");
 is(ask($session, 'SELECT goarena_check() IS NULL'),
 	't', 'LOAD: functions work at once');
 is(ask($session, "SELECT count(*) > 0 FROM goarena_arenas() WHERE type = 'arena' AND name = 'ExecutorState'"),
