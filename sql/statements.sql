@@ -26,10 +26,8 @@ EXECUTE counting(4);
 SELECT count(*) FROM goarena_statements WHERE calls = 4;
 DEALLOCATE counting;
 
--- what is large is seen: 10000 texts of 1000 bytes, each in a life of its own
-SET goarena.contexts = 'ExprContext, *';
+-- what is large is seen: 10000 texts of 1000 bytes
 SELECT length(string_agg(repeat('x', 1000 + i % 2), '')) FROM numbers;
-RESET goarena.contexts;
 SELECT calls, peak_max BETWEEN 10000000 AND 40000000 AS peak, allocs >= 10000 AS allocs,
 	large_allocs > 0 AS large_allocs
 FROM goarena_statements ORDER BY peak_max DESC LIMIT 1;

@@ -59,6 +59,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/others.h"
+#include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 
 typedef struct Statement
@@ -140,6 +141,8 @@ static ProcessUtility_hook_type next_utility = NULL;
 void
 AssignTrackStatements(int newval, void *extra)
 {
+	/* What is allocated is counted in arenas. */
+	ContextPatternsNameAll(may_track && newval != TRACK_STATEMENTS_OFF);
 	if (newval == TRACK_STATEMENTS_OFF)
 		return;
 	if (may_track)

@@ -169,7 +169,7 @@ SmallReset(MemoryContext context)
 
 	ContextSiteNoteLife(site, context->mem_allocated);
 	plain_methods.reset(context);
-	if (unlikely(!ContextSiteIsSmall(site)))
+	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
 		context->methods = shared_table;
 	else if (unlikely(ProcessHeapSample()))
 		AdoptSampled(context, site);

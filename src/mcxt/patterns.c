@@ -62,6 +62,7 @@ bool context_patterns_none = true;
 uint32 context_patterns_version = 0;
 
 static PatternList *patterns;
+static bool star_names = false; /* see ContextPatternsNameAll */
 static CachedName cache[CACHE_SIZE];
 
 /*
@@ -195,6 +196,15 @@ AssignContextPatterns(const char *newval, void *extra)
 	memset(cache, 0, sizeof(cache));
 }
 
+void
+ContextPatternsNameAll(bool name_all)
+{
+	if (star_names == name_all)
+		return;
+	star_names = name_all;
+	context_patterns_version++;
+}
+
 /*
  * CacheName
  *		The name is read here only, with care: it can lie in the context that was just
@@ -249,5 +259,6 @@ ContextPatternsSay(MemoryContext context)
 	}
 	if (matches == 0 || patterns->patterns[__builtin_ctzll(matches)].exclude)
 		return PATTERNS_LEAVE;
-	return (matches & -matches & patterns->naming) != 0 ? PATTERNS_NAME : PATTERNS_TAKE_IN;
+	return star_names || (matches & -matches & patterns->naming) != 0 ? PATTERNS_NAME
+																	  : PATTERNS_TAKE_IN;
 }

@@ -33,6 +33,12 @@ extern PatternsSay ContextPatternsSay(MemoryContext context);
 /* Can they say nothing but PATTERNS_LEAVE? */
 extern bool context_patterns_none;
 
+/*
+ * Somebody wants to know of each allocation, or no longer: let "*" name contexts, so that
+ * all are arenas from birth.
+ */
+extern void ContextPatternsNameAll(bool name_all);
+
 /* A number that they had never before; not 0. */
 extern uint32 context_patterns_version;
 
