@@ -254,7 +254,7 @@ not_run()
 # Print what is in the logs of levels that failed.
 print_failures()
 {
-	local server level failed
+	local server level failed lines
 
 	for server; do
 		if [ -n "$(not_run "$server")" ]; then
@@ -265,7 +265,9 @@ print_failures()
 		while read -r level _ _ failed _; do
 			[ "$failed" -gt 0 ] || continue
 			printf '\n== %s %s failed\n' "$server" "$level"
-			tail -n 60 "$LOGDIR/$server/$level.log"
+			lines=60
+			[ "$level" != tap ] || lines=200
+			tail -n "$lines" "$LOGDIR/$server/$level.log"
 		done <"$LOGDIR/$server/results"
 	done
 }

@@ -136,7 +136,7 @@ level_sql()
 # says is printed at once when it has ended, so that files that run at a time do not mix.
 run_tap_file()
 {
-	local file=$1 dir=$SCRATCH/tap log=$SCRATCH/tap-$1.log status=0
+	local file=$1 dir=$SCRATCH/tap log=$LOGDIR/tap/$1.log status=0
 
 	say "$(date +%T) t/$file starts"
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
@@ -148,7 +148,6 @@ run_tap_file()
 		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "t/$file" >"$log" 2>&1 || status=1
 	[ "$status" -eq 0 ] || say "$file" >>"$SCRATCH/tap-failed"
 	flock "$SCRATCH/tap.lock" cat "$log"
-	rm -f -- "$log"
 }
 
 # Several files run at a time, the longest first, since most of them wait most of the
@@ -159,7 +158,7 @@ level_tap()
 
 	# what the tests themselves may be told, such as how long to run
 	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
-	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp"
+	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp" "$LOGDIR/tap"
 	cp -R "$TOP/test/t" "$TOP/README.md" "$dir"
 	give_to_user "$dir" "$SCRATCH/tmp"
 	for file in "$dir"/t/${TAP_TESTS:-*}.pl; do
@@ -184,6 +183,14 @@ level_tap()
 		run_tap_file "$file"
 	done
 	[ -e "$SCRATCH/tap-failed" ] || return 0
+	# indented, so that it is not counted again
+	while read -r file; do
+		printf '\nt/%s failed:\n' "$file"
+		# first what it said to stderr, which is not buffered
+		sed '/^\[[0-9:]*\] t\//q' "$LOGDIR/tap/$file.log" | tail -n 30
+		grep -a -B 25 -A 5 '^not ok' "$LOGDIR/tap/$file.log" || true
+		tail -n 15 "$LOGDIR/tap/$file.log"
+	done < <(sort "$SCRATCH/tap-failed") | sed 's/^/  /' | tail -n 200
 	say "failed: $(sort "$SCRATCH/tap-failed" | paste -s -d ' ')"
 	cp -R "$dir/tmp_check/log" "$LOGDIR/tap-log" || true
 	return 1
@@ -372,7 +379,7 @@ for level; do
 done
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap-log,core,jit,others,bench}
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap,tap-log,core,jit,others,bench}
 make_scratch
 run_level setup count_failure
 if grep -q '^setup [0-9]* 0 0 1 ' "$LOGDIR/results"; then
