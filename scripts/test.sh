@@ -138,6 +138,20 @@ split_server()
 	fi
 }
 
+# Print how many seconds level $1 takes; tap by the share of the files of test/t that run.
+level_seconds()
+{
+	local all=("$TOP"/test/t/*.pl) chosen
+
+	[ "$1" = tap ] || {
+		say "${seconds_of[$1]}"
+		return
+	}
+	# shellcheck disable=SC2206	# it is a pattern
+	chosen=("$TOP"/test/t/${TAP_TESTS:-*}.pl)
+	say "$((seconds_of[tap] * ${#chosen[@]} / ${#all[@]}))"
+}
+
 # Say what is planned for the servers in the arguments, how long that takes, and what is
 # got before.
 announce()
@@ -150,7 +164,7 @@ announce()
 		for level in ${plan[$server]}; do
 			[[ " ${ONCE[*]} " != *" $level "* ]] || what="test"
 			levels=$((levels + 1))
-			seconds=$((seconds + seconds_of[$level]))
+			seconds=$((seconds + $(level_seconds "$level")))
 			[[ $level != core || $STRICT_SERVERS != *" $server "* ]] ||
 				seconds=$((seconds + seconds_of[core-strict]))
 		done
