@@ -32,7 +32,7 @@
 #include "backend/guard.h"
 #include "backend/interrupts.h"
 #include "backend/proc_compat.h"
-#include "backend/registry.h"
+#include "backend/slot.h"
 
 #if PG_VERSION_NUM < 180000
 #define HANDLER_NAME  "HandleParallelMessages"
@@ -105,7 +105,7 @@ InterruptsListen(void (*serve)(void))
 void
 InterruptsSend(int slot, int pid)
 {
-	(void) SendProcSignal(pid, PROCSIG_PARALLEL_MESSAGE, ProcSignalNumber(RegistryProc(slot)));
+	(void) SendProcSignal(pid, PROCSIG_PARALLEL_MESSAGE, ProcSignalNumber(SlotProc(slot)));
 }
 
 void

@@ -21,7 +21,7 @@
 
 #include "backend/kernel_memory.h"
 #include "backend/registry.h"
-#include "backend/shared_memory.h"
+#include "backend/slot.h"
 
 #define KEPT_MS 1000
 
@@ -39,7 +39,7 @@ static KernelEntry *entries = NULL;
 Size
 KernelMemorySize(void)
 {
-	return mul_size(sizeof(KernelEntry), (Size) SharedMemoryProcesses());
+	return mul_size(sizeof(KernelEntry), (Size) SlotCount());
 }
 
 void
@@ -48,7 +48,7 @@ KernelMemoryAttach(void *memory, bool anew)
 	entries = memory;
 	if (!anew)
 		return;
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		pg_atomic_init_u32(&entries[i].pid, 0);
 		pg_atomic_init_u64(&entries[i].at, 0);

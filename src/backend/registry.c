@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
-#include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
@@ -23,9 +22,7 @@
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
-#include "backend/requests.h"
-#include "backend/shared_memory.h"
-#include "backend/snapshots.h"
+#include "backend/slot.h"
 #include "backend/sweeps.h"
 #include "backend/usage.h"
 #include "mcxt/process_heap.h"
@@ -46,14 +43,12 @@ typedef struct RegistrySlot
 typedef struct Registry
 {
 	pg_atomic_uint64 total_held;
-	int num_slots;
 	RegistrySlot slots[FLEXIBLE_ARRAY_MEMBER];
 } Registry;
 
 static Registry *registry = NULL;
 static RegistrySlot *own_slot = NULL;
-static bool own_slot_closed = false; /* this process is on its way out */
-static uint64 own_counted = 0;		 /* its part of total_held */
+static uint64 own_counted = 0; /* its part of total_held */
 
 /* When this process looks closely again, and what it found the last time. */
 static TimestampTz next_look = 0;
@@ -64,8 +59,7 @@ static size_t resident = 0;
 Size
 RegistrySize(void)
 {
-	return add_size(offsetof(Registry, slots),
-					mul_size(sizeof(RegistrySlot), (Size) SharedMemoryProcesses()));
+	return add_size(offsetof(Registry, slots), mul_size(sizeof(RegistrySlot), (Size) SlotCount()));
 }
 
 void
@@ -76,8 +70,7 @@ RegistryAttach(void *memory, bool anew)
 		return;
 	memset(registry, 0, RegistrySize());
 	pg_atomic_init_u64(&registry->total_held, 0);
-	registry->num_slots = SharedMemoryProcesses();
-	for (int i = 0; i < registry->num_slots; i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		pg_atomic_init_u64(&registry->slots[i].version, 0);
 		pg_atomic_init_u32(&registry->slots[i].deferred, 0);
@@ -93,7 +86,7 @@ RegistryExists(void)
 int
 RegistrySlots(void)
 {
-	return registry == NULL ? 0 : registry->num_slots;
+	return registry == NULL ? 0 : SlotCount();
 }
 
 uint64
@@ -203,46 +196,22 @@ Count(uint64 held)
 	own_counted = held;
 }
 
-/*
- * GiveUpSlot
- *		The PGPROC is given up after this, since it was taken before.
- */
-static void
-GiveUpSlot(int code, Datum arg)
+void
+RegistryBegin(int slot)
 {
-	RegistryFigures *half;
+	own_slot = &registry->slots[slot];
+}
 
-	if (!ProcessIsOurs())
-		return;
-	half = OtherHalf();
+void
+RegistryEnd(void)
+{
+	RegistryFigures *half = OtherHalf();
+
 	Count(0);
-	RequestsEnd();
 	pg_atomic_write_u32(&own_slot->deferred, 0);
 	memset(half, 0, sizeof(*half));
 	DoubleBufferTurn(&own_slot->version);
 	own_slot = NULL;
-	own_slot_closed = true;
-}
-
-/*
- * TakeSlot
- *		False if there is none for this process, or not yet.
- */
-static bool
-TakeSlot(void)
-{
-	int number;
-
-	if (registry == NULL || own_slot_closed || MyProc == NULL)
-		return false;
-	number = (int) (MyProc - ProcGlobal->allProcs);
-	if (number >= registry->num_slots)
-		return false;
-	own_slot = &registry->slots[number];
-	SnapshotsBegin(number);
-	RequestsBegin(number);
-	on_shmem_exit(GiveUpSlot, (Datum) 0);
-	return true;
 }
 
 void
@@ -285,7 +254,7 @@ RegistryPublishAt(TimestampTz now)
 		return;
 	if (MustLookClosely(now))
 		RegistryLookClosely(now);
-	if (unlikely(own_slot == NULL) && !TakeSlot())
+	if (unlikely(own_slot == NULL) && !SlotTake())
 		return;
 	half = OtherHalf();
 	RegistryMeasure(half, now);
@@ -328,7 +297,7 @@ RegistryGroupHeld(const PGPROC *leader)
 
 	for (int i = 0; i < RegistrySlots(); i++)
 	{
-		const PGPROC *proc = RegistryProc(i);
+		const PGPROC *proc = SlotProc(i);
 
 		if ((proc == leader || proc->lockGroupLeader == leader) && RegistryRead(i, &figures))
 			sum += figures.held;

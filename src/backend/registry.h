@@ -73,9 +73,11 @@ typedef struct RegistryFigures
 	uint64 mappings;
 } RegistryFigures;
 
-/* For shared_memory.c. */
+/* For shared_memory.c; begin and end when this process takes its slot and gives it up. */
 extern Size RegistrySize(void);
 extern void RegistryAttach(void *memory, bool anew);
+extern void RegistryBegin(int slot);
+extern void RegistryEnd(void);
 
 /* Is there a registry: is the library preloaded by the server? */
 extern bool RegistryExists(void);
@@ -123,12 +125,5 @@ extern uint64 RegistryTotalHeld(void);
 
 /* The sum over a backend and its parallel workers. */
 extern uint64 RegistryGroupHeld(const PGPROC *leader);
-
-/* The PGPROC that a slot belongs to. */
-static inline PGPROC *
-RegistryProc(int slot)
-{
-	return &ProcGlobal->allProcs[slot];
-}
 
 #endif /* GOARENA_REGISTRY_H */

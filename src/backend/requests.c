@@ -40,8 +40,8 @@
 #include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
-#include "backend/shared_memory.h"
 #include "backend/showing.h"
+#include "backend/slot.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
 
@@ -112,14 +112,12 @@ typedef struct Requests
 
 static Requests *requests = NULL;
 static Mailbox *own = NULL;
-static int own_number = -1;	   /* of this process's slot */
 static bool listening = false; /* to interrupts */
 
 Size
 RequestsSize(void)
 {
-	return add_size(offsetof(Requests, mailboxes),
-					mul_size(sizeof(Mailbox), (Size) SharedMemoryProcesses()));
+	return add_size(offsetof(Requests, mailboxes), mul_size(sizeof(Mailbox), (Size) SlotCount()));
 }
 
 void
@@ -134,7 +132,7 @@ RequestsAttach(void *memory, bool anew)
 		pg_atomic_init_u64(&requests->answers[i].version, 0);
 		requests->answers[i].number = 0;
 	}
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		pg_atomic_init_u32(&requests->mailboxes[i].wanted, 0);
 		pg_atomic_init_u64(&requests->mailboxes[i].figures_asked, 0);
@@ -152,7 +150,6 @@ RequestsAttach(void *memory, bool anew)
 void
 RequestsBegin(int slot)
 {
-	own_number = slot;
 	own = &requests->mailboxes[slot];
 	pg_atomic_write_u32(&own->wanted, 0);
 	pg_atomic_write_u32(&own->listens, listening);
@@ -188,7 +185,7 @@ MayOverwrite(const Answer *answer, uint32 state, TimestampTz now)
 {
 	if (state != ANSWER_UNREAD)
 		return state == ANSWER_FREE;
-	return answer->slot == own_number || TimestampDifferenceExceeds(answer->at, now, UNREAD_MS);
+	return answer->slot == SlotOwn() || TimestampDifferenceExceeds(answer->at, now, UNREAD_MS);
 }
 
 /*
@@ -210,7 +207,7 @@ ClaimAnswer(Oid role, bool privileged, TimestampTz now)
 		if (!MayOverwrite(answer, state, now))
 			share += answer->role == role ? 1 : 0;
 		else if ((i >= NUM_RESERVED || privileged) &&
-				 (found == NULL || (state == ANSWER_UNREAD && answer->slot == own_number)))
+				 (found == NULL || (state == ANSWER_UNREAD && answer->slot == SlotOwn())))
 		{
 			found = answer;
 			found_state = state;
@@ -232,11 +229,11 @@ FindAsker(void)
 {
 	const Mailbox *found = NULL;
 
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		Mailbox *asker = &requests->mailboxes[i];
 
-		if (pg_atomic_read_u32(&asker->waits_for) != (uint32) own_number + 1)
+		if (pg_atomic_read_u32(&asker->waits_for) != (uint32) SlotOwn() + 1)
 			continue;
 		pg_read_barrier();
 		if (found == NULL || asker->privileged)
@@ -248,9 +245,9 @@ FindAsker(void)
 static void
 WakeAskers(void)
 {
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
-		if (pg_atomic_read_u32(&requests->mailboxes[i].waits_for) == (uint32) own_number + 1)
-			SetLatch(&RegistryProc(i)->procLatch);
+	for (int i = 0; i < SlotCount(); i++)
+		if (pg_atomic_read_u32(&requests->mailboxes[i].waits_for) == (uint32) SlotOwn() + 1)
+			SetLatch(&SlotProc(i)->procLatch);
 }
 
 /*
@@ -271,7 +268,7 @@ AnswerAll(void)
 	if (answer == NULL)
 		return false;
 	pg_atomic_fetch_add_u64(&answer->version, 1);
-	answer->slot = own_number;
+	answer->slot = SlotOwn();
 	answer->pid = MyProcPid;
 	answer->role = asker->role;
 	answer->number = pg_atomic_read_u64(&own->asked);
@@ -395,7 +392,7 @@ RequestWork(int slot, int pid, uint32 want)
 
 	pg_atomic_fetch_or_u32(&requests->mailboxes[slot].wanted, want);
 	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
-		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(RegistryProc(slot)));
+		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(SlotProc(slot)));
 }
 
 bool
@@ -441,7 +438,7 @@ RequestsTrimming(void)
 static bool
 MayBeOld(int slot, const RegistryFigures *figures, TimestampTz now)
 {
-	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(RegistryProc(slot));
+	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(SlotProc(slot));
 
 	if (!RegistryIsDeferred(slot) && !at_work)
 		return false;
@@ -479,7 +476,7 @@ AwaitFigures(int slot, int pid, TimestampTz since, TimestampTz deadline)
 
 	while (RegistryRead(slot, &figures) && figures.pid == pid &&
 		   (figures.at < since ||
-			(RegistryIsDeferred(slot) && !ProcessInTransaction(RegistryProc(slot)))) &&
+			(RegistryIsDeferred(slot) && !ProcessInTransaction(SlotProc(slot)))) &&
 		   GetCurrentTimestamp() < deadline)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -496,7 +493,7 @@ RequestFigures(bool (*may_read)(const RegistryFigures *process))
 	RegistryFigures figures;
 
 	for (int i = 0; i < RegistrySlots(); i++)
-		if (i != own_number && RegistryRead(i, &figures) && may_read(&figures) &&
+		if (i != SlotOwn() && RegistryRead(i, &figures) && may_read(&figures) &&
 			AskForFigures(i, &figures, now))
 			asked[i] = figures.pid;
 	for (int i = 0; i < RegistrySlots(); i++)
@@ -552,7 +549,7 @@ CopyIdle(int slot, int pid, TimestampTz *at)
 	RegistryFigures figures;
 	void *memory;
 
-	if (ProcessInTransaction(RegistryProc(slot)))
+	if (ProcessInTransaction(SlotProc(slot)))
 		return NULL;
 	if (RegistryRead(slot, &figures) && figures.pid == pid && AskForFigures(slot, &figures, now))
 		AwaitFigures(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
@@ -647,7 +644,7 @@ Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, Times
 RequestResult
 RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
 {
-	const PGPROC *proc = RegistryProc(slot);
+	const PGPROC *proc = SlotProc(slot);
 	bool idle = !ProcessInTransaction(proc);
 	TimestampTz deadline;
 	RequestResult result = REQUEST_TIMEOUT;

@@ -12,9 +12,7 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/proc.h"
 #include "storage/shmem.h"
 
 #include "backend/counters.h"
@@ -23,21 +21,23 @@
 #include "backend/registry.h"
 #include "backend/requests.h"
 #include "backend/shared_memory.h"
+#include "backend/slot.h"
 #include "backend/snapshots.h"
 #include "backend/total_limit.h"
 
-/* A part has a size, and is told where it lies; anew says that it is not filled yet. */
 typedef struct SharedPart
 {
 	const char *name;
 	Size (*size)(void);
-	void (*attach)(void *memory, bool anew);
+	void (*attach)(void *memory, bool anew); /* it lies here; anew: and is not filled yet */
+	void (*begin)(int slot);				 /* this process has taken its slot; or NULL */
+	void (*end)(void);						 /* it is about to give it up; or NULL */
 } SharedPart;
 
 static const SharedPart parts[] = {
-	{"goarena registry", RegistrySize, RegistryAttach},
-	{"goarena snapshots", SnapshotsSize, SnapshotsAttach},
-	{"goarena requests", RequestsSize, RequestsAttach},
+	{"goarena registry", RegistrySize, RegistryAttach, RegistryBegin, RegistryEnd},
+	{"goarena snapshots", SnapshotsSize, SnapshotsAttach, SnapshotsBegin},
+	{"goarena requests", RequestsSize, RequestsAttach, RequestsBegin, RequestsEnd},
 	{"goarena kernel memory", KernelMemorySize, KernelMemoryAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
 	{"goarena limits", LimitSettingSize, LimitSettingAttach},
@@ -47,18 +47,8 @@ static const SharedPart parts[] = {
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
-/*
- * SharedMemoryProcesses
- *		Those of prepared transactions are no processes.
- */
-int
-SharedMemoryProcesses(void)
-{
-	return MaxBackends + NUM_AUXILIARY_PROCS;
-}
-
 static void
-RequestParts(void)
+shared_request(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
@@ -66,12 +56,28 @@ RequestParts(void)
 		RequestAddinShmemSpace(parts[i].size());
 }
 
+static void
+shared_begin(int slot)
+{
+	for (int i = 0; i < lengthof(parts); i++)
+		if (parts[i].begin != NULL)
+			parts[i].begin(slot);
+}
+
+static void
+shared_end(void)
+{
+	for (int i = lengthof(parts) - 1; i >= 0; i--)
+		if (parts[i].end != NULL)
+			parts[i].end();
+}
+
 /*
- * AttachParts
+ * shared_attach
  *		Also after a crash: then nobody is left, and all begins anew.
  */
 static void
-AttachParts(void)
+shared_attach(void)
 {
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -82,13 +88,14 @@ AttachParts(void)
 
 		parts[i].attach(memory, !found);
 	}
+	SlotInit(shared_begin, shared_end);
 }
 
 void
 SharedMemoryInit(void)
 {
 	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = RequestParts;
+	shmem_request_hook = shared_request;
 	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = AttachParts;
+	shmem_startup_hook = shared_attach;
 }

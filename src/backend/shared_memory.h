@@ -15,7 +15,4 @@
 /* Install the hooks; once, from _PG_init under shared_preload_libraries. */
 extern void SharedMemoryInit(void);
 
-/* The number of processes that can have a PGPROC at a time. */
-extern int SharedMemoryProcesses(void);
-
 #endif /* GOARENA_SHARED_MEMORY_H */

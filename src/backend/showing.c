@@ -12,9 +12,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
-#include "backend/proc_compat.h"
 #include "backend/registry.h"
 #include "backend/showing.h"
 #include "backend/snapshots.h"
@@ -69,17 +67,4 @@ ShowAtTransactionEnd(bool can_be_asked)
 		SnapshotLeave(now);
 	}
 	SetDeferred(can_be_asked);
-}
-
-bool
-ProcessInTransaction(const PGPROC *proc)
-{
-	return *(const volatile LocalTransactionId *) &ProcLocalTransactionId(proc) !=
-		   InvalidLocalTransactionId;
-}
-
-bool
-ProcessAwaitsClient(const PGPROC *proc)
-{
-	return *(const volatile uint32 *) &proc->wait_event_info == WAIT_EVENT_CLIENT_READ;
 }

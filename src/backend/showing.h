@@ -16,8 +16,6 @@
 
 #include "postgres.h"
 
-#include "storage/proc.h"
-
 /*
  * A transaction ended: show what is held, at once or when asked; asked says
  * whether this process can be asked.
@@ -26,12 +24,5 @@ extern void ShowAtTransactionEnd(bool can_be_asked);
 
 /* Somebody asked.  Allocates nothing. */
 extern void ShowNow(void);
-
-/*
- * Is a process in a transaction, and does it wait for its client?  Read without a
- * lock, so it may have just ceased to be so.
- */
-extern bool ProcessInTransaction(const PGPROC *proc);
-extern bool ProcessAwaitsClient(const PGPROC *proc);
 
 #endif /* GOARENA_SHOWING_H */

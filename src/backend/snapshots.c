@@ -20,7 +20,7 @@
 #include "backend/contexts.h"
 #include "backend/double_buffer.h"
 #include "backend/process.h"
-#include "backend/shared_memory.h"
+#include "backend/slot.h"
 #include "backend/snapshots.h"
 #include "mcxt/process_heap.h"
 
@@ -55,7 +55,7 @@ static TimestampTz cheap_again = 0; /* when the next may be taken unasked */
 Size
 SnapshotsSize(void)
 {
-	return mul_size(sizeof(Snapshot), (Size) SharedMemoryProcesses());
+	return mul_size(sizeof(Snapshot), (Size) SlotCount());
 }
 
 void
@@ -64,7 +64,7 @@ SnapshotsAttach(void *memory, bool anew)
 	snapshots = memory;
 	if (!anew)
 		return;
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		pg_atomic_init_u64(&snapshots[i].version, 0);
 		pg_atomic_init_u64(&snapshots[i].at, 0);

@@ -48,8 +48,7 @@
 #include "backend/usage.h"
 #include "backend/process.h"
 #include "backend/registry.h"
-#include "backend/shared_memory.h"
-#include "backend/showing.h"
+#include "backend/slot.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "backend/unused.h"
@@ -275,7 +274,7 @@ TotalLimitJoin(void)
 		!IsTransactionState())
 		return;
 	RegistryPublish();
-	slot = RegistryFind(MyProcPid);
+	slot = SlotOwn();
 	if (slot < 0 || sigaction(SIGUSR1, NULL, &previous_action) != 0)
 		return;
 	own_request = &requests->of_slot[slot];
@@ -351,7 +350,7 @@ static bool
 candidate_action(int slot, RequestAction *action)
 {
 	CancelRequest *request = &requests->of_slot[slot];
-	const PGPROC *proc = RegistryProc(slot);
+	const PGPROC *proc = SlotProc(slot);
 	bool may_end = goarena_on_total_limit == ON_TOTAL_CANCEL_OR_TERMINATE;
 	bool catches = pg_atomic_read_u32(&request->tries) >= CANCEL_TRIES;
 
@@ -384,7 +383,7 @@ candidate_largest(void)
 
 	for (int i = 0; i < RegistrySlots(); i++)
 	{
-		const PGPROC *proc = RegistryProc(i);
+		const PGPROC *proc = SlotProc(i);
 		RegistryFigures figures;
 		RequestAction action;
 		uint64 sum;
@@ -412,7 +411,7 @@ candidate_is_own_group(const Candidate *candidate)
 	if (MyProc == NULL)
 		return true;
 	leader = MyProc->lockGroupLeader == NULL ? MyProc : MyProc->lockGroupLeader;
-	return RegistryProc(candidate->slot) == leader;
+	return SlotProc(candidate->slot) == leader;
 }
 
 /*
@@ -545,10 +544,10 @@ TotalLimitHolders(bool *waits_for_client)
 		{
 			most = figures.held;
 			pid = figures.pid;
-			does = figures.backend_type == B_BACKEND ? holder_does(RegistryProc(i))
+			does = figures.backend_type == B_BACKEND ? holder_does(SlotProc(i))
 													 : GetBackendTypeDesc(figures.backend_type);
 			*waits_for_client =
-				figures.backend_type == B_BACKEND && ProcessAwaitsClient(RegistryProc(i));
+				figures.backend_type == B_BACKEND && ProcessAwaitsClient(SlotProc(i));
 		}
 	snprintf(text, sizeof(text),
 			 "  Of that, " UINT64_FORMAT
@@ -561,7 +560,7 @@ Size
 TotalLimitSize(void)
 {
 	return add_size(offsetof(CancelRequests, of_slot),
-					mul_size(sizeof(CancelRequest), (Size) SharedMemoryProcesses()));
+					mul_size(sizeof(CancelRequest), (Size) SlotCount()));
 }
 
 void
@@ -571,7 +570,7 @@ TotalLimitAttach(void *memory, bool anew)
 	if (!anew)
 		return;
 	pg_atomic_init_u64(&requests->asked, 0);
-	for (int i = 0; i < SharedMemoryProcesses(); i++)
+	for (int i = 0; i < SlotCount(); i++)
 	{
 		CancelRequest *request = &requests->of_slot[i];
 

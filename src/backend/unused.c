@@ -25,7 +25,7 @@
 
 #include "backend/registry.h"
 #include "backend/requests.h"
-#include "backend/showing.h"
+#include "backend/slot.h"
 #include "backend/unused.h"
 #include "mcxt/process_heap.h"
 
