@@ -24,6 +24,7 @@
 #include "backend/fault.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
+#include "backend/maintenance.h"
 #include "backend/process.h"
 #include "backend/shared_memory.h"
 #include "backend/sweeps.h"
@@ -301,7 +302,7 @@ _PG_init(void)
 	}
 
 	process_heap_note_free = FreeHistoryNote;
-	SweepsInit();
+	MaintenanceInit();
 	wrong = AdoptStart(process_shared_preload_libraries_in_progress);
 	if (wrong != NULL)
 	{

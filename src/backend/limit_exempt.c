@@ -114,16 +114,6 @@ LimitExemptRefused(MemoryContext context)
 		unfinished = context;
 }
 
-Size
-LimitExemptLocalBuffers(void)
-{
-	int count = NLocBuffer;
-
-	if (count == 0 && LocalBufferDescriptors != NULL)
-		count = num_temp_buffers;
-	return (Size) count * (sizeof(BufferDesc) + sizeof(Block) + sizeof(int32));
-}
-
 void
 LimitExemptAfterError(void)
 {

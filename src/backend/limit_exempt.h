@@ -21,12 +21,6 @@ extern Size LimitExemption(MemoryContext context);
 /* An allocation in this context was refused. */
 extern void LimitExemptRefused(MemoryContext context);
 
-/*
- * Bytes that the buffers of temporary tables take from malloc: their descriptors.
- * Their pages are in a context.
- */
-extern Size LimitExemptLocalBuffers(void);
-
 /* A transaction or subtransaction is rolled back. */
 extern void LimitExemptAfterError(void);
 

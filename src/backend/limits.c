@@ -38,7 +38,6 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "backend/counters.h"
 #include "backend/guard.h"
@@ -48,13 +47,11 @@
 #include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
-#include "backend/settings_memory.h"
 #include "backend/sweeps.h"
 #include "backend/total_limit.h"
 #include "backend/unused.h"
 #include "backend/usage.h"
 #include "mcxt/arena_context.h"
-#include "mcxt/context_walk.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
@@ -67,16 +64,12 @@
 #define TOTAL_SHARE	  64
 #define LEAST_STEP	  ((Size) 256 << 10)
 
-/* What takes so many microseconds can be done for each statement that is watched. */
-#define CHEAP_MEASUREMENT 200
-
 /*
  * A process that holds no more is not refused for the total limit, so that
  * sessions can begin, see who holds the memory, and cancel it.
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
 
-static Size undecided = 0;			/* what they took that may still be refused */
 static Size error_context_empty;	/* bytes used in ErrorContext without an error */
 static bool looking_again = false;	/* memory was given back already */
 static bool new_transaction = true; /* nothing was looked at in this one */
@@ -89,36 +82,6 @@ static struct
 	Size limit;
 	Size held;
 } refusal;
-
-/*
- * UsageMeasureOthers
- *		Add up what does not come from the heap.  An arena has the first block that
- *		AllocSet made for it.
- */
-void
-UsageMeasureOthers(void)
-{
-	Size sum = 0;
-
-	context_walk_foreach (walk, TopMemoryContext)
-		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
-												  : walk.context->mem_allocated;
-	UsageNoteOthers(sum + LimitExemptLocalBuffers() + SettingsMemory() - undecided);
-}
-
-void
-UsageMeasureOthersIfCheap(void)
-{
-	static TimestampTz cheap_again = 0;
-	TimestampTz now = GetCurrentTimestamp();
-	int64 taken;
-
-	if (now < cheap_again)
-		return;
-	UsageMeasureOthers();
-	taken = GetCurrentTimestamp() - now;
-	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : now + 20 * taken;
-}
 
 /*
  * ErrorContextUsed
@@ -307,7 +270,10 @@ limits_give_back(Size bytes)
 	ArenaContextsTrim();
 	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
 		SafeToSweep())
+	{
 		RunSweep(SWEEP_LIMIT, &result);
+		RegistryPublish();
+	}
 	(void) ga_heap_release(&process_heap);
 	return limits_look(bytes);
 }
@@ -390,13 +356,13 @@ LimitsLeft(void)
 static bool
 limits_others_ask(Size bytes, bool taken)
 {
-	Size before = undecided;
+	Size before = usage_undecided;
 	bool result;
 
 	if (taken)
-		undecided += bytes;
+		usage_undecided += bytes;
 	result = limits_find_room(bytes);
-	undecided = before;
+	usage_undecided = before;
 	return result;
 }
 

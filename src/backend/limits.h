@@ -21,12 +21,6 @@ extern Size LimitsLeft(void);
 /* Install hooks; once, from _PG_init. */
 extern void LimitsInit(void);
 
-/* Look at the contexts that are no arenas: walks all contexts. */
-extern void UsageMeasureOthers(void);
-
-/* The same, unless there are so many that it took more than a twentieth of the time. */
-extern void UsageMeasureOthersIfCheap(void);
-
 /*
  * The heap refused memory because of ga_heap.limit.  Find out whether a limit is
  * crossed, and if so, whether memory can be found.  True if the allocation may

@@ -14,7 +14,6 @@
 #include "utils/memutils.h"
 
 #include "backend/hooks.h"
-#include "backend/limits.h"
 #include "backend/planning.h"
 #include "backend/usage.h"
 #include "mcxt/context_walk.h"

@@ -19,7 +19,6 @@
 
 #include "backend/counters.h"
 #include "backend/double_buffer.h"
-#include "backend/limits.h"
 #include "backend/process.h"
 #include "backend/registry.h"
 #include "backend/slot.h"

@@ -358,10 +358,13 @@ RequestsServe(void)
 	ServeReaders(wanted);
 	if ((wanted & WANT_TRIM) != 0)
 		Trim();
+	if ((wanted & (WANT_RELEASE | WANT_SWEEP)) == 0)
+		return;
 	if ((wanted & WANT_RELEASE) != 0)
 		(void) RunRelease();
-	else if ((wanted & WANT_SWEEP) != 0)
+	else
 		RunSweep(SWEEP_REQUEST, &result);
+	RegistryPublish();
 }
 
 static bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sweeps.h
- *	  When a process sweeps, and what it remembers of it.
+ *	  Running a sweep, and what a process remembers of its sweeps.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -45,35 +45,23 @@ typedef enum TraceLevel
 
 extern int goarena_trace;
 
-/* Install the callbacks; once, from _PG_init. */
-extern void SweepsInit(void);
-
-/* A transaction is about to commit: do what is due.  And: it has ended. */
-extern void SweepsBeforeCommit(void);
-extern void SweepsTransactionEnd(void);
+/* A sweep runs, or something else during which none may. */
+extern bool sweeps_paused;
 
 /*
- * Is it a moment for a sweep, or for a message: no critical section, no
- * interrupts held off, not in the midst of another?
+ * Is this a moment for a sweep, or for a message?  Not in a critical section, not
+ * while interrupts are held off, and not while another sweep runs.
  */
 extern bool SafeToSweep(void);
 
-/* Sweep now; the caller has made sure that it is safe. */
+/*
+ * Sweep now.  The caller has made sure that it is safe, and publishes what the process
+ * holds afterwards.
+ */
 extern void RunSweep(SweepReason reason, ga_sweep_result *result);
 
-/* Sweep, and give back all memory not in use.  Returns bytes released. */
+/* Sweep, and give back all memory that is not in use.  Returns the bytes released. */
 extern size_t RunRelease(void);
-
-/*
- * What a statement gives up while it runs, it is likely to want again: let the
- * heap keep it, whatever goarena.retain says.  Begin says what to give to End.
- * An error is an end, too.
- */
-extern bool KeepExcessBegin(void);
-extern void KeepExcessEnd(bool before);
-
-/* A statement has ended: do what is due, and what other processes asked for. */
-extern void MaintainAtStatementEnd(void);
 
 extern const char *SweepReasonName(SweepReason reason);
 

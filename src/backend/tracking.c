@@ -50,7 +50,7 @@
 #include "backend/peak_log.h"
 #include "backend/planning.h"
 #include "backend/statements.h"
-#include "backend/sweeps.h"
+#include "backend/maintenance.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
 #include "backend/unused.h"

@@ -19,7 +19,7 @@
 #include "access/xact.h"
 
 #include "backend/limit_exempt.h"
-#include "backend/sweeps.h"
+#include "backend/maintenance.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
 #include "backend/transaction.h"
@@ -40,7 +40,7 @@ static void
 transaction_ended(void)
 {
 	UsageTransactionEnd();
-	SweepsTransactionEnd();
+	MaintainAtTransactionEnd();
 }
 
 /*
@@ -58,7 +58,7 @@ transaction_event(XactEvent event, void *arg)
 			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			SweepsBeforeCommit();
+			MaintainBeforeCommit();
 			break;
 		case XACT_EVENT_ABORT:
 			TotalLimitEndRequest();

@@ -9,12 +9,21 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
 #include "backend/counters.h"
+#include "backend/malloced.h"
 #include "backend/usage.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
 /* With so much more, or an eighth, what contexts that are no arenas hold is looked at again. */
 #define OTHERS_STEP ((Size) 256 << 10)
+
+/* To look at them may take this many microseconds for each statement that is watched. */
+#define CHEAP_MEASUREMENT 200
 
 static Size others = 0;		  /* bytes of contexts that are no arenas, as last found */
 static Size others_grown = 0; /* what they took since */
@@ -34,6 +43,7 @@ static const void *top_statement;
 static bool transaction_ended = false;
 
 void (*usage_others_changed)(void) = NULL;
+Size usage_undecided = 0;
 
 Size
 UsageContexts(void)
@@ -79,8 +89,12 @@ usage_fold(void)
 	process_heap.peak = process_heap.in_use;
 }
 
-void
-UsageNoteOthers(Size bytes)
+/*
+ * usage_note_others
+ *		Contexts that are no arenas hold this many bytes.
+ */
+static void
+usage_note_others(Size bytes)
 {
 	others_grown = 0;
 	if (bytes == others)
@@ -90,6 +104,36 @@ UsageNoteOthers(Size bytes)
 	usage_fold();
 	if (usage_others_changed != NULL)
 		usage_others_changed();
+}
+
+/*
+ * UsageMeasureOthers
+ *		Add up what does not come from the heap.  An arena has the first block that
+ *		AllocSet made for it.
+ */
+void
+UsageMeasureOthers(void)
+{
+	Size sum = 0;
+
+	context_walk_foreach (walk, TopMemoryContext)
+		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
+												  : walk.context->mem_allocated;
+	usage_note_others(sum + MallocedBytes() - usage_undecided);
+}
+
+void
+UsageMeasureOthersIfCheap(void)
+{
+	static TimestampTz cheap_again = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	int64 taken;
+
+	if (now < cheap_again)
+		return;
+	UsageMeasureOthers();
+	taken = GetCurrentTimestamp() - now;
+	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : now + 20 * taken;
 }
 
 bool

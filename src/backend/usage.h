@@ -91,11 +91,16 @@ extern Size UsageContexts(void);
 extern Size UsageContextsPeak(void);
 extern Size UsageMarkPeak(const UsageMark *mark);
 
-/*
- * Contexts that are no arenas have just been found to hold this many bytes.  Then
- * usage_others_changed is called, if anything is there.
- */
-extern void UsageNoteOthers(Size bytes);
+/* Find out what contexts that are no arenas hold.  It walks all contexts. */
+extern void UsageMeasureOthers(void);
+
+/* The same, unless that would take more than a twentieth of the time. */
+extern void UsageMeasureOthersIfCheap(void);
+
+/* What they took that may still be refused: it is not counted. */
+extern Size usage_undecided;
+
+/* Called, unless it is NULL, when they were found to hold something else than before. */
 extern void (*usage_others_changed)(void);
 
 /*

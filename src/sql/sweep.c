@@ -53,6 +53,7 @@ goarena_sweep(PG_FUNCTION_ARGS)
 
 	RequireSafe();
 	RunSweep(SWEEP_SQL, &result);
+	RegistryPublish();
 	values[0] = BytesDatum(result.chunks_freed);
 	values[1] = BytesDatum(result.chunks_pinned);
 	values[2] = BytesDatum(result.bytes_scanned);
@@ -66,8 +67,12 @@ goarena_sweep(PG_FUNCTION_ARGS)
 Datum
 goarena_release(PG_FUNCTION_ARGS)
 {
+	size_t released;
+
 	RequireSafe();
-	PG_RETURN_INT64((int64) RunRelease());
+	released = RunRelease();
+	RegistryPublish();
+	PG_RETURN_INT64((int64) released);
 }
 
 /*
@@ -118,6 +123,7 @@ AskFor(int pid, uint32 want)
 			(void) RunRelease();
 		else
 			RunSweep(SWEEP_SQL, &result);
+		RegistryPublish();
 		return true;
 	}
 	slot = FindProcess(pid, &target);
