@@ -42,11 +42,11 @@ typedef struct PackedRow
 #define NUM_ORDERS 65
 
 /* Contexts without a row of their own are summed up by name here. */
-static ContextNames names;
-static ContextRow sums[CONTEXT_NAME_NUMBERS];
+static ContextNames contexts_names;
+static ContextRow contexts_sums[CONTEXT_NAME_NUMBERS];
 
 static ContextType
-type_of(MemoryContext context)
+contexts_type_of(MemoryContext context)
 {
 	if (MemoryContextIsArena(context))
 		return CONTEXT_ARENA;
@@ -89,11 +89,12 @@ ContextTypeName(ContextType type)
 }
 
 /*
- * fill_from_stats
+ * contexts_fill_from_stats
  *		What is known of a context of any type: what its own method says.
  */
 static void
-fill_from_stats(const MemoryContextMethods *methods, MemoryContext context, ContextRow *row)
+contexts_fill_from_stats(const MemoryContextMethods *methods, MemoryContext context,
+						 ContextRow *row)
 {
 	MemoryContextCounters counters = {0};
 
@@ -105,19 +106,19 @@ fill_from_stats(const MemoryContextMethods *methods, MemoryContext context, Cont
 }
 
 /*
- * fill_from_arena
+ * contexts_fill_from_arena
  *		AllocSet's own first block lies unused beside the arena, unless the context
  *		held memory when it was adopted.
  */
 static void
-fill_from_arena(MemoryContext context, ContextRow *row)
+contexts_fill_from_arena(MemoryContext context, ContextRow *row)
 {
 	const ArenaSet *set = ArenaSetOfContext(context);
 	const ga_arena *arena = &set->arena;
 	ga_arena_usage usage;
 
 	if (set->foreign)
-		fill_from_stats(set->origin, context, row);
+		contexts_fill_from_stats(set->origin, context, row);
 	else
 		row->held_bytes = row->dead_bytes = arena->credit;
 	ga_arena_get_usage(arena, &usage);
@@ -133,11 +134,11 @@ fill_from_arena(MemoryContext context, ContextRow *row)
 }
 
 /*
- * fill_strings
+ * contexts_fill_strings
  *		An identifier may be gone.
  */
 static void
-fill_strings(MemoryContext context, ContextRow *row)
+contexts_fill_strings(MemoryContext context, ContextRow *row)
 {
 	row->name = GuardName(context);
 	row->ident = context->ident == NULL || GuardReadable(context->ident, IDENT_LENGTH)
@@ -152,20 +153,20 @@ ContextRowOf(MemoryContext context, int level, ContextRow *row)
 	memset(row, 0, sizeof(*row));
 	row->contexts = 1;
 	row->level = level;
-	fill_strings(context, row);
-	row->type = type_of(context);
+	contexts_fill_strings(context, row);
+	row->type = contexts_type_of(context);
 	if (row->type == CONTEXT_ARENA)
-		fill_from_arena(context, row);
+		contexts_fill_from_arena(context, row);
 	else
-		fill_from_stats(context->methods, context, row);
+		contexts_fill_from_stats(context->methods, context, row);
 }
 
 /*
- * add_to_sum
+ * contexts_add_to_sum
  *		A sum of one context is its row.
  */
 static void
-add_to_sum(ContextRow *sum, const ContextRow *row)
+contexts_add_to_sum(ContextRow *sum, const ContextRow *row)
 {
 	if (sum->contexts == 0)
 	{
@@ -192,11 +193,11 @@ add_to_sum(ContextRow *sum, const ContextRow *row)
 }
 
 /*
- * string_size
+ * contexts_string_size
  *		Bytes of a string with its zero byte, cut off at a character.
  */
 static uint16
-string_size(const char *string, int limit)
+contexts_string_size(const char *string, int limit)
 {
 	int length;
 
@@ -209,22 +210,22 @@ string_size(const char *string, int limit)
 }
 
 /*
- * measure_row
+ * contexts_measure_row
  *		Bytes that a row takes in memory of a given size.  Identifiers are cut off
  *		so that none takes much of it.
  */
 static Size
-measure_row(const ContextRow *row, Size size, PackedRow *packed)
+contexts_measure_row(const ContextRow *row, Size size, PackedRow *packed)
 {
-	packed->name_size = string_size(row->name, CONTEXT_NAME_LENGTH);
-	packed->ident_size = string_size(row->ident, (int) Min(IDENT_LENGTH, size / 64));
-	packed->parent_size = string_size(row->parent, CONTEXT_NAME_LENGTH);
+	packed->name_size = contexts_string_size(row->name, CONTEXT_NAME_LENGTH);
+	packed->ident_size = contexts_string_size(row->ident, (int) Min(IDENT_LENGTH, size / 64));
+	packed->parent_size = contexts_string_size(row->parent, CONTEXT_NAME_LENGTH);
 	return MAXALIGN(sizeof(PackedRow) + packed->name_size + packed->ident_size +
 					packed->parent_size);
 }
 
 static char *
-put_string(char *at, const char *string, uint16 size)
+contexts_put_string(char *at, const char *string, uint16 size)
 {
 	if (size == 0)
 		return at;
@@ -234,41 +235,41 @@ put_string(char *at, const char *string, uint16 size)
 }
 
 /*
- * pack_row
+ * contexts_pack_row
  *		Pack a row if there is room, else add it to the sum at the end.
  */
 static void
-pack_row(PackedHead *head, Size size, const ContextRow *row)
+contexts_pack_row(PackedHead *head, Size size, const ContextRow *row)
 {
 	PackedRow packed = {.row = *row};
-	Size row_size = measure_row(row, size, &packed);
+	Size row_size = contexts_measure_row(row, size, &packed);
 	char *at = (char *) head + head->used;
 
 	if (row_size > size - head->used)
 	{
-		add_to_sum(&head->rest, row);
+		contexts_add_to_sum(&head->rest, row);
 		return;
 	}
 	memcpy(at, &packed, sizeof(packed));
-	at = put_string(at + sizeof(packed), row->name, packed.name_size);
-	at = put_string(at, row->ident, packed.ident_size);
-	(void) put_string(at, row->parent, packed.parent_size);
+	at = contexts_put_string(at + sizeof(packed), row->name, packed.name_size);
+	at = contexts_put_string(at, row->ident, packed.ident_size);
+	(void) contexts_put_string(at, row->parent, packed.parent_size);
 	head->used += row_size;
 }
 
 static int
-order_of(MemoryContext context)
+contexts_order_of(MemoryContext context)
 {
 	return context->mem_allocated == 0 ? 0 : pg_leftmost_one_pos64(context->mem_allocated) + 1;
 }
 
 /*
- * least_order_with_rows
+ * contexts_least_order_with_rows
  *		The order of magnitude from which on each context gets a row, so that half of
  *		the memory is left for the names of the others; 0 if there is room for all.
  */
 static int
-least_order_with_rows(Size size)
+contexts_least_order_with_rows(Size size)
 {
 	Size needed[NUM_ORDERS] = {0};
 	Size all_needed = 0;
@@ -282,9 +283,9 @@ least_order_with_rows(Size size)
 		PackedRow packed;
 		Size row_size;
 
-		fill_strings(context, &row);
-		row_size = measure_row(&row, size, &packed);
-		needed[order_of(context)] += row_size;
+		contexts_fill_strings(context, &row);
+		row_size = contexts_measure_row(&row, size, &packed);
+		needed[contexts_order_of(context)] += row_size;
 		all_needed += row_size;
 	}
 	if (all_needed <= room)
@@ -296,24 +297,24 @@ least_order_with_rows(Size size)
 }
 
 /*
- * pack_sums
+ * contexts_pack_sums
  *		The largest first.
  */
 static void
-pack_sums(PackedHead *head, Size size)
+contexts_pack_sums(PackedHead *head, Size size)
 {
 	for (;;)
 	{
 		ContextRow *largest = NULL;
 
 		for (int i = 0; i < CONTEXT_NAME_NUMBERS; i++)
-			if (sums[i].contexts > 0 &&
-				(largest == NULL || sums[i].held_bytes > largest->held_bytes))
-				largest = &sums[i];
+			if (contexts_sums[i].contexts > 0 &&
+				(largest == NULL || contexts_sums[i].held_bytes > largest->held_bytes))
+				largest = &contexts_sums[i];
 		if (largest == NULL)
 			return;
 		head->summed |= largest->contexts > 1;
-		pack_row(head, size, largest);
+		contexts_pack_row(head, size, largest);
 		largest->contexts = 0;
 	}
 }
@@ -329,20 +330,20 @@ ContextsPack(void *memory, Size size)
 	if (!process_heap_ready)
 		return;
 
-	memset(&names, 0, sizeof(names));
-	memset(sums, 0, sizeof(sums));
-	order = least_order_with_rows(size);
+	memset(&contexts_names, 0, sizeof(contexts_names));
+	memset(contexts_sums, 0, sizeof(contexts_sums));
+	order = contexts_least_order_with_rows(size);
 	context_walk_foreach (walk, TopMemoryContext)
 	{
 		ContextRow row;
 
 		ContextRowOf(walk.context, walk.level, &row);
-		if (order_of(walk.context) >= order)
-			pack_row(head, size, &row);
+		if (contexts_order_of(walk.context) >= order)
+			contexts_pack_row(head, size, &row);
 		else
-			add_to_sum(&sums[ContextNameNumber(&names, row.name)], &row);
+			contexts_add_to_sum(&contexts_sums[ContextNameNumber(&contexts_names, row.name)], &row);
 	}
-	pack_sums(head, size);
+	contexts_pack_sums(head, size);
 }
 
 void
@@ -366,7 +367,7 @@ ContextsAreAll(const void *memory)
 }
 
 static const char *
-get_string(const char **at, uint16 size)
+contexts_get_string(const char **at, uint16 size)
 {
 	const char *string = size == 0 ? NULL : *at;
 
@@ -396,9 +397,9 @@ ContextsNext(const void *memory, Size *offset, ContextRow *row)
 	memcpy(&packed, at, sizeof(packed));
 	*row = packed.row;
 	at += sizeof(packed);
-	row->name = get_string(&at, packed.name_size);
-	row->ident = get_string(&at, packed.ident_size);
-	row->parent = get_string(&at, packed.parent_size);
+	row->name = contexts_get_string(&at, packed.name_size);
+	row->ident = contexts_get_string(&at, packed.ident_size);
+	row->parent = contexts_get_string(&at, packed.parent_size);
 	*offset +=
 		MAXALIGN(sizeof(PackedRow) + packed.name_size + packed.ident_size + packed.parent_size);
 	return true;

@@ -93,13 +93,13 @@ static char summary[512];
 static bool terminating = false; /* a fault of this process led to FATAL before */
 
 /*
- * TerminateBackend
+ * fault_terminate_backend
  *		Where the faulting code goes on: in no signal handler any more.  Callbacks
  *		for the context of the error, and the text of the statement, may have to
  *		do with what was freed.
  */
 static void
-TerminateBackend(void)
+fault_terminate_backend(void)
 {
 	error_context_stack = NULL;
 	ereport(FATAL,
@@ -110,12 +110,12 @@ TerminateBackend(void)
 }
 
 /*
- * FaultBegin
+ * fault_begin
  *		Wait until no other thread makes a report.  False if that takes too long,
  *		or it is this one that makes it.
  */
 static bool
-FaultBegin(void)
+fault_begin(void)
 {
 	uint32 self = (uint32) syscall(SYS_gettid);
 	struct timespec nap = {.tv_nsec = NAP};
@@ -138,18 +138,18 @@ FaultBegin(void)
 }
 
 static void
-FaultEnd(void)
+fault_end(void)
 {
 	GuardSetTime(0);
 	pg_atomic_write_u32(&reporting, 0);
 }
 
 /*
- * FaultTry
+ * fault_try
  *		A step of a report.  One that was cut off leaves less time to the others.
  */
 static bool
-FaultTry(void (*step)(void *), void *arg)
+fault_try(void (*step)(void *), void *arg)
 {
 	bool whole = GuardTry(step, arg);
 
@@ -159,11 +159,11 @@ FaultTry(void (*step)(void *), void *arg)
 }
 
 /*
- * FaultEndsProcess
+ * fault_ends_process
  *		Will a fault that is not ours end the process?
  */
 static bool
-FaultEndsProcess(int signal_number)
+fault_ends_process(int signal_number)
 {
 	const struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
 
@@ -172,21 +172,21 @@ FaultEndsProcess(int signal_number)
 }
 
 static void
-FaultFindStep(void *arg)
+fault_find_step(void *arg)
 {
 	Fault *f = arg;
 
 	f->kind = FaultFind(f->info, f->context, &f->access.address, &f->access.guessed, &f->memory);
-	if (f->kind == FAULT_FOREIGN && FaultEndsProcess(f->info->si_signo))
+	if (f->kind == FAULT_FOREIGN && fault_ends_process(f->info->si_signo))
 		f->kind = FaultFindNearby(f->context, &f->memory);
 }
 
 /*
- * FaultStackStep
+ * fault_stack_step
  *		What was jumped to has no frame, so that the caller's would not be found.
  */
 static void
-FaultStackStep(void *arg)
+fault_stack_step(void *arg)
 {
 	Fault *f = arg;
 	mcontext_t interrupted = f->context->uc_mcontext;
@@ -202,7 +202,7 @@ FaultStackStep(void *arg)
 }
 
 static void
-FaultStacksTextStep(void *arg)
+fault_stacks_text_step(void *arg)
 {
 	Fault *f = arg;
 
@@ -210,7 +210,7 @@ FaultStacksTextStep(void *arg)
 }
 
 static void
-FaultSummaryStep(void *arg)
+fault_summary_step(void *arg)
 {
 	Fault *f = arg;
 	ReportText text;
@@ -220,7 +220,7 @@ FaultSummaryStep(void *arg)
 }
 
 static void
-FaultTextStep(void *arg)
+fault_text_step(void *arg)
 {
 	Fault *f = arg;
 
@@ -228,7 +228,7 @@ FaultTextStep(void *arg)
 }
 
 static void
-FaultHeadStep(void *arg)
+fault_head_step(void *arg)
 {
 	Fault *f = arg;
 
@@ -236,7 +236,7 @@ FaultHeadStep(void *arg)
 }
 
 static void
-FaultBeginText(Fault *f)
+fault_begin_text(Fault *f)
 {
 	static const char *const entries[] = {
 		[FAULT_FOREIGN] = "",
@@ -250,18 +250,18 @@ FaultBeginText(Fault *f)
 }
 
 /*
- * FaultMakeText
+ * fault_make_text
  *		What is the most likely to be cut off comes first, since then the process
  *		does not go on.
  */
 static bool
-FaultMakeText(Fault *f)
+fault_make_text(Fault *f)
 {
-	bool terminate = FaultTry(FaultStackStep, f);
+	bool terminate = fault_try(fault_stack_step, f);
 
 	ReportInit(&f->stacks, stacks, sizeof(stacks));
-	terminate = FaultTry(FaultStacksTextStep, f) && terminate;
-	terminate = FaultTry(FaultSummaryStep, f) && terminate;
+	terminate = fault_try(fault_stacks_text_step, f) && terminate;
+	terminate = fault_try(fault_summary_step, f) && terminate;
 	terminate = terminate && goarena_on_fault == FAULT_TERMINATE && !terminating &&
 				f->kind != FAULT_NEARBY &&
 				FaultMayTerminate(f->context, f->access.stack, f->access.depth) &&
@@ -269,40 +269,40 @@ FaultMakeText(Fault *f)
 
 	f->access.kind = ProcessorAccess(f->context);
 	f->access.outcome = terminate ? "terminate" : "crash";
-	FaultBeginText(f);
-	if (!FaultTry(FaultTextStep, f))
+	fault_begin_text(f);
+	if (!fault_try(fault_text_step, f))
 	{
 		/* What can be read is not known, so only this is said. */
 		terminate = false;
 		f->access.outcome = "crash";
-		FaultBeginText(f);
-		(void) FaultTry(FaultHeadStep, f);
+		fault_begin_text(f);
+		(void) fault_try(fault_head_step, f);
 	}
 	ReportString(&f->text, stacks);
 	return terminate;
 }
 
 static void
-FaultLogStep(void *arg)
+fault_log_step(void *arg)
 {
 	FaultLogWrite(arg);
 }
 
 static void
-FaultFileStep(void *arg)
+fault_file_step(void *arg)
 {
 	if (!FaultFileWrite(arg, false))
 		FaultLogLine("the report could not be kept in " FAULT_DIRECTORY);
 }
 
 /*
- * FaultPassOn
+ * fault_pass_on
  *		Leave a signal to whoever handled it before: call that handler, or put
  *		the default back, which acts when the instruction faults again.  A signal
  *		that was sent does not come again by itself.
  */
 static void
-FaultPassOn(int signal_number, siginfo_t *info, void *data)
+fault_pass_on(int signal_number, siginfo_t *info, void *data)
 {
 	struct sigaction *previous = signal_number == SIGBUS ? &previous_bus : &previous_segv;
 	struct sigaction action = *previous;
@@ -325,32 +325,32 @@ FaultPassOn(int signal_number, siginfo_t *info, void *data)
 }
 
 /*
- * FaultConsider
+ * fault_consider
  *		Report a fault if it has to do with freed memory.  Returns whether the
  *		process goes on to end by itself.
  */
 static bool
-FaultConsider(siginfo_t *info, ucontext_t *context)
+fault_consider(siginfo_t *info, ucontext_t *context)
 {
 	bool terminate = false;
 
-	if (info->si_code <= 0 || !FaultBegin())
+	if (info->si_code <= 0 || !fault_begin())
 		return false;
 	fault = (Fault){.info = info, .context = context};
-	if (FaultTry(FaultFindStep, &fault) && fault.kind != FAULT_FOREIGN)
+	if (fault_try(fault_find_step, &fault) && fault.kind != FAULT_FOREIGN)
 	{
 		GuardSetTime(STEP_TIME);
 		CountersAdd(COUNT_FAULTS);
-		terminate = FaultMakeText(&fault);
-		(void) FaultTry(FaultLogStep, &fault.text);
-		(void) FaultTry(FaultFileStep, FaultLogBody(&fault.text));
+		terminate = fault_make_text(&fault);
+		(void) fault_try(fault_log_step, &fault.text);
+		(void) fault_try(fault_file_step, FaultLogBody(&fault.text));
 	}
-	FaultEnd();
+	fault_end();
 	return terminate;
 }
 
 static void
-HandleFault(int signal_number, siginfo_t *info, void *data)
+fault_handle(int signal_number, siginfo_t *info, void *data)
 {
 	ucontext_t *context = data;
 	int saved_errno = errno;
@@ -358,24 +358,24 @@ HandleFault(int signal_number, siginfo_t *info, void *data)
 	ProcessorEnterHandler();
 	if (!GuardTakes(info, context))
 	{
-		if (FaultConsider(info, context))
+		if (fault_consider(info, context))
 		{
 			terminating = true;
 			GuardWatchExit(signal_number);
-			ProcessorContinueAt(context, TerminateBackend);
+			ProcessorContinueAt(context, fault_terminate_backend);
 		}
 		else
-			FaultPassOn(signal_number, info, data);
+			fault_pass_on(signal_number, info, data);
 	}
 	errno = saved_errno;
 }
 
 /*
- * FaultHasReportedMuch
+ * fault_has_reported_much
  *		Somebody may cause such writes in a loop.
  */
 static bool
-FaultHasReportedMuch(void)
+fault_has_reported_much(void)
 {
 	static TimestampTz since = 0;
 	static int count = 0;
@@ -390,7 +390,7 @@ FaultHasReportedMuch(void)
 }
 
 static void
-FaultEventStep(void *arg)
+fault_event_step(void *arg)
 {
 	FaultReportEvent(&fault.text, arg);
 }
@@ -399,23 +399,23 @@ void
 FaultReportWrite(const ga_event *event)
 {
 	CountersAdd(COUNT_FAULTS);
-	if (FaultHasReportedMuch() || !FaultBegin())
+	if (fault_has_reported_much() || !fault_begin())
 		return;
 	ReportInit(&fault.text, report, sizeof(report));
 	FaultLogBegin(&fault.text, "write to freed memory");
-	(void) FaultTry(FaultEventStep, (void *) event);
+	(void) fault_try(fault_event_step, (void *) event);
 	FaultLogWrite(&fault.text);
 	(void) FaultFileWrite(FaultLogBody(&fault.text), true);
-	FaultEnd();
+	fault_end();
 }
 
 /*
- * FaultReservePoison
+ * fault_reserve_poison
  *		See to it that nobody else is given the addresses that poison leads to.
  *		The postmaster's children inherit them.
  */
 static void
-FaultReservePoison(void)
+fault_reserve_poison(void)
 {
 	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
 	uintptr_t from = ga_align_down(GA_POISON - GA_POISON_REACH, page_size);
@@ -443,7 +443,7 @@ FaultInit(void)
 	stack_t existing;
 	static const int not_masked[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGQUIT};
 	struct sigaction action = {
-		.sa_sigaction = HandleFault,
+		.sa_sigaction = fault_handle,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART,
 	};
 
@@ -451,7 +451,7 @@ FaultInit(void)
 	StackTraceInit();
 	SymbolsInit();
 	FaultPolicyInit();
-	FaultReservePoison();
+	fault_reserve_poison();
 
 	/* What these signals say is true also in the handler; others can wait. */
 	sigfillset(&action.sa_mask);

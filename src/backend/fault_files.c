@@ -37,7 +37,7 @@
 #define NAME_SIZE 64
 
 static void
-FaultFileName(char *name, size_t size, int i)
+fault_file_name(char *name, size_t size, int i)
 {
 	ReportText text;
 
@@ -51,16 +51,16 @@ FaultFilePath(char *path, size_t size, int i)
 {
 	char name[NAME_SIZE];
 
-	FaultFileName(name, sizeof(name), i);
+	fault_file_name(name, sizeof(name), i);
 	snprintf(path, size, FAULT_DIRECTORY "/%s", name);
 }
 
 /*
- * FaultFileOpenDirectory
+ * fault_file_open_directory
  *		Make it if need be; a library may have changed the working directory.
  */
 static int
-FaultFileOpenDirectory(void)
+fault_file_open_directory(void)
 {
 	char path[MAXPGPATH];
 	ReportText text;
@@ -78,7 +78,7 @@ FaultFileOpenDirectory(void)
 uint64
 FaultFilesInstance(void)
 {
-	int directory = FaultFileOpenDirectory();
+	int directory = fault_file_open_directory();
 	struct stat st;
 	uint64 inode = 0;
 
@@ -91,7 +91,7 @@ FaultFilesInstance(void)
 }
 
 static bool
-FaultFileWriteAll(int fd, const char *data, size_t length)
+fault_file_write_all(int fd, const char *data, size_t length)
 {
 	while (length > 0)
 	{
@@ -108,11 +108,11 @@ FaultFileWriteAll(int fd, const char *data, size_t length)
 }
 
 /*
- * FaultFileFreeOldest
+ * fault_file_free_oldest
  *		Remove the oldest of so many files; whatever else has their names stays.
  */
 static void
-FaultFileFreeOldest(int directory, int first, int count)
+fault_file_free_oldest(int directory, int first, int count)
 {
 	char name[NAME_SIZE];
 	struct timespec oldest = {0};
@@ -122,7 +122,7 @@ FaultFileFreeOldest(int directory, int first, int count)
 	{
 		struct stat st;
 
-		FaultFileName(name, sizeof(name), i);
+		fault_file_name(name, sizeof(name), i);
 		if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(st.st_mode))
 			continue;
 		if (victim < 0 || st.st_mtim.tv_sec < oldest.tv_sec ||
@@ -134,17 +134,17 @@ FaultFileFreeOldest(int directory, int first, int count)
 	}
 	if (victim >= 0)
 	{
-		FaultFileName(name, sizeof(name), victim);
+		fault_file_name(name, sizeof(name), victim);
 		(void) unlinkat(directory, name, 0);
 	}
 }
 
 /*
- * FaultFileLinkToFreeName
+ * fault_file_link_to_free_name
  *		Give the file one of the fixed names.
  */
 static bool
-FaultFileLinkToFreeName(int directory, const char *temporary, int first, int count)
+fault_file_link_to_free_name(int directory, const char *temporary, int first, int count)
 {
 	char name[NAME_SIZE];
 
@@ -152,23 +152,23 @@ FaultFileLinkToFreeName(int directory, const char *temporary, int first, int cou
 	{
 		for (int i = first; i < first + count; i++)
 		{
-			FaultFileName(name, sizeof(name), i);
+			fault_file_name(name, sizeof(name), i);
 			if (linkat(directory, temporary, directory, name, 0) == 0)
 				return true;
 			if (errno != EEXIST)
 				return false;
 		}
-		FaultFileFreeOldest(directory, first, count);
+		fault_file_free_oldest(directory, first, count);
 	}
 	return false;
 }
 
 /*
- * FaultFileCreate
+ * fault_file_create
  *		Under a name of this process's own.  Something else may have that name.
  */
 static bool
-FaultFileCreate(int directory, const char *name, const char *report)
+fault_file_create(int directory, const char *name, const char *report)
 {
 	int fd;
 	bool written;
@@ -178,7 +178,7 @@ FaultFileCreate(int directory, const char *name, const char *report)
 				S_IRUSR | S_IWUSR);
 	if (fd < 0)
 		return false;
-	written = FaultFileWriteAll(fd, report, strlen(report));
+	written = fault_file_write_all(fd, report, strlen(report));
 	return close(fd) == 0 && written;
 }
 
@@ -192,7 +192,7 @@ FaultFileWrite(const char *report, bool warning)
 {
 	char temporary[NAME_SIZE];
 	ReportText text;
-	int directory = FaultFileOpenDirectory();
+	int directory = fault_file_open_directory();
 	bool kept;
 
 	if (directory < 0)
@@ -200,9 +200,9 @@ FaultFileWrite(const char *report, bool warning)
 	ReportInit(&text, temporary, sizeof(temporary));
 	ReportString(&text, PG_TEMP_FILE_PREFIX ".new.");
 	ReportNumber(&text, getpid());
-	kept = FaultFileCreate(directory, temporary, report) &&
-		   FaultFileLinkToFreeName(directory, temporary, warning ? FAULT_FILES_FAULTS : 0,
-								   warning ? FAULT_FILES_WARNINGS : FAULT_FILES_FAULTS);
+	kept = fault_file_create(directory, temporary, report) &&
+		   fault_file_link_to_free_name(directory, temporary, warning ? FAULT_FILES_FAULTS : 0,
+										warning ? FAULT_FILES_WARNINGS : FAULT_FILES_FAULTS);
 	(void) unlinkat(directory, temporary, 0);
 	close(directory);
 	return kept;

@@ -21,11 +21,11 @@
 extern bool redirection_done;
 
 /*
- * FaultLogWriteAll
+ * fault_log_write_all
  *		Also when signals come in between.
  */
 static void
-FaultLogWriteAll(const void *data, size_t length)
+fault_log_write_all(const void *data, size_t length)
 {
 	const char *at = data;
 
@@ -43,11 +43,11 @@ FaultLogWriteAll(const void *data, size_t length)
 }
 
 /*
- * FaultLogWriteToCollector
+ * fault_log_write_to_collector
  *		The log collector wants pieces with a header, see syslogger.h.
  */
 static void
-FaultLogWriteToCollector(const char *data, size_t length)
+fault_log_write_to_collector(const char *data, size_t length)
 {
 	PipeProtoChunk piece;
 
@@ -60,7 +60,7 @@ FaultLogWriteToCollector(const char *data, size_t length)
 		piece.proto.flags = PIPE_PROTO_DEST_STDERR | (part == length ? PIPE_PROTO_IS_LAST : 0);
 		piece.proto.len = (uint16) part;
 		memcpy(piece.proto.data, data, part);
-		FaultLogWriteAll(&piece, PIPE_HEADER_SIZE + part);
+		fault_log_write_all(&piece, PIPE_HEADER_SIZE + part);
 		data += part;
 		length -= part;
 	}
@@ -95,9 +95,9 @@ FaultLogWrite(const ReportText *text)
 	if (MyBackendType == B_LOGGER)
 		return;
 	if (redirection_done)
-		FaultLogWriteToCollector(text->data, text->length);
+		fault_log_write_to_collector(text->data, text->length);
 	else
-		FaultLogWriteAll(text->data, text->length);
+		fault_log_write_all(text->data, text->length);
 }
 
 void

@@ -66,11 +66,11 @@ FaultPolicyInit(void)
 }
 
 /*
- * FaultInHolder
+ * fault_in_holder
  *		Is one of these functions running?
  */
 static bool
-FaultInHolder(const uintptr_t *frames, int depth)
+fault_in_holder(const uintptr_t *frames, int depth)
 {
 	for (int i = 0; i < depth; i++)
 		for (int j = 0; j < lengthof(holders); j++)
@@ -80,12 +80,12 @@ FaultInHolder(const uintptr_t *frames, int depth)
 }
 
 /*
- * FaultHasBlockedSignals
+ * fault_has_blocked_signals
  *		More than the server blocks while it works?  In a handler that signal is
  *		which it handles.
  */
 static bool
-FaultHasBlockedSignals(const ucontext_t *context)
+fault_has_blocked_signals(const ucontext_t *context)
 {
 	for (int signal_number = 1; signal_number < NSIG; signal_number++)
 		if (sigismember(&context->uc_sigmask, signal_number) == 1 &&
@@ -95,23 +95,23 @@ FaultHasBlockedSignals(const ucontext_t *context)
 }
 
 /*
- * FaultHasRoom
+ * fault_has_room
  *		Is this the server's own stack, and is there as much left of it as the
  *		server takes for granted?
  */
 static bool
-FaultHasRoom(uintptr_t sp)
+fault_has_room(uintptr_t sp)
 {
 	return StackTraceDepth(sp) <= (Size) max_stack_depth * 1024;
 }
 
 /*
- * FaultIsRightProcess
+ * fault_is_right_process
  *		While a lightweight lock is held, interrupts are held off.  Code that holds
  *		a spinlock touches nothing but shared memory, by the server's own rules.
  */
 static bool
-FaultIsRightProcess(void)
+fault_is_right_process(void)
 {
 	if (!ProcessRunsServer() || !IsUnderPostmaster || CritSectionCount > 0 ||
 		InterruptHoldoffCount > 0 || proc_exit_inprogress || process_heap.sweeping)
@@ -123,7 +123,7 @@ FaultIsRightProcess(void)
 bool
 FaultMayTerminate(const ucontext_t *context, const uintptr_t *frames, int depth)
 {
-	return FaultIsRightProcess() && depth > 1 && !FaultInHolder(frames, depth) &&
-		   !FaultHasBlockedSignals(context) && ProcessorCanCall(context) &&
-		   FaultHasRoom(ProcessorStackPointer(context));
+	return fault_is_right_process() && depth > 1 && !fault_in_holder(frames, depth) &&
+		   !fault_has_blocked_signals(context) && ProcessorCanCall(context) &&
+		   fault_has_room(ProcessorStackPointer(context));
 }

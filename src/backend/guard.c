@@ -98,7 +98,7 @@ typedef struct ReadableText
 } ReadableText;
 
 static void
-GuardReadStep(void *arg)
+guard_read_step(void *arg)
 {
 	ReadableText *r = arg;
 
@@ -110,7 +110,7 @@ GuardReadable(const char *text, size_t limit)
 {
 	ReadableText r = {text, limit, false};
 
-	return text != NULL && GuardTry(GuardReadStep, &r) && r.is_text;
+	return text != NULL && GuardTry(guard_read_step, &r) && r.is_text;
 }
 
 const char *
@@ -124,21 +124,21 @@ GuardName(MemoryContext context)
 }
 
 /*
- * GuardMakeTimer
+ * guard_make_timer
  *		glibc's functions may allocate memory.
  */
 static bool
-GuardMakeTimer(KernelTimer *timer, struct sigevent *event)
+guard_make_timer(KernelTimer *timer, struct sigevent *event)
 {
 	return syscall(SYS_timer_create, CLOCK_MONOTONIC, event, timer) == 0;
 }
 
 /*
- * GuardMakeThreadTimer
+ * guard_make_thread_timer
  *		One that sends SIGSEGV to this thread.
  */
 static bool
-GuardMakeThreadTimer(KernelTimer *timer, void *mark)
+guard_make_thread_timer(KernelTimer *timer, void *mark)
 {
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
@@ -147,11 +147,11 @@ GuardMakeThreadTimer(KernelTimer *timer, void *mark)
 	};
 
 	event.sigev_notify_thread_id = (int) syscall(SYS_gettid);
-	return GuardMakeTimer(timer, &event);
+	return guard_make_timer(timer, &event);
 }
 
 static void
-GuardStartTimer(KernelTimer timer, int first, int interval)
+guard_start_timer(KernelTimer timer, int first, int interval)
 {
 	struct itimerspec when = {.it_value = {.tv_sec = first}, .it_interval = {.tv_sec = interval}};
 
@@ -159,7 +159,7 @@ GuardStartTimer(KernelTimer timer, int first, int interval)
 }
 
 static void
-GuardDropTimer(KernelTimer timer)
+guard_drop_timer(KernelTimer timer)
 {
 	(void) syscall(SYS_timer_delete, timer);
 }
@@ -168,18 +168,18 @@ void
 GuardSetTime(int seconds)
 {
 	if (step_timer_exists)
-		GuardDropTimer(step_timer);
-	step_timer_exists = seconds > 0 && GuardMakeThreadTimer(&step_timer, &step_mark);
+		guard_drop_timer(step_timer);
+	step_timer_exists = seconds > 0 && guard_make_thread_timer(&step_timer, &step_mark);
 	if (step_timer_exists)
-		GuardStartTimer(step_timer, seconds, seconds);
+		guard_start_timer(step_timer, seconds, seconds);
 }
 
 /*
- * GuardCrashNow
+ * guard_crash_now
  *		End as if there were no handler.
  */
 static void
-GuardCrashNow(int signal_number)
+guard_crash_now(int signal_number)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t only;
@@ -193,24 +193,24 @@ GuardCrashNow(int signal_number)
 }
 
 /*
- * GuardDisconnectClient
+ * guard_disconnect_client
  *		The socket is the first member of a Port, the declaration of which wants
  *		headers that need not be installed.
  */
 static void
-GuardDisconnectClient(void)
+guard_disconnect_client(void)
 {
 	if (MyProcPort != NULL)
 		(void) shutdown(*(const pgsocket *) MyProcPort, SHUT_RDWR);
 }
 
 /*
- * GuardTick
+ * guard_tick
  *		Once in a second, as long as the process has not ended.  A client that does
  *		not read its message is left alone with it.
  */
 static void
-GuardTick(void)
+guard_tick(void)
 {
 	uint32 waits_for = *(volatile uint32 *) my_wait_event_info;
 	struct timespec ts;
@@ -224,9 +224,9 @@ GuardTick(void)
 	cpu_time = now;
 
 	if (client_ticks >= CLIENT_LIMIT)
-		GuardDisconnectClient();
+		guard_disconnect_client();
 	if (idle_ticks >= IDLE_LIMIT || exit_ticks >= EXIT_LIMIT)
-		GuardCrashNow(exit_signal);
+		guard_crash_now(exit_signal);
 }
 
 bool
@@ -236,7 +236,7 @@ GuardTakes(const siginfo_t *info, const ucontext_t *context)
 
 	if (info->si_code == SI_TIMER && info->si_ptr == &exit_mark)
 	{
-		GuardTick();
+		guard_tick();
 		return true;
 	}
 	if ((info->si_code > 0 || step_time_over) && way_out != NULL &&
@@ -253,11 +253,11 @@ GuardPrepareExit(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
 
-	if (!GuardMakeTimer(&kill_timer, &event))
+	if (!guard_make_timer(&kill_timer, &event))
 		return false;
-	if (GuardMakeThreadTimer(&exit_timer, &exit_mark))
+	if (guard_make_thread_timer(&exit_timer, &exit_mark))
 		return true;
-	GuardDropTimer(kill_timer);
+	guard_drop_timer(kill_timer);
 	return false;
 }
 
@@ -265,6 +265,6 @@ void
 GuardWatchExit(int signal_number)
 {
 	exit_signal = signal_number;
-	GuardStartTimer(kill_timer, KILL_LIMIT, 0);
-	GuardStartTimer(exit_timer, 1, 1);
+	guard_start_timer(kill_timer, KILL_LIMIT, 0);
+	guard_start_timer(exit_timer, 1, 1);
 }

@@ -48,7 +48,7 @@ static MemoryContextCallback child_deleted;
 static MemoryContextCallback rest_reset;
 
 static void
-LeaveChild(void)
+interrupts_leave_child(void)
 {
 	MemoryContext child =
 		AllocSetContextCreate(handlers, "goarena interrupts", ALLOCSET_SMALL_SIZES);
@@ -57,24 +57,24 @@ LeaveChild(void)
 }
 
 static void
-RestReset(void *arg)
+interrupts_rest_reset(void *arg)
 {
-	LeaveChild();
+	interrupts_leave_child();
 }
 
 static void
-ChildDeleted(void *arg)
+interrupts_child_deleted(void *arg)
 {
 	MemoryContextRegisterResetCallback(handlers, &rest_reset);
 	serve_interrupt();
 }
 
 /*
- * FindHandlers
+ * interrupts_find_handlers
  *		The handler makes its context when it is called for the first time.
  */
 static MemoryContext
-FindHandlers(void)
+interrupts_find_handlers(void)
 {
 	MemoryContext context;
 
@@ -94,11 +94,11 @@ InterruptsListen(void (*serve)(void))
 		return handlers != NULL;
 	tried = true;
 	serve_interrupt = serve;
-	child_deleted.func = ChildDeleted;
-	rest_reset.func = RestReset;
-	handlers = FindHandlers();
+	child_deleted.func = interrupts_child_deleted;
+	rest_reset.func = interrupts_rest_reset;
+	handlers = interrupts_find_handlers();
 	if (handlers != NULL)
-		LeaveChild();
+		interrupts_leave_child();
 	return handlers != NULL;
 }
 

@@ -58,11 +58,11 @@ KernelMemoryAttach(void *memory, bool anew)
 }
 
 /*
- * ReadStatus
+ * kernel_read_status
  *		The beginning of /proc/PID/status, which is small, as a string.
  */
 static bool
-ReadStatus(int pid, char *text, size_t size)
+kernel_read_status(int pid, char *text, size_t size)
 {
 	char path[64];
 	size_t length = 0;
@@ -86,11 +86,11 @@ ReadStatus(int pid, char *text, size_t size)
 }
 
 /*
- * FindField
+ * kernel_find_field
  *		The value of a line "Name:  123 kB" in bytes.
  */
 static bool
-FindField(const char *text, const char *name, uint64 *bytes)
+kernel_find_field(const char *text, const char *name, uint64 *bytes)
 {
 	const char *line = strstr(text, name);
 	unsigned long long kb;
@@ -106,17 +106,17 @@ KernelMemoryRead(int pid, KernelMemory *memory)
 {
 	char text[8192];
 
-	return ReadStatus(pid, text, sizeof(text)) &&
-		   FindField(text, "\nRssAnon:", &memory->anonymous) &&
-		   FindField(text, "\nRssShmem:", &memory->shared);
+	return kernel_read_status(pid, text, sizeof(text)) &&
+		   kernel_find_field(text, "\nRssAnon:", &memory->anonymous) &&
+		   kernel_find_field(text, "\nRssShmem:", &memory->shared);
 }
 
 /*
- * ReadEntry
+ * kernel_read_entry
  *		False if what is kept is too old, or of another process.
  */
 static bool
-ReadEntry(KernelEntry *entry, int pid, KernelMemory *memory)
+kernel_read_entry(KernelEntry *entry, int pid, KernelMemory *memory)
 {
 	TimestampTz at;
 
@@ -132,7 +132,7 @@ ReadEntry(KernelEntry *entry, int pid, KernelMemory *memory)
 }
 
 static void
-WriteEntry(KernelEntry *entry, int pid, const KernelMemory *memory)
+kernel_write_entry(KernelEntry *entry, int pid, const KernelMemory *memory)
 {
 	pg_atomic_write_u32(&entry->pid, 0);
 	pg_write_barrier();
@@ -154,10 +154,10 @@ KernelMemoryOf(int slot, int pid, KernelMemory *memory)
 	KernelEntry *entry = &entries[slot];
 	RegistryFigures figures;
 
-	if (ReadEntry(entry, pid, memory))
+	if (kernel_read_entry(entry, pid, memory))
 		return true;
 	if (!KernelMemoryRead(pid, memory) || !RegistryRead(slot, &figures) || figures.pid != pid)
 		return false;
-	WriteEntry(entry, pid, memory);
+	kernel_write_entry(entry, pid, memory);
 	return true;
 }

@@ -84,11 +84,11 @@ static struct
 } refusal;
 
 /*
- * ErrorContextUsed
+ * limits_error_context_used
  *		Bytes in use in ErrorContext, which holds errors until they are dealt with.
  */
 static Size
-ErrorContextUsed(void)
+limits_error_context_used(void)
 {
 	MemoryContextCounters counters = {0};
 
@@ -162,7 +162,7 @@ limits_ceiling(Size limit, Size held)
 
 	if (held + RESERVE > ceiling)
 		ceiling += RESERVE;
-	if (ErrorContextUsed() > error_context_empty || IsAbortedTransactionBlockState())
+	if (limits_error_context_used() > error_context_empty || IsAbortedTransactionBlockState())
 		ceiling += RESERVE;
 	return ceiling;
 }
@@ -450,5 +450,5 @@ LimitsInit(void)
 	process_heap_raise_refusal = limits_raise;
 	process_heap_others_ask = limits_others_ask;
 	process_heap_others_took = limits_others_took;
-	error_context_empty = ErrorContextUsed();
+	error_context_empty = limits_error_context_used();
 }

@@ -31,11 +31,11 @@ static TimestampTz planned_for = 0;
 static TimestampTz planned_in;
 
 /*
- * message_held
+ * planning_message_held
  *		What came with the message, and what was made of it so far.
  */
 static Size
-message_held(void)
+planning_message_held(void)
 {
 	Size held = 0;
 
@@ -47,7 +47,7 @@ message_held(void)
 }
 
 static PlannedStmt *
-call_planner(PLANNER_PARAMETERS)
+planning_call_next(PLANNER_PARAMETERS)
 {
 	if (next_planner)
 		return next_planner(PLANNER_ARGUMENTS);
@@ -61,10 +61,10 @@ planning_hook(PLANNER_PARAMETERS)
 	Size message;
 
 	if (likely(planning || !planning_is_wanted()))
-		return call_planner(PLANNER_ARGUMENTS);
+		return planning_call_next(PLANNER_ARGUMENTS);
 
 	UsageMeasureOthersIfCheap();
-	message = message_held();
+	message = planning_message_held();
 	held_before = UsageContexts() - Min(message, UsageContexts());
 	planned_query = (uint64) parse->queryId;
 	planned_for = GetCurrentStatementStartTimestamp();
@@ -73,7 +73,7 @@ planning_hook(PLANNER_PARAMETERS)
 	planning = true;
 	PG_TRY();
 	{
-		planned = call_planner(PLANNER_ARGUMENTS);
+		planned = planning_call_next(PLANNER_ARGUMENTS);
 	}
 	PG_FINALLY();
 	{
@@ -103,7 +103,7 @@ planning_was_for(uint64 query)
 Size
 PlanningHeld(uint64 query, Size *peak)
 {
-	Size message = message_held();
+	Size message = planning_message_held();
 	Size now = UsageContexts();
 	bool planned = planning_was_for(query);
 

@@ -46,8 +46,8 @@ typedef struct Registry
 } Registry;
 
 static Registry *registry = NULL;
-static RegistrySlot *own_slot = NULL;
-static uint64 own_counted = 0; /* its part of total_held */
+static RegistrySlot *registry_own = NULL;
+static uint64 registry_counted = 0; /* its part of total_held */
 
 /* When this process looks closely again, and what it found the last time. */
 static TimestampTz next_look = 0;
@@ -95,7 +95,7 @@ RegistryTotalHeld(void)
 }
 
 static uint64
-SumOfClasses(const uint64 *per_class)
+registry_sum(const uint64 *per_class)
 {
 	uint64 sum = 0;
 
@@ -160,7 +160,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	ga_counters_allocated(counters, &allocated);
 	figures->allocs = allocated.objects;
 	figures->total_allocated = allocated.bytes;
-	figures->frees = SumOfClasses(counters->class_frees) + counters->large_frees;
+	figures->frees = registry_sum(counters->class_frees) + counters->large_frees;
 	figures->large_allocs = counters->large_allocs;
 	figures->resets = counters->resets;
 	figures->sweeps = counters->sweeps;
@@ -177,48 +177,48 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 }
 
 static RegistryFigures *
-OtherHalf(void)
+registry_other_half(void)
 {
-	return &own_slot->halves[DoubleBufferOther(&own_slot->version)];
+	return &registry_own->halves[DoubleBufferOther(&registry_own->version)];
 }
 
 /*
- * Count
+ * registry_count
  *		Correct this process's part of the sum.
  */
 static void
-Count(uint64 held)
+registry_count(uint64 held)
 {
-	if (held == own_counted)
+	if (held == registry_counted)
 		return;
-	pg_atomic_fetch_add_u64(&registry->total_held, (int64) (held - own_counted));
-	own_counted = held;
+	pg_atomic_fetch_add_u64(&registry->total_held, (int64) (held - registry_counted));
+	registry_counted = held;
 }
 
 void
 RegistryBegin(int slot)
 {
-	own_slot = &registry->slots[slot];
+	registry_own = &registry->slots[slot];
 }
 
 void
 RegistryEnd(void)
 {
-	RegistryFigures *half = OtherHalf();
+	RegistryFigures *half = registry_other_half();
 
-	Count(0);
-	pg_atomic_write_u32(&own_slot->deferred, 0);
+	registry_count(0);
+	pg_atomic_write_u32(&registry_own->deferred, 0);
 	memset(half, 0, sizeof(*half));
-	DoubleBufferTurn(&own_slot->version);
-	own_slot = NULL;
+	DoubleBufferTurn(&registry_own->version);
+	registry_own = NULL;
 }
 
 void
 RegistrySetDeferred(bool deferred)
 {
 	pg_write_barrier();
-	if (own_slot != NULL && ProcessIsOurs())
-		pg_atomic_write_u32(&own_slot->deferred, deferred);
+	if (registry_own != NULL && ProcessIsOurs())
+		pg_atomic_write_u32(&registry_own->deferred, deferred);
 }
 
 bool
@@ -231,12 +231,12 @@ RegistryIsDeferred(int number)
 }
 
 /*
- * MustLookClosely
+ * registry_must_look
  *		In the first transactions of a process, in which caches fill, when the heap
  *		has grown or shrunk by a quarter, and now and then.
  */
 static bool
-MustLookClosely(TimestampTz now)
+registry_must_look(TimestampTz now)
 {
 	size_t touched = process_heap.touched;
 	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
@@ -251,14 +251,14 @@ RegistryPublishAt(TimestampTz now)
 
 	if (unlikely(!ProcessIsOurs()))
 		return;
-	if (MustLookClosely(now))
+	if (registry_must_look(now))
 		RegistryLookClosely(now);
-	if (unlikely(own_slot == NULL) && !SlotTake())
+	if (unlikely(registry_own == NULL) && !SlotTake())
 		return;
-	half = OtherHalf();
+	half = registry_other_half();
 	RegistryMeasure(half, now);
-	DoubleBufferTurn(&own_slot->version);
-	Count(half->held);
+	DoubleBufferTurn(&registry_own->version);
+	registry_count(half->held);
 	ProcessHeapShown();
 }
 

@@ -23,7 +23,7 @@ ReportInit(ReportText *text, char *data, size_t size)
 }
 
 static void
-AppendByte(ReportText *text, char byte)
+report_append_byte(ReportText *text, char byte)
 {
 	if (text->length + 1 < text->size)
 	{
@@ -36,7 +36,7 @@ void
 ReportString(ReportText *text, const char *string)
 {
 	while (*string != '\0')
-		AppendByte(text, *string++);
+		report_append_byte(text, *string++);
 }
 
 void
@@ -45,15 +45,15 @@ ReportLine(ReportText *text, const char *string)
 	if (string == NULL)
 		return;
 	for (; *string != '\0'; string++)
-		AppendByte(text, (unsigned char) *string < ' ' ? ' ' : *string);
+		report_append_byte(text, (unsigned char) *string < ' ' ? ' ' : *string);
 }
 
 /*
- * AppendDigits
+ * report_append_digits
  *		At least the given number of digits.
  */
 static void
-AppendDigits(ReportText *text, uint64 number, unsigned base, int least)
+report_append_digits(ReportText *text, uint64 number, unsigned base, int least)
 {
 	char digits[32];
 	int count = 0;
@@ -66,22 +66,22 @@ AppendDigits(ReportText *text, uint64 number, unsigned base, int least)
 	while (count < least)
 		digits[count++] = '0';
 	while (count > 0)
-		AppendByte(text, digits[--count]);
+		report_append_byte(text, digits[--count]);
 }
 
 void
 ReportNumber(ReportText *text, int64 number)
 {
 	if (number < 0)
-		AppendByte(text, '-');
-	AppendDigits(text, number < 0 ? -(uint64) number : (uint64) number, 10, 1);
+		report_append_byte(text, '-');
+	report_append_digits(text, number < 0 ? -(uint64) number : (uint64) number, 10, 1);
 }
 
 void
 ReportHex(ReportText *text, uint64 number)
 {
 	ReportString(text, "0x");
-	AppendDigits(text, number, 16, 1);
+	report_append_digits(text, number, 16, 1);
 }
 
 void
@@ -100,19 +100,19 @@ ReportTime(ReportText *text, TimestampTz at)
 	}
 	/* j2date only computes. */
 	j2date((int) days + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	AppendDigits(text, (uint64) year, 10, 4);
-	AppendByte(text, '-');
-	AppendDigits(text, (uint64) month, 10, 2);
-	AppendByte(text, '-');
-	AppendDigits(text, (uint64) day, 10, 2);
-	AppendByte(text, ' ');
-	AppendDigits(text, (uint64) (rest / USECS_PER_HOUR), 10, 2);
-	AppendByte(text, ':');
-	AppendDigits(text, (uint64) (rest / USECS_PER_MINUTE % 60), 10, 2);
-	AppendByte(text, ':');
-	AppendDigits(text, (uint64) (rest / USECS_PER_SEC % 60), 10, 2);
-	AppendByte(text, '.');
-	AppendDigits(text, (uint64) (rest % USECS_PER_SEC), 10, 6);
+	report_append_digits(text, (uint64) year, 10, 4);
+	report_append_byte(text, '-');
+	report_append_digits(text, (uint64) month, 10, 2);
+	report_append_byte(text, '-');
+	report_append_digits(text, (uint64) day, 10, 2);
+	report_append_byte(text, ' ');
+	report_append_digits(text, (uint64) (rest / USECS_PER_HOUR), 10, 2);
+	report_append_byte(text, ':');
+	report_append_digits(text, (uint64) (rest / USECS_PER_MINUTE % 60), 10, 2);
+	report_append_byte(text, ':');
+	report_append_digits(text, (uint64) (rest / USECS_PER_SEC % 60), 10, 2);
+	report_append_byte(text, '.');
+	report_append_digits(text, (uint64) (rest % USECS_PER_SEC), 10, 6);
 	ReportString(text, "+00");
 }
 
@@ -128,7 +128,7 @@ ReportKeyString(ReportText *text, const char *key, const char *value)
 {
 	ReportKey(text, key);
 	ReportLine(text, value);
-	AppendByte(text, '\n');
+	report_append_byte(text, '\n');
 }
 
 void
@@ -136,5 +136,5 @@ ReportKeyNumber(ReportText *text, const char *key, int64 value)
 {
 	ReportKey(text, key);
 	ReportNumber(text, value);
-	AppendByte(text, '\n');
+	report_append_byte(text, '\n');
 }

@@ -164,11 +164,11 @@ RequestsEnd(void)
 }
 
 /*
- * ChangeState
+ * answer_change_state
  *		False if the state is not what it was seen to be.
  */
 static bool
-ChangeState(Answer *answer, AnswerState from, AnswerState to)
+answer_change_state(Answer *answer, AnswerState from, AnswerState to)
 {
 	uint32 expected = from;
 
@@ -176,12 +176,12 @@ ChangeState(Answer *answer, AnswerState from, AnswerState to)
 }
 
 /*
- * MayOverwrite
+ * answer_may_overwrite
  *		Is nobody to be expected to read an answer any more?  That holds also for
  *		this process's own one, since those who wait get another one.
  */
 static bool
-MayOverwrite(const Answer *answer, uint32 state, TimestampTz now)
+answer_may_overwrite(const Answer *answer, uint32 state, TimestampTz now)
 {
 	if (state != ANSWER_UNREAD)
 		return state == ANSWER_FREE;
@@ -189,11 +189,11 @@ MayOverwrite(const Answer *answer, uint32 state, TimestampTz now)
 }
 
 /*
- * ClaimAnswer
+ * answer_claim
  *		One to write for a role, or NULL.  Its own one before others.
  */
 static Answer *
-ClaimAnswer(Oid role, bool privileged, TimestampTz now)
+answer_claim(Oid role, bool privileged, TimestampTz now)
 {
 	Answer *found = NULL;
 	uint32 found_state = ANSWER_FREE;
@@ -204,7 +204,7 @@ ClaimAnswer(Oid role, bool privileged, TimestampTz now)
 		Answer *answer = &requests->answers[i];
 		uint32 state = pg_atomic_read_u32(&answer->state);
 
-		if (!MayOverwrite(answer, state, now))
+		if (!answer_may_overwrite(answer, state, now))
 			share += answer->role == role ? 1 : 0;
 		else if ((i >= NUM_RESERVED || privileged) &&
 				 (found == NULL || (state == ANSWER_UNREAD && answer->slot == SlotOwn())))
@@ -214,18 +214,18 @@ ClaimAnswer(Oid role, bool privileged, TimestampTz now)
 		}
 	}
 	if (found == NULL || share >= ROLES_SHARE ||
-		!ChangeState(found, (AnswerState) found_state, ANSWER_WRITING))
+		!answer_change_state(found, (AnswerState) found_state, ANSWER_WRITING))
 		return NULL;
 	return found;
 }
 
 /*
- * FindAsker
+ * answer_find_asker
  *		Somebody who waits for the contexts of this process, a privileged one
  *		before others; NULL if there is nobody.
  */
 static const Mailbox *
-FindAsker(void)
+answer_find_asker(void)
 {
 	const Mailbox *found = NULL;
 
@@ -243,7 +243,7 @@ FindAsker(void)
 }
 
 static void
-WakeAskers(void)
+answer_wake_askers(void)
 {
 	for (int i = 0; i < SlotCount(); i++)
 		if (pg_atomic_read_u32(&requests->mailboxes[i].waits_for) == (uint32) SlotOwn() + 1)
@@ -251,20 +251,20 @@ WakeAskers(void)
 }
 
 /*
- * AnswerAll
+ * answer_all
  *		Answer all who wait for the contexts of this process.  False if no answer
  *		can be had now.
  */
 static bool
-AnswerAll(void)
+answer_all(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	const Mailbox *asker = FindAsker();
+	const Mailbox *asker = answer_find_asker();
 	Answer *answer;
 
 	if (asker == NULL)
 		return true;
-	answer = ClaimAnswer(asker->role, asker->privileged, now);
+	answer = answer_claim(asker->role, asker->privileged, now);
 	if (answer == NULL)
 		return false;
 	pg_atomic_fetch_add_u64(&answer->version, 1);
@@ -276,30 +276,30 @@ AnswerAll(void)
 	ContextsPack(answer->rows.bytes, ANSWER_SIZE);
 	pg_atomic_fetch_add_u64(&answer->version, 1);
 	pg_atomic_write_u32(&answer->state, ANSWER_UNREAD);
-	WakeAskers();
+	answer_wake_askers();
 	return true;
 }
 
 /*
- * ServeReaders
+ * requests_serve_readers
  *		Do what only reads the memory of this process.
  */
 static void
-ServeReaders(uint32 wanted)
+requests_serve_readers(uint32 wanted)
 {
-	if ((wanted & WANT_CONTEXTS) != 0 && !AnswerAll())
+	if ((wanted & WANT_CONTEXTS) != 0 && !answer_all())
 		pg_atomic_fetch_or_u32(&own->wanted, WANT_CONTEXTS);
 	if ((wanted & WANT_FIGURES) != 0)
 		ShowNow();
 }
 
 /*
- * Trim
+ * requests_give_unused
  *		Give back pages that are not in use, and show it.  Who asked waits until the
  *		flag is gone, so it goes last.
  */
 static void
-Trim(void)
+requests_give_unused(void)
 {
 	if (process_heap_ready)
 		(void) ga_heap_release(&process_heap);
@@ -308,20 +308,20 @@ Trim(void)
 }
 
 /*
- * ServeInterrupt
+ * requests_serve_interrupt
  *		Called where this process checks for interrupts.
  */
 static void
-ServeInterrupt(void)
+requests_serve_interrupt(void)
 {
 	uint32 wanted;
 
 	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
 		return;
 	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
-	ServeReaders(wanted);
+	requests_serve_readers(wanted);
 	if ((wanted & WANT_TRIM) != 0)
-		Trim();
+		requests_give_unused();
 }
 
 /*
@@ -335,7 +335,7 @@ RequestsListen(void)
 		(MyBackendType != B_BACKEND && MyBackendType != B_WAL_SENDER &&
 		 MyBackendType != B_BG_WORKER && MyBackendType != B_AUTOVAC_WORKER))
 		return;
-	listening = InterruptsListen(ServeInterrupt);
+	listening = InterruptsListen(requests_serve_interrupt);
 	if (own != NULL)
 		pg_atomic_write_u32(&own->listens, listening);
 }
@@ -355,9 +355,9 @@ RequestsServe(void)
 	if (!SafeToSweep())
 		return;
 	wanted = pg_atomic_fetch_and_u32(&own->wanted, WANT_TRIM);
-	ServeReaders(wanted);
+	requests_serve_readers(wanted);
 	if ((wanted & WANT_TRIM) != 0)
-		Trim();
+		requests_give_unused();
 	if ((wanted & (WANT_RELEASE | WANT_SWEEP)) == 0)
 		return;
 	if ((wanted & WANT_RELEASE) != 0)
@@ -368,7 +368,7 @@ RequestsServe(void)
 }
 
 static bool
-IsThere(int slot, int pid)
+requests_is_there(int slot, int pid)
 {
 	RegistryFigures figures;
 
@@ -376,7 +376,7 @@ IsThere(int slot, int pid)
 }
 
 static bool
-Listens(int slot)
+requests_listens(int slot)
 {
 	return pg_atomic_read_u32(&requests->mailboxes[slot].listens) != 0;
 }
@@ -404,7 +404,7 @@ RequestTrim(int slot, int pid)
 	Mailbox *mailbox = &requests->mailboxes[slot];
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!Listens(slot))
+	if (!requests_listens(slot))
 		return false;
 	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_TRIM) & WANT_TRIM) != 0)
 		return !TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&mailbox->trim_asked),
@@ -428,18 +428,19 @@ bool
 RequestsTrimming(void)
 {
 	for (int i = 0; i < RegistrySlots(); i++)
-		if ((pg_atomic_read_u32(&requests->mailboxes[i].wanted) & WANT_TRIM) != 0 && Listens(i))
+		if ((pg_atomic_read_u32(&requests->mailboxes[i].wanted) & WANT_TRIM) != 0 &&
+			requests_listens(i))
 			return true;
 	return false;
 }
 
 /*
- * MayBeOld
+ * figures_may_be_old
  *		Can there be more to tell of a process than it published?  Only backends do
  *		all their work in transactions.
  */
 static bool
-MayBeOld(int slot, const RegistryFigures *figures, TimestampTz now)
+figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
 {
 	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(SlotProc(slot));
 
@@ -449,16 +450,16 @@ MayBeOld(int slot, const RegistryFigures *figures, TimestampTz now)
 }
 
 /*
- * AskForFigures
+ * figures_ask
  *		Ask a process to publish its figures.  False if there is nothing to wait
  *		for: they are new, or somebody asked before and waited in vain.
  */
 static bool
-AskForFigures(int slot, const RegistryFigures *figures, TimestampTz now)
+figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
 {
 	Mailbox *mailbox = &requests->mailboxes[slot];
 
-	if (!Listens(slot) || !MayBeOld(slot, figures, now))
+	if (!requests_listens(slot) || !figures_may_be_old(slot, figures, now))
 		return false;
 	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_FIGURES) & WANT_FIGURES) != 0)
 		return !TimestampDifferenceExceeds(
@@ -469,11 +470,11 @@ AskForFigures(int slot, const RegistryFigures *figures, TimestampTz now)
 }
 
 /*
- * AwaitFigures
+ * figures_await
  *		Wait until a process has published since then.
  */
 static void
-AwaitFigures(int slot, int pid, TimestampTz since, TimestampTz deadline)
+figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
 {
 	RegistryFigures figures;
 
@@ -497,21 +498,21 @@ RequestFigures(bool (*may_read)(const RegistryFigures *process))
 
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (i != SlotOwn() && RegistryRead(i, &figures) && may_read(&figures) &&
-			AskForFigures(i, &figures, now))
+			figures_ask(i, &figures, now))
 			asked[i] = figures.pid;
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (asked[i] != 0)
-			AwaitFigures(i, asked[i], now, deadline);
+			figures_await(i, asked[i], now, deadline);
 	pfree(asked);
 }
 
 /*
- * WaitAWhile
+ * contexts_wait
  *		False once the time is over.  To wait is a safe point, too: two processes
  *		may ask each other.
  */
 static bool
-WaitAWhile(TimestampTz deadline)
+contexts_wait(TimestampTz deadline)
 {
 	long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 
@@ -526,11 +527,11 @@ WaitAWhile(TimestampTz deadline)
 }
 
 /*
- * CopySnapshot
+ * contexts_copy_snapshot
  *		What a process left when it was last seen; NULL if it left nothing.
  */
 static void *
-CopySnapshot(int slot, TimestampTz *at)
+contexts_copy_snapshot(int slot, TimestampTz *at)
 {
 	void *memory = palloc(SNAPSHOT_SIZE);
 
@@ -541,12 +542,12 @@ CopySnapshot(int slot, TimestampTz *at)
 }
 
 /*
- * CopyIdle
+ * contexts_copy_idle
  *		All contexts of a process outside of a transaction, as it left them; NULL
  *		if it is in one, has left nothing, or more than there was room for.
  */
 static void *
-CopyIdle(int slot, int pid, TimestampTz *at)
+contexts_copy_idle(int slot, int pid, TimestampTz *at)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	RegistryFigures figures;
@@ -554,23 +555,23 @@ CopyIdle(int slot, int pid, TimestampTz *at)
 
 	if (ProcessInTransaction(SlotProc(slot)))
 		return NULL;
-	if (RegistryRead(slot, &figures) && figures.pid == pid && AskForFigures(slot, &figures, now))
-		AwaitFigures(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
-	if (RegistryIsDeferred(slot) || (memory = CopySnapshot(slot, at)) == NULL)
+	if (RegistryRead(slot, &figures) && figures.pid == pid && figures_ask(slot, &figures, now))
+		figures_await(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
+	if (RegistryIsDeferred(slot) || (memory = contexts_copy_snapshot(slot, at)) == NULL)
 		return NULL;
-	if (ContextsAreAll(memory) || !Listens(slot))
+	if (ContextsAreAll(memory) || !requests_listens(slot))
 		return memory;
 	pfree(memory);
 	return NULL;
 }
 
 /*
- * CopyAnswer
+ * contexts_copy_answer
  *		The answer of a process to a request with a number, if it is there, and when
  *		it was given.
  */
 static void *
-CopyAnswer(int slot, int pid, uint64 number, TimestampTz *at)
+contexts_copy_answer(int slot, int pid, uint64 number, TimestampTz *at)
 {
 	for (int i = 0; i < NUM_ANSWERS; i++)
 	{
@@ -588,7 +589,7 @@ CopyAnswer(int slot, int pid, uint64 number, TimestampTz *at)
 		pg_read_barrier();
 		if (pg_atomic_read_u64(&answer->version) == version)
 		{
-			(void) ChangeState(answer, ANSWER_UNREAD, ANSWER_FREE);
+			(void) answer_change_state(answer, ANSWER_UNREAD, ANSWER_FREE);
 			return copy;
 		}
 		pfree(copy);
@@ -597,11 +598,11 @@ CopyAnswer(int slot, int pid, uint64 number, TimestampTz *at)
 }
 
 /*
- * Ask
+ * contexts_ask
  *		Returns the number of the request.
  */
 static uint64
-Ask(int slot, bool privileged)
+contexts_ask(int slot, bool privileged)
 {
 	own->role = GetUserId();
 	own->privileged = privileged;
@@ -611,19 +612,19 @@ Ask(int slot, bool privileged)
 }
 
 static void
-Remind(int slot, int pid)
+contexts_remind(int slot, int pid)
 {
 	pg_atomic_fetch_or_u32(&requests->mailboxes[slot].wanted, WANT_CONTEXTS);
-	if (Listens(slot))
+	if (requests_listens(slot))
 		InterruptsSend(slot, pid);
 }
 
 /*
- * Await
+ * contexts_await
  *		Wait for the answer to a request with a number.
  */
 static RequestResult
-Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, TimestampTz *at)
+contexts_await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, TimestampTz *at)
 {
 	TimestampTz reminded = 0;
 
@@ -631,16 +632,16 @@ Await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, Times
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		if ((*copy = CopyAnswer(slot, pid, number, at)) != NULL)
+		if ((*copy = contexts_copy_answer(slot, pid, number, at)) != NULL)
 			return REQUEST_ANSWERED;
-		if (!IsThere(slot, pid))
+		if (!requests_is_there(slot, pid))
 			return REQUEST_GONE;
 		if (TimestampDifferenceExceeds(reminded, now, REMIND_MS))
 		{
-			Remind(slot, pid);
+			contexts_remind(slot, pid);
 			reminded = now;
 		}
-	} while (WaitAWhile(deadline));
+	} while (contexts_wait(deadline));
 	return REQUEST_TIMEOUT;
 }
 
@@ -652,8 +653,8 @@ RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **cop
 	TimestampTz deadline;
 	RequestResult result = REQUEST_TIMEOUT;
 
-	if ((*copy = CopyIdle(slot, pid, at)) != NULL)
-		return IsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
+	if ((*copy = contexts_copy_idle(slot, pid, at)) != NULL)
+		return requests_is_there(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
 	if (own == NULL)
 		RegistryPublish();
 
@@ -663,7 +664,7 @@ RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **cop
 	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 	PG_TRY();
 	{
-		result = Await(slot, pid, Ask(slot, privileged), deadline, copy, at);
+		result = contexts_await(slot, pid, contexts_ask(slot, privileged), deadline, copy, at);
 	}
 	PG_FINALLY();
 	{
@@ -675,8 +676,8 @@ RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **cop
 	if (result != REQUEST_TIMEOUT)
 		return result;
 
-	*copy = CopySnapshot(slot, at);
-	if (!IsThere(slot, pid))
+	*copy = contexts_copy_snapshot(slot, at);
+	if (!requests_is_there(slot, pid))
 		return REQUEST_GONE;
 	return idle && *copy != NULL && !RegistryIsDeferred(slot) ? REQUEST_ANSWERED : REQUEST_TIMEOUT;
 }

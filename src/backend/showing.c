@@ -24,11 +24,11 @@ static bool deferred = false; /* something waits until it is asked for */
 static TimestampTz last_shown = 0;
 
 /*
- * SetDeferred
+ * showing_set_deferred
  *		Readers who find that nothing is deferred find all that was shown.
  */
 static void
-SetDeferred(bool now_deferred)
+showing_set_deferred(bool now_deferred)
 {
 	if (deferred != now_deferred)
 		RegistrySetDeferred(now_deferred);
@@ -44,7 +44,7 @@ ShowNow(void)
 	RegistryLookClosely(now);
 	RegistryPublishAt(now);
 	SnapshotLeaveNow(now);
-	SetDeferred(false);
+	showing_set_deferred(false);
 }
 
 /*
@@ -66,5 +66,5 @@ ShowAtTransactionEnd(bool can_be_asked)
 		RegistryPublishAt(now);
 		SnapshotLeave(now);
 	}
-	SetDeferred(can_be_asked);
+	showing_set_deferred(can_be_asked);
 }

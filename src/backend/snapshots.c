@@ -73,13 +73,13 @@ SnapshotsAttach(void *memory, bool anew)
 }
 
 static void *
-OtherHalf(void)
+snapshot_other_half(void)
 {
 	return own->halves[DoubleBufferOther(&own->version)].bytes;
 }
 
 static void
-TurnHalves(TimestampTz now)
+snapshot_turn(TimestampTz now)
 {
 	pg_atomic_write_u64(&own->at, (uint64) now);
 	DoubleBufferTurn(&own->version);
@@ -89,29 +89,29 @@ void
 SnapshotsBegin(int slot)
 {
 	own = &snapshots[slot];
-	ContextsPackNone(OtherHalf());
-	TurnHalves(0);
+	ContextsPackNone(snapshot_other_half());
+	snapshot_turn(0);
 	taken_in_use = SIZE_MAX / 2;
 }
 
 static void
-Take(TimestampTz now)
+snapshot_take(TimestampTz now)
 {
 	TimestampTz begun = GetCurrentTimestamp();
 
-	ContextsPack(OtherHalf(), SNAPSHOT_SIZE);
-	TurnHalves(now);
+	ContextsPack(snapshot_other_half(), SNAPSHOT_SIZE);
+	snapshot_turn(now);
 	taken_in_use = process_heap.in_use;
 	taken_at = now;
 	cheap_again = begun + (GetCurrentTimestamp() - begun) * UNASKED_SHARE;
 }
 
 /*
- * MovedMuch
+ * snapshot_is_old
  *		By a quarter, so that a process that grows takes few.
  */
 static bool
-MovedMuch(void)
+snapshot_is_old(void)
 {
 	size_t in_use = process_heap.in_use;
 	size_t moved = in_use > taken_in_use ? in_use - taken_in_use : taken_in_use - in_use;
@@ -130,7 +130,7 @@ void
 SnapshotLeaveNow(TimestampTz now)
 {
 	if (own != NULL && ProcessIsOurs())
-		Take(now);
+		snapshot_take(now);
 }
 
 void
@@ -138,7 +138,7 @@ SnapshotLeaveMoved(void)
 {
 	TimestampTz now;
 
-	if (own == NULL || !MovedMuch())
+	if (own == NULL || !snapshot_is_old())
 		return;
 	now = GetCurrentTimestamp();
 	if (now >= cheap_again)

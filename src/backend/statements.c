@@ -67,7 +67,7 @@ static Entry *recent[NUM_RECENT];
 #define TRANCHE "goarena statements"
 
 static Size
-SharedStateSize(void)
+statements_state_size(void)
 {
 	return add_size(offsetof(SharedState, by_usage),
 					mul_size(sizeof(Candidate), goarena_statements_max));
@@ -76,7 +76,8 @@ SharedStateSize(void)
 Size
 StatementsShmemSize(void)
 {
-	return add_size(SharedStateSize(), hash_estimate_size(goarena_statements_max, sizeof(Entry)));
+	return add_size(statements_state_size(),
+					hash_estimate_size(goarena_statements_max, sizeof(Entry)));
 }
 
 void
@@ -92,7 +93,7 @@ StatementsReady(void)
 }
 
 static int
-CompareUsage(const void *a, const void *b)
+statements_compare_use(const void *a, const void *b)
 {
 	double left = ((const Candidate *) a)->usage;
 	double right = ((const Candidate *) b)->usage;
@@ -101,12 +102,12 @@ CompareUsage(const void *a, const void *b)
 }
 
 /*
- * RemoveEntry
+ * statements_remove
  *		The caller holds the exclusive lock.  Those who remember the entry see that
  *		it is gone.
  */
 static void
-RemoveEntry(Entry *entry)
+statements_remove(Entry *entry)
 {
 	SpinLockAcquire(&entry->mutex);
 	entry->live = false;
@@ -115,11 +116,11 @@ RemoveEntry(Entry *entry)
 }
 
 /*
- * DropLeastUsed
+ * statements_drop_least
  *		Make room for others.  The caller holds the exclusive lock.
  */
 static void
-DropLeastUsed(void)
+statements_drop_least(void)
 {
 	HASH_SEQ_STATUS seq;
 	Entry *entry;
@@ -137,19 +138,19 @@ DropLeastUsed(void)
 		candidate->usage = entry->usage;
 		SpinLockRelease(&entry->mutex);
 	}
-	qsort(shared->by_usage, (size_t) count, sizeof(Candidate), CompareUsage);
+	qsort(shared->by_usage, (size_t) count, sizeof(Candidate), statements_compare_use);
 	victims = Min(count, Max(DROP_LEAST, count * DROP_PERCENT / 100));
 	for (int i = 0; i < victims; i++)
-		RemoveEntry(shared->by_usage[i].entry);
+		statements_remove(shared->by_usage[i].entry);
 	shared->dropped++;
 }
 
 /*
- * MakeEntry
+ * statements_make_entry
  *		Find or make an entry.  The caller holds the exclusive lock.
  */
 static Entry *
-MakeEntry(const StatementKey *key)
+statements_make_entry(const StatementKey *key)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	Entry *entry;
@@ -157,7 +158,7 @@ MakeEntry(const StatementKey *key)
 
 	while (hash_get_num_entries(table) >= goarena_statements_max &&
 		   hash_search(table, key, HASH_FIND, NULL) == NULL)
-		DropLeastUsed();
+		statements_drop_least();
 	entry = hash_search(table, key, HASH_ENTER_NULL, &found);
 	if (entry == NULL || found)
 		return entry;
@@ -171,11 +172,11 @@ MakeEntry(const StatementKey *key)
 }
 
 /*
- * AddUse
+ * statements_add_use
  *		The variance after Welford, Technometrics 4 (1962), 419-420.
  */
 static void
-AddUse(StatementSums *sums, const StatementUse *use)
+statements_add_use(StatementSums *sums, const StatementUse *use)
 {
 	double peak = (double) use->peak;
 	double off = peak - sums->peak_mean;
@@ -188,11 +189,11 @@ AddUse(StatementSums *sums, const StatementUse *use)
 }
 
 /*
- * AddTo
+ * statements_add_to
  *		False if the entry is not, or is no longer, that of the key.
  */
 static bool
-AddTo(Entry *entry, const StatementKey *key, const StatementUse *use)
+statements_add_to(Entry *entry, const StatementKey *key, const StatementUse *use)
 {
 	bool right;
 
@@ -200,7 +201,7 @@ AddTo(Entry *entry, const StatementKey *key, const StatementUse *use)
 	right = entry->live && memcmp(&entry->key, key, sizeof(*key)) == 0;
 	if (likely(right))
 	{
-		AddUse(&entry->sums, use);
+		statements_add_use(&entry->sums, use);
 		entry->usage += 1.0;
 	}
 	SpinLockRelease(&entry->mutex);
@@ -217,7 +218,8 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 {
 	Entry **entry = &recent[(uint64) key->queryid % NUM_RECENT];
 
-	if (table == NULL || !ProcessIsOurs() || (*entry != NULL && AddTo(*entry, key, use)))
+	if (table == NULL || !ProcessIsOurs() ||
+		(*entry != NULL && statements_add_to(*entry, key, use)))
 		return;
 	LWLockAcquire(shared->lock, LW_SHARED);
 	*entry = hash_search(table, key, HASH_FIND, NULL);
@@ -225,15 +227,15 @@ StatementsRecord(const StatementKey *key, const StatementUse *use)
 	{
 		LWLockRelease(shared->lock);
 		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-		*entry = MakeEntry(key);
+		*entry = statements_make_entry(key);
 	}
 	if (likely(*entry != NULL))
-		(void) AddTo(*entry, key, use);
+		(void) statements_add_to(*entry, key, use);
 	LWLockRelease(shared->lock);
 }
 
 static void
-CopyEntry(StatementRow *row, const Entry *entry)
+statements_copy_entry(StatementRow *row, const Entry *entry)
 {
 	row->key = entry->key;
 	row->sums = entry->sums;
@@ -255,7 +257,7 @@ StatementsCopy(int *count)
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
 		SpinLockAcquire(&entry->mutex);
-		CopyEntry(&rows[n++], entry);
+		statements_copy_entry(&rows[n++], entry);
 		SpinLockRelease(&entry->mutex);
 	}
 	LWLockRelease(shared->lock);
@@ -281,20 +283,20 @@ StatementsReset(void)
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	hash_seq_init(&seq, table);
 	while ((entry = hash_seq_search(&seq)) != NULL)
-		RemoveEntry(entry);
+		statements_remove(entry);
 	shared->dropped = 0;
 	shared->reset_at = GetCurrentTimestamp();
 	LWLockRelease(shared->lock);
 }
 
 /*
- * InitMutexes
+ * statements_init_mutexes
  *		Mutexes are used by those who remember an entry that is gone, and so must
  *		outlive it.  All memory that entries will ever have gets one: the table is
  *		filled once, and what is removed is what is used again.
  */
 static void
-InitMutexes(void)
+statements_init_mutexes(void)
 {
 	StatementKey key = {0};
 	bool found;
@@ -318,19 +320,19 @@ InitMutexes(void)
 }
 
 /*
- * Restore
+ * statements_restore
  *		Fill the empty table from the file, which has those used most first.  No
  *		other process is there yet.
  */
 static void
-Restore(void)
+statements_restore(void)
 {
 	int count;
 	StatementRow *rows = StatementsFileRead(&count);
 
 	for (int i = 0; i < count && i < goarena_statements_max; i++)
 	{
-		Entry *entry = MakeEntry(&rows[i].key);
+		Entry *entry = statements_make_entry(&rows[i].key);
 
 		if (entry == NULL)
 			break;
@@ -342,7 +344,7 @@ Restore(void)
 }
 
 static int
-CompareRows(const void *a, const void *b)
+statements_compare_rows(const void *a, const void *b)
 {
 	double left = ((const StatementRow *) a)->usage;
 	double right = ((const StatementRow *) b)->usage;
@@ -351,12 +353,12 @@ CompareRows(const void *a, const void *b)
 }
 
 /*
- * Save
+ * statements_save
  *		When the postmaster shuts down, and all others are gone.  In an immediate
  *		shutdown they may have gone while they held a lock, so none is taken.
  */
 static void
-Save(int code, Datum arg)
+statements_save(int code, Datum arg)
 {
 	StatementRow *rows;
 	HASH_SEQ_STATUS seq;
@@ -369,8 +371,8 @@ Save(int code, Datum arg)
 								  sizeof(StatementRow) * (Size) goarena_statements_max);
 	hash_seq_init(&seq, table);
 	while (count < goarena_statements_max && (entry = hash_seq_search(&seq)) != NULL)
-		CopyEntry(&rows[count++], entry);
-	qsort(rows, (size_t) count, sizeof(StatementRow), CompareRows);
+		statements_copy_entry(&rows[count++], entry);
+	qsort(rows, (size_t) count, sizeof(StatementRow), statements_compare_rows);
 	StatementsFileWrite(rows, count);
 	pfree(rows);
 }
@@ -383,7 +385,7 @@ StatementsShmemInit(void)
 
 	info.keysize = sizeof(StatementKey);
 	info.entrysize = sizeof(Entry);
-	shared = ShmemInitStruct("goarena statements", SharedStateSize(), &found);
+	shared = ShmemInitStruct("goarena statements", statements_state_size(), &found);
 	table = ShmemInitHashFixed("goarena statements hash", goarena_statements_max, &info,
 							   HASH_ELEM | HASH_BLOBS);
 	if (!found)
@@ -391,10 +393,10 @@ StatementsShmemInit(void)
 		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 		shared->dropped = 0;
 		shared->reset_at = GetCurrentTimestamp();
-		InitMutexes();
+		statements_init_mutexes();
 	}
 	if (!IsUnderPostmaster)
-		on_shmem_exit(Save, (Datum) 0);
+		on_shmem_exit(statements_save, (Datum) 0);
 	if (!found)
-		Restore();
+		statements_restore();
 }

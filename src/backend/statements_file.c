@@ -39,7 +39,7 @@ typedef struct FileHead
 } FileHead;
 
 static pg_crc32c
-Checksum(const FileHead *head, const StatementRow *rows)
+statements_file_checksum(const FileHead *head, const StatementRow *rows)
 {
 	pg_crc32c crc;
 
@@ -51,12 +51,12 @@ Checksum(const FileHead *head, const StatementRow *rows)
 }
 
 /*
- * WriteAll
+ * statements_file_write_all
  */
 static bool
-WriteAll(FILE *file, const FileHead *head, const StatementRow *rows)
+statements_file_write_all(FILE *file, const FileHead *head, const StatementRow *rows)
 {
-	pg_crc32c crc = Checksum(head, rows);
+	pg_crc32c crc = statements_file_checksum(head, rows);
 
 	return fwrite(head, sizeof(*head), 1, file) == 1 &&
 		   fwrite(rows, sizeof(StatementRow), (size_t) head->count, file) == (size_t) head->count &&
@@ -74,7 +74,7 @@ StatementsFileWrite(const StatementRow *rows, int count)
 		.count = count,
 	};
 	FILE *file = AllocateFile(STATEMENTS_FILE ".tmp", PG_BINARY_W);
-	bool written = file != NULL && WriteAll(file, &head, rows);
+	bool written = file != NULL && statements_file_write_all(file, &head, rows);
 
 	if (file != NULL && FreeFile(file) != 0)
 		written = false;
@@ -89,11 +89,11 @@ StatementsFileWrite(const StatementRow *rows, int count)
 }
 
 /*
- * ReadRows
+ * statements_file_read_rows
  *		NULL if the file is not as it should be, also in length.
  */
 static StatementRow *
-ReadRows(FILE *file, int *count)
+statements_file_read_rows(FILE *file, int *count)
 {
 	StatementRow *rows;
 	FileHead head;
@@ -111,7 +111,8 @@ ReadRows(FILE *file, int *count)
 	rows = MemoryContextAllocHuge(CurrentMemoryContext,
 								  sizeof(StatementRow) * Max((Size) head.count, 1));
 	if (fread(rows, sizeof(StatementRow), (size_t) head.count, file) != (size_t) head.count ||
-		fread(&crc, sizeof(crc), 1, file) != 1 || !EQ_CRC32C(crc, Checksum(&head, rows)))
+		fread(&crc, sizeof(crc), 1, file) != 1 ||
+		!EQ_CRC32C(crc, statements_file_checksum(&head, rows)))
 	{
 		pfree(rows);
 		return NULL;
@@ -134,7 +135,7 @@ StatementsFileRead(int *count)
 						  errmsg("could not read file \"%s\": %m", STATEMENTS_FILE)));
 		return NULL;
 	}
-	rows = ReadRows(file, count);
+	rows = statements_file_read_rows(file, count);
 	FreeFile(file);
 	if (rows == NULL)
 		ereport(LOG, (errcode(ERRCODE_DATA_CORRUPTED),

@@ -69,11 +69,11 @@ SweepHistory(int i)
 }
 
 /*
- * TraceSweep
+ * sweeps_trace
  *		One log line a sweep, as Go's gctrace.
  */
 static void
-TraceSweep(const SweepRecord *record, size_t quarantined_before)
+sweeps_trace(const SweepRecord *record, size_t quarantined_before)
 {
 	const ga_sweep_result *result = &record->result;
 
@@ -113,7 +113,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 								"of which that is true are not logged.")));
 	told_incomplete |= result->incomplete;
 	if (goarena_trace >= TRACE_SWEEPS)
-		TraceSweep(record, before);
+		sweeps_trace(record, before);
 	sweeps_paused = false;
 }
 

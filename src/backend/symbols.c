@@ -30,16 +30,16 @@ static struct backtrace_state *state;
 static const void *program_base; /* where the server program is loaded */
 
 static void
-IgnoreError(void *data, const char *message, int error)
+symbols_ignore_error(void *data, const char *message, int error)
 {
 }
 
 /*
- * BaseOf
+ * symbols_base_of
  *		Where the program or library is loaded that an address belongs to.
  */
 static const void *
-BaseOf(const void *address)
+symbols_base_of(const void *address)
 {
 	Dl_info info;
 
@@ -49,12 +49,12 @@ BaseOf(const void *address)
 void
 SymbolsInit(void)
 {
-	state = backtrace_create_state(NULL, 0, IgnoreError, NULL);
-	program_base = BaseOf((const void *) palloc);
+	state = backtrace_create_state(NULL, 0, symbols_ignore_error, NULL);
+	program_base = symbols_base_of((const void *) palloc);
 }
 
 static void
-BeginFrame(SymbolsTarget *target, uintptr_t pc)
+symbols_begin_frame(SymbolsTarget *target, uintptr_t pc)
 {
 	ReportString(target->text, "  #");
 	ReportNumber(target->text, target->count);
@@ -65,11 +65,11 @@ BeginFrame(SymbolsTarget *target, uintptr_t pc)
 }
 
 /*
- * EndFrame
+ * symbols_end_frame
  *		The library, and the offset in it, which addr2line understands.
  */
 static void
-EndFrame(SymbolsTarget *target, uintptr_t pc)
+symbols_end_frame(SymbolsTarget *target, uintptr_t pc)
 {
 	Dl_info info;
 
@@ -90,11 +90,11 @@ EndFrame(SymbolsTarget *target, uintptr_t pc)
 }
 
 /*
- * PutSymbol
+ * symbols_put_name
  *		Callback of backtrace_syminfo: the symbol table knows the function.
  */
 static void
-PutSymbol(void *data, uintptr_t pc, const char *name, uintptr_t value, uintptr_t size)
+symbols_put_name(void *data, uintptr_t pc, const char *name, uintptr_t value, uintptr_t size)
 {
 	SymbolsTarget *target = data;
 
@@ -107,12 +107,12 @@ PutSymbol(void *data, uintptr_t pc, const char *name, uintptr_t value, uintptr_t
 }
 
 /*
- * PutLocation
+ * symbols_put_location
  *		Callback of backtrace_pcinfo: debug information knows the line.  Called
  *		once for each function that was inlined there.
  */
 static int
-PutLocation(void *data, uintptr_t pc, const char *file, int line, const char *function)
+symbols_put_location(void *data, uintptr_t pc, const char *file, int line, const char *function)
 {
 	SymbolsTarget *target = data;
 
@@ -130,23 +130,25 @@ PutLocation(void *data, uintptr_t pc, const char *file, int line, const char *fu
 }
 
 /*
- * PutFrame
+ * symbols_put_frame
  *		A return address can already belong to the next line, so the address to
  *		look up is not always the one to show.
  */
 static void
-PutFrame(SymbolsTarget *target, uintptr_t shown, uintptr_t looked_up)
+symbols_put_frame(SymbolsTarget *target, uintptr_t shown, uintptr_t looked_up)
 {
-	BeginFrame(target, shown);
+	symbols_begin_frame(target, shown);
 	if (state != NULL)
 	{
-		(void) backtrace_pcinfo(state, looked_up, PutLocation, IgnoreError, target);
+		(void) backtrace_pcinfo(state, looked_up, symbols_put_location, symbols_ignore_error,
+								target);
 		if (!target->named)
-			(void) backtrace_syminfo(state, looked_up, PutSymbol, IgnoreError, target);
+			(void) backtrace_syminfo(state, looked_up, symbols_put_name, symbols_ignore_error,
+									 target);
 	}
 	if (!target->named)
 		ReportString(target->text, "unknown");
-	EndFrame(target, shown);
+	symbols_end_frame(target, shown);
 }
 
 void
@@ -155,5 +157,5 @@ SymbolsReport(ReportText *text, const uintptr_t *frames, int depth, bool exact)
 	SymbolsTarget target = {.text = text};
 
 	for (int i = 0; i < depth; i++)
-		PutFrame(&target, frames[i], exact && i == 0 ? frames[i] : frames[i] - 1);
+		symbols_put_frame(&target, frames[i], exact && i == 0 ? frames[i] : frames[i] - 1);
 }

@@ -81,7 +81,7 @@ typedef enum RequestState
 typedef struct CancelRequest
 {
 	pg_atomic_uint32 state;
-	pg_atomic_uint32 pid;	/* of the process that is meant; 0: it takes no requests */
+	pg_atomic_uint32 pid;	/* of the process that is meant; 0: it takes no cancel_requests */
 	pg_atomic_uint32 tries; /* that it took in this transaction */
 	pg_atomic_uint32 action;
 	pg_atomic_uint64 held;	/* what it was seen to hold */
@@ -94,7 +94,7 @@ typedef struct CancelRequests
 	CancelRequest of_slot[FLEXIBLE_ARRAY_MEMBER];
 } CancelRequests;
 
-static CancelRequests *requests = NULL;
+static CancelRequests *cancel_requests = NULL;
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
 static volatile sig_atomic_t cancelled = false;
@@ -277,7 +277,7 @@ TotalLimitJoin(void)
 	slot = SlotOwn();
 	if (slot < 0 || sigaction(SIGUSR1, NULL, &previous_action) != 0)
 		return;
-	own_request = &requests->of_slot[slot];
+	own_request = &cancel_requests->of_slot[slot];
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
 	pg_atomic_write_u32(&own_request->tries, 0);
 	action = previous_action;
@@ -349,7 +349,7 @@ typedef struct Candidate
 static bool
 candidate_action(int slot, RequestAction *action)
 {
-	CancelRequest *request = &requests->of_slot[slot];
+	CancelRequest *request = &cancel_requests->of_slot[slot];
 	const PGPROC *proc = SlotProc(slot);
 	bool may_end = goarena_on_total_limit == ON_TOTAL_CANCEL_OR_TERMINATE;
 	bool catches = pg_atomic_read_u32(&request->tries) >= CANCEL_TRIES;
@@ -389,7 +389,7 @@ candidate_largest(void)
 		uint64 sum;
 
 		if (!RegistryRead(i, &figures) || figures.backend_type != B_BACKEND ||
-			pg_atomic_read_u32(&requests->of_slot[i].pid) != (uint32) figures.pid ||
+			pg_atomic_read_u32(&cancel_requests->of_slot[i].pid) != (uint32) figures.pid ||
 			!candidate_action(i, &action))
 			continue;
 		sum = proc->lockGroupLeader == NULL ? figures.held : RegistryGroupHeld(proc);
@@ -421,11 +421,11 @@ candidate_is_own_group(const Candidate *candidate)
 static bool
 candidate_ask(const Candidate *candidate, uint64 asked_before)
 {
-	CancelRequest *request = &requests->of_slot[candidate->slot];
+	CancelRequest *request = &cancel_requests->of_slot[candidate->slot];
 	RequestState state = request_state(request);
 	RegistryFigures figures;
 
-	if (!pg_atomic_compare_exchange_u64(&requests->asked, &asked_before,
+	if (!pg_atomic_compare_exchange_u64(&cancel_requests->asked, &asked_before,
 										asked_pack(candidate->slot, candidate->pid)))
 		return false;
 	if (!RegistryRead(candidate->slot, &figures))
@@ -456,7 +456,7 @@ candidate_ask(const Candidate *candidate, uint64 asked_before)
 static bool
 asked_is_settled(uint64 asked)
 {
-	CancelRequest *request = &requests->of_slot[asked_slot(asked)];
+	CancelRequest *request = &cancel_requests->of_slot[asked_slot(asked)];
 	RegistryFigures figures;
 
 	if (!RegistryRead(asked_slot(asked), &figures) || figures.pid != asked_pid(asked))
@@ -504,7 +504,7 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 	while (!QueryCancelPending && !ProcDiePending &&
 		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), CANCEL_WAIT))
 	{
-		uint64 asked = pg_atomic_read_u64(&requests->asked);
+		uint64 asked = pg_atomic_read_u64(&cancel_requests->asked);
 		bool settled = asked_is_settled(asked);
 
 		/* What was given back may do, with what its session now keeps without using it. */
@@ -566,13 +566,13 @@ TotalLimitSize(void)
 void
 TotalLimitAttach(void *memory, bool anew)
 {
-	requests = memory;
+	cancel_requests = memory;
 	if (!anew)
 		return;
-	pg_atomic_init_u64(&requests->asked, 0);
+	pg_atomic_init_u64(&cancel_requests->asked, 0);
 	for (int i = 0; i < SlotCount(); i++)
 	{
-		CancelRequest *request = &requests->of_slot[i];
+		CancelRequest *request = &cancel_requests->of_slot[i];
 
 		pg_atomic_init_u32(&request->state, REQUEST_NONE);
 		pg_atomic_init_u32(&request->pid, 0);

@@ -61,11 +61,11 @@ WorkersShmemInit(void)
 }
 
 /*
- * SlotOf
+ * workers_slot_of
  *		The slot of a process that is or could be a leader.
  */
 static WorkerReports *
-SlotOf(PGPROC *proc)
+workers_slot_of(PGPROC *proc)
 {
 	int index;
 
@@ -78,7 +78,7 @@ SlotOf(PGPROC *proc)
 void
 WorkersReport(Size peak, const UsageCounters *counters)
 {
-	WorkerReports *slot = MyProc == NULL ? NULL : SlotOf(MyProc->lockGroupLeader);
+	WorkerReports *slot = MyProc == NULL ? NULL : workers_slot_of(MyProc->lockGroupLeader);
 
 	if (slot == NULL || ParallelWorkerNumber < 0 || !ProcessIsOurs())
 		return;
@@ -105,7 +105,7 @@ void
 WorkersFindSlot(void)
 {
 	static pg_atomic_uint32 never;
-	WorkerReports *slot = SlotOf(MyProc);
+	WorkerReports *slot = workers_slot_of(MyProc);
 
 	workers_reports = slot == NULL ? &never : &slot->reports;
 }
@@ -113,7 +113,7 @@ WorkersFindSlot(void)
 void
 WorkersTake(Size *peak, UsageCounters *counters)
 {
-	WorkerReports *slot = SlotOf(MyProc);
+	WorkerReports *slot = workers_slot_of(MyProc);
 
 	*peak = 0;
 	memset(counters, 0, sizeof(*counters));

@@ -33,11 +33,11 @@ SQL_FUNCTION(goarena_arenas_of);
 #define MAX_TIMEOUT_SECONDS 86400.0
 
 /*
- * CopyContexts
+ * arenas_copy
  *		Copy what the rows need: while rows are put, memory is allocated.
  */
 static ContextRow *
-CopyContexts(Size *count)
+arenas_copy(Size *count)
 {
 	ContextRow *rows;
 	Size room = 0;
@@ -53,7 +53,7 @@ CopyContexts(Size *count)
 }
 
 static const char *
-ModeName(ga_quarantine mode)
+arenas_mode_name(ga_quarantine mode)
 {
 	switch (mode)
 	{
@@ -68,11 +68,11 @@ ModeName(ga_quarantine mode)
 }
 
 /*
- * IdentDatum
+ * arenas_ident
  *		An identifier can be a whole query: cut it at a character.
  */
 static Datum
-IdentDatum(const char *ident)
+arenas_ident(const char *ident)
 {
 	int length = (int) strnlen(ident, IDENT_LENGTH);
 
@@ -82,11 +82,11 @@ IdentDatum(const char *ident)
 }
 
 /*
- * AgeOf
+ * arenas_age
  *		How old a snapshot of that time is; NULL for 0.
  */
 static const Interval *
-AgeOf(TimestampTz at)
+arenas_age(TimestampTz at)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -97,11 +97,11 @@ AgeOf(TimestampTz at)
 }
 
 /*
- * NameDatum
+ * arenas_name
  *		The last row of another process may be the sum of contexts of several names.
  */
 static Datum
-NameDatum(const ContextRow *row)
+arenas_name(const ContextRow *row)
 {
 	if (row->name == NULL)
 		return CStringGetTextDatum(psprintf(UINT64_FORMAT " more contexts", row->contexts));
@@ -109,12 +109,12 @@ NameDatum(const ContextRow *row)
 }
 
 /*
- * PutContext
+ * arenas_put
  *		Put a row, of a snapshot of this age, if it is one.  An identifier can be the text of a statement that a function prepared with the rights of its
  *		owner, so it takes what pg_backend_memory_contexts takes.
  */
 static void
-PutContext(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const Interval *age)
+arenas_put(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const Interval *age)
 {
 	bool arena = row->type == CONTEXT_ARENA;
 	bool one = row->contexts == 1 && row->name != NULL;
@@ -124,10 +124,10 @@ PutContext(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const In
 
 	nulls[0] = row->name == NULL;
 	values[0] = BytesDatum(row->id);
-	values[1] = NameDatum(row);
+	values[1] = arenas_name(row);
 	nulls[2] = !with_ident || row->ident == NULL;
 	if (!nulls[2])
-		values[2] = IdentDatum(row->ident);
+		values[2] = arenas_ident(row->ident);
 	nulls[3] = row->parent == NULL;
 	if (!nulls[3])
 		values[3] = ForeignTextDatum(row->parent);
@@ -141,7 +141,7 @@ PutContext(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const In
 	values[9] = BytesDatum(row->allocs);
 	values[10] = BytesDatum(row->resets);
 	nulls[11] = !one || !arena;
-	values[11] = CStringGetTextDatum(ModeName(row->mode));
+	values[11] = CStringGetTextDatum(arenas_mode_name(row->mode));
 	nulls[12] = type == NULL;
 	if (type != NULL)
 		values[12] = CStringGetTextDatum(type);
@@ -153,32 +153,32 @@ PutContext(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const In
 }
 
 static void
-PutPacked(ReturnSetInfo *rows, const void *packed, TimestampTz at)
+arenas_put_packed(ReturnSetInfo *rows, const void *packed, TimestampTz at)
 {
 	bool with_idents = MayReadAll();
-	const Interval *age = AgeOf(at);
+	const Interval *age = arenas_age(at);
 	ContextRow row;
 	Size offset = 0;
 
 	while (ContextsNext(packed, &offset, &row))
-		PutContext(rows, &row, with_idents, age);
+		arenas_put(rows, &row, with_idents, age);
 }
 
 /*
- * PutOwn
+ * arenas_put_own
  *		A process need not ask itself, and has a row for each context.
  */
 static void
-PutOwn(ReturnSetInfo *rows)
+arenas_put_own(ReturnSetInfo *rows)
 {
 	bool with_idents = MayReadAll();
 	Size count;
-	ContextRow *contexts = CopyContexts(&count);
+	ContextRow *contexts = arenas_copy(&count);
 
 	for (Size i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		PutContext(rows, &contexts[i], with_idents, NULL);
+		arenas_put(rows, &contexts[i], with_idents, NULL);
 	}
 }
 
@@ -189,12 +189,12 @@ Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
 	RequireActive();
-	PutOwn(BeginRows(fcinfo));
+	arenas_put_own(BeginRows(fcinfo));
 	return (Datum) 0;
 }
 
 static int64
-TimeoutOf(float8 seconds)
+arenas_timeout(float8 seconds)
 {
 	if (isnan(seconds) || seconds < 0.0 || seconds > MAX_TIMEOUT_SECONDS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
@@ -211,7 +211,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 {
 	int pid = PG_GETARG_INT32(0);
 	float8 seconds = PG_GETARG_FLOAT8(1);
-	int64 timeout = TimeoutOf(seconds);
+	int64 timeout = arenas_timeout(seconds);
 	ReturnSetInfo *rows;
 	RegistryFigures target;
 	TimestampTz at;
@@ -222,7 +222,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 	rows = BeginRows(fcinfo);
 	if (pid == MyProcPid)
 	{
-		PutOwn(rows);
+		arenas_put_own(rows);
 		return (Datum) 0;
 	}
 	slot = FindProcess(pid, &target);
@@ -233,7 +233,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 	switch (RequestContexts(slot, pid, MayReadAll(), timeout, &packed, &at))
 	{
 		case REQUEST_ANSWERED:
-			PutPacked(rows, packed, at);
+			arenas_put_packed(rows, packed, at);
 			break;
 		case REQUEST_GONE:
 			WarnNoProcess(pid);
@@ -246,7 +246,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 									: errdetail("The contexts are those when it was last seen, see "
 												"age.")));
 			if (packed != NULL)
-				PutPacked(rows, packed, at);
+				arenas_put_packed(rows, packed, at);
 			break;
 	}
 	return (Datum) 0;

@@ -21,11 +21,11 @@ SQL_FUNCTION(goarena_size_classes);
 #define CLASSES_COLUMNS 6
 
 /*
- * CopyChunks
+ * chunks_copy
  *		Copy the chunks in order of address; at most as many as there is room for.
  */
 static int
-CopyChunks(ga_chunk *copies, int room)
+chunks_copy(ga_chunk *copies, int room)
 {
 	int count = 0;
 
@@ -53,26 +53,26 @@ CopyChunks(ga_chunk *copies, int room)
 }
 
 static Datum
-AddressDatum(uintptr_t address)
+chunks_address(uintptr_t address)
 {
 	return CStringGetTextDatum(psprintf("0x%012lx", (unsigned long) address));
 }
 
 static void
-PutChunk(ReturnSetInfo *rows, const ga_chunk *chunk)
+chunks_put(ReturnSetInfo *rows, const ga_chunk *chunk)
 {
 	Datum values[CHUNKS_COLUMNS];
 	bool nulls[CHUNKS_COLUMNS] = {false};
 	int i = 0;
 
-	values[i++] = AddressDatum(chunk->base);
+	values[i++] = chunks_address(chunk->base);
 	values[i++] = BytesDatum(chunk->size);
 	values[i++] = CStringGetTextDatum(ga_state_name((ga_chunk_state) chunk->state));
 	nulls[i] = chunk->arena_id == 0;
 	values[i++] = BytesDatum(chunk->arena_id);
 	values[i++] = BytesDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
 	nulls[i] = chunk->pinned_by == 0;
-	values[i++] = chunk->pinned_by == 0 ? (Datum) 0 : AddressDatum(chunk->pinned_by);
+	values[i++] = chunk->pinned_by == 0 ? (Datum) 0 : chunks_address(chunk->pinned_by);
 	values[i++] = BytesDatum(chunk->touched);
 	PutRow(rows, values, nulls);
 }
@@ -99,9 +99,9 @@ goarena_chunks(PG_FUNCTION_ARGS)
 	for (int state = 0; state < GA_NUM_STATES; state++)
 		room += process_heap.state_chunks[state];
 	snapshot = palloc_extended(sizeof(ga_chunk) * room, MCXT_ALLOC_HUGE);
-	count = CopyChunks(snapshot, (int) room);
+	count = chunks_copy(snapshot, (int) room);
 	for (int i = 0; i < count; i++)
-		PutChunk(rows, &snapshot[i]);
+		chunks_put(rows, &snapshot[i]);
 	return (Datum) 0;
 }
 

@@ -68,11 +68,11 @@ static const FaultColumn columns[] = {
 #define COLUMN_AT 1
 
 /*
- * WarnOfReport
+ * faults_warn
  *		Something else has the name of the i-th report, or it is damaged.
  */
 static void
-WarnOfReport(int i)
+faults_warn(int i)
 {
 	char path[MAXPGPATH];
 
@@ -83,12 +83,12 @@ WarnOfReport(int i)
 }
 
 /*
- * ReadFile
+ * faults_read_file
  *		The contents of a regular file, which ends with a zero byte; NULL if it is
  *		none, or too large.
  */
 static char *
-ReadFile(int fd)
+faults_read_file(int fd)
 {
 	struct stat st;
 	char *text;
@@ -112,12 +112,12 @@ ReadFile(int fd)
 }
 
 /*
- * ReadReport
+ * faults_read_report
  *		The text of the i-th report; NULL if there is none, or something else has
  *		its name, which is told.
  */
 static char *
-ReadReport(int i)
+faults_read_report(int i)
 {
 	char path[MAXPGPATH];
 	char *text;
@@ -133,19 +133,19 @@ ReadReport(int i)
 					(errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
 		return NULL;
 	}
-	text = ReadFile(fd);
+	text = faults_read_file(fd);
 	CloseTransientFile(fd);
 	if (text == NULL)
-		WarnOfReport(i);
+		faults_warn(i);
 	return text;
 }
 
 /*
- * ValueOf
+ * faults_value_of
  *		The value of a key in a report; NULL if it is not there or empty.
  */
 static char *
-ValueOf(const char *text, const char *key)
+faults_value_of(const char *text, const char *key)
 {
 	size_t length = strlen(key);
 	const char *line = text;
@@ -168,7 +168,7 @@ ValueOf(const char *text, const char *key)
 }
 
 static bool
-ParseNumber(const char *value, int64 *number)
+faults_parse_number(const char *value, int64 *number)
 {
 	char *end;
 
@@ -178,11 +178,11 @@ ParseNumber(const char *value, int64 *number)
 }
 
 /*
- * ParseTime
+ * faults_parse_time
  *		As ReportTime writes them; any other text is none, without an error.
  */
 static bool
-ParseTime(const char *value, TimestampTz *at)
+faults_parse_time(const char *value, TimestampTz *at)
 {
 	int year, month, day, hour, minute, second, micros;
 	int end = 0;
@@ -200,19 +200,19 @@ ParseTime(const char *value, TimestampTz *at)
 }
 
 /*
- * ColumnDatum
+ * faults_column
  *		False if the value is not one of its column.
  */
 static bool
-ColumnDatum(const FaultColumn *column, const char *value, Datum *datum)
+faults_column(const FaultColumn *column, const char *value, Datum *datum)
 {
 	int64 number;
 	bool valid = true;
 
 	if (column->type == FAULT_NUMBER)
-		valid = ParseNumber(value, &number);
+		valid = faults_parse_number(value, &number);
 	else if (column->type == FAULT_TIME)
-		valid = ParseTime(value, &number);
+		valid = faults_parse_time(value, &number);
 	else
 	{
 		*datum = ForeignTextDatum(value);
@@ -223,35 +223,35 @@ ColumnDatum(const FaultColumn *column, const char *value, Datum *datum)
 }
 
 /*
- * ReportRow
+ * faults_row
  *		Fill a row from the text of a report.  False if that is damaged.
  */
 static bool
-ReportRow(const char *text, Datum *values, bool *nulls)
+faults_row(const char *text, Datum *values, bool *nulls)
 {
 	for (int c = 0; c < lengthof(columns); c++)
 	{
-		char *value = ValueOf(text, columns[c].key);
+		char *value = faults_value_of(text, columns[c].key);
 
 		nulls[c] = value == NULL || (columns[c].type == FAULT_ADDRESS && !superuser());
 		values[c] = (Datum) 0;
-		if (!nulls[c] && !ColumnDatum(&columns[c], value, &values[c]))
+		if (!nulls[c] && !faults_column(&columns[c], value, &values[c]))
 			return false;
 	}
 	return !nulls[COLUMN_ID] && !nulls[COLUMN_AT];
 }
 
 /*
- * IsCopy
+ * faults_is_copy
  *		Was the report written in another server's data directory?
  */
 static bool
-IsCopy(const char *text)
+faults_is_copy(const char *text)
 {
-	const char *value = ValueOf(text, FAULT_INSTANCE);
+	const char *value = faults_value_of(text, FAULT_INSTANCE);
 	int64 instance;
 
-	return value != NULL && ParseNumber(value, &instance) &&
+	return value != NULL && faults_parse_number(value, &instance) &&
 		   (uint64) instance != FaultFilesInstance();
 }
 
@@ -268,18 +268,18 @@ goarena_faults(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < FAULT_FILES; i++)
 	{
-		char *text = ReadReport(i);
+		char *text = faults_read_report(i);
 		Datum values[lengthof(columns)];
 		bool nulls[lengthof(columns)];
 
 		if (text == NULL)
 			continue;
-		if (IsCopy(text))
+		if (faults_is_copy(text))
 			copies++;
-		else if (ReportRow(text, values, nulls))
+		else if (faults_row(text, values, nulls))
 			PutRow(rows, values, nulls);
 		else
-			WarnOfReport(i);
+			faults_warn(i);
 		pfree(text);
 	}
 	if (copies > 0)
@@ -305,11 +305,11 @@ goarena_faults_text(PG_FUNCTION_ARGS)
 						errdetail("Only a superuser may see addresses.")));
 	for (int i = 0; i < FAULT_FILES; i++)
 	{
-		char *text = ReadReport(i);
-		char *value = text == NULL || IsCopy(text) ? NULL : ValueOf(text, "id");
+		char *text = faults_read_report(i);
+		char *value = text == NULL || faults_is_copy(text) ? NULL : faults_value_of(text, "id");
 		int64 found;
 
-		if (value != NULL && ParseNumber(value, &found) && found == id)
+		if (value != NULL && faults_parse_number(value, &found) && found == id)
 			PG_RETURN_DATUM(ForeignTextDatum(text));
 		if (text != NULL)
 			pfree(text);

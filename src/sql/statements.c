@@ -30,7 +30,7 @@ SQL_FUNCTION(goarena_statements_reset);
 #define INFO_COLUMNS	   2
 
 static void
-RequireTable(void)
+statements_require(void)
 {
 	if (!StatementsReady())
 		ereport(ERROR,
@@ -40,11 +40,11 @@ RequireTable(void)
 }
 
 /*
- * PutStatement
+ * statements_put
  *		Of other users' statements it is told only that there are some.
  */
 static void
-PutStatement(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
+statements_put(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
 {
 	const StatementSums *sums = &row->sums;
 	Datum values[STATEMENTS_COLUMNS];
@@ -81,12 +81,12 @@ goarena_statements(PG_FUNCTION_ARGS)
 	StatementRow *copy;
 	int count;
 
-	RequireTable();
+	statements_require();
 	TrackingFlush();
 	rows = BeginRows(fcinfo);
 	copy = StatementsCopy(&count);
 	for (int i = 0; i < count; i++)
-		PutStatement(rows, &copy[i], may_read_all || copy[i].key.userid == user);
+		statements_put(rows, &copy[i], may_read_all || copy[i].key.userid == user);
 	pfree(copy);
 	return (Datum) 0;
 }
@@ -102,7 +102,7 @@ goarena_statements_info(PG_FUNCTION_ARGS)
 	TimestampTz reset_at;
 	int64 dropped;
 
-	RequireTable();
+	statements_require();
 	StatementsInfo(&dropped, &reset_at);
 	values[0] = Int64GetDatum(dropped);
 	values[1] = TimestampTzGetDatum(reset_at);
@@ -115,7 +115,7 @@ goarena_statements_info(PG_FUNCTION_ARGS)
 Datum
 goarena_statements_reset(PG_FUNCTION_ARGS)
 {
-	RequireTable();
+	statements_require();
 	StatementsReset();
 	PG_RETURN_VOID();
 }

@@ -26,11 +26,11 @@ SQL_FUNCTION(goarena_check);
 #define STATS_COLUMNS 49
 
 /*
- * PutStats
+ * stats_put
  *		The row of a process; kernel is NULL if the kernel tells nothing of it.
  */
 static void
-PutStats(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kernel, bool may_read)
+stats_put(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kernel, bool may_read)
 {
 	Datum values[STATS_COLUMNS] = {0};
 	bool nulls[STATS_COLUMNS] = {false};
@@ -100,17 +100,17 @@ PutStats(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kern
 }
 
 /*
- * PutOther
+ * stats_put_other
  *		The row of the process in a slot.
  */
 static void
-PutOther(ReturnSetInfo *rows, int slot, const RegistryFigures *figures)
+stats_put_other(ReturnSetInfo *rows, int slot, const RegistryFigures *figures)
 {
 	bool may_read = MayRead(figures);
 	KernelMemory kernel;
 	bool known = may_read && KernelMemoryOf(slot, figures->pid, &kernel);
 
-	PutStats(rows, figures, known ? &kernel : NULL, may_read);
+	stats_put(rows, figures, known ? &kernel : NULL, may_read);
 }
 
 /*
@@ -132,10 +132,10 @@ goarena_stats(PG_FUNCTION_ARGS)
 	now = GetCurrentTimestamp();
 	RegistryLookClosely(now);
 	RegistryMeasure(&figures, now);
-	PutStats(rows, &figures, KernelMemoryRead(MyProcPid, &kernel) ? &kernel : NULL, true);
+	stats_put(rows, &figures, KernelMemoryRead(MyProcPid, &kernel) ? &kernel : NULL, true);
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid)
-			PutOther(rows, i, &figures);
+			stats_put_other(rows, i, &figures);
 	return (Datum) 0;
 }
 

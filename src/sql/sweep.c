@@ -27,12 +27,12 @@ SQL_FUNCTION(goarena_release_process);
 #define SWEEPS_COLUMNS 6
 
 /*
- * RequireSafe
+ * sweep_require_safe
  *		A query is normally a safe moment; a function called from within
  *		something that holds off interrupts is not.
  */
 static void
-RequireSafe(void)
+sweep_require_safe(void)
 {
 	RequireActive();
 	if (!SafeToSweep())
@@ -51,7 +51,7 @@ goarena_sweep(PG_FUNCTION_ARGS)
 	Datum values[SWEEP_COLUMNS];
 	bool nulls[SWEEP_COLUMNS] = {false};
 
-	RequireSafe();
+	sweep_require_safe();
 	RunSweep(SWEEP_SQL, &result);
 	RegistryPublish();
 	values[0] = BytesDatum(result.chunks_freed);
@@ -69,7 +69,7 @@ goarena_release(PG_FUNCTION_ARGS)
 {
 	size_t released;
 
-	RequireSafe();
+	sweep_require_safe();
 	released = RunRelease();
 	RegistryPublish();
 	PG_RETURN_INT64((int64) released);
@@ -104,11 +104,11 @@ goarena_sweeps(PG_FUNCTION_ARGS)
 }
 
 /*
- * AskFor
+ * sweep_ask
  *		Have a process do something, and say whether it was asked or has done it.
  */
 static bool
-AskFor(int pid, uint32 want)
+sweep_ask(int pid, uint32 want)
 {
 	RegistryFigures target;
 	int slot;
@@ -118,7 +118,7 @@ AskFor(int pid, uint32 want)
 	{
 		ga_sweep_result result;
 
-		RequireSafe();
+		sweep_require_safe();
 		if (want == WANT_RELEASE)
 			(void) RunRelease();
 		else
@@ -140,7 +140,7 @@ AskFor(int pid, uint32 want)
 Datum
 goarena_sweep_process(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(AskFor(PG_GETARG_INT32(0), WANT_SWEEP));
+	PG_RETURN_BOOL(sweep_ask(PG_GETARG_INT32(0), WANT_SWEEP));
 }
 
 /*
@@ -149,5 +149,5 @@ goarena_sweep_process(PG_FUNCTION_ARGS)
 Datum
 goarena_release_process(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(AskFor(PG_GETARG_INT32(0), WANT_RELEASE));
+	PG_RETURN_BOOL(sweep_ask(PG_GETARG_INT32(0), WANT_RELEASE));
 }
