@@ -1,15 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * requests.h
- *	  Asking another process to sweep, to release, for its contexts, or to show
- *	  what it holds.
+ *	  Asking another process to sweep, to release, or to show what it holds.
  *
  * Who asks sets a flag, and sends an interrupt to a process that takes it.  The
  * other process looks at the flag where it checks for interrupts, where its
- * allocation is slow anyway, and at the end of a statement and of a
- * transaction.  What it answers goes into shared memory that is there from the
- * start of the server on; nothing is allocated on behalf of the one who asks,
- * and no lock is taken.
+ * allocation is slow anyway, and at the end of a statement and of a transaction.
+ * It allocates nothing for that, and nobody takes a lock.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -30,7 +27,7 @@
 #define WANT_SWEEP	  0x02
 #define WANT_RELEASE  0x04
 #define WANT_FIGURES  0x08
-#define WANT_TRIM	  0x10
+#define WANT_UNUSED	  0x10
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
@@ -52,11 +49,22 @@ extern void RequestsServe(void);
  * wherever it checks for interrupts.  False if it cannot be asked, or was a while ago
  * and has not done so.  The one for this process itself is async-signal-safe.
  */
-extern bool RequestTrim(int slot, int pid);
-extern void RequestOwnTrim(void);
+extern bool RequestUnused(int slot, int pid);
+extern void RequestOwnUnused(void);
 
 /* Has any process that was asked to not done so yet? */
-extern bool RequestsTrimming(void);
+extern bool RequestsUnusedAwaited(void);
+
+/*
+ * Ask the process in a slot to publish its figures, and wait for it for some
+ * milliseconds; or to answer those who want its contexts, see answers.h.
+ */
+extern void RequestFiguresOf(int slot, int pid);
+extern void RequestContextsOf(int slot, int pid);
+
+/* Is a process still in this slot, and does it take interrupts? */
+extern bool RequestsIsThere(int slot, int pid);
+extern bool RequestsListens(int slot);
 
 /* Ask the process in a slot to sweep or to release. */
 extern void RequestWork(int slot, int pid, uint32 want);
@@ -67,24 +75,6 @@ extern void RequestWork(int slot, int pid, uint32 want);
  * processes for which may_read says so are asked.
  */
 extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
-
-/* How asking for contexts ended. */
-typedef enum RequestResult
-{
-	REQUEST_ANSWERED,
-	REQUEST_GONE,	/* the process has ended */
-	REQUEST_TIMEOUT /* it did not answer in time */
-} RequestResult;
-
-/*
- * Ask the process in a slot for its contexts and wait at most so many
- * milliseconds.  The answer is a palloc'd copy for ContextsNext.  at is 0 if the
- * process answered at its work, and else says when the answer was true: if it is idle,
- * and after a timeout, it can be what it left when it was last seen.  After a timeout there
- * may also be nothing, NULL.  privileged askers do not wait for others' turns.
- */
-extern RequestResult RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms,
-									 void **answer, TimestampTz *at);
 
 /* To be called where a statement or a transaction ends. */
 static inline void

@@ -15,6 +15,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "backend/answers.h"
 #include "backend/counters.h"
 #include "backend/kernel_memory.h"
 #include "backend/limit_setting.h"
@@ -37,6 +38,7 @@ typedef struct SharedPart
 static const SharedPart parts[] = {
 	{"goarena registry", RegistrySize, RegistryAttach, RegistryBegin, RegistryEnd},
 	{"goarena snapshots", SnapshotsSize, SnapshotsAttach, SnapshotsBegin},
+	{"goarena answers", AnswersSize, AnswersAttach, NULL, AnswersEnd},
 	{"goarena requests", RequestsSize, RequestsAttach, RequestsBegin, RequestsEnd},
 	{"goarena kernel memory", KernelMemorySize, KernelMemoryAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},

@@ -69,7 +69,7 @@ unused_ask(void)
 
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (RegistryRead(i, &figures) && figures.pid != MyProcPid &&
-			unused_of(&figures) >= LEAST_UNUSED && RequestTrim(i, figures.pid))
+			unused_of(&figures) >= LEAST_UNUSED && RequestUnused(i, figures.pid))
 			asked++;
 	return asked;
 }
@@ -82,7 +82,8 @@ UnusedReclaim(Size bytes, Crossed (*look)(Size bytes))
 
 	if (MyProc == NULL || unused_ask() == 0)
 		return crossed;
-	while (crossed == TOTAL_LIMIT && !QueryCancelPending && !ProcDiePending && RequestsTrimming() &&
+	while (crossed == TOTAL_LIMIT && !QueryCancelPending && !ProcDiePending &&
+		   RequestsUnusedAwaited() &&
 		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), RECLAIM_WAIT))
 	{
 		pg_usleep(RECLAIM_NAP * 1000L);
@@ -104,7 +105,7 @@ unused_handle_timeout(void)
 	if (proc_exit_inprogress || MyProc == NULL)
 		return;
 	if (ProcessAwaitsClient(MyProc))
-		RequestOwnTrim();
+		RequestOwnUnused();
 	else
 		enable_timeout_after(idle_timeout, IDLE_DELAY);
 }

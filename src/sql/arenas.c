@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "backend/context_request.h"
 #include "backend/contexts.h"
 #include "backend/registry.h"
 #include "backend/requests.h"
