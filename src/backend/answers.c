@@ -172,8 +172,8 @@ answer_claim(Oid role, bool privileged, TimestampTz now)
 
 /*
  * answer_find_asker
- *		Somebody who waits for the contexts of this process, a privileged one
- *		before others; NULL if there is nobody.
+ *		A process that waits for the contexts of this one, a privileged one before
+ *		others; NULL if there is none.
  */
 static const Asker *
 answer_find_asker(void)

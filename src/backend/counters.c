@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * counters.c
- *	  What happened in the server that somebody should hear of.
+ *	  Events of the server that an operator wants to count.
  *
- * Processes end, and shared memory begins anew when one has crashed.  So the sums
- * are in shared memory, and the postmaster takes them with it when it gives that
- * up.
+ * Processes end, so the sums are in shared memory.  When a process has crashed, the
+ * postmaster gives up the shared memory and creates it again, so it keeps the sums
+ * meanwhile.
  *
  * Copyright (c) 2026, goarena contributors
  *

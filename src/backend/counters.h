@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * counters.h
- *	  What happened in the server that somebody should hear of.
+ *	  Events of the server that an operator wants to count.
  *
  * Copyright (c) 2026, goarena contributors
  *

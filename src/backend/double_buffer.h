@@ -39,7 +39,7 @@ DoubleBufferTurn(pg_atomic_uint64 *version)
 	pg_atomic_write_u64(version, pg_atomic_read_u64(version) + 1);
 }
 
-/* Copy what is to be read from halves of so many bytes. */
+/* Copy what is to be read.  Each half has size bytes. */
 static inline void
 DoubleBufferRead(pg_atomic_uint64 *version, const void *halves, Size size, void *copy)
 {

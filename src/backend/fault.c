@@ -372,7 +372,7 @@ fault_handle(int signal_number, siginfo_t *info, void *data)
 
 /*
  * fault_has_reported_much
- *		Somebody may cause such writes in a loop.
+ *		A user may cause such writes in a loop.
  */
 static bool
 fault_has_reported_much(void)

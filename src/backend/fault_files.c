@@ -109,7 +109,7 @@ fault_file_write_all(int fd, const char *data, size_t length)
 
 /*
  * fault_file_free_oldest
- *		Remove the oldest of so many files; whatever else has their names stays.
+ *		Remove the oldest of count files; whatever else has their names stays.
  */
 static void
 fault_file_free_oldest(int directory, int first, int count)

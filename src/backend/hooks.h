@@ -24,7 +24,7 @@
 #include "nodes/queryjumble.h"
 #endif
 
-/* Up to 17 the hook is told whether the plan will be run once only. */
+/* Up to 17 the hook has a parameter that says whether the plan will be run once only. */
 #if PG_VERSION_NUM < 180000
 #define EXECUTOR_RUN_PARAMETERS                                                                    \
 	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
@@ -39,7 +39,7 @@
 		ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc
 #define UTILITY_ARGUMENTS pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc
 
-/* From 19 on the hook is told of EXPLAIN. */
+/* From 19 on the hook has a parameter for EXPLAIN. */
 #if PG_VERSION_NUM < 190000
 #define PLANNER_PARAMETERS                                                                         \
 	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams

@@ -14,7 +14,7 @@
 
 /*
  * From now on have a function called, with interrupts held off, where this
- * process checks for interrupts after somebody sent it one.  The function must
+ * process checks for interrupts after another one sent it one.  The function must
  * not allocate or raise errors.  Only the first call does anything.  To be
  * called where memory can be allocated; false if the server is not as expected.
  */

@@ -3,9 +3,9 @@
  * kernel_memory.c
  *	  What the kernel says of the memory of a process.
  *
- * What was read last is in shared memory, so that many who watch do not ask more
- * often than one.  Whoever finds it too old reads it anew; if two do so at a
- * time, either result will do.
+ * What was read last is in shared memory, so that a hundred sessions that watch do
+ * not ask the kernel more often than one.  A session that finds it too old reads it
+ * again.  If two do so at a time, either result will do.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -19,7 +19,7 @@
 #define LARGEST_NAME	 64 /* bytes of a name that are kept, with the end */
 #define LARGEST_IDENT	 64 /* the same of an identifier */
 
-/* Copies, since the contexts may be gone when they are told of. */
+/* Copies, since the contexts may be gone when they are reported. */
 typedef struct LargestContexts
 {
 	int count;
@@ -36,9 +36,9 @@ typedef struct LargestContexts
 extern void FindLargestContexts(LargestContexts *largest);
 
 /*
- * They as text: name "ident" size, and so on.  Identifiers are queries of whomever,
- * so they are for the log, not for clients.  The text stays valid until the next
- * call.  Allocates nothing.
+ * Return them as text: name "ident" size, and so on.  Identifiers can be other users'
+ * queries, so they are for the log and not for clients.  The text stays valid until
+ * the next call.  Allocates nothing.
  */
 extern const char *LargestContextsText(const LargestContexts *largest, bool with_idents);
 

@@ -5,7 +5,7 @@
  *
  * The server's settings say how much memory parts of a statement may use before
  * they make do with files or with more passes.  They only do so if no limit comes
- * before.  Who sets a limit should hear of that from the log of the server and not
+ * before.  An operator who sets a limit should hear of that from the log of the server and not
  * from its users.
  *
  * Copyright (c) 2026, goarena contributors

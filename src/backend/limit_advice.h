@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 /*
- * Warn of each setting of the server that lets somebody ask for more than a limit
+ * Warn of each setting of the server that lets a session ask for more than a limit
  * allows; not twice of the same.  Limits are in bytes, SIZE_MAX without one.
  */
 extern void LimitAdvise(Size memory, Size session, Size total);

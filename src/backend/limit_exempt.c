@@ -26,9 +26,9 @@
  *
  * The buffers of temporary tables are another matter: they can be large.
  * InitLocalBuffers() has their descriptors from calloc(), and then creates a hash
- * table.  If that is refused, the descriptors would be allocated anew by the next
- * attempt, so they are freed here, and the unfinished table goes when the
- * (sub)transaction is rolled back.
+ * table.  If that is refused, the next attempt would allocate the descriptors again,
+ * so they are freed here, and the unfinished table goes when the (sub)transaction is
+ * rolled back.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -8,16 +8,16 @@
  * cap: what a superuser set for the server, or stored for the database or the
  * role.
  *
- * A check hook is told of values that never take effect: pg_file_settings and
+ * A check hook is called with values that never take effect: pg_file_settings and
  * ALTER SYSTEM have it look at the file's, and a reload may be given up.  An
- * assign hook is not told of the file's value where the session has one of its
+ * assign hook is not called with the file's value where the session has one of its
  * own.  So the server's part of the cap is what the postmaster has in effect: its
  * assign hook writes it into shared memory, where all processes read it.
  *
  * What is stored for databases and roles is always a superuser's, as other users
  * may neither store nor remove these settings there, not even for themselves.
  * It is read once, when a session begins, and only in order to be applied; where
- * the client's connection options come before it, only the check hook is told.
+ * the client's connection options come before it, only the check hook is called.
  *
  * So the cap can come to be below the value that a session has.  The lower one
  * holds at once, and the next statement begins by making it the value of its
@@ -207,7 +207,7 @@ limit_warn(const char *name, const char *why)
 
 /*
  * limit_warn_if_idle
- *		A check hook was called: warn if somebody sets a limit that has no effect, or
+ *		A check hook was called: warn if a limit is set that has no effect, or
  *		tries out to set it.  Not at each reload of the file.
  */
 static void

@@ -20,11 +20,11 @@
 #define MIN_MEMORY_LIMIT_KB (16 * 1024)
 #define MIN_TOTAL_LIMIT_KB	(64 * 1024)
 
-/* What becomes of the one who asks for memory beyond the total limit. */
+/* What a process does that needs memory beyond the total limit. */
 typedef enum OnTotalLimit
 {
 	ON_TOTAL_ERROR,				 /* it fails */
-	ON_TOTAL_CANCEL_LARGEST,	 /* it waits until the largest statement was cancelled, or fails */
+	ON_TOTAL_CANCEL_LARGEST,	 /* it has the largest statement cancelled, waits, or fails */
 	ON_TOTAL_CANCEL_OR_TERMINATE /* the same, and sessions that cannot be cancelled are ended */
 } OnTotalLimit;
 

@@ -207,8 +207,8 @@ limits_session_held(void)
 
 /*
  * limits_look
- *		Would a limit be crossed with so many more bytes?  If not, let the engine
- *		go on to where to look next.
+ *		Would a limit be crossed with that many bytes more?  If not, let the engine go
+ *		on to where to look next.
  */
 static Crossed
 limits_look(Size bytes)

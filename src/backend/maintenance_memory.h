@@ -23,7 +23,7 @@ extern int MaintenanceMemoryAllowed(Node *statement);
 /* Set maintenance_work_mem to so much while a command runs.  Returns what it was. */
 extern int MaintenanceMemoryLower(int kb);
 
-/* The command has ended: set it back, unless somebody else has set it. */
+/* The command has ended: set it back, unless something else has set it. */
 extern void MaintenanceMemoryRestore(int lowered_kb, int kb);
 
 #endif /* GOARENA_MAINTENANCE_MEMORY_H */

@@ -15,7 +15,7 @@
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 
-/* Smaller statements are looked at once, when they have run. */
+/* Contexts of statements that stay below this are looked at when these end. */
 #define WATCH_LEAST ((Size) 64 << 10)
 
 int goarena_log_peak = -1;

@@ -26,16 +26,16 @@ extern void AssignLogPeak(int newval, void *extra);
 extern void PeakLogInit(void);
 
 /*
- * A statement at the top level runs from here on, to which belongs what contexts
- * hold beyond base; and until here.  If a statement goes on after another one
- * ran, first is false.
+ * Resume: a statement at the top level runs from now on, and what contexts hold
+ * beyond base is its own.  first says that it begins, and does not go on after
+ * another one ran.  Pause: it does not run any more.
  */
 extern void PeakLogResume(Size base, bool first);
 extern void PeakLogPause(void);
 
 /*
- * The statement is about to end, and its peak was so many bytes up to now: look if
- * nothing made us before.
+ * The statement is about to end, and peak bytes were its peak so far.  If that is to
+ * be logged and its contexts were not looked at while it ran, look at them now.
  */
 extern void PeakLogAtEnd(Size peak);
 

@@ -18,7 +18,7 @@
 
 /*
  * Install the hook; once, from _PG_init.  is_wanted tells whether the planner is
- * called for a statement of the top level of which somebody wants to know.
+ * called for a statement of the top level that is watched.
  */
 extern void PlanningInit(bool (*is_wanted)(void));
 

@@ -83,14 +83,14 @@ extern void RegistryEnd(void);
 extern bool RegistryExists(void);
 
 /*
- * Find out what takes longer than some loads: contexts that are no arenas, and
- * pages that are resident.  Allocates nothing.
+ * Measure what cannot be had for a few loads: what contexts hold that are no arenas,
+ * and how many pages are resident.  Allocates nothing.
  */
 extern void RegistryLookClosely(TimestampTz now);
 
 /*
- * Take the figures of this process as they are now; what takes longer as it was
- * last found.  Allocates nothing.
+ * Fill in the figures of this process as they are now.  What RegistryLookClosely
+ * measures is as it was the last time.  Allocates nothing.
  */
 extern void RegistryMeasure(RegistryFigures *figures, TimestampTz now);
 
@@ -101,12 +101,12 @@ extern void RegistryMeasure(RegistryFigures *figures, TimestampTz now);
  */
 extern void RegistryPublish(void);
 
-/* The same for who knows what time it is. */
+/* The same if the caller knows what time it is, which spares asking for it. */
 extern void RegistryPublishAt(TimestampTz now);
 
 /*
- * Say whether this process has something to publish that it did not yet, and ask
- * that of the process in a slot.
+ * Set, and of another process read, whether a process has something to publish and
+ * waits to be asked for it.
  */
 extern void RegistrySetDeferred(bool deferred);
 extern bool RegistryIsDeferred(int slot);

@@ -35,7 +35,7 @@
 typedef struct Mailbox
 {
 	pg_atomic_uint32 wanted;
-	pg_atomic_uint64 figures_asked; /* when somebody last wanted figures, a TimestampTz */
+	pg_atomic_uint64 figures_asked; /* when figures were last wanted, a TimestampTz */
 	pg_atomic_uint64 unused_asked;	/* the same for pages that are not in use */
 	pg_atomic_uint32 listens;		/* it takes interrupts */
 } Mailbox;
@@ -99,8 +99,8 @@ requests_serve_readers(uint32 wanted)
 
 /*
  * requests_give_unused
- *		Give back pages that are not in use, and show it.  Who asked waits until the
- *		flag is gone, so it goes last.
+ *		Give back pages that are not in use, and show it.  The process that asked waits
+ *		until the flag is gone, so the flag goes last.
  */
 static void
 requests_give_unused(void)
@@ -255,7 +255,7 @@ figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
 /*
  * figures_ask
  *		Ask a process to publish its figures.  False if there is nothing to wait
- *		for: they are new, or somebody asked before and waited in vain.
+ *		for: they are new, or another process asked before and waited in vain.
  */
 static bool
 figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)

@@ -3,8 +3,8 @@
  * requests.h
  *	  Asking another process to sweep, to release, or to show what it holds.
  *
- * Who asks sets a flag, and sends an interrupt to a process that takes it.  The
- * other process looks at the flag where it checks for interrupts, where its
+ * A process that wants something of another one sets a flag, and sends an interrupt if
+ * the other one takes interrupts.  The other one looks at the flag where it checks for interrupts, where its
  * allocation is slow anyway, and at the end of a statement and of a transaction.
  * It allocates nothing for that, and nobody takes a lock.
  *

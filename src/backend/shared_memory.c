@@ -76,7 +76,7 @@ shared_end(void)
 
 /*
  * shared_attach
- *		Also after a crash: then nobody is left, and all begins anew.
+ *		Also after a crash, when no process is left and everything is filled again.
  */
 static void
 shared_attach(void)

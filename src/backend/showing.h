@@ -3,9 +3,9 @@
  * showing.h
  *	  When the others are shown what this process holds.
  *
- * To publish at the end of each transaction would cost short ones dearly.  The
- * first does so at once; those that end soon after it only say that they have
- * something to show.  Who wants to see it asks for it, see RequestFigures.
+ * To publish at the end of each transaction would cost short ones dearly.  The first
+ * one publishes at once.  Those that end soon after it only note that there is
+ * something to show, and readers ask for it, see RequestFigures.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,12 +17,12 @@
 #include "postgres.h"
 
 /*
- * A transaction ended: show what is held, at once or when asked; asked says
- * whether this process can be asked.
+ * A transaction ended.  Show what the process holds, at once or when it is asked;
+ * can_be_asked says whether others can ask it.
  */
 extern void ShowAtTransactionEnd(bool can_be_asked);
 
-/* Somebody asked.  Allocates nothing. */
+/* Another process asked: show it now.  Allocates nothing. */
 extern void ShowNow(void);
 
 #endif /* GOARENA_SHOWING_H */

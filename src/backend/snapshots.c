@@ -3,9 +3,9 @@
  * snapshots.c
  *	  The contexts of each process as they were when it was last seen.
  *
- * Who wants to know asks, and then the snapshot is taken, when all that the last
- * transaction gives back is gone.  What is left besides now and then is for those
- * that do not answer, and its age tells what it is worth.  As in the registry, a
+ * A process takes a snapshot when it is asked for one; by then the last transaction
+ * has given everything back.  It also leaves one now and then unasked, in case that
+ * it does not answer one day.  Its age says what it is worth.  As in the registry, a
  * snapshot has two halves, and nobody waits.
  *
  * Copyright (c) 2026, goarena contributors
@@ -41,7 +41,7 @@ typedef struct Snapshot
 /* Nor may those take more than this part of the time. */
 #define UNASKED_SHARE 1000
 
-/* In the midst of a transaction, changes below so many bytes are not shown. */
+/* In the midst of a transaction, a change of fewer bytes is not shown. */
 #define LEAST_MOVE ((size_t) 16 << 10)
 
 static Snapshot *snapshots = NULL;

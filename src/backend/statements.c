@@ -21,7 +21,7 @@
 #include "backend/statements.h"
 #include "backend/statements_file.h"
 
-/* When the table is full, so many of a hundred entries go, but at least some. */
+/* When the table is full, this share of its entries is dropped, and at least this number. */
 #define DROP_PERCENT 5
 #define DROP_LEAST	 10
 
@@ -47,7 +47,7 @@ typedef struct Candidate
 typedef struct SharedState
 {
 	LWLock *lock;
-	int64 dropped; /* how often entries were, under the lock */
+	int64 dropped; /* times that entries were dropped; under the lock */
 	TimestampTz reset_at;
 	Candidate by_usage[FLEXIBLE_ARRAY_MEMBER]; /* for dropping, under the exclusive lock */
 } SharedState;

@@ -6,9 +6,8 @@
  * An entry is found under a shared lock and changed under its own spinlock; only
  * what adds and removes entries takes the lock exclusively.  Each process remembers
  * some entries, which it changes without the lock if they are still what they were.
- * When the table is
- * full, the entries used least are dropped.  A clean shutdown saves it to a file
- * that the next start reads and removes.
+ * When the table is full, the entries used least are dropped.  A clean shutdown saves
+ * the table to a file that the next start reads and removes.
  *
  * After contrib/pg_stat_statements, which does the same for time.
  *

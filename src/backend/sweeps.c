@@ -27,7 +27,7 @@ bool sweeps_paused = false;
 
 static SweepRecord history[SWEEP_HISTORY];
 static uint64 num_sweeps = 0; /* ever, in this process */
-static bool told_incomplete = false;
+static bool logged_incomplete = false;
 
 bool
 SafeToSweep(void)
@@ -107,11 +107,11 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	num_sweeps++;
 
 	/* Where /proc is hidden each sweep is so. */
-	if (result->incomplete && !told_incomplete)
+	if (result->incomplete && !logged_incomplete)
 		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
 					  errdetail("No quarantined memory was freed.  Further sweeps of this process "
 								"of which that is true are not logged.")));
-	told_incomplete |= result->incomplete;
+	logged_incomplete |= result->incomplete;
 	if (goarena_trace >= TRACE_SWEEPS)
 		sweeps_trace(record, before);
 	sweeps_paused = false;

@@ -54,7 +54,7 @@
 #include "backend/unused.h"
 #include "mcxt/process_heap.h"
 
-/* How long one waits who asked for a statement to be cancelled, in ms. */
+/* How long a process waits that asked another one to cancel its statement, in ms. */
 #define CANCEL_WAIT	  5000
 #define CANCEL_NAP	  10
 #define CANCEL_GRACE  500  /* one that catches the error has given its memory back by then */
@@ -145,7 +145,7 @@ request_enter(CancelRequest *request, RequestState from, RequestState to)
 {
 	uint32 expected = from;
 
-	/* Who sees the new state is not to take it for an old one. */
+	/* First the time: another process that sees the new state also sees since when. */
 	pg_atomic_write_u64(&request->since, (uint64) GetCurrentTimestamp());
 	return pg_atomic_compare_exchange_u32(&request->state, &expected, to);
 }
@@ -201,7 +201,7 @@ victim_cancel_statement(void)
 
 /*
  * victim_answer
- *		In a signal handler: somebody may want this process's statement cancelled.
+ *		In a signal handler: another process may have asked this one to cancel.
  */
 static void
 victim_answer(void)
@@ -416,7 +416,7 @@ candidate_is_own_group(const Candidate *candidate)
 
 /*
  * candidate_ask
- *		False if somebody else was faster.
+ *		False if another process was faster.
  */
 static bool
 candidate_ask(const Candidate *candidate, uint64 asked_before)
@@ -479,8 +479,8 @@ asked_is_settled(uint64 asked)
 
 /*
  * cancel_next
- *		Ask the largest, now that the one before is settled.  False if there is nobody,
- *		or if it is the one who asks.
+ *		Ask the largest session, now that the one before is settled.  False if there is
+ *		none, or if it is this process's own.
  */
 static bool
 cancel_next(uint64 asked)

@@ -39,9 +39,9 @@ extern void TotalLimitJoin(void);
 extern void TotalLimitAmendCancel(void *arg);
 
 /*
- * Have the statement with the largest use cancelled, or its session ended if the
- * setting says so, and wait until look says that no limit is crossed with so many
- * more bytes, but not too long.  Returns what it said last.
+ * Have the statement that uses the most cancelled, or its session ended if the setting
+ * says so.  Wait until look(bytes) says that no limit is crossed with so much more, but
+ * only for some seconds.  Returns what look said last.
  */
 extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
 

@@ -6,7 +6,7 @@
  * The server calls each callback for each event, and short transactions are many,
  * so there is one callback, and here one can see in which order things happen:
  * what was asked of the transaction is over, what failed is recorded, figures are
- * folded, limits begin anew, and then others may see what is left.
+ * folded, limits are looked at again, and then others may see what is left.
  *
  * The transaction's own memory is given back after all of this.
  *

@@ -8,7 +8,7 @@
  * workers before the statement ends, and then takes what is there.
  *
  * Peaks of workers add up, since they run side by side.  A plan node that is
- * executed more than once launches workers anew, with the same numbers: of each
+ * executed more than once launches workers each time, with the same numbers: of each
  * number the highest peak counts.
  *
  * Copyright (c) 2026, goarena contributors

@@ -79,7 +79,7 @@ chunks_put(ReturnSetInfo *rows, const ga_chunk *chunk)
 
 /*
  * goarena_chunks() returns setof record
- *		For superusers only: addresses help who wants to exploit a bug.
+ *		For superusers only: addresses help to exploit bugs.
  */
 Datum
 goarena_chunks(PG_FUNCTION_ARGS)

@@ -114,7 +114,7 @@ faults_read_file(int fd)
 /*
  * faults_read_report
  *		The text of the i-th report; NULL if there is none, or something else has
- *		its name, which is told.
+ *		its name, which is logged.
  */
 static char *
 faults_read_report(int i)

@@ -41,7 +41,7 @@ statements_require(void)
 
 /*
  * statements_put
- *		Of other users' statements it is told only that there are some.
+ *		Of other users' statements only their number is shown.
  */
 static void
 statements_put(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
