@@ -97,6 +97,17 @@ static const struct config_enum_entry track_statements_options[] = {
 	{NULL, 0, false},
 };
 
+static const ProcessHeapCallbacks heap_callbacks = {
+	.maintain = MaintainOnSlowPath,
+	.find_memory = MaintainFindMemory,
+	.raise_refusal = LimitsRaise,
+	.others_ask = LimitsOthersAsk,
+	.others_took = LimitsOthersTook,
+	.moved = MaintainShowMoved,
+	.watched = PeakLogReached,
+	.note_free = FreeHistoryNote,
+};
+
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = ArenaContextCreate,
@@ -301,8 +312,7 @@ _PG_init(void)
 		return;
 	}
 
-	process_heap_note_free = FreeHistoryNote;
-	MaintenanceInit();
+	process_heap_callbacks = &heap_callbacks;
 	wrong = AdoptStart(process_shared_preload_libraries_in_progress);
 	if (wrong != NULL)
 	{

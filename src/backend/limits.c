@@ -54,6 +54,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 
 /* What may be held beyond the limits in each of the cases of Reserve. */
 #define RESERVE ((Size) 1 << 20)
@@ -74,14 +75,6 @@ static Size error_context_empty;	/* bytes used in ErrorContext without an error 
 static bool looking_again = false;	/* memory was given back already */
 static bool new_transaction = true; /* nothing was looked at in this one */
 static Size held_at_start;			/* of the transaction, about */
-
-/* Why memory was last refused, for the error. */
-static struct
-{
-	Crossed which;
-	Size limit;
-	Size held;
-} refusal;
 
 /*
  * limits_error_context_used
@@ -186,7 +179,6 @@ limits_step(Size ceiling, Size held, int share)
 static Crossed
 limits_refuse(Crossed which, Size limit, Size held)
 {
-	refusal.which = which;
 	refusal.limit = limit;
 	refusal.held = held;
 	return which;
@@ -213,7 +205,7 @@ limits_session_held(void)
 static Crossed
 limits_look(Size bytes)
 {
-	Size exempt = LimitExemption(arena_refused.context);
+	Size exempt = LimitExemption(refusal.context);
 	Size step = SIZE_MAX;
 	Size limit;
 
@@ -313,8 +305,8 @@ limits_find_room(Size bytes)
 
 	/* The next one is looked at again. */
 	process_heap.limit = 0;
-	process_heap_refusal = true;
-	LimitExemptRefused(arena_refused.context);
+	refusal.crossed = crossed;
+	LimitExemptRefused(refusal.context);
 	CountersAdd(COUNT_LIMIT_HITS);
 	return false;
 }
@@ -350,11 +342,11 @@ LimitsLeft(void)
 }
 
 /*
- * limits_others_ask
+ * LimitsOthersAsk
  *		The same as LimitsFindRoom for a context that is no arena.
  */
-static bool
-limits_others_ask(Size bytes, bool taken)
+bool
+LimitsOthersAsk(Size bytes, bool taken)
 {
 	Size before = usage_undecided;
 	bool result;
@@ -367,12 +359,12 @@ limits_others_ask(Size bytes, bool taken)
 }
 
 /*
- * limits_others_took
+ * LimitsOthersTook
  *		Arenas have so much less left until the next look.  What such contexts gave back
  *		is noticed when they are measured, so that peaks are not too high.
  */
-static void
-limits_others_took(Size bytes)
+void
+LimitsOthersTook(Size bytes)
 {
 	if (process_heap.limit != SIZE_MAX)
 		process_heap.limit -= Min(process_heap.limit, bytes);
@@ -381,14 +373,14 @@ limits_others_took(Size bytes)
 }
 
 /*
- * limits_raise
+ * LimitsRaise
  *		The error for memory that a limit refused.  It has the SQLSTATE of memory that
  *		is used up, since programs know what to do then; the name of the limit tells
  *		it from the system's, also in a log without details, and is in the field of
  *		the message that has the names of constraints.
  */
-static void
-limits_raise(MemoryContext context, Size size)
+void
+LimitsRaise(MemoryContext context, Size size)
 {
 	static const struct
 	{
@@ -406,15 +398,16 @@ limits_raise(MemoryContext context, Size size)
 						 "Run fewer statements at a time, have them use less memory, or raise "
 						 "goarena.total_memory_limit."},
 	};
-	const char *name = limits[refusal.which].name;
-	const char *hint = limits[refusal.which].hint;
+	Crossed crossed = refusal.crossed;
+	const char *name = limits[crossed].name;
+	const char *hint = limits[crossed].hint;
 	const char *holders = "";
 	LargestContexts largest;
 	bool idle = false;
 
-	process_heap_refusal = false;
+	refusal.crossed = NO_LIMIT_CROSSED;
 	FindLargestContexts(&largest);
-	if (refusal.which == TOTAL_LIMIT)
+	if (crossed == TOTAL_LIMIT)
 		holders = TotalLimitHolders(&idle);
 	if (idle)
 		hint = "End the session that holds the most, or raise goarena.total_memory_limit.";
@@ -422,16 +415,15 @@ limits_raise(MemoryContext context, Size size)
 			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
 			 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
 					   "%s %zu kB.%s  The largest contexts of this process: %s.",
-					   size, GuardName(context), name, refusal.limit / 1024,
-					   limits[refusal.which].holder, refusal.held / 1024, holders,
-					   LargestContextsText(&largest, false)),
+					   size, GuardName(context), name, refusal.limit / 1024, limits[crossed].holder,
+					   refusal.held / 1024, holders, LargestContextsText(&largest, false)),
 			 errhint("%s", hint), err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
 void
 LimitsAtTransactionEnd(void)
 {
-	process_heap_refusal = false;
+	refusal.crossed = NO_LIMIT_CROSSED;
 	new_transaction = true;
 	LimitsAfterShrinking();
 	UnusedAfterStatement();
@@ -447,8 +439,5 @@ LimitsAfterShrinking(void)
 void
 LimitsInit(void)
 {
-	process_heap_raise_refusal = limits_raise;
-	process_heap_others_ask = limits_others_ask;
-	process_heap_others_took = limits_others_took;
 	error_context_empty = limits_error_context_used();
 }

@@ -18,15 +18,20 @@
  */
 extern Size LimitsLeft(void);
 
-/* Install hooks; once, from _PG_init. */
+/* Set up; once, from _PG_init. */
 extern void LimitsInit(void);
 
 /*
  * The heap refused memory because of ga_heap.limit.  Find out whether a limit is
  * crossed, and if so, whether memory can be found.  True if the allocation may
- * be tried again; or else process_heap_refusal is set.
+ * be tried again; or else refusal says which limit it was.
  */
 extern bool LimitsFindRoom(void);
+
+/* See ProcessHeapCallbacks. */
+extern void LimitsRaise(MemoryContext context, Size size);
+extern bool LimitsOthersAsk(Size bytes, bool taken);
+extern void LimitsOthersTook(Size bytes);
 
 /* A transaction ended. */
 extern void LimitsAtTransactionEnd(void);

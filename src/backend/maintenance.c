@@ -67,8 +67,8 @@ maintain(SweepReason reason)
 	}
 }
 
-static void
-maintain_on_slow_path(void)
+void
+MaintainOnSlowPath(void)
 {
 	maintain(SWEEP_VOLUME);
 }
@@ -98,12 +98,12 @@ MaintainAtStatementEnd(void)
 }
 
 /*
- * maintain_find_memory
+ * MaintainFindMemory
  *		Memory is used up.  Quarantine holds address space, mappings and pages:
  *		give them back, as far as this is a moment for it.
  */
-static bool
-maintain_find_memory(void)
+bool
+MaintainFindMemory(void)
 {
 	ga_sweep_result result;
 
@@ -120,12 +120,12 @@ maintain_find_memory(void)
 }
 
 /*
- * maintain_show_moved
+ * MaintainShowMoved
  *		Much memory was taken or given back, perhaps after the transaction ended:
  *		others must count with it, or must not any longer.
  */
-static void
-maintain_show_moved(void)
+void
+MaintainShowMoved(void)
 {
 	LimitsAfterShrinking();
 	if (ProcessHeapMoved())
@@ -177,12 +177,4 @@ MaintainBeforeCommit(void)
 	FaultReportLearnNames();
 	if (ProcessHeapWantsAttention())
 		maintain(SWEEP_TRANSACTION_END);
-}
-
-void
-MaintenanceInit(void)
-{
-	process_heap_maintenance = maintain_on_slow_path;
-	process_heap_emergency = maintain_find_memory;
-	process_heap_moved = maintain_show_moved;
 }

@@ -12,8 +12,10 @@
 
 #include "postgres.h"
 
-/* Install the callbacks; once, from _PG_init. */
-extern void MaintenanceInit(void);
+/* See ProcessHeapCallbacks. */
+extern void MaintainOnSlowPath(void);
+extern bool MaintainFindMemory(void);
+extern void MaintainShowMoved(void);
 
 /*
  * What a statement gives up while it runs, it is likely to want again: let the

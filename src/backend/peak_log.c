@@ -50,8 +50,8 @@ peak_log_watch(Size at)
 	process_heap_watch = at == SIZE_MAX ? SIZE_MAX : at - Min(at, others);
 }
 
-static void
-peak_log_reached(void)
+void
+PeakLogReached(void)
 {
 	peak_log_look();
 	peak_log_watch(UsageContexts() + Max(largest_at / 4, WATCH_LEAST));
@@ -67,7 +67,7 @@ peak_log_others_changed(void)
 	if (watch_at == SIZE_MAX)
 		return;
 	if (UsageContexts() >= watch_at)
-		peak_log_reached();
+		PeakLogReached();
 	else
 		peak_log_watch(watch_at);
 }
@@ -133,7 +133,6 @@ PeakLogStatement(Size peak, Size workers_peak)
 void
 PeakLogInit(void)
 {
-	process_heap_watched = peak_log_reached;
 	usage_others_changed = peak_log_others_changed;
 	AssignLogPeak(goarena_log_peak, NULL);
 }

@@ -22,8 +22,11 @@
 extern int goarena_log_peak;
 extern void AssignLogPeak(int newval, void *extra);
 
-/* Install the callback; once, from _PG_init. */
+/* Set up; once, from _PG_init. */
 extern void PeakLogInit(void);
+
+/* Contexts hold so much that the largest are to be looked at, see ProcessHeapCallbacks. */
+extern void PeakLogReached(void);
 
 /*
  * Resume: a statement at the top level runs from now on, and what contexts hold

@@ -14,7 +14,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "backend/crossed.h"
+#include "mcxt/refusal.h"
 
 /* For shared_memory.c. */
 extern Size TotalLimitSize(void);

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-#include "backend/crossed.h"
+#include "mcxt/refusal.h"
 #include "backend/limit_setting.h"
 
 /* Bytes that all processes hold without using them, as they published it. */

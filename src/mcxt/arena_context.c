@@ -30,6 +30,7 @@
 #include "mcxt/chunk_format.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 
 #if !GA_OWNER_WORD
 #include "utils/memutils_memorychunk.h"
@@ -47,8 +48,6 @@
 
 /* What an object of this size takes, or the reset of an arena gives back, is shown to others. */
 #define LARGE_ARENA ((Size) 256 << 10)
-
-ArenaRefused arena_refused;
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 
@@ -229,8 +228,9 @@ CheckRequested(MemoryContext context, void *object)
 static pg_noinline bool
 MayTryAgain(const ArenaSet *set, Size size, int tries)
 {
-	arena_refused = (ArenaRefused){set->context, size};
-	return tries < 2 && process_heap_emergency();
+	refusal.context = set->context;
+	refusal.size = size;
+	return tries < 2 && process_heap_callbacks->find_memory();
 }
 
 /*
@@ -246,9 +246,9 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 
 	set->ident = set->context->ident;
 	if (unlikely(ProcessHeapWantsAttention()))
-		process_heap_maintenance();
+		process_heap_callbacks->maintain();
 
-	process_heap_refusal = false;
+	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_alloc_slow(arena, size);
@@ -257,7 +257,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	}
 	ProcessHeapWatch();
 	if (unlikely(size >= LARGE_ARENA))
-		process_heap_moved();
+		process_heap_callbacks->moved();
 	return object;
 }
 
@@ -357,8 +357,8 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	CheckRequested(set->context, pointer);
 
 	if (unlikely(ProcessHeapWantsAttention()))
-		process_heap_maintenance();
-	process_heap_refusal = false;
+		process_heap_callbacks->maintain();
+	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
@@ -367,7 +367,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	}
 	ProcessHeapWatch();
 	if (unlikely(size >= LARGE_ARENA))
-		process_heap_moved();
+		process_heap_callbacks->moved();
 	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
@@ -386,7 +386,7 @@ ArenaContextReset(MemoryContext context)
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
-		process_heap_moved();
+		process_heap_callbacks->moved();
 	if (set->site != NULL && ContextSiteIsSmall(set->site) && set->arena.mode == GA_QUARANTINE_OFF)
 	{
 		context->methods = &set->site->methods;
@@ -415,7 +415,7 @@ ArenaContextDelete(MemoryContext context)
 	ArenaSetEnd(set);
 	origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
-		process_heap_moved();
+		process_heap_callbacks->moved();
 }
 
 void

@@ -79,15 +79,6 @@ extern void ArenaContextsTrim(void);
  * chunk_format.h.
  */
 
-/* What could not be allocated or made larger the last time there was no memory. */
-typedef struct ArenaRefused
-{
-	MemoryContext context;
-	Size size;
-} ArenaRefused;
-
-extern ArenaRefused arena_refused;
-
 /* Alloc when the fast way does not do.  NULL if memory is used up. */
 extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 

@@ -35,6 +35,7 @@
 #include "mcxt/chunk_format.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 #include "mcxt/server_table.h"
 
 #if !GA_OWNER_WORD
@@ -72,8 +73,8 @@ WantsError(MemoryContext context, int flags)
 pg_noinline void *
 ChunkFormatFailure(MemoryContext context, Size size, int flags)
 {
-	if (process_heap_refusal && WantsError(context, flags))
-		process_heap_raise_refusal(context, size);
+	if (refusal.crossed != NO_LIMIT_CROSSED && WantsError(context, flags))
+		process_heap_callbacks->raise_refusal(context, size);
 	return MemoryContextAllocationFailure(context, size, flags);
 }
 

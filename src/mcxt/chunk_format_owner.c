@@ -19,6 +19,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 
 #if GA_OWNER_WORD
 
@@ -38,8 +39,8 @@ static void
 TopStatsMethod(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
 			   MemoryContextCounters *totals, bool print_to_stderr)
 {
-	if (process_heap_refusal && print_to_stderr)
-		process_heap_raise_refusal(arena_refused.context, arena_refused.size);
+	if (refusal.crossed != NO_LIMIT_CROSSED && print_to_stderr)
+		process_heap_callbacks->raise_refusal(refusal.context, refusal.size);
 	top_origin.stats(context, printfunc, passthru, totals, print_to_stderr);
 }
 

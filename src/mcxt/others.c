@@ -36,6 +36,7 @@
 #include "mcxt/chunk_format.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 #include "mcxt/server_table.h"
 
 #if !GA_OWNER_WORD
@@ -95,13 +96,14 @@ MayTake(MemoryContext context, Size size, Size bytes, bool taken)
 		return true;
 	if (!ga_heap_may_hold(&process_heap, bytes))
 	{
-		process_heap_refusal = false;
-		arena_refused = (ArenaRefused){context, size};
-		if (!process_heap_others_ask(bytes, taken))
+		refusal.crossed = NO_LIMIT_CROSSED;
+		refusal.context = context;
+		refusal.size = size;
+		if (!process_heap_callbacks->others_ask(bytes, taken))
 			return false;
 	}
 	if (taken)
-		process_heap_others_took(bytes);
+		process_heap_callbacks->others_took(bytes);
 	return true;
 }
 
@@ -147,7 +149,7 @@ Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMET
 	}
 	object = originals[type].realloc(CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);
 	if (unlikely(context->mem_allocated > before))
-		process_heap_others_took(context->mem_allocated - before);
+		process_heap_callbacks->others_took(context->mem_allocated - before);
 	return object;
 }
 

@@ -19,6 +19,7 @@
 
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
 #include "mcxt/stack_trace.h"
 
 bool goarena_enabled = true;
@@ -40,16 +41,9 @@ size_t process_heap_shown_low = SIZE_MAX / 2;
 size_t process_heap_shown_range = 0;
 static const uint32 nothing_wanted = 0;
 const volatile uint32 *process_heap_wanted = &nothing_wanted;
-void (*process_heap_maintenance)(void) = NULL;
-uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how) = NULL;
-bool (*process_heap_emergency)(void) = NULL;
-bool process_heap_refusal = false;
-void (*process_heap_raise_refusal)(MemoryContext context, Size size) = NULL;
-bool (*process_heap_others_ask)(Size bytes, bool taken) = NULL;
-void (*process_heap_others_took)(Size bytes) = NULL;
-void (*process_heap_moved)(void) = NULL;
+const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
-void (*process_heap_watched)(void) = NULL;
+Refusal refusal;
 
 /* Chunks become accessible a window at a time, which spares system calls. */
 #define ACCESS_WINDOW ((size_t) 512 << 10)
@@ -134,7 +128,7 @@ ProcessHeapPrepare(void)
 	{
 		config.max_mappings = MaxMappings();
 		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
-		process_heap.note_free = process_heap_note_free;
+		process_heap.note_free = process_heap_callbacks->note_free;
 		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
 	}

@@ -58,41 +58,41 @@ ProcessHeapSample(void)
 }
 
 /*
- * Installed by the backend layer.  Maintenance is called on the slow
- * allocation path when the heap wants attention: a sweep is due, or events
- * wait to be reported.  Emergency is called when memory is used up, and says
- * whether trying again may help.
+ * What is asked of the layers above.  goarena.c installs it before any context is an
+ * arena.
  */
-extern void (*process_heap_maintenance)(void);
-extern bool (*process_heap_emergency)(void);
+typedef struct ProcessHeapCallbacks
+{
+	/* The heap wants attention: a sweep is due, or events wait to be reported. */
+	void (*maintain)(void);
 
-/*
- * Installed by the backend layer.  A limit refused memory and emergency found
- * none: refusal is then set, and raise_refusal raises the error for it.
- */
-extern bool process_heap_refusal;
-extern void (*process_heap_raise_refusal)(MemoryContext context, Size size);
+	/* Memory is used up, or a limit refused it.  True if it may help to try again. */
+	bool (*find_memory)(void);
 
-/*
- * Installed by the backend layer.  A context that is no arena wants so many
- * bytes, more than the heap's limit allows, or has taken them: may it?  If not,
- * refusal is set.  And: it took them, which is not refused any more.
- */
-extern bool (*process_heap_others_ask)(Size bytes, bool taken);
-extern void (*process_heap_others_took)(Size bytes);
+	/* Raise the error for memory that a limit refused, see refusal.h. */
+	void (*raise_refusal)(MemoryContext context, Size size);
 
-/* Called when arenas took much memory at once, or gave it back. */
-extern void (*process_heap_moved)(void);
+	/*
+	 * A context that is no arena wants bytes, more than the heap's limit allows, or has
+	 * taken them already: may it?  And: it took them, and that is not refused any more.
+	 */
+	bool (*others_ask)(Size bytes, bool taken);
+	void (*others_took)(Size bytes);
 
-/*
- * When an allocation made in_use reach this many bytes, process_heap_watched is
- * called, which sets it anew.  It must not allocate.  SIZE_MAX: not watched.
- */
+	/* Arenas took much memory at once, or gave it back. */
+	void (*moved)(void);
+
+	/* in_use has reached process_heap_watch.  It sets a new mark, and must not allocate. */
+	void (*watched)(void);
+
+	/* See ga_heap.note_free. */
+	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);
+} ProcessHeapCallbacks;
+
+extern const ProcessHeapCallbacks *process_heap_callbacks;
+
+/* Bytes of in_use at which to call watched; SIZE_MAX for never. */
 extern Size process_heap_watch;
-extern void (*process_heap_watched)(void);
-
-/* Installed at start: see ga_heap.note_free. */
-extern uint64_t (*process_heap_note_free)(ga_arena *arena, ga_freed_by how);
 
 /*
  * Others are shown what this process holds when in_use leaves this range.  It
@@ -126,7 +126,7 @@ static inline void
 ProcessHeapWatch(void)
 {
 	if (unlikely(process_heap.in_use >= process_heap_watch))
-		process_heap_watched();
+		process_heap_callbacks->watched();
 }
 
 /* Does the heap want attention? */
