@@ -70,6 +70,7 @@ FindLargestContexts(LargestContexts *largest)
 {
 	static ContextNames names;
 	static NameSum sums[CONTEXT_NAME_NUMBERS];
+
 	memset(&names, 0, sizeof(names));
 	memset(sums, 0, sizeof(sums));
 	context_walk_foreach (walk, TopMemoryContext)

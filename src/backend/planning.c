@@ -37,13 +37,7 @@ static TimestampTz planned_in;
 static Size
 planning_message_held(void)
 {
-	Size held = 0;
-
-	if (MessageContext == NULL)
-		return 0;
-	context_walk_foreach (walk, MessageContext)
-		held += walk.context->mem_allocated;
-	return held;
+	return MessageContext == NULL ? 0 : ContextWalkBytes(MessageContext);
 }
 
 static PlannedStmt *

@@ -214,20 +214,6 @@ Pause(Level *at)
 }
 
 /*
- * HeldBelow
- *		Bytes of a context and those below.
- */
-static Size
-HeldBelow(MemoryContext context)
-{
-	Size size = 0;
-
-	context_walk_foreach (walk, context)
-		size += walk.context->mem_allocated;
-	return size;
-}
-
-/*
  * Resume
  *		A statement goes on, or begins, on the innermost level.  What it holds by
  *		then is asked anew: what a cursor returned was allocated while it ran, and
@@ -245,7 +231,7 @@ Resume(Statement *statement)
 	statement->running_on = level;
 	UsageMeasureOthersIfCheap();
 	if (statement->resumed && statement->query != NULL)
-		statement->held = HeldBelow(statement->query->estate->es_query_cxt);
+		statement->held = ContextWalkBytes(statement->query->estate->es_query_cxt);
 	else if (!statement->resumed && statement->at_top)
 		statement->held = PlanningHeld(
 			statement->query == NULL ? 0 : (uint64) statement->query->plannedstmt->queryId,

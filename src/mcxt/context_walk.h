@@ -58,4 +58,15 @@ ContextWalkNext(ContextWalk *walk)
 #define context_walk_foreach(walk, top)                                                            \
 	for (ContextWalk walk = ContextWalkBegin(top); (walk).context != NULL; ContextWalkNext(&(walk)))
 
+/* Bytes that a context and all below it hold. */
+static inline Size
+ContextWalkBytes(MemoryContext top)
+{
+	Size bytes = 0;
+
+	context_walk_foreach (walk, top)
+		bytes += walk.context->mem_allocated;
+	return bytes;
+}
+
 #endif /* GOARENA_CONTEXT_WALK_H */
