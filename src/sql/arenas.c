@@ -22,13 +22,46 @@
 #include "backend/requests.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_arenas);
 SQL_FUNCTION(goarena_arenas_of);
 
-/* The columns of goarena_arenas(pid); the other one has all but the last, age. */
-#define ARENAS_OF_COLUMNS 16
+typedef struct ShownContext
+{
+	ContextRow row;
+	uint64 id;
+	const char *name;
+	const char *ident;
+	const char *parent;
+	int level;
+	uint64 allocs;
+	uint64 resets;
+	const char *quarantine;
+	const char *type;
+	const Interval *age; /* of the snapshot that the row is from */
+} ShownContext;
+
+/* The columns of goarena_arenas(pid).  The function without a parameter has no age. */
+static const Column columns[] = {
+	{"id", COLUMN_COUNT, offsetof(ShownContext, id)},
+	{"name", COLUMN_TEXT, offsetof(ShownContext, name)},
+	{"ident", COLUMN_TEXT, offsetof(ShownContext, ident)},
+	{"parent", COLUMN_TEXT, offsetof(ShownContext, parent)},
+	{"level", COLUMN_INT, offsetof(ShownContext, level)},
+	{"chunks", COLUMN_COUNT, offsetof(ShownContext, row.chunks)},
+	{"used_bytes", COLUMN_COUNT, offsetof(ShownContext, row.used_bytes)},
+	{"free_bytes", COLUMN_COUNT, offsetof(ShownContext, row.free_bytes)},
+	{"dead_bytes", COLUMN_COUNT, offsetof(ShownContext, row.dead_bytes)},
+	{"allocs", COLUMN_COUNT, offsetof(ShownContext, allocs)},
+	{"resets", COLUMN_COUNT, offsetof(ShownContext, resets)},
+	{"quarantine", COLUMN_TEXT, offsetof(ShownContext, quarantine)},
+	{"type", COLUMN_TEXT, offsetof(ShownContext, type)},
+	{"contexts", COLUMN_COUNT, offsetof(ShownContext, row.contexts)},
+	{"held_bytes", COLUMN_COUNT, offsetof(ShownContext, row.held_bytes)},
+	{"age", COLUMN_INTERVAL, offsetof(ShownContext, age)},
+};
 
 /* One day is long enough to wait. */
 #define MAX_TIMEOUT_SECONDS 86400.0
@@ -72,14 +105,14 @@ arenas_mode_name(ga_quarantine mode)
  * arenas_ident
  *		An identifier can be a whole query: cut it at a character.
  */
-static Datum
+static const char *
 arenas_ident(const char *ident)
 {
 	int length = (int) strnlen(ident, IDENT_LENGTH);
 
 	if (length >= IDENT_LENGTH)
 		length = pg_mbcliplen(ident, length, IDENT_LENGTH - 1);
-	return ForeignTextDatum(pnstrdup(ident, (Size) length));
+	return pnstrdup(ident, (Size) length);
 }
 
 /*
@@ -98,59 +131,33 @@ arenas_age(TimestampTz at)
 }
 
 /*
- * arenas_name
- *		The last row of another process may be the sum of contexts of several names.
- */
-static Datum
-arenas_name(const ContextRow *row)
-{
-	if (row->name == NULL)
-		return CStringGetTextDatum(psprintf(UINT64_FORMAT " more contexts", row->contexts));
-	return ForeignTextDatum(row->name);
-}
-
-/*
  * arenas_put
- *		Put a row, of a snapshot of this age, if it is one.  An identifier can be the text of a statement that a function prepared with the rights of its
- *		owner, so it takes what pg_backend_memory_contexts takes.
+ *		Put a row of a snapshot of this age, if it is one.  The last row of another process
+ *		may be the sum of contexts of several names.  An identifier can be the text of a
+ *		statement that a function prepared with the rights of its owner, so it takes what
+ *		pg_backend_memory_contexts takes.
  */
 static void
 arenas_put(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const Interval *age)
 {
 	bool arena = row->type == CONTEXT_ARENA;
 	bool one = row->contexts == 1 && row->name != NULL;
-	const char *type = ContextTypeName(row->type);
-	Datum values[ARENAS_OF_COLUMNS] = {0};
-	bool nulls[ARENAS_OF_COLUMNS] = {false};
+	ShownContext shown = {
+		.row = *row,
+		.id = row->name == NULL ? UINT64_MAX : row->id,
+		.name =
+			row->name == NULL ? psprintf(UINT64_FORMAT " more contexts", row->contexts) : row->name,
+		.ident = with_ident && row->ident != NULL ? arenas_ident(row->ident) : NULL,
+		.parent = row->parent,
+		.level = one ? row->level : INT_MIN,
+		.allocs = one && !arena ? UINT64_MAX : row->allocs,
+		.resets = one && !arena ? UINT64_MAX : row->resets,
+		.quarantine = one && arena ? arenas_mode_name(row->mode) : NULL,
+		.type = ContextTypeName(row->type),
+		.age = age,
+	};
 
-	nulls[0] = row->name == NULL;
-	values[0] = BytesDatum(row->id);
-	values[1] = arenas_name(row);
-	nulls[2] = !with_ident || row->ident == NULL;
-	if (!nulls[2])
-		values[2] = arenas_ident(row->ident);
-	nulls[3] = row->parent == NULL;
-	if (!nulls[3])
-		values[3] = ForeignTextDatum(row->parent);
-	nulls[4] = !one;
-	values[4] = Int32GetDatum(row->level);
-	values[5] = BytesDatum(row->chunks);
-	values[6] = BytesDatum(row->used_bytes);
-	values[7] = BytesDatum(row->free_bytes);
-	values[8] = BytesDatum(row->dead_bytes);
-	nulls[9] = nulls[10] = one && !arena;
-	values[9] = BytesDatum(row->allocs);
-	values[10] = BytesDatum(row->resets);
-	nulls[11] = !one || !arena;
-	values[11] = CStringGetTextDatum(arenas_mode_name(row->mode));
-	nulls[12] = type == NULL;
-	if (type != NULL)
-		values[12] = CStringGetTextDatum(type);
-	values[13] = BytesDatum(row->contexts);
-	values[14] = BytesDatum(row->held_bytes);
-	nulls[15] = age == NULL;
-	values[15] = IntervalPGetDatum(age);
-	PutRow(rows, values, nulls);
+	ColumnsPut(rows, columns, &shown, lengthof(columns));
 }
 
 static void
@@ -190,7 +197,7 @@ Datum
 goarena_arenas(PG_FUNCTION_ARGS)
 {
 	RequireActive();
-	arenas_put_own(BeginRows(fcinfo));
+	arenas_put_own(ColumnsBegin(fcinfo, columns, lengthof(columns)));
 	return (Datum) 0;
 }
 
@@ -220,7 +227,7 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 	int slot;
 
 	RequireActive();
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	if (pid == MyProcPid)
 	{
 		arenas_put_own(rows);

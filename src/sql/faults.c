@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/fault_files.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_faults);

@@ -101,18 +101,6 @@ FindProcess(int pid, RegistryFigures *process)
 	return slot;
 }
 
-Datum
-ForeignTextDatum(const char *value)
-{
-	char *copy = pstrdup(value);
-
-	if (!pg_verifymbstr(copy, (int) strlen(copy), true))
-		for (char *p = copy; *p != '\0'; p++)
-			if (IS_HIGHBIT_SET(*p))
-				*p = '?';
-	return CStringGetTextDatum(copy);
-}
-
 ReturnSetInfo *
 BeginRows(FunctionCallInfo fcinfo)
 {
@@ -124,16 +112,6 @@ void
 PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls)
 {
 	tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);
-}
-
-Datum
-MakeRow(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	TupleDesc desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
 /*

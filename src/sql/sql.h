@@ -53,29 +53,14 @@ extern void RequireMaySignal(const RegistryFigures *process);
 extern int FindProcess(int pid, RegistryFigures *process);
 extern void WarnNoProcess(int pid);
 
-/*
- * A text that may have been cut off within a character, or be in another
- * database's encoding.
- */
-extern Datum ForeignTextDatum(const char *value);
-
-/* Begin a materialized result; rows go to PutRow. */
+/* Begin a materialized result; rows go to PutRow.  For what columns.h cannot do. */
 extern ReturnSetInfo *BeginRows(FunctionCallInfo fcinfo);
 extern void PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls);
-
-/* Make a row of a function that returns one record. */
-extern Datum MakeRow(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 static inline Datum
 BytesDatum(size_t bytes)
 {
 	return Int64GetDatum((int64) bytes);
-}
-
-static inline Datum
-MillisecondsDatum(int64 microseconds)
-{
-	return Float8GetDatum((double) microseconds / 1000.0);
 }
 
 #endif /* GOARENA_SQL_H */

@@ -19,15 +19,48 @@
 
 #include "backend/statements.h"
 #include "backend/tracking.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_statements);
 SQL_FUNCTION(goarena_statements_info);
 SQL_FUNCTION(goarena_statements_reset);
 
-#define STATEMENTS_COLUMNS 13
-#define PUBLIC_COLUMNS	   4 /* the first of them */
-#define INFO_COLUMNS	   2
+typedef struct ShownStatement
+{
+	StatementRow row;
+	bool toplevel;
+	double peak_stddev;
+} ShownStatement;
+
+static const Column columns[] = {
+	{"userid", COLUMN_OID, offsetof(ShownStatement, row.key.userid)},
+	{"dbid", COLUMN_OID, offsetof(ShownStatement, row.key.dbid)},
+	{"toplevel", COLUMN_BOOL, offsetof(ShownStatement, toplevel)},
+	{"calls", COLUMN_COUNT, offsetof(ShownStatement, row.sums.calls)},
+	{"queryid", COLUMN_IDENTIFIER, offsetof(ShownStatement, row.key.queryid)},
+	{"peak_max", COLUMN_COUNT, offsetof(ShownStatement, row.sums.peak_max)},
+	{"peak_mean", COLUMN_FLOAT, offsetof(ShownStatement, row.sums.peak_mean)},
+	{"peak_stddev", COLUMN_FLOAT, offsetof(ShownStatement, peak_stddev)},
+	{"bytes", COLUMN_COUNT, offsetof(ShownStatement, row.sums.counters.bytes)},
+	{"allocs", COLUMN_COUNT, offsetof(ShownStatement, row.sums.counters.objects)},
+	{"large_allocs", COLUMN_COUNT, offsetof(ShownStatement, row.sums.counters.large_allocs)},
+	{"limit_hits", COLUMN_COUNT, offsetof(ShownStatement, row.sums.counters.limit_hits)},
+	{"stats_since", COLUMN_TIME, offsetof(ShownStatement, row.sums.since)},
+};
+
+#define PUBLIC_COLUMNS 4 /* the first of them */
+
+typedef struct StatementsState
+{
+	int64 dropped;
+	TimestampTz reset_at;
+} StatementsState;
+
+static const Column info_columns[] = {
+	{"dropped", COLUMN_COUNT, offsetof(StatementsState, dropped)},
+	{"stats_reset", COLUMN_TIME, offsetof(StatementsState, reset_at)},
+};
 
 static void
 statements_require(void)
@@ -46,27 +79,13 @@ statements_require(void)
 static void
 statements_put(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
 {
-	const StatementSums *sums = &row->sums;
-	Datum values[STATEMENTS_COLUMNS];
-	bool nulls[STATEMENTS_COLUMNS] = {false};
-	int i = 0;
+	ShownStatement shown = {
+		.row = *row,
+		.toplevel = row->key.toplevel != 0,
+		.peak_stddev = sqrt(row->sums.peak_squares / (double) row->sums.calls),
+	};
 
-	values[i++] = ObjectIdGetDatum(row->key.userid);
-	values[i++] = ObjectIdGetDatum(row->key.dbid);
-	values[i++] = BoolGetDatum(row->key.toplevel != 0);
-	values[i++] = Int64GetDatum(sums->calls);
-	values[i++] = Int64GetDatum(row->key.queryid);
-	values[i++] = Int64GetDatum(sums->peak_max);
-	values[i++] = Float8GetDatum(sums->peak_mean);
-	values[i++] = Float8GetDatum(sqrt(sums->peak_squares / (double) sums->calls));
-	values[i++] = Int64GetDatum((int64) sums->counters.bytes);
-	values[i++] = Int64GetDatum((int64) sums->counters.objects);
-	values[i++] = Int64GetDatum((int64) sums->counters.large_allocs);
-	values[i++] = Int64GetDatum((int64) sums->counters.limit_hits);
-	values[i++] = TimestampTzGetDatum(sums->since);
-	for (i = PUBLIC_COLUMNS; i < STATEMENTS_COLUMNS; i++)
-		nulls[i] = !in_full;
-	PutRow(rows, values, nulls);
+	ColumnsPut(rows, columns, &shown, in_full ? lengthof(columns) : PUBLIC_COLUMNS);
 }
 
 /*
@@ -83,7 +102,7 @@ goarena_statements(PG_FUNCTION_ARGS)
 
 	statements_require();
 	TrackingFlush();
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	copy = StatementsCopy(&count);
 	for (int i = 0; i < count; i++)
 		statements_put(rows, &copy[i], may_read_all || copy[i].key.userid == user);
@@ -97,16 +116,11 @@ goarena_statements(PG_FUNCTION_ARGS)
 Datum
 goarena_statements_info(PG_FUNCTION_ARGS)
 {
-	Datum values[INFO_COLUMNS];
-	bool nulls[INFO_COLUMNS] = {false};
-	TimestampTz reset_at;
-	int64 dropped;
+	StatementsState state;
 
 	statements_require();
-	StatementsInfo(&dropped, &reset_at);
-	values[0] = Int64GetDatum(dropped);
-	values[1] = TimestampTzGetDatum(reset_at);
-	PG_RETURN_DATUM(MakeRow(fcinfo, values, nulls));
+	StatementsInfo(&state.dropped, &state.reset_at);
+	PG_RETURN_DATUM(ColumnsMake(fcinfo, info_columns, lengthof(info_columns), &state));
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "backend/counters.h"
 #include "backend/kernel_memory.h"
 #include "backend/requests.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_stats);
@@ -23,80 +24,91 @@ SQL_FUNCTION(goarena_total_held);
 SQL_FUNCTION(goarena_reset_stats);
 SQL_FUNCTION(goarena_check);
 
-#define STATS_COLUMNS 49
+typedef struct StatsRow
+{
+	RegistryFigures f;
+	const char *backend_type;
+	uint64 chunks;
+	uint64 unmapped;
+	uint64 rss_anon;
+	uint64 rss_shmem;
+	uint64 of_server[NUM_COUNTERS];
+} StatsRow;
+
+static const Column columns[] = {
+	{"pid", COLUMN_INT, offsetof(StatsRow, f.pid)},
+	{"backend_type", COLUMN_TEXT, offsetof(StatsRow, backend_type)},
+	{"arenas", COLUMN_COUNT, offsetof(StatsRow, f.arenas)},
+	{"chunks_active", COLUMN_COUNT, offsetof(StatsRow, f.chunks_active)},
+	{"chunks_reuse", COLUMN_COUNT, offsetof(StatsRow, f.chunks_reuse)},
+	{"chunks_fault", COLUMN_COUNT, offsetof(StatsRow, f.chunks_fault)},
+	{"chunks_quarantined", COLUMN_COUNT, offsetof(StatsRow, f.chunks_quarantined)},
+	{"chunks_ready", COLUMN_COUNT, offsetof(StatsRow, f.chunks_ready)},
+	{"in_use", COLUMN_COUNT, offsetof(StatsRow, f.in_use)},
+	{"total_allocated", COLUMN_COUNT, offsetof(StatsRow, f.total_allocated)},
+	{"reserved", COLUMN_COUNT, offsetof(StatsRow, f.reserved)},
+	{"mapped", COLUMN_COUNT, offsetof(StatsRow, f.mapped)},
+	{"retained", COLUMN_COUNT, offsetof(StatsRow, f.retained)},
+	{"released", COLUMN_COUNT, offsetof(StatsRow, f.released)},
+	{"quarantined", COLUMN_COUNT, offsetof(StatsRow, f.quarantined)},
+	{"metadata", COLUMN_COUNT, offsetof(StatsRow, f.metadata)},
+	{"allocs", COLUMN_COUNT, offsetof(StatsRow, f.allocs)},
+	{"frees", COLUMN_COUNT, offsetof(StatsRow, f.frees)},
+	{"large_allocs", COLUMN_COUNT, offsetof(StatsRow, f.large_allocs)},
+	{"resets", COLUMN_COUNT, offsetof(StatsRow, f.resets)},
+	{"sweeps", COLUMN_COUNT, offsetof(StatsRow, f.sweeps)},
+	{"sweep_time_ms", COLUMN_MILLISECONDS, offsetof(StatsRow, f.sweep_us)},
+	{"max_sweep_ms", COLUMN_MILLISECONDS, offsetof(StatsRow, f.max_sweep_us)},
+	{"chunks_freed", COLUMN_COUNT, offsetof(StatsRow, f.chunks_freed)},
+	{"chunks_pinned", COLUMN_COUNT, offsetof(StatsRow, f.chunks_pinned)},
+	{"next_sweep_bytes", COLUMN_COUNT, offsetof(StatsRow, f.next_sweep)},
+	{"last_sweep", COLUMN_TIME, offsetof(StatsRow, f.last_sweep)},
+	{"chunks", COLUMN_COUNT, offsetof(StatsRow, chunks)},
+	{"owned", COLUMN_COUNT, offsetof(StatsRow, f.owned)},
+	{"fresh", COLUMN_COUNT, offsetof(StatsRow, f.fresh)},
+	{"unmapped", COLUMN_COUNT, offsetof(StatsRow, unmapped)},
+	{"since_sweep", COLUMN_COUNT, offsetof(StatsRow, f.since_sweep)},
+	{"mappings", COLUMN_COUNT, offsetof(StatsRow, f.mappings)},
+	{"held", COLUMN_COUNT, offsetof(StatsRow, f.held)},
+	{"published", COLUMN_TIME, offsetof(StatsRow, f.at)},
+	{"touched", COLUMN_COUNT, offsetof(StatsRow, f.touched)},
+	{"others", COLUMN_COUNT, offsetof(StatsRow, f.others)},
+	{"resident", COLUMN_COUNT, offsetof(StatsRow, f.resident)},
+	{"statement_peak", COLUMN_COUNT, offsetof(StatsRow, f.statement_peak)},
+	{"transaction_peak", COLUMN_COUNT, offsetof(StatsRow, f.transaction_peak)},
+	{"process_peak", COLUMN_COUNT, offsetof(StatsRow, f.process_peak)},
+	{"rss_anon", COLUMN_COUNT, offsetof(StatsRow, rss_anon)},
+	{"rss_shmem", COLUMN_COUNT, offsetof(StatsRow, rss_shmem)},
+	{"limit_hits", COLUMN_COUNT, offsetof(StatsRow, f.limit_hits)},
+	{"cancels", COLUMN_COUNT, offsetof(StatsRow, f.cancels)},
+	{"total_limit_hits", COLUMN_COUNT, offsetof(StatsRow, of_server[COUNT_LIMIT_HITS])},
+	{"total_cancels", COLUMN_COUNT, offsetof(StatsRow, of_server[COUNT_CANCELS])},
+	{"total_terminations", COLUMN_COUNT, offsetof(StatsRow, of_server[COUNT_TERMINATIONS])},
+	{"total_faults", COLUMN_COUNT, offsetof(StatsRow, of_server[COUNT_FAULTS])},
+};
+
+#define PUBLIC_COLUMNS 2
 
 /*
  * stats_put
- *		The row of a process; kernel is NULL if the kernel tells nothing of it.
+ *		The row of a process; kernel is NULL if the kernel says nothing of it.
  */
 static void
 stats_put(ReturnSetInfo *rows, const RegistryFigures *f, const KernelMemory *kernel, bool may_read)
 {
-	Datum values[STATS_COLUMNS] = {0};
-	bool nulls[STATS_COLUMNS] = {false};
-	int i = 0;
+	StatsRow row = {
+		.f = *f,
+		.backend_type = GetBackendTypeDesc(f->backend_type),
+		.chunks = f->chunks_active + f->chunks_reuse + f->chunks_fault + f->chunks_quarantined +
+				  f->chunks_ready,
+		.unmapped = f->reserved - f->mapped,
+		.rss_anon = kernel == NULL ? UINT64_MAX : kernel->anonymous,
+		.rss_shmem = kernel == NULL ? UINT64_MAX : kernel->shared,
+	};
 
-	values[i++] = Int32GetDatum(f->pid);
-	values[i++] = CStringGetTextDatum(GetBackendTypeDesc(f->backend_type));
-	if (!may_read)
-	{
-		memset(nulls + i, true, sizeof(nulls) - (size_t) i * sizeof(bool));
-		PutRow(rows, values, nulls);
-		return;
-	}
-	values[i++] = BytesDatum(f->arenas);
-	values[i++] = BytesDatum(f->chunks_active);
-	values[i++] = BytesDatum(f->chunks_reuse);
-	values[i++] = BytesDatum(f->chunks_fault);
-	values[i++] = BytesDatum(f->chunks_quarantined);
-	values[i++] = BytesDatum(f->chunks_ready);
-	values[i++] = BytesDatum(f->in_use);
-	values[i++] = BytesDatum(f->total_allocated);
-	values[i++] = BytesDatum(f->reserved);
-	values[i++] = BytesDatum(f->mapped);
-	values[i++] = BytesDatum(f->retained);
-	values[i++] = BytesDatum(f->released);
-	values[i++] = BytesDatum(f->quarantined);
-	values[i++] = BytesDatum(f->metadata);
-	values[i++] = BytesDatum(f->allocs);
-	values[i++] = BytesDatum(f->frees);
-	values[i++] = BytesDatum(f->large_allocs);
-	values[i++] = BytesDatum(f->resets);
-	values[i++] = BytesDatum(f->sweeps);
-	values[i++] = MillisecondsDatum((int64) f->sweep_us);
-	values[i++] = MillisecondsDatum((int64) f->max_sweep_us);
-	values[i++] = BytesDatum(f->chunks_freed);
-	values[i++] = BytesDatum(f->chunks_pinned);
-	nulls[i] = f->next_sweep == UINT64_MAX;
-	values[i++] = BytesDatum(f->next_sweep);
-	nulls[i] = f->last_sweep == 0;
-	values[i++] = TimestampTzGetDatum(f->last_sweep);
-	values[i++] = BytesDatum(f->chunks_active + f->chunks_reuse + f->chunks_fault +
-							 f->chunks_quarantined + f->chunks_ready);
-	values[i++] = BytesDatum(f->owned);
-	values[i++] = BytesDatum(f->fresh);
-	values[i++] = BytesDatum(f->reserved - f->mapped);
-	values[i++] = BytesDatum(f->since_sweep);
-	values[i++] = BytesDatum(f->mappings);
-	values[i++] = BytesDatum(f->held);
-	values[i++] = TimestampTzGetDatum(f->at);
-	values[i++] = BytesDatum(f->touched);
-	values[i++] = BytesDatum(f->others);
-	values[i++] = BytesDatum(f->resident);
-	values[i++] = BytesDatum(f->statement_peak);
-	values[i++] = BytesDatum(f->transaction_peak);
-	values[i++] = BytesDatum(f->process_peak);
-	nulls[i] = nulls[i + 1] = kernel == NULL;
-	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->anonymous);
-	values[i++] = kernel == NULL ? (Datum) 0 : BytesDatum(kernel->shared);
-	values[i++] = BytesDatum(f->limit_hits);
-	values[i++] = BytesDatum(f->cancels);
-	values[i++] = BytesDatum(CountersOfServer(COUNT_LIMIT_HITS));
-	values[i++] = BytesDatum(CountersOfServer(COUNT_CANCELS));
-	values[i++] = BytesDatum(CountersOfServer(COUNT_TERMINATIONS));
-	values[i++] = BytesDatum(CountersOfServer(COUNT_FAULTS));
-	Assert(i == STATS_COLUMNS);
-	PutRow(rows, values, nulls);
+	for (int i = 0; i < NUM_COUNTERS; i++)
+		row.of_server[i] = CountersOfServer((Counter) i);
+	ColumnsPut(rows, columns, &row, may_read ? lengthof(columns) : PUBLIC_COLUMNS);
 }
 
 /*
@@ -127,7 +139,7 @@ goarena_stats(PG_FUNCTION_ARGS)
 	TimestampTz now;
 
 	RequireActive();
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	RequestFigures(MayRead);
 	now = GetCurrentTimestamp();
 	RegistryLookClosely(now);

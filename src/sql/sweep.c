@@ -15,6 +15,7 @@
 
 #include "backend/requests.h"
 #include "backend/sweeps.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_sweep);
@@ -23,8 +24,27 @@ SQL_FUNCTION(goarena_release);
 SQL_FUNCTION(goarena_sweep_process);
 SQL_FUNCTION(goarena_release_process);
 
-#define SWEEP_COLUMNS  4
-#define SWEEPS_COLUMNS 6
+static const Column result_columns[] = {
+	{"chunks_freed", COLUMN_COUNT, offsetof(ga_sweep_result, chunks_freed)},
+	{"chunks_pinned", COLUMN_COUNT, offsetof(ga_sweep_result, chunks_pinned)},
+	{"bytes_scanned", COLUMN_COUNT, offsetof(ga_sweep_result, bytes_scanned)},
+	{"duration_ms", COLUMN_MILLISECONDS, offsetof(ga_sweep_result, duration)},
+};
+
+typedef struct SweepRow
+{
+	SweepRecord record;
+	const char *reason;
+} SweepRow;
+
+static const Column columns[] = {
+	{"at", COLUMN_TIME, offsetof(SweepRow, record.at)},
+	{"reason", COLUMN_TEXT, offsetof(SweepRow, reason)},
+	{"bytes_scanned", COLUMN_COUNT, offsetof(SweepRow, record.result.bytes_scanned)},
+	{"chunks_freed", COLUMN_COUNT, offsetof(SweepRow, record.result.chunks_freed)},
+	{"chunks_pinned", COLUMN_COUNT, offsetof(SweepRow, record.result.chunks_pinned)},
+	{"duration_ms", COLUMN_MILLISECONDS, offsetof(SweepRow, record.result.duration)},
+};
 
 /*
  * sweep_require_safe
@@ -48,17 +68,11 @@ Datum
 goarena_sweep(PG_FUNCTION_ARGS)
 {
 	ga_sweep_result result;
-	Datum values[SWEEP_COLUMNS];
-	bool nulls[SWEEP_COLUMNS] = {false};
 
 	sweep_require_safe();
 	RunSweep(SWEEP_SQL, &result);
 	RegistryPublish();
-	values[0] = BytesDatum(result.chunks_freed);
-	values[1] = BytesDatum(result.chunks_pinned);
-	values[2] = BytesDatum(result.bytes_scanned);
-	values[3] = MillisecondsDatum(result.duration);
-	PG_RETURN_DATUM(MakeRow(fcinfo, values, nulls));
+	PG_RETURN_DATUM(ColumnsMake(fcinfo, result_columns, lengthof(result_columns), &result));
 }
 
 /*
@@ -86,19 +100,12 @@ goarena_sweeps(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rows;
 
 	RequireActive();
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	for (int i = 0; (record = SweepHistory(i)) != NULL; i++)
 	{
-		Datum values[SWEEPS_COLUMNS];
-		bool nulls[SWEEPS_COLUMNS] = {false};
+		SweepRow row = {*record, SweepReasonName(record->reason)};
 
-		values[0] = TimestampTzGetDatum(record->at);
-		values[1] = CStringGetTextDatum(SweepReasonName(record->reason));
-		values[2] = BytesDatum(record->result.bytes_scanned);
-		values[3] = BytesDatum(record->result.chunks_freed);
-		values[4] = BytesDatum(record->result.chunks_pinned);
-		values[5] = MillisecondsDatum(record->result.duration);
-		PutRow(rows, values, nulls);
+		ColumnsPut(rows, columns, &row, lengthof(columns));
 	}
 	return (Datum) 0;
 }
