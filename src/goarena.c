@@ -37,6 +37,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/free_history.h"
+#include "mcxt/others.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 
@@ -110,7 +111,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
-	.context_create = ArenaContextCreate,
+	.context_create = AdoptCreate,
 	.is_arena = MemoryContextIsArena,
 };
 
@@ -322,6 +323,7 @@ _PG_init(void)
 		LimitSettingIdle("The library cannot adopt memory contexts of this server.");
 		return;
 	}
+	OthersFind();
 	ProcessInit();
 	FaultInit();
 	LimitsInit();

@@ -36,9 +36,9 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/compat.h"
 #include "mcxt/context_sites.h"
 #include "mcxt/context_walk.h"
-#include "mcxt/others.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
@@ -74,6 +74,20 @@ AdoptInterpose(const MemoryContextMethods *methods)
 		own[i]->realloc = methods->realloc;
 	}
 	ContextSitesInterpose(methods);
+}
+
+MemoryContext
+AdoptCreate(MemoryContext parent, const char *name)
+{
+	MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
+
+	if (!ArenaContextAdopt(context, AdoptOrigin(context), false, NULL))
+	{
+		MemoryContextDelete(context);
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("Failed while creating arena \"%s\".", name)));
+	}
+	return context;
 }
 
 /*
@@ -128,8 +142,13 @@ AdoptSlow(MemoryContext context, ContextSite *site)
 		context->methods = &plain_methods;
 }
 
-void
-AdoptDecide(MemoryContext context)
+/*
+ * adopt_decide
+ *		Decide what becomes of an AllocSet context in its present life: context->methods
+ *		is then an arena's, or a private copy of the server's.
+ */
+static void
+adopt_decide(MemoryContext context)
 {
 	ContextSite *site;
 
@@ -147,8 +166,13 @@ AdoptDecide(MemoryContext context)
 		context->methods = &site->methods;
 }
 
-void
-AdoptOutgrown(MemoryContext context)
+/*
+ * adopt_outgrown
+ *		A context that is watched, and was expected to stay small, has outgrown that:
+ *		what it allocates from now on is an arena's.
+ */
+static void
+adopt_outgrown(MemoryContext context)
 {
 	ContextSite *site = ContextSiteOfMethods(context);
 
@@ -157,6 +181,34 @@ AdoptOutgrown(MemoryContext context)
 		!ArenaContextTakeOver(context, &plain_methods, site))
 		context->methods = &plain_methods;
 }
+
+/*
+ * adopt_deciding_alloc
+ *		Stands in for AllocSet's alloc method.
+ */
+static void *
+adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	adopt_decide(context);
+	return context->methods->alloc(context, size FLAGS_ARGUMENT);
+}
+
+/*
+ * adopt_watching_alloc
+ *		The alloc method of contexts that are watched.
+ */
+static void *
+adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	void *object = plain_methods.alloc(context, size FLAGS_ARGUMENT);
+
+	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
+		adopt_outgrown(context);
+	return object;
+}
+
+static const MemoryContextMethods deciding_methods = {.alloc = adopt_deciding_alloc};
+static const MemoryContextMethods watching_methods = {.alloc = adopt_watching_alloc};
 
 /*
  * SmallReset
@@ -257,7 +309,7 @@ AdoptStart(bool preloaded)
 		return wrong;
 
 	plain_methods = *table;
-	wrong = ServerTableStore(&table->alloc, &DecidingMethods.alloc, sizeof(table->alloc));
+	wrong = ServerTableStore(&table->alloc, &deciding_methods.alloc, sizeof(table->alloc));
 	if (wrong != NULL)
 	{
 		ChunkFormatStop();
@@ -271,13 +323,12 @@ AdoptStart(bool preloaded)
 	small_methods = plain_methods;
 	small_methods.reset = SmallReset;
 	small_methods.delete_context = SmallDelete;
-	ContextSitesStart(&small_methods, &WatchingMethods);
+	ContextSitesStart(&small_methods, &watching_methods);
 
 	SetAsideExisting();
 	top_methods = plain_methods;
 	ChunkFormatTopMethods(&top_methods);
 	TopMemoryContext->methods = &top_methods;
 	ErrorContext->methods = &plain_methods;
-	OthersFind();
 	return NULL;
 }

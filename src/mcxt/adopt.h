@@ -25,16 +25,14 @@ extern const char *AdoptStart(bool preloaded);
 extern bool AdoptActive(void);
 
 /*
- * Decide what becomes of an AllocSet context in its present life: context->methods
- * is then an arena's, or a private copy of the server's.
+ * Create a context that is an arena from birth.
+ *
+ * parent: parent context, or NULL for a top-level context
+ * name: must be a constant string
+ *
+ * Raises ERRCODE_OUT_OF_MEMORY if there is no memory for it.
  */
-extern void AdoptDecide(MemoryContext context);
-
-/*
- * A context that is watched, and was expected to stay small, has outgrown that:
- * what it allocates from now on is an arena's.
- */
-extern void AdoptOutgrown(MemoryContext context);
+extern MemoryContext AdoptCreate(MemoryContext parent, const char *name);
 
 /* The methods that an AllocSet context has when it is not an arena. */
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);

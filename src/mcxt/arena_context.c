@@ -25,9 +25,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-#include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
-#include "mcxt/chunk_format.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
@@ -50,22 +48,20 @@
 #define LARGE_ARENA ((Size) 256 << 10)
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
+static MemoryContextMethods arena_methods;
+static unsigned arena_tag;
+
+void
+ArenaContextsStart(const MemoryContextMethods *methods, unsigned tag)
+{
+	arena_methods = *methods;
+	arena_tag = tag;
+}
 
 bool
 MemoryContextIsArena(MemoryContext context)
 {
-	return context->methods->alloc == ArenaMethods.alloc;
-}
-
-void
-ArenaSetNoteParents(ArenaSet *set)
-{
-	int i = 0;
-
-	for (MemoryContext up = set->context->parent; up != NULL && i < ARENA_PARENTS; up = up->parent)
-		set->parents[i++] = ForeignNameKeep(up->name);
-	if (i < ARENA_PARENTS)
-		set->parents[i] = NULL;
+	return context->methods->alloc == arena_methods.alloc;
 }
 
 static inline void
@@ -88,8 +84,8 @@ ArenaSetNew(MemoryContext context, Size credit)
 
 	if (set == NULL)
 		return NULL;
-	set->methods = ArenaMethods;
-	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, chunk_format_tag,
+	set->methods = arena_methods;
+	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, arena_tag,
 				  &context->mem_allocated, credit);
 	return set;
 }
@@ -185,20 +181,6 @@ ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *orig
 	ga_arena_quarantine(&set->arena);
 	ArenaSetBegin(set, context, origin, foreign, site);
 	return true;
-}
-
-MemoryContext
-ArenaContextCreate(MemoryContext parent, const char *name)
-{
-	MemoryContext context = AllocSetContextCreateInternal(parent, name, ALLOCSET_SMALL_SIZES);
-
-	if (!ArenaContextAdopt(context, AdoptOrigin(context), false, NULL))
-	{
-		MemoryContextDelete(context);
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
-						errdetail("Failed while creating arena \"%s\".", name)));
-	}
-	return context;
 }
 
 /*

@@ -17,28 +17,10 @@
 
 #include "engine/arena.h"
 #include "engine/free_list.h"
-#include "mcxt/context_sites.h"
+#include "mcxt/arena_set.h"
 
-/* So many parents of a context are remembered. */
-#define ARENA_PARENTS 8
-
-/*
- * An arena and the method table of its context.  context->methods points at
- * the table, so the arena is found from the context for nothing.
- */
-typedef struct ArenaSet
-{
-	MemoryContextMethods methods; /* must be first */
-	ga_arena arena;
-	MemoryContext context;				/* NULL while it is parked, see ga_arena_park */
-	const MemoryContextMethods *origin; /* of the AllocSet that was adopted */
-	ContextSite *site;					/* NULL if it is to be an arena whatever its size */
-	bool foreign;						/* it may hold memory of AllocSet's own */
-
-	/* As last seen: a context that is deleted has lost both before its arena ends. */
-	const char *parents[ARENA_PARENTS]; /* names of contexts, up to NULL; see ForeignNameKeep */
-	const char *ident;					/* may be gone itself */
-} ArenaSet;
+/* Once: the methods of contexts that are arenas, and the tag in headers of their objects. */
+extern void ArenaContextsStart(const MemoryContextMethods *methods, unsigned tag);
 
 /*
  * Turn an AllocSet context into an arena for its present life.  foreign says
@@ -57,16 +39,6 @@ extern bool ArenaContextTakeOver(MemoryContext context, const MemoryContextMetho
 /* The same for a life that is in the sample. */
 extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *origin,
 									 bool foreign, ContextSite *site);
-
-/*
- * Create a context that is an arena from birth.
- *
- * parent: parent context, or NULL for a top-level context
- * name: must be a constant string
- *
- * Raises ERRCODE_OUT_OF_MEMORY if there is no memory for it.
- */
-extern MemoryContext ArenaContextCreate(MemoryContext parent, const char *name);
 
 /* Is the context an arena at the moment? */
 extern bool MemoryContextIsArena(MemoryContext context);
@@ -105,23 +77,6 @@ extern void ArenaContextCheck(MemoryContext context);
  */
 extern void ArenaContextReportBadPointer(MemoryContext context, const void *pointer,
 										 ga_free_result result);
-
-/* Remember the names of the context's parents. */
-extern void ArenaSetNoteParents(ArenaSet *set);
-
-/* The set of an arena of the process's heap. */
-static inline ArenaSet *
-ArenaSetOf(const ga_arena *arena)
-{
-	return (ArenaSet *) ((char *) arena - offsetof(ArenaSet, arena));
-}
-
-/* The set of a context that is an arena. */
-static inline ArenaSet *
-ArenaSetOfContext(MemoryContext context)
-{
-	return (ArenaSet *) context->methods;
-}
 
 /*
  * After an object was allocated or changed its size: with memory checking,

@@ -28,20 +28,8 @@
 extern int goarena_method_id;
 #define METHOD_ID_AUTO (-1)
 
-/* The methods of an arena. */
-extern const MemoryContextMethods ArenaMethods;
-
-/* The alloc method that stands in for AllocSet's: it calls AdoptDecide. */
-extern const MemoryContextMethods DecidingMethods;
-
-/* The alloc method of contexts that are watched: it calls AdoptOutgrown. */
-extern const MemoryContextMethods WatchingMethods;
-
-/* The low four bits of the header of each object in an arena. */
-extern unsigned chunk_format_tag;
-
 /*
- * Make the server find the methods of arenas from their objects.  Returns
+ * Let arenas have their methods, and make the server find these from objects.  Returns
  * NULL, or, with the server left as it was, why not (a sentence for
  * errdetail).
  */

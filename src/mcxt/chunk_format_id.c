@@ -30,7 +30,6 @@
 
 #include "utils/memutils.h"
 
-#include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/foreign_text.h"
@@ -47,10 +46,9 @@
 StaticAssertDecl(METHOD_IDS == 16 && METHOD_IDS - 1 == GA_HDR_TAG_MASK,
 				 "the engine's tag must be what the server takes for the method id");
 
-unsigned chunk_format_tag = 0;
-
 static MemoryContextMethods *method_table; /* mcxt_methods */
-static MemoryContextMethods unused_entry;  /* what stood in the entry that is ours */
+static int own_id;						   /* the entry that is ours */
+static MemoryContextMethods unused_entry;  /* what stood there */
 
 /*
  * WantsError
@@ -149,7 +147,7 @@ GetChunkSpaceMethod(void *pointer)
 	return SetOfObject(pointer) == NULL ? 0 : ArenaContextSpaceOf(pointer);
 }
 
-const MemoryContextMethods ArenaMethods = {
+static const MemoryContextMethods arena_methods = {
 	.alloc = AllocMethod,
 	.free_p = FreeMethod,
 	.realloc = ReallocMethod,
@@ -163,27 +161,6 @@ const MemoryContextMethods ArenaMethods = {
 	.check = ArenaContextCheck,
 #endif
 };
-
-static void *
-DecidingAlloc(MemoryContext context, Size size, int flags)
-{
-	AdoptDecide(context);
-	return context->methods->alloc(context, size, flags);
-}
-
-const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
-
-static void *
-WatchingAlloc(MemoryContext context, Size size, int flags)
-{
-	void *object = AdoptOrigin(context)->alloc(context, size, flags);
-
-	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
-		AdoptOutgrown(context);
-	return object;
-}
-
-const MemoryContextMethods WatchingMethods = {.alloc = WatchingAlloc};
 
 /*
  * IsUnused
@@ -316,10 +293,11 @@ ChunkFormatStart(void)
 				   : "The entry that goarena.method_id names is in use.";
 
 	unused_entry = method_table[id];
-	wrong = ServerTableStore(&method_table[id], &ArenaMethods, sizeof(ArenaMethods));
+	wrong = ServerTableStore(&method_table[id], &arena_methods, sizeof(arena_methods));
 	if (wrong == NULL)
 	{
-		chunk_format_tag = (unsigned) id;
+		own_id = id;
+		ArenaContextsStart(&arena_methods, (unsigned) id);
 		elog(DEBUG1, "goarena takes method id %d", id);
 	}
 	return wrong;
@@ -334,7 +312,7 @@ ChunkFormatTopMethods(MemoryContextMethods *methods)
 void
 ChunkFormatStop(void)
 {
-	(void) ServerTableStore(&method_table[chunk_format_tag], &unused_entry, sizeof(unused_entry));
+	(void) ServerTableStore(&method_table[own_id], &unused_entry, sizeof(unused_entry));
 }
 
 #endif /* !GA_OWNER_WORD */

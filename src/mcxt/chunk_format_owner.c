@@ -15,15 +15,12 @@
 
 #include "utils/memutils.h"
 
-#include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 
 #if GA_OWNER_WORD
-
-unsigned chunk_format_tag = 0; /* nobody reads it */
 
 /*
  * Methods return NULL if memory is used up; mcxt.c raises the error, or not:
@@ -98,7 +95,7 @@ GetChunkSpaceMethod(MemoryContext context, void *pointer)
 	return ArenaContextSpaceOf(pointer);
 }
 
-const MemoryContextMethods ArenaMethods = {
+static const MemoryContextMethods arena_methods = {
 	.alloc = AllocMethod,
 	.free_p = FreeMethod,
 	.realloc = ReallocMethod,
@@ -111,27 +108,6 @@ const MemoryContextMethods ArenaMethods = {
 	.check = ArenaContextCheck,
 #endif
 };
-
-static void *
-DecidingAlloc(MemoryContext context, Size size)
-{
-	AdoptDecide(context);
-	return context->methods->alloc(context, size);
-}
-
-const MemoryContextMethods DecidingMethods = {.alloc = DecidingAlloc};
-
-static void *
-WatchingAlloc(MemoryContext context, Size size)
-{
-	void *object = AdoptOrigin(context)->alloc(context, size);
-
-	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
-		AdoptOutgrown(context);
-	return object;
-}
-
-const MemoryContextMethods WatchingMethods = {.alloc = WatchingAlloc};
 
 /* mcxt.c finds that there is none, and calls TopStatsMethod if an error is wanted. */
 void *
@@ -164,6 +140,7 @@ ChunkFormatTable(OtherType type)
 const char *
 ChunkFormatStart(void)
 {
+	ArenaContextsStart(&arena_methods, 0);
 	return NULL;
 }
 

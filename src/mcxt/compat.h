@@ -35,6 +35,22 @@
 #error "GA_OWNER_WORD is not what the server wants"
 #endif
 
+/*
+ * On 15 methods get the context, and later ones flags and find the context
+ * themselves.  See chunk_format.h.
+ */
+#if GA_OWNER_WORD
+#define FLAGS_PARAMETER
+#define FLAGS_ARGUMENT
+#define CONTEXT_PARAMETER MemoryContext context,
+#define CONTEXT_ARGUMENT  context,
+#else
+#define FLAGS_PARAMETER , int flags
+#define FLAGS_ARGUMENT	, flags
+#define CONTEXT_PARAMETER
+#define CONTEXT_ARGUMENT
+#endif
+
 /* Memory for what a check hook hands on; NULL if there is none. */
 #if PG_VERSION_NUM < 160000
 #define GucAlloc(size) malloc(size)

@@ -13,13 +13,12 @@
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
-#include "mcxt/arena_context.h"
+#include "mcxt/arena_set.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
 
-bool goarena_free_stacks = true;
 uint64 free_history_transactions = 0;
 
 static FreeRecord *ring;   /* metadata, so that sweeps skip it; NULL until needed */

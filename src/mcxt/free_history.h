@@ -19,7 +19,7 @@
 #include "datatype/timestamp.h"
 
 #include "engine/arena.h"
-#include "mcxt/arena_context.h"
+#include "mcxt/arena_set.h"
 
 #define FREE_HISTORY_RECORDS 1024
 #define FREE_STACK_DEPTH	 20
@@ -41,9 +41,6 @@ typedef struct FreeRecord
 	int depth;							/* of the stack; 0 if none was kept */
 	uintptr_t stack[FREE_STACK_DEPTH];
 } FreeRecord;
-
-/* GUC: keep the stacks of frees. */
-extern bool goarena_free_stacks;
 
 /* Transactions that ended in this process; counted by the backend layer. */
 extern uint64 free_history_transactions;

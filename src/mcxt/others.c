@@ -34,6 +34,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/compat.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
@@ -46,21 +47,9 @@
 /* Is there room for such an object?  That is asked before it is allocated. */
 #define LARGE_OBJECT ((Size) 256 << 10)
 
-/*
- * On 15 methods get the context, and later ones flags and find the context
- * themselves.
- */
 #if GA_OWNER_WORD
-#define FLAGS_PARAMETER
-#define FLAGS_ARGUMENT
-#define CONTEXT_PARAMETER MemoryContext context,
-#define CONTEXT_ARGUMENT  context,
 #define CheckSize(context, size)
 #else
-#define FLAGS_PARAMETER , int flags
-#define FLAGS_ARGUMENT	, flags
-#define CONTEXT_PARAMETER
-#define CONTEXT_ARGUMENT
 #define CheckSize(context, size) MemoryContextCheckSize(context, size, flags)
 #endif
 

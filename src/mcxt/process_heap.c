@@ -17,7 +17,6 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 
-#include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 #include "mcxt/stack_trace.h"
@@ -30,6 +29,7 @@ int goarena_sweep_percent;
 int goarena_sweep_min_kb;
 int goarena_retain_kb;
 int goarena_huge_pages;
+bool goarena_free_stacks = true;
 bool goarena_settings_changed = false;
 
 uint64 process_heap_unsampled = 0;
