@@ -30,7 +30,7 @@
 #define REMIND_MS 100
 
 /* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
-#define IDLE_PATIENCE 500
+#define IDLE_PATIENCE 2000
 
 /*
  * contexts_wait
