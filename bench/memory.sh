@@ -18,7 +18,7 @@ sessions=$(size 2 24)					# that idle after a large query
 query_mb=$(size 5 30)					# what that uses
 statements=$(size 500 20000)			# of a DO block
 functions=$(size 3 60)					# of 100 statements each
-idle=$(size 0 3)						# seconds that they have idled
+idle=$(size 0 25)						# seconds that they have idled; goarena.idle_release and more
 read -ra configs <<<"plain ${BENCH_CONFIGS:-$(size default 'again default off on')}"
 
 # Print a script for pgbench that does what is on stdin n times, and then what the argument

@@ -20,7 +20,7 @@ END $$;
 -- What waits.  Settings of a database come too late for the very first contexts
 -- of a session, so there may be a few chunks that do whatever the mode is.
 CREATE FUNCTION waiting(OUT chunks text, OUT megabytes boolean) LANGUAGE sql AS $$
-	SELECT CASE WHEN chunks_quarantined + chunks_fault < 10 THEN 'few' ELSE 'many' END,
+	SELECT CASE WHEN chunks_quarantined < 10 THEN 'few' ELSE 'many' END,
 		quarantined + since_sweep > 1024 * 1024
 	FROM goarena_stats() WHERE pid = pg_backend_pid()
 $$;
@@ -117,7 +117,7 @@ BEGIN
 	SELECT * INTO stats FROM goarena_stats() WHERE pid = pg_backend_pid();
 	SELECT * INTO second FROM goarena_sweep();
 	freed := first.chunks_freed > 10;
-	only_pinned := stats.chunks_quarantined + stats.chunks_fault = first.chunks_pinned;
+	only_pinned := stats.chunks_quarantined = first.chunks_pinned;
 	few := first.chunks_pinned < first.chunks_freed / 4;
 	nothing_more := second.chunks_freed <= first.chunks_pinned;
 END $$;
@@ -126,7 +126,7 @@ SELECT * FROM sweep_twice();
 -- what was freed is used again: address space does not grow
 SET goarena.quarantine = strict;
 RESET goarena.sweep_percent;
-SET goarena.sweep_min = '1MB';
+SET goarena.sweep_min = '64MB';
 SELECT work();
 SELECT reserved AS reserved FROM goarena_stats() WHERE pid = pg_backend_pid() \gset
 DO $$ BEGIN FOR i IN 1..10 LOOP PERFORM work(); END LOOP; END $$;

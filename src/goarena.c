@@ -22,6 +22,7 @@
 #include "goarena.h"
 
 #include "backend/fault.h"
+#include "backend/idle.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/maintenance.h"
@@ -117,7 +118,7 @@ static const GoarenaApi api = {
 
 /*
  * CheckChunkSize
- *		Chunks are cut from heap arenas buddy fashion.
+ *		Chunks are cut from segments buddy fashion.
  */
 static bool
 CheckChunkSize(int *newval, void **extra, GucSource source)
@@ -224,19 +225,29 @@ DefineSettings(void)
 							"A power of two.  Arenas start with small chunks and double.",
 							&goarena_chunk_size_kb, 8192, 64, 65536, PGC_SUSET, GUC_UNIT_KB,
 							CheckChunkSize, AssignInt, NULL);
-	DefineCustomIntVariable("goarena.sweep_percent",
-							"Sweeps when the memory that came into quarantine reaches this share "
-							"of the memory in use.",
-							"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000,
-							PGC_SUSET, 0, NULL, AssignInt, NULL);
+	DefineCustomIntVariable(
+		"goarena.sweep_percent",
+		"Sweeps when the address space that came into quarantine reaches this share "
+		"of the memory in use.",
+		"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000, PGC_SUSET, 0, NULL,
+		AssignInt, NULL);
 	DefineCustomIntVariable("goarena.sweep_min",
-							"Sets the least memory in quarantine that makes a sweep due.", NULL,
-							&goarena_sweep_min_kb, 2 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
-							GUC_UNIT_KB, NULL, AssignInt, NULL);
+							"Sets the least address space in quarantine that makes a sweep due.",
+							NULL, &goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable("goarena.retain",
 							"Sets how much memory not in use a process keeps resident.", NULL,
 							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
 							NULL, AssignInt, NULL);
+	DefineCustomIntVariable("goarena.idle_release",
+							"Sets after what time an idle session gives back memory not in use.",
+							"-1 means never.  Holds only if the library is preloaded.",
+							&goarena_idle_release, 10000, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL,
+							NULL, NULL);
+	DefineCustomIntVariable(
+		"goarena.idle_retain", "Sets how much memory not in use an idle session keeps.",
+		"With goarena.total_memory_limit it keeps none.", &goarena_idle_retain_kb, 256, 0,
+		MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomEnumVariable("goarena.huge_pages", "Asks the kernel for transparent huge pages.",
 							 "try asks for them in chunks of 2 MB and more.", &goarena_huge_pages,
 							 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
@@ -251,6 +262,10 @@ DefineSettings(void)
 	DefineCustomBoolVariable("goarena.free_stacks",
 							 "Keeps the stack of each free in a quarantined arena.", NULL,
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+	DefineCustomIntVariable("goarena.free_history",
+							"Sets how many frees in quarantined arenas a session remembers.",
+							"Reports of faults tell what they are about.", &goarena_free_history,
+							8192, 0, 262144, PGC_BACKEND, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"goarena.method_id",
 		"Sets which entry of the server's table of memory contexts arenas take.",

@@ -43,8 +43,16 @@ ReportEvent(const ga_event *event)
 						  errmsg("goarena stops isolating freed memory in this process"),
 						  errdetail("It has about %zu mappings, and isolation may use %zu.",
 									event->size, process_heap.config.max_mappings),
-						  errhint("Raise vm.max_map_count, or lower goarena.sweep_min or "
+						  errhint("Raise vm.max_map_count, or lower "
 								  "goarena.quarantine_sample_rate.")));
+			break;
+		case GA_EVENT_MOVE_FAILED:
+			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
+						  errmsg("goarena could not move pages of freed memory: %m"),
+						  errdetail("They are given back to the system instead, which takes "
+									"longer."),
+						  errhint("Kernels from Linux 5.1 on move page tables; a filter of system "
+								  "calls must let mremap pass.")));
 			break;
 		case GA_EVENT_FAULT_FAILED:
 			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
@@ -55,6 +63,13 @@ ReportEvent(const ga_event *event)
 			ereport(LOG,
 					(errcode(ERRCODE_SYSTEM_ERROR), errmsg("goarena could not release memory: %m"),
 					 errdetail("The memory stays resident.")));
+			break;
+		case GA_EVENT_USE_AFTER_DELETE:
+			FaultReportWrite(event);
+			ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED),
+							  errmsg("memory context \"%s\" was written to after it was deleted",
+									 ContextNameOf(event->arena_id)),
+							  errhint("Code registered a callback, or kept a pointer to it.")));
 			break;
 		case GA_EVENT_WRITE_AFTER_FREE:
 			FaultReportWrite(event);

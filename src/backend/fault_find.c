@@ -12,6 +12,7 @@
 #include "backend/fault_find.h"
 #include "backend/processor.h"
 #include "engine/delay.h"
+#include "mcxt/deleted.h"
 #include "mcxt/process_heap.h"
 
 /* So much of the stack is searched for the address of freed memory, in words. */
@@ -21,25 +22,14 @@
 typedef bool (*Finder)(uintptr_t address, FaultMemory *memory);
 
 /*
- * FaultFreedChunkOf
- *		The chunk not in use that an address lies in, or NULL.
- */
-static const ga_chunk *
-FaultFreedChunkOf(uintptr_t address)
-{
-	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
-
-	return chunk != NULL && ga_state_is_idle(chunk->state) ? chunk : NULL;
-}
-
-/*
  * FaultFindPoisoned
- *		An object that is poisoned.
+ *		An object that is poisoned, or a context that was deleted.
  */
 static bool
 FaultFindPoisoned(uintptr_t address, FaultMemory *memory)
 {
-	memory->is_object = ga_delay_find(&process_heap, address, &memory->object);
+	memory->is_object = ga_delay_find(&process_heap, address, &memory->object) ||
+						DeletedContextsFind(address, &memory->object);
 	return memory->is_object;
 }
 
@@ -86,14 +76,17 @@ FaultFindFreed(uintptr_t address, FaultMemory *memory)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
 
-	if (chunk == NULL)
-		return false;
-	memory->rewound = chunk->arena != NULL && !chunk->large && address >= FaultEndOf(chunk) &&
-					  address < chunk->base + chunk->touched;
-	if (memory->rewound || ga_state_is_idle(chunk->state) || chunk->state == GA_REUSE ||
-		address < chunk->start)
+	memory->freed = ga_history_explain(&process_heap, address, &memory->place);
+	if (memory->freed)
+		return true;
+	if (chunk == NULL || chunk->arena == NULL)
 	{
-		memory->chunk = chunk;
+		memory->is_object = DeletedContextsFind(address, &memory->object);
+		return memory->is_object;
+	}
+	if (!chunk->large && address >= FaultEndOf(chunk) && address < chunk->base + chunk->touched)
+	{
+		memory->rewound = chunk->arena_id;
 		return true;
 	}
 	return FaultFindPoisoned(address, memory) || FaultFindUnpoisoned(chunk, address, memory);
@@ -161,8 +154,8 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 	*guessed = false;
 	if (!process_heap_ready)
 		return FAULT_FOREIGN;
-	memory->chunk = FaultFreedChunkOf(*address);
-	if (memory->chunk != NULL)
+	memory->freed = ga_history_explain(&process_heap, *address, &memory->place);
+	if (memory->freed)
 	{
 		memory->address = *address;
 		return FAULT_ACCESS;

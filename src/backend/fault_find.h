@@ -20,7 +20,7 @@
 typedef enum FaultKind
 {
 	FAULT_FOREIGN,	/* nothing, as far as we know */
-	FAULT_ACCESS,	/* it is an access to a chunk that is not in use */
+	FAULT_ACCESS,	/* it is an access to memory that is not in use */
 	FAULT_FOLLOWED, /* a pointer was followed that had been read from a freed object */
 	FAULT_NEARBY	/* a crash elsewhere, while a pointer to freed memory was at hand */
 } FaultKind;
@@ -28,10 +28,11 @@ typedef enum FaultKind
 /* The freed memory.  Of a fault that followed a pointer it may be unknown. */
 typedef struct FaultMemory
 {
-	uintptr_t address;	   /* an address in it */
-	const char *found_in;  /* where that was found, "register" or "stack"; else NULL */
-	const ga_chunk *chunk; /* that it lies in, unless it is an object of its own */
-	bool rewound;		   /* it was freed by the last reset of the chunk's arena */
+	uintptr_t address;	  /* an address in it */
+	const char *found_in; /* where that was found, "register" or "stack"; else NULL */
+	bool freed;			  /* it was given up as a whole, and place says how */
+	ga_freed_place place;
+	uint64 rewound; /* the arena whose last reset freed it, or 0 */
 	bool is_object;
 	ga_event object;
 } FaultMemory;

@@ -168,76 +168,94 @@ ReportParentsOf(ReportText *text, MemoryContext context)
 
 /*
  * ReportObject
- *		Pages of the chunk may still be there.  Make them readable, find the
- *		object that the address lies in, and make them fault again.
+ *		The pages may still be there, here or where they have moved.  Find the object
+ *		that the address lies in.  Of large ones the record itself tells.
  */
 static void
-ReportObject(ReportText *text, uintptr_t address, const ga_chunk *chunk)
+ReportObject(ReportText *text, uintptr_t address, const ga_freed_place *place)
 {
-	const ga_os *os = process_heap.os;
-	bool opened = chunk->accessible == 0;
-	size_t size = ga_align_up(chunk->used - chunk->base, os->page_size);
+	const ga_freed *freed = place->freed;
 	const void *object;
 
-	if (chunk->touched < size || address < chunk->start || address >= chunk->used ||
-		(opened && os->use((void *) chunk->base, size) != 0))
+	if (freed != NULL && freed->large)
+	{
+		ReportKeyNumber(text, "object size",
+						(int64) (freed->to - freed->from - GA_HEADER_SIZE - freed->slack));
+		ReportKeyNumber(text, "object offset", (int64) (address - freed->from - GA_HEADER_SIZE));
 		return;
-	object = ga_object_at(chunk->start, chunk->used, address);
+	}
+	if (freed == NULL || !place->readable)
+		return;
+	object =
+		ga_object_at(freed->from + place->moved, freed->to + place->moved, address + place->moved);
 	if (object != NULL)
 	{
 		bool free = (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE;
 
 		ReportKeyNumber(text, "object size",
 						(int64) (free ? ga_object_size_any(object) : ga_object_requested(object)));
-		ReportKeyNumber(text, "object offset", (int64) (address - (uintptr_t) object));
+		ReportKeyNumber(text, "object offset",
+						(int64) (address + place->moved - (uintptr_t) object));
 	}
-	if (opened)
-		(void) os->fault((void *) chunk->base, size);
-}
-
-/*
- * FreedBefore
- *		The part of a chunk below its start belongs to earlier lives, about which
- *		the chunk and its record say nothing.  One that waits to be handed on has
- *		no record yet.
- */
-static bool
-FreedBefore(const FaultMemory *memory)
-{
-	return memory->address < memory->chunk->start || !ga_state_is_idle(memory->chunk->state);
 }
 
 /*
  * RecordOf
- *		The record of the free of a chunk; NULL if it is not, or no longer, known.
+ *		The record of the free of memory; NULL if it is not, or no longer, known.
  */
 static const FreeRecord *
 RecordOf(const FaultMemory *memory)
 {
-	if (memory->chunk == NULL || FreedBefore(memory))
+	if (!memory->freed || memory->place.freed == NULL)
 		return NULL;
-	return FreeHistoryFind(memory->chunk->freed_note);
+	return FreeHistoryFind(memory->place.freed->note);
+}
+
+/*
+ * KindOf
+ *		By whom it was freed and from where, likewise.
+ */
+static const FreeKind *
+KindOf(const FreeRecord *record)
+{
+	return record == NULL ? NULL : FreeHistoryKind(record);
+}
+
+/*
+ * ReportFreeContext
+ *		The context that memory belonged to.
+ */
+static void
+ReportFreeContext(ReportText *text, const FreeKind *kind)
+{
+	if (kind == NULL)
+	{
+		ReportKeyString(text, "context", "unknown");
+		return;
+	}
+	ReportKeyString(text, "context", ForeignName(kind->name));
+	ReportKeyString(text, "ident", kind->ident);
+	ReportParents(text, kind->parents);
 }
 
 static void
 ReportFree(ReportText *text, const FreeRecord *record)
 {
+	const FreeKind *kind = KindOf(record);
+
+	ReportFreeContext(text, kind);
 	if (record == NULL)
-	{
-		ReportKeyString(text, "context", "unknown");
 		return;
-	}
-	ReportKeyString(text, "context", ForeignName(record->name));
-	ReportKeyString(text, "ident", record->ident);
-	ReportParents(text, record->parents);
-	ReportKeyString(text, "freed by", FreedByName(record->how));
+	if (kind != NULL)
+		ReportKeyString(text, "freed by", FreedByName(kind->how));
 	ReportKey(text, "freed at");
 	ReportTime(text, record->at);
 	ReportString(text, "\n");
 	ReportKeyNumber(text, "sweeps since", (int64) (process_heap.counters.sweeps - record->sweeps));
 	ReportKeyNumber(text, "transactions since",
 					(int64) (free_history_transactions - record->transactions));
-	ReportKeyString(text, "query then", record->query);
+	if (kind != NULL)
+		ReportKeyString(text, "query then", kind->query);
 }
 
 /*
@@ -248,7 +266,6 @@ static void
 ReportOwner(ReportText *text, uint64 arena_id)
 {
 	ArenaSet *set = FreeHistoryLiveSet(arena_id);
-	const FreeRecord *record = set == NULL ? FreeHistoryOfArena(arena_id) : NULL;
 
 	ReportKeyNumber(text, "arena", (int64) arena_id);
 	if (set != NULL)
@@ -257,30 +274,20 @@ ReportOwner(ReportText *text, uint64 arena_id)
 		ReportForeignText(text, "ident", set->context->ident);
 		ReportParentsOf(text, set->context);
 	}
-	else if (record != NULL)
-	{
-		ReportKeyString(text, "context", ForeignName(record->name));
-		ReportKeyString(text, "ident", record->ident);
-		ReportParents(text, record->parents);
-	}
 	else
-		ReportKeyString(text, "context", "unknown");
+		ReportFreeContext(text, KindOf(FreeHistoryOfArena(arena_id)));
 }
 
 static void
-ReportChunk(ReportText *text, const FaultMemory *memory)
+ReportPlace(ReportText *text, const FaultMemory *memory)
 {
-	if (memory->rewound)
-	{
-		ReportOwner(text, memory->chunk->arena_id);
-		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
-		return;
-	}
-	ReportKeyString(text, "chunk", ga_state_name((ga_chunk_state) memory->chunk->state));
-	if (!FreedBefore(memory))
-		ReportKeyNumber(text, "arena", (int64) memory->chunk->arena_id);
+	const ga_freed_place *place = &memory->place;
+
+	ReportKeyString(text, "chunk", ga_state_name(place->state));
+	if (place->freed != NULL)
+		ReportKeyNumber(text, "arena", (int64) place->freed->arena_id);
 	ReportFree(text, RecordOf(memory));
-	ReportObject(text, memory->address, memory->chunk);
+	ReportObject(text, memory->address, place);
 }
 
 /*
@@ -291,7 +298,9 @@ static void
 ReportFreedObject(ReportText *text, const ga_event *object)
 {
 	ReportOwner(text, object->arena_id);
-	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_PFREE));
+	ReportKeyString(text, "freed by",
+					FreedByName(object->kind == GA_EVENT_USE_AFTER_DELETE ? GA_FREED_BY_DELETE
+																		  : GA_FREED_BY_PFREE));
 	ReportKeyNumber(text, "object size", (int64) object->size);
 }
 
@@ -345,8 +354,13 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
 	if (kind == FAULT_NEARBY)
 		ReportAddress(text, "freed memory", memory->address);
-	if (memory->chunk != NULL)
-		ReportChunk(text, memory);
+	if (memory->freed)
+		ReportPlace(text, memory);
+	else if (memory->rewound != 0)
+	{
+		ReportOwner(text, memory->rewound);
+		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
+	}
 	else if (memory->is_object)
 		ReportFreedObject(text, &memory->object);
 	else
@@ -369,12 +383,12 @@ ReportFreeStack(ReportText *text, const uintptr_t *frames, int depth)
 void
 FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory *memory)
 {
-	const FreeRecord *record = RecordOf(memory);
+	const FreeKind *kind = KindOf(RecordOf(memory));
 
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, access->stack, access->depth, true);
-	if (record != NULL)
-		ReportFreeStack(text, record->stack, record->depth);
+	if (kind != NULL)
+		ReportFreeStack(text, kind->stack, kind->depth);
 	else
 		ReportFreeStack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
 }
@@ -382,15 +396,17 @@ FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory
 static void
 SummarizeAccess(ReportText *text, const FreeRecord *record)
 {
-	if (record == NULL)
+	const FreeKind *kind = KindOf(record);
+
+	if (kind == NULL)
 	{
 		ReportString(text, "It belonged to a memory context that is no longer known.");
 		return;
 	}
 	ReportString(text, "It belonged to memory context \"");
-	ReportLine(text, ForeignName(record->name));
+	ReportLine(text, ForeignName(kind->name));
 	ReportString(text, "\" and was freed by ");
-	ReportString(text, FreedByName(record->how));
+	ReportString(text, FreedByName(kind->how));
 	ReportString(text, " at ");
 	ReportTime(text, record->at);
 	ReportString(text, ".");
@@ -404,6 +420,18 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 	if (kind == FAULT_ACCESS)
 	{
 		SummarizeAccess(text, RecordOf(memory));
+		return;
+	}
+	if (memory->is_object && memory->object.kind == GA_EVENT_USE_AFTER_DELETE)
+	{
+		ReportString(text, "A memory context was used after it was deleted");
+		if (name != NULL)
+		{
+			ReportString(text, ": \"");
+			ReportLine(text, ForeignText(name));
+			ReportString(text, "\"");
+		}
+		ReportString(text, ".");
 		return;
 	}
 	ReportString(text, "A pointer was followed that had been read from an object freed by pfree");

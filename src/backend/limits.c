@@ -41,6 +41,7 @@
 
 #include "backend/counters.h"
 #include "backend/guard.h"
+#include "backend/idle.h"
 #include "backend/largest.h"
 #include "backend/limit_exempt.h"
 #include "backend/limit_setting.h"
@@ -426,7 +427,7 @@ LimitsAtTransactionEnd(void)
 	refusal.crossed = NO_LIMIT_CROSSED;
 	new_transaction = true;
 	LimitsAfterShrinking();
-	UnusedAfterStatement();
+	IdleAfterStatement();
 }
 
 void

@@ -170,10 +170,11 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->chunks_pinned = counters->chunks_pinned;
 	figures->next_sweep = heap->next_sweep == SIZE_MAX ? UINT64_MAX : heap->next_sweep;
 	figures->last_sweep = last == NULL ? 0 : last->at;
-	figures->owned = bytes[GA_ACTIVE] + bytes[GA_FULL] + bytes[GA_REUSE];
+	figures->owned =
+		bytes[GA_ACTIVE] + bytes[GA_FULL] + bytes[GA_REUSE] + bytes[GA_NURSERY] + bytes[GA_FAULT];
 	figures->fresh = bytes[GA_FRESH];
 	figures->since_sweep = heap->fresh_quarantine;
-	figures->mappings = heap->mappings;
+	figures->mappings = ga_heap_mappings(heap);
 }
 
 static RegistryFigures *

@@ -9,9 +9,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/procsignal.h"
+#include "storage/sinval.h"
 #include "utils/timestamp.h"
 
 #include "backend/answers.h"
@@ -43,6 +45,8 @@ typedef struct Mailbox
 static Mailbox *mailboxes = NULL;
 static Mailbox *own = NULL;
 static bool listening = false; /* to interrupts */
+
+void (*requests_serve_idle)(bool may_sweep) = NULL;
 
 Size
 RequestsSize(void)
@@ -112,6 +116,18 @@ requests_give_unused(void)
 }
 
 /*
+ * requests_serve_idle_work
+ *		Give back what is not needed while this process is idle.
+ */
+static void
+requests_serve_idle_work(bool may_sweep)
+{
+	pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) WANT_IDLE);
+	requests_serve_idle(may_sweep);
+	ShowNow();
+}
+
+/*
  * requests_serve_interrupt
  *		Called where this process checks for interrupts.
  */
@@ -126,6 +142,8 @@ requests_serve_interrupt(void)
 	requests_serve_readers(wanted);
 	if ((wanted & WANT_UNUSED) != 0)
 		requests_give_unused();
+	else if ((wanted & WANT_IDLE) != 0 && IsTransactionOrTransactionBlock())
+		requests_serve_idle_work(false);
 }
 
 /*
@@ -158,10 +176,12 @@ RequestsServe(void)
 
 	if (!SafeToSweep())
 		return;
-	wanted = pg_atomic_fetch_and_u32(&own->wanted, WANT_UNUSED);
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, WANT_UNUSED | WANT_IDLE);
 	requests_serve_readers(wanted);
 	if ((wanted & WANT_UNUSED) != 0)
 		requests_give_unused();
+	if ((wanted & WANT_IDLE) != 0)
+		requests_serve_idle_work(true);
 	if ((wanted & (WANT_RELEASE | WANT_SWEEP)) == 0)
 		return;
 	if ((wanted & WANT_RELEASE) != 0)
@@ -219,13 +239,15 @@ RequestUnused(int slot, int pid)
 }
 
 void
-RequestOwnUnused(void)
+RequestOwnIdle(void)
 {
 	if (own == NULL || !ProcessIsOurs())
 		return;
-	pg_atomic_write_u64(&own->unused_asked, (uint64) GetCurrentTimestamp());
-	pg_atomic_fetch_or_u32(&own->wanted, WANT_UNUSED);
-	InterruptsSendSelf();
+	pg_atomic_fetch_or_u32(&own->wanted, WANT_IDLE);
+	if (IsTransactionOrTransactionBlock())
+		InterruptsSendSelf();
+	else
+		HandleCatchupInterrupt();
 }
 
 bool

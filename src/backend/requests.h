@@ -28,6 +28,7 @@
 #define WANT_RELEASE  0x04
 #define WANT_FIGURES  0x08
 #define WANT_UNUSED	  0x10
+#define WANT_IDLE	  0x20
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
@@ -47,10 +48,17 @@ extern void RequestsServe(void);
 /*
  * Ask the process in a slot to give back pages that it does not use, which it does
  * wherever it checks for interrupts.  False if it cannot be asked, or was a while ago
- * and has not done so.  The one for this process itself is async-signal-safe.
+ * and has not done so.
  */
 extern bool RequestUnused(int slot, int pid);
-extern void RequestOwnUnused(void);
+
+/*
+ * Have this process do what is to be done when it is idle, see idle.c: at the end of the
+ * next transaction, or without a sweep where it checks for interrupts.
+ * Async-signal-safe.
+ */
+extern void RequestOwnIdle(void);
+extern void (*requests_serve_idle)(bool may_sweep);
 
 /* Has any process that was asked to not done so yet? */
 extern bool RequestsUnusedAwaited(void);

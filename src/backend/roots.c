@@ -362,9 +362,9 @@ QueryMappings(RootScan *scan, int maps)
 
 	while (QueryMapping(maps, addr, &mapping))
 	{
-		if (ga_heap_arena_of(scan->heap, mapping.from) != NULL)
+		if (ga_segment_of(scan->heap, mapping.from) != NULL)
 		{
-			addr = ga_align_down(mapping.from, GA_HEAP_ARENA_SIZE) + GA_HEAP_ARENA_SIZE;
+			addr = ga_align_down(mapping.from, GA_SEGMENT_SIZE) + GA_SEGMENT_SIZE;
 			continue;
 		}
 		ScanMapping(scan, &mapping);

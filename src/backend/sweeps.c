@@ -56,6 +56,8 @@ SweepReasonName(SweepReason reason)
 			return "limit";
 		case SWEEP_REQUEST:
 			return "request";
+		case SWEEP_IDLE:
+			return "idle";
 	}
 	return "unknown";
 }

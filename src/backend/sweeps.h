@@ -24,7 +24,8 @@ typedef enum SweepReason
 	SWEEP_RELEASE,		   /* goarena_release() */
 	SWEEP_OUT_OF_MEMORY,   /* an allocation failed */
 	SWEEP_LIMIT,		   /* an allocation would have crossed a limit */
-	SWEEP_REQUEST		   /* goarena_sweep(pid) in another process */
+	SWEEP_REQUEST,		   /* goarena_sweep(pid) in another process */
+	SWEEP_IDLE			   /* soon due, and the session waits for its client */
 } SweepReason;
 
 typedef struct SweepRecord

@@ -44,6 +44,7 @@
 #include "utils/memutils.h"
 
 #include "backend/hooks.h"
+#include "backend/idle.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/maintenance_memory.h"
@@ -53,7 +54,6 @@
 #include "backend/maintenance.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
-#include "backend/unused.h"
 #include "backend/usage.h"
 #include "backend/workers.h"
 #include "mcxt/arena_context.h"
@@ -809,7 +809,7 @@ TrackEnd(QueryDesc *queryDesc)
 	else
 		EndWatched(queryDesc);
 	MaintainAtStatementEnd();
-	UnusedAfterStatement();
+	IdleAfterStatement();
 }
 
 /*
@@ -946,7 +946,7 @@ TrackUtility(UTILITY_PARAMETERS)
 		RunUtilityOnLevel(UTILITY_ARGUMENTS);
 	KeepExcessEnd(kept);
 	MaintainAtStatementEnd();
-	UnusedAfterStatement();
+	IdleAfterStatement();
 }
 
 /*

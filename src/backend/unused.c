@@ -4,12 +4,9 @@
  *	  Memory that processes hold and do not use, and that others need.
  *
  * A process keeps pages that it is likely to want again.  They count as held, so
- * many sessions that are idle can leave no room under the total limit.  With such a
- * limit, a session that waits for its client gives them back after a second; and
- * before anybody is refused memory because of it, all are asked to.
- *
- * Both are done where the process checks for interrupts, so that it is not in the
- * midst of an allocation.
+ * many sessions can leave no room under the total limit.  Before anybody is refused
+ * memory because of it, all are asked to give back what they do not use.  They do so
+ * where they check for interrupts, so not in the midst of an allocation.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -20,7 +17,6 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
-#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "backend/registry.h"
@@ -33,7 +29,6 @@
 #define LEAST_UNUSED ((Size) 512 << 10)
 
 /* In milliseconds. */
-#define IDLE_DELAY	 500
 #define RECLAIM_WAIT 1000
 #define RECLAIM_NAP	 5
 
@@ -90,34 +85,4 @@ UnusedReclaim(Size bytes, Crossed (*look)(Size bytes))
 		crossed = look(bytes);
 	}
 	return crossed == TOTAL_LIMIT ? look(bytes) : crossed;
-}
-
-static TimeoutId idle_timeout = MAX_TIMEOUTS;
-
-/*
- * unused_handle_timeout
- *		In a signal handler.  A process at work is asked again later, one that exits
- *		is not: timers go on when it has given up MyProc.
- */
-static void
-unused_handle_timeout(void)
-{
-	if (proc_exit_inprogress || MyProc == NULL)
-		return;
-	if (ProcessAwaitsClient(MyProc))
-		RequestOwnUnused();
-	else
-		enable_timeout_after(idle_timeout, IDLE_DELAY);
-}
-
-void
-UnusedGiveBackLater(void)
-{
-	if (MyBackendType != B_BACKEND || !RequestsCanCome() ||
-		process_heap.touched - Min(process_heap.touched, process_heap.in_use) < LEAST_UNUSED)
-		return;
-	if (idle_timeout == MAX_TIMEOUTS)
-		idle_timeout = RegisterTimeout(USER_TIMEOUT, unused_handle_timeout);
-	if (!get_timeout_active(idle_timeout))
-		enable_timeout_after(idle_timeout, IDLE_DELAY);
 }

@@ -24,18 +24,4 @@ extern uint64 UnusedTotal(void);
  */
 extern Crossed UnusedReclaim(Size bytes, Crossed (*look)(Size bytes));
 
-/* See UnusedAfterStatement. */
-extern void UnusedGiveBackLater(void);
-
-/*
- * A statement or a transaction has ended.  With a total limit, a process that then
- * waits for its client gives back what it does not use within a second.
- */
-static inline void
-UnusedAfterStatement(void)
-{
-	if (unlikely(goarena_total_memory_limit_kb != NO_LIMIT))
-		UnusedGiveBackLater();
-}
-
 #endif /* GOARENA_UNUSED_H */

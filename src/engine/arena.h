@@ -24,7 +24,8 @@
  * quarantined arenas only after a stay in the delay queue.  When twice as much is
  * on the lists as was left there the last time, the full chunks that have no
  * other object leave the arena.  The object
- * allocated last is freed and grows in place, but not in strict arenas.
+ * allocated last grows in place, but not in strict arenas, and is freed in place in
+ * arenas that are not quarantined.
  *
  * What an arena uses is charged a page at a time: the bump pointer may run to
  * soft_end, which the slow path moves on.  Objects above GA_SMALL_MAX are
@@ -47,49 +48,7 @@
 #include "annotate.h"
 #include "heap.h"
 
-typedef struct ga_free_lists ga_free_lists;
-typedef struct ga_delay ga_delay;
-
 #define GA_CLASS_WORDS ((GA_NUM_CLASSES + 63) / 64)
-
-struct ga_arena
-{
-	/* What the hot path needs. */
-	uintptr_t ptr;		 /* where the next object's header goes */
-	uintptr_t soft_end;	 /* what is charged ends here */
-	uint64_t small_free; /* classes 0 to 63 that have free objects */
-	uint64_t owner;		 /* the word before each payload, if there is one */
-	uint64_t allocs;	 /* of this arena, ever */
-	ga_heap *heap;
-	uint64_t tag; /* low four bits of each header word */
-
-	/* And to free; neither is ever in a quarantined arena. */
-	uintptr_t active_first; /* where objects of the active chunk begin, or UINTPTR_MAX */
-	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
-	size_t full_size;		/* bytes from there to their end; 0 if there is none */
-	size_t free_bytes;		/* bytes on free lists, with headers */
-	size_t trim_at;			/* with so many, see whether chunks can leave */
-
-	uintptr_t end;			   /* end of the active chunk */
-	ga_chunk *active;		   /* NULL until the first allocation */
-	ga_quarantine mode;		   /* of the present life */
-	int next_order;			   /* of the next chunk */
-	ga_list full;			   /* chunks without room */
-	ga_list large;			   /* spans */
-	ga_free_lists *free_lists; /* NULL until the first object comes back */
-	ga_delay *delay;		   /* NULL until an object is delayed */
-
-	size_t charged; /* bytes */
-	size_t credit;	/* bytes that are not metered */
-	size_t *meter;	/* what to add the rest to, or NULL */
-
-	ga_link link; /* in heap->arenas */
-	uint64_t id;
-	uint64_t frees;
-	uint64_t resets;
-	size_t delayed_bytes; /* bytes in the delay queue, with headers */
-	size_t lost_bytes;	  /* freed where there was no memory for free lists */
-};
 
 #define GA_HDR_TAG_MASK	   UINT64_C(0xf)
 #define GA_HDR_STATE_MASK  UINT64_C(0x30)
@@ -156,6 +115,39 @@ ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t
 								(uint64_t) (size >> 3) << GA_HDR_SIZE_SHIFT | state | arena->tag;
 }
 
+/* Say where the fast path may free objects: wherever the active chunk has some, for now. */
+GA_INLINE void
+ga_arena_set_window(ga_arena *arena)
+{
+	arena->active_first = arena->active != NULL && arena->mode == GA_QUARANTINE_OFF
+							  ? arena->active->start + GA_HEADER_SIZE
+							  : UINTPTR_MAX;
+	arena->full_first = arena->full_size = 0;
+}
+
+/* Leave the arena without an active chunk. */
+GA_INLINE ga_chunk *
+ga_arena_detach_active(ga_arena *arena)
+{
+	ga_chunk *chunk = arena->active;
+
+	chunk->used = arena->ptr;
+	arena->active = NULL;
+	arena->ptr = arena->soft_end = arena->end = 0;
+	ga_arena_set_window(arena);
+	return chunk;
+}
+
+/*
+ * Was the object allocated last?  It must lie in the active chunk: the last
+ * object of a full chunk can end where an empty active chunk begins.
+ */
+GA_INLINE bool
+ga_arena_is_last(const ga_arena *arena, const void *object, size_t size)
+{
+	return (uintptr_t) object + size == arena->ptr && (uintptr_t) object > arena->active->start;
+}
+
 /*
  * Begin the first life of an arena in the given memory.  It holds no chunk
  * yet.
@@ -176,12 +168,17 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 {
 	ga_heap *heap = arena->heap;
 
-	heap->freed_note = 0;
-	if (arena->active == NULL && arena->full.count == 0 && arena->large.count == 0)
+	if (GA_LIKELY(arena->mode == GA_QUARANTINE_OFF))
 		return;
-	if (arena->mode != GA_QUARANTINE_OFF && heap->note_free != NULL)
+	heap->freed_note = 0;
+	if (heap->note_free != NULL &&
+		(how == GA_FREED_BY_DELETE || arena->full.count > 0 || arena->large.count > 0 ||
+		 (arena->active != NULL && arena->ptr > arena->active->start)))
 		heap->freed_note = heap->note_free(arena, how);
 }
+
+/* Draw whether an arena that begins a life now is quarantined. */
+extern ga_quarantine ga_heap_draw_mode(ga_heap *heap);
 
 /* End the arena: its chunks go their ways.  The struct is the caller's. */
 extern void ga_arena_destroy(ga_arena *arena);

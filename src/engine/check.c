@@ -32,9 +32,12 @@ typedef struct sums
 	size_t retained;
 	size_t released;
 	size_t touched;
-	size_t touched_idle; /* chunks that must be on the LRU list */
-	size_t fault_bytes;
-	size_t mappings;
+	size_t touched_ready; /* chunks that must be on the LRU list */
+	size_t closed;
+	size_t spent; /* slots */
+	size_t swept;
+	size_t slots;
+	size_t waste;
 } sums;
 
 static const char *
@@ -44,14 +47,17 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 
 	REQUIRE(state < GA_NUM_STATES);
 	REQUIRE(chunk->size >= (size_t) 1 << heap->min_order);
-	REQUIRE(chunk->size >= GA_HEAP_ARENA_SIZE || chunk->size == (size_t) 1 << chunk->order);
-	REQUIRE(chunk->base % ga_min_size(chunk->size, GA_HEAP_ARENA_SIZE) == 0);
+	REQUIRE(chunk->slot != NULL || chunk->size >= GA_SEGMENT_SIZE ||
+			chunk->size == (size_t) 1 << chunk->order);
+	REQUIRE(chunk->slot != NULL || chunk->base % ga_min_size(chunk->size, GA_SEGMENT_SIZE) == 0);
+	REQUIRE(chunk->slot == NULL || (state != GA_FRESH && state != GA_READY));
+	REQUIRE(chunk->slot != NULL || (state != GA_NURSERY && state != GA_FAULT && state != GA_REUSE));
+	REQUIRE(chunk->slot == NULL || chunk->base - chunk->slot->base < chunk->slot->size);
 	REQUIRE(chunk->accessible <= chunk->size);
 	REQUIRE(chunk->touched <= chunk->size);
 	REQUIRE(chunk->accessible % heap->os->page_size == 0);
 	REQUIRE(chunk->touched % heap->os->page_size == 0);
-	REQUIRE(heap->sweeping || !(chunk->marked || chunk->late));
-	REQUIRE(state != GA_QUARANTINED || chunk->accessible == 0);
+	REQUIRE(state != GA_QUARANTINED);
 	REQUIRE(state != GA_FRESH || (chunk->accessible == 0 && chunk->touched == 0));
 	REQUIRE((chunk->arena != NULL) == (state == GA_ACTIVE || state == GA_FULL));
 	REQUIRE(!ga_state_is_owned(state) || chunk->large || chunk->accessible == chunk->size);
@@ -62,106 +68,89 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	sum->chunks[state]++;
 	sum->mapped += chunk->accessible;
 	sum->touched += chunk->touched;
-	if (ga_state_is_idle(state))
+	sum->closed += chunk->size < GA_SLOT_SIZE && chunk->accessible == 0;
+	if (state == GA_READY)
 	{
 		sum->retained += chunk->touched;
 		sum->released += chunk->size - chunk->touched;
-		sum->touched_idle += chunk->touched > 0;
+		sum->touched_ready += chunk->touched > 0;
 	}
-	if (state == GA_FAULT)
-		sum->fault_bytes += chunk->touched;
 	return NULL;
 }
 
 /*
- * check_access
- *		The access bits of a chunk are those of its accessible bytes.
+ * check_slot
+ *		Called for the first chunk of a slot: counts and bytes are those of its
+ *		chunks.
  */
 static const char *
-check_access(const ga_heap_arena *heap_arena, const ga_chunk *chunk)
+check_slot(const ga_heap *heap, const ga_slot *slot, sums *sum)
 {
-	for (uintptr_t at = chunk->base; at < chunk->base + chunk->size; at += GA_GRANULE_SIZE)
+	uintptr_t at = slot->base;
+	size_t live = 0;
+	size_t dead = 0;
+
+	REQUIRE(slot->base % GA_SLOT_SIZE == 0 && slot->size % GA_SLOT_SIZE == 0);
+	while (at < slot->base + slot->size)
 	{
-		int granule = ga_granule_of(at);
-		bool access = (heap_arena->access[granule / 64] >> (granule % 64) & 1) != 0;
+		const ga_chunk *chunk = ga_heap_lookup(heap, at);
 
-		if (at - heap_arena->base >= GA_HEAP_ARENA_SIZE)
-			break;
-		REQUIRE(access == (at < chunk->base + chunk->accessible));
-	}
-	return NULL;
-}
-
-static const char *
-check_heap_arena(const ga_heap *heap, const ga_heap_arena *heap_arena, sums *sum)
-{
-	size_t candidates = 0;
-
-	REQUIRE(heap_arena->base % GA_HEAP_ARENA_SIZE == 0);
-	REQUIRE(ga_heap_arena_of(heap, heap_arena->base) == heap_arena);
-	REQUIRE(heap_arena->next == NULL || heap_arena->next->base > heap_arena->base);
-	sum->reserved += GA_HEAP_ARENA_SIZE;
-
-	if (heap_arena->huge != NULL)
-	{
-		REQUIRE(heap_arena->huge->size > GA_HEAP_ARENA_SIZE);
-		if (heap_arena->base != heap_arena->huge->base)
-			return NULL;
-		candidates = ga_state_is_candidate(heap_arena->huge->state);
-		REQUIRE(heap_arena->candidates == candidates);
-		return check_chunk(heap, heap_arena->huge, sum);
-	}
-
-	for (uintptr_t at = heap_arena->base; at < heap_arena->base + GA_HEAP_ARENA_SIZE;)
-	{
-		const ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
-		const char *wrong;
-
-		REQUIRE(chunk != NULL && chunk->base == at && chunk->size > 0);
-		REQUIRE(ga_heap_lookup(heap, at) == chunk);
-		REQUIRE(!ga_state_is_owned(chunk->state) ||
-				ga_heap_lookup(heap, at + chunk->size - 1) == chunk);
-		wrong = check_chunk(heap, chunk, sum);
-		if (wrong == NULL)
-			wrong = check_access(heap_arena, chunk);
-		if (wrong != NULL)
-			return wrong;
-		candidates += ga_state_is_candidate(chunk->state);
+		REQUIRE(chunk != NULL && chunk->slot == slot);
+		live += ga_state_is_owned(chunk->state);
+		dead += chunk->state == GA_FAULT ? chunk->touched : 0;
+		REQUIRE(chunk->state != GA_NURSERY || chunk == slot->rest);
+		REQUIRE(chunk->state != GA_REUSE || slot == heap->nursery);
 		at += chunk->size;
 	}
-	REQUIRE(heap_arena->candidates == candidates);
+	REQUIRE(at == slot->base + slot->size);
+	REQUIRE(live == slot->live);
+	REQUIRE(dead == slot->dead);
+	REQUIRE(slot->open || slot->rest == NULL);
+	REQUIRE(!slot->wasteful || (!slot->open && slot->live > 0));
+	sum->waste += slot->wasteful ? slot->dead : 0;
+	sum->slots++;
 	return NULL;
 }
 
-/*
- * count_boundaries
- *		Changes between accessible and not, in order of address.
- */
-static size_t
-count_boundaries(const ga_heap *heap)
+static const char *
+check_segment(const ga_heap *heap, const ga_segment *segment, sums *sum)
 {
-	size_t count = 0;
-	bool before = false;
-	uintptr_t end = 0;
+	uintptr_t at = segment->base;
+	uintptr_t end = at;
+	uint32_t vacant = segment->spent | segment->swept | segment->lost;
+	const ga_chunk *chunk;
 
-	for (const ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	REQUIRE(segment->base % GA_SEGMENT_SIZE == 0);
+	REQUIRE(ga_segment_of(heap, segment->base) == segment);
+	REQUIRE(segment->next == NULL || segment->next->base > segment->base);
+	REQUIRE((segment->spent & segment->swept) == 0 &&
+			((segment->spent | segment->swept) & segment->lost) == 0);
+	REQUIRE(segment->granules != NULL || segment->huge != NULL || vacant == UINT32_MAX);
+	REQUIRE(heap->sweeping || segment->candidates == 0);
+	sum->reserved +=
+		GA_SEGMENT_SIZE - ((size_t) __builtin_popcount(segment->lost) << GA_SLOT_SHIFT);
+	sum->spent += (size_t) __builtin_popcount(segment->spent);
+	sum->swept += (size_t) __builtin_popcount(segment->swept);
+	if (segment->huge != NULL)
+		REQUIRE(segment->huge->size > GA_SEGMENT_SIZE && vacant == 0);
+
+	while ((chunk = ga_segment_next(segment, &at)) != NULL)
 	{
-		if (heap_arena->base != end && before)
-		{
-			count++;
-			before = false;
-		}
-		for (int i = 0; i < GA_GRANULES; i++)
-		{
-			bool access = (heap_arena->access[i / 64] >> (i % 64) & 1) != 0;
+		const char *wrong;
+		uintptr_t base = at - chunk->size;
 
-			count += access != before;
-			before = access;
-		}
-		end = heap_arena->base + GA_HEAP_ARENA_SIZE;
+		REQUIRE(chunk->base == base && chunk->size > 0);
+		REQUIRE(ga_heap_lookup(heap, base) == chunk);
+		REQUIRE(!ga_state_is_owned(chunk->state) || ga_heap_lookup(heap, at - 1) == chunk);
+		wrong = check_chunk(heap, chunk, sum);
+		if (wrong == NULL && chunk->slot != NULL && chunk->base == chunk->slot->base)
+			wrong = check_slot(heap, chunk->slot, sum);
+		if (wrong != NULL)
+			return wrong;
+		end = at;
 	}
-	return count + before;
+	REQUIRE(segment->huge != NULL || end <= segment->base + GA_SEGMENT_SIZE);
+	return NULL;
 }
 
 /*
@@ -189,12 +178,8 @@ check_lists(const ga_heap *heap, const sums *sum)
 {
 	size_t totals[GA_NUM_STATES] = {0};
 	size_t lru = 0;
-	const char *wrong = check_list(&heap->fault, GA_FAULT, &totals[GA_FAULT]);
+	const char *wrong = check_list(&heap->fresh_huge, GA_FRESH, &totals[GA_FRESH]);
 
-	if (wrong == NULL)
-		wrong = check_list(&heap->quarantined, GA_QUARANTINED, &totals[GA_QUARANTINED]);
-	if (wrong == NULL)
-		wrong = check_list(&heap->fresh_huge, GA_FRESH, &totals[GA_FRESH]);
 	if (wrong == NULL)
 		wrong = check_list(&heap->ready_huge, GA_READY, &totals[GA_READY]);
 	for (int order = 0; wrong == NULL && order < GA_NUM_ORDERS; order++)
@@ -205,6 +190,8 @@ check_lists(const ga_heap *heap, const sums *sum)
 		if (wrong == NULL && order <= GA_HANDON_ORDER)
 			wrong = check_list(&heap->reuse[order], GA_REUSE, &totals[GA_REUSE]);
 	}
+	if (wrong == NULL)
+		wrong = check_list(&heap->cooling, GA_READY, &totals[GA_READY]);
 	if (wrong != NULL)
 		return wrong;
 
@@ -222,17 +209,19 @@ check_lists(const ga_heap *heap, const sums *sum)
 	}
 	totals[GA_ACTIVE] += heap->parked.count;
 	for (int state = 0; state < GA_NUM_STATES; state++)
-		REQUIRE(totals[state] == sum->chunks[state]);
+		REQUIRE(totals[state] == sum->chunks[state] || state == GA_NURSERY || state == GA_FAULT);
+	ga_list_foreach (link, &heap->wasteful)
+		REQUIRE(ga_container(ga_slot, link, link)->wasteful);
 
 	ga_list_foreach (link, &heap->retained_lru)
 	{
 		const ga_chunk *chunk = ga_container(ga_chunk, retained, link);
 
-		REQUIRE(ga_state_is_idle(chunk->state) && chunk->touched > 0);
+		REQUIRE(chunk->state == GA_READY && chunk->touched > 0);
 		lru++;
 	}
 	REQUIRE(lru == heap->retained_lru.count);
-	REQUIRE(lru == sum->touched_idle);
+	REQUIRE(lru == sum->touched_ready);
 	return NULL;
 }
 
@@ -331,10 +320,9 @@ ga_heap_check(ga_heap *heap)
 	size_t in_use = 0;
 	const char *wrong;
 
-	for (const ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (const ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
 	{
-		wrong = check_heap_arena(heap, heap_arena, &sum);
+		wrong = check_segment(heap, segment, &sum);
 		if (wrong != NULL)
 			return wrong;
 	}
@@ -360,6 +348,10 @@ ga_heap_check(ga_heap *heap)
 			return wrong;
 	}
 
+	sum.bytes[GA_FRESH] += sum.swept << GA_SLOT_SHIFT;
+	sum.bytes[GA_QUARANTINED] += sum.spent << GA_SLOT_SHIFT;
+	sum.chunks[GA_QUARANTINED] += sum.spent;
+	sum.released += sum.spent << GA_SLOT_SHIFT;
 	REQUIRE(memcmp(sum.bytes, heap->state_bytes, sizeof(sum.bytes)) == 0);
 	REQUIRE(memcmp(sum.chunks, heap->state_chunks, sizeof(sum.chunks)) == 0);
 	REQUIRE(sum.reserved == heap->reserved);
@@ -367,11 +359,14 @@ ga_heap_check(ga_heap *heap)
 	REQUIRE(sum.retained == heap->retained);
 	REQUIRE(sum.touched == heap->touched);
 	REQUIRE(sum.released == heap->released);
-	REQUIRE(sum.fault_bytes == heap->fault_bytes);
+	REQUIRE(sum.closed == heap->closed);
+	REQUIRE(sum.slots == heap->slots);
+	REQUIRE(sum.swept == heap->swept_slots);
+	REQUIRE(sum.waste == heap->waste);
 	REQUIRE(heap->reserved == heap->state_bytes[GA_FRESH] + heap->state_bytes[GA_ACTIVE] +
 								  heap->state_bytes[GA_FULL] + heap->state_bytes[GA_REUSE] +
+								  heap->state_bytes[GA_NURSERY] + heap->state_bytes[GA_FAULT] +
 								  heap->retained + heap->released);
-	REQUIRE(heap->mappings == count_boundaries(heap));
 	REQUIRE(in_use == heap->in_use);
 	REQUIRE(heap->in_use <= heap->peak);
 	return NULL;

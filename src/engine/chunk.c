@@ -1,45 +1,42 @@
 /*-------------------------------------------------------------------------
  *
  * chunk.c
- *	  Reserving address space and cutting chunks from it.
+ *	  Cutting chunks from address space, buddy fashion.
  *
- * A heap arena begins as one FRESH chunk of 64 MB.  A request is served by
- * the ready list of its order; else by splitting the smallest larger chunk
- * that is free; else, after neighbours that are free were merged again, from
- * a new heap arena.  Merging waits until it is needed: workloads ask for the
- * same sizes over and over.
- *
- * Access is given in batches: ready chunks are handed out in order of
- * address, so those that come next on the list are usually the neighbours,
- * and one system call opens them all.
- *
- * Spans above 64 MB take as many heap arenas in a row as they need.
+ * A request is served by the ready list of its order; else by splitting the
+ * smallest larger chunk that is free; else, after neighbours that are free were
+ * merged again, from new address space.  Merging waits until it is needed:
+ * workloads ask for the same sizes over and over.  Access is given to a slot at
+ * a time.
  *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
  */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "annotate.h"
 #include "heap.h"
 
-/* Huge pages are worth asking for from this chunk size on. */
-#define HUGE_PAGE_SIZE ((size_t) 2 << 20)
-
 /*
- * free_list_of
- *		The list on which a FRESH or READY chunk stands.
+ * is_closed
+ *		Is the chunk a gap between what can be accessed, within a slot?
  */
-static ga_list *
-free_list_of(ga_heap *heap, const ga_chunk *chunk)
+static bool
+is_closed(const ga_chunk *chunk)
 {
-	bool huge = chunk->size > GA_HEAP_ARENA_SIZE;
+	return chunk->size < GA_SLOT_SIZE && chunk->accessible == 0;
+}
 
-	if (chunk->state == GA_FRESH)
-		return huge ? &heap->fresh_huge : &heap->fresh[chunk->order];
-	return huge ? &heap->ready_huge : &heap->ready[chunk->order];
+void
+ga_chunk_note_access(ga_heap *heap, ga_chunk *chunk, size_t accessible)
+{
+	heap->closed -= is_closed(chunk);
+	heap->mapped += accessible - chunk->accessible;
+	chunk->accessible = accessible;
+	heap->closed += is_closed(chunk);
 }
 
 /*
@@ -49,31 +46,25 @@ free_list_of(ga_heap *heap, const ga_chunk *chunk)
 void
 ga_chunk_set_state(ga_heap *heap, ga_chunk *chunk, ga_chunk_state state)
 {
-	bool was_idle = ga_state_is_idle(chunk->state);
-	bool is_idle = ga_state_is_idle(state);
-	int candidates = (int) ga_state_is_candidate(state) - (int) ga_state_is_candidate(chunk->state);
-
 	heap->state_bytes[chunk->state] -= chunk->size;
 	heap->state_chunks[chunk->state]--;
 	heap->state_bytes[state] += chunk->size;
 	heap->state_chunks[state]++;
 
-	if (is_idle && !was_idle)
+	if (state == GA_READY && chunk->state != GA_READY)
 	{
 		heap->retained += chunk->touched;
 		heap->released += chunk->size - chunk->touched;
 		if (chunk->touched > 0)
 			ga_list_push_tail(&heap->retained_lru, &chunk->retained);
 	}
-	else if (was_idle && !is_idle)
+	else if (chunk->state == GA_READY && state != GA_READY)
 	{
 		heap->retained -= chunk->touched;
 		heap->released -= chunk->size - chunk->touched;
 		if (chunk->touched > 0)
 			ga_list_remove(&heap->retained_lru, &chunk->retained);
 	}
-	if (candidates != 0)
-		ga_heap_arena_of(heap, chunk->base)->candidates += (size_t) candidates;
 	chunk->state = (uint8_t) state;
 }
 
@@ -81,7 +72,7 @@ void
 ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched)
 {
 	assert(touched <= chunk->size);
-	if (ga_state_is_idle(chunk->state))
+	if (chunk->state == GA_READY)
 	{
 		heap->retained += touched - chunk->touched;
 		heap->released -= touched - chunk->touched;
@@ -96,211 +87,6 @@ ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched)
 	else
 		heap->touched -= chunk->touched - touched;
 	chunk->touched = touched;
-}
-
-/*
- * granule_access
- *		Can the granule be accessed?  Granules of other heaps and of nobody
- *		count as not: a new heap arena adds to them.
- */
-static bool
-granule_access(const ga_heap *heap, uintptr_t addr)
-{
-	ga_heap_arena *heap_arena = ga_heap_arena_of(heap, addr);
-	int granule = ga_granule_of(addr);
-
-	return heap_arena != NULL && (heap_arena->access[granule / 64] >> (granule % 64) & 1) != 0;
-}
-
-/*
- * note_range
- *		Change the access bits of a range that had them all alike, and count
- *		how many boundaries between accessible and not come or go.
- */
-static void
-note_range(ga_heap *heap, uintptr_t from, uintptr_t to, bool access)
-{
-	if (from == to)
-		return;
-
-	heap->mappings += granule_access(heap, from - 1) == access ? (size_t) -1 : 1;
-	heap->mappings += granule_access(heap, to) == access ? (size_t) -1 : 1;
-	while (from < to)
-	{
-		ga_heap_arena *heap_arena = ga_heap_arena_of(heap, from);
-		int granule = ga_granule_of(from);
-		uint64_t *word = &heap_arena->access[granule / 64];
-
-		if (granule % 64 == 0 && to - from >= 64 * GA_GRANULE_SIZE)
-		{
-			*word = access ? UINT64_MAX : 0;
-			from += 64 * GA_GRANULE_SIZE;
-			continue;
-		}
-		if (access)
-			*word |= UINT64_C(1) << (granule % 64);
-		else
-			*word &= ~(UINT64_C(1) << (granule % 64));
-		from += GA_GRANULE_SIZE;
-	}
-}
-
-void
-ga_chunk_note_access(ga_heap *heap, ga_chunk *chunk, size_t accessible)
-{
-	uintptr_t before = chunk->base + ga_align_up(chunk->accessible, GA_GRANULE_SIZE);
-	uintptr_t after = chunk->base + ga_align_up(accessible, GA_GRANULE_SIZE);
-
-	if (after > before)
-		note_range(heap, before, after, true);
-	else
-		note_range(heap, after, before, false);
-	heap->mapped += accessible - chunk->accessible;
-	chunk->accessible = accessible;
-}
-
-/*
- * map_heap_arena
- *		Enter a heap arena into the two-level map and the ordered list.
- */
-static bool
-map_heap_arena(ga_heap *heap, ga_heap_arena *heap_arena)
-{
-	uintptr_t index = heap_arena->base >> GA_HEAP_ARENA_SHIFT;
-	ga_map_leaf **leaf = &heap->map[index >> GA_MAP_L2_BITS];
-	ga_heap_arena **at = &heap->heap_arenas;
-
-	if (*leaf == NULL)
-		*leaf = ga_persistent_alloc(&heap->metadata, sizeof(ga_map_leaf));
-	if (*leaf == NULL)
-		return false;
-	(*leaf)->heap_arenas[index & ((1 << GA_MAP_L2_BITS) - 1)] = heap_arena;
-
-	while (*at != NULL && (*at)->base < heap_arena->base)
-		at = &(*at)->next;
-	heap_arena->next = *at;
-	*at = heap_arena;
-	return true;
-}
-
-/*
- * unmap_heap_arenas
- *		Take back map_heap_arena for every heap arena in a range.
- */
-static void
-unmap_heap_arenas(ga_heap *heap, uintptr_t base, size_t size)
-{
-	ga_heap_arena **at = &heap->heap_arenas;
-
-	while (*at != NULL)
-	{
-		ga_heap_arena *heap_arena = *at;
-		uintptr_t index = heap_arena->base >> GA_HEAP_ARENA_SHIFT;
-
-		if (heap_arena->base - base < size)
-		{
-			*at = heap_arena->next;
-			heap->map[index >> GA_MAP_L2_BITS]->heap_arenas[index & ((1 << GA_MAP_L2_BITS) - 1)] =
-				NULL;
-			ga_fixed_free(&heap->heap_arena_structs, heap_arena);
-		}
-		else
-			at = &heap_arena->next;
-	}
-}
-
-/*
- * reserve_aligned
- *		Reserve heap arenas at the hint, or wherever there is room.
- */
-static uintptr_t
-reserve_aligned(ga_heap *heap, size_t size)
-{
-	const ga_os *os = heap->os;
-	uintptr_t addr = (uintptr_t) os->reserve((void *) heap->hint, size);
-	uintptr_t aligned;
-
-	if (addr != 0 && addr % GA_HEAP_ARENA_SIZE == 0 && (addr + size) >> GA_ADDRESS_BITS == 0)
-	{
-		heap->hint = addr + size;
-		return addr;
-	}
-	if (addr != 0)
-		os->free((void *) addr, size);
-
-	/* Ask for more than is needed and give back both ends. */
-	addr = (uintptr_t) os->reserve(NULL, size + GA_HEAP_ARENA_SIZE);
-	if (addr == 0)
-		return 0;
-	aligned = ga_align_up(addr, GA_HEAP_ARENA_SIZE);
-	if ((aligned + size) >> GA_ADDRESS_BITS != 0)
-	{
-		os->free((void *) addr, size + GA_HEAP_ARENA_SIZE);
-		return 0;
-	}
-	if (aligned > addr)
-		os->free((void *) addr, aligned - addr);
-	if (addr + GA_HEAP_ARENA_SIZE > aligned)
-		os->free((void *) (aligned + size), addr + GA_HEAP_ARENA_SIZE - aligned);
-	heap->hint = aligned + size;
-	return aligned;
-}
-
-/*
- * grow
- *		Reserve heap arenas in a row, as one FRESH chunk.  NULL if address space
- *		or memory for metadata is used up.
- */
-static ga_chunk *
-grow(ga_heap *heap, size_t size)
-{
-	ga_chunk *chunk = ga_fixed_alloc(&heap->chunk_structs);
-	uintptr_t base;
-	uintptr_t at;
-
-	if (chunk == NULL)
-		return NULL;
-	base = reserve_aligned(heap, size);
-	if (base == 0)
-	{
-		ga_fixed_free(&heap->chunk_structs, chunk);
-		return NULL;
-	}
-
-	for (at = base; at < base + size; at += GA_HEAP_ARENA_SIZE)
-	{
-		ga_heap_arena *heap_arena = ga_fixed_alloc(&heap->heap_arena_structs);
-
-		if (heap_arena != NULL)
-		{
-			heap_arena->base = at;
-			heap_arena->huge = size > GA_HEAP_ARENA_SIZE ? chunk : NULL;
-		}
-		if (heap_arena == NULL || !map_heap_arena(heap, heap_arena))
-		{
-			if (heap_arena != NULL)
-				ga_fixed_free(&heap->heap_arena_structs, heap_arena);
-			unmap_heap_arenas(heap, base, size);
-			heap->os->free((void *) base, size);
-			heap->hint = base;
-			ga_fixed_free(&heap->chunk_structs, chunk);
-			return NULL;
-		}
-	}
-
-	memset(chunk, 0, sizeof(*chunk));
-	chunk->base = base;
-	chunk->size = size;
-	chunk->order = GA_MAX_ORDER;
-	chunk->state = GA_FRESH;
-	if (size == GA_HEAP_ARENA_SIZE)
-		ga_heap_arena_of(heap, base)->chunks[0] = chunk;
-
-	heap->reserved += size;
-	heap->state_bytes[GA_FRESH] += size;
-	heap->state_chunks[GA_FRESH]++;
-	ga_list_push_tail(free_list_of(heap, chunk), &chunk->link);
-	return chunk;
 }
 
 /*
@@ -326,16 +112,20 @@ split(ga_heap *heap, ga_chunk *chunk)
 	upper->accessible = chunk->accessible > half ? chunk->accessible - half : 0;
 	upper->touched = chunk->touched > half ? chunk->touched - half : 0;
 
+	heap->closed -= is_closed(chunk);
+	chunk->moved_from = 0;
+	chunk->cools = false;
 	chunk->size = half;
 	chunk->order--;
 	chunk->accessible = ga_min_size(chunk->accessible, half);
 	chunk->touched = ga_min_size(chunk->touched, half);
+	heap->closed += (size_t) is_closed(chunk) + is_closed(upper);
 	if (upper->touched > 0)
 		ga_list_push_tail(&heap->retained_lru, &upper->retained);
 
 	heap->state_chunks[chunk->state]++;
-	ga_heap_arena_of(heap, upper->base)->chunks[ga_granule_of(upper->base)] = upper;
-	ga_list_push_head(free_list_of(heap, upper), &upper->link);
+	ga_segment_of(heap, upper->base)->granules->chunks[ga_granule_of(upper->base)] = upper;
+	ga_list_push_head(ga_chunk_free_list(heap, upper), &upper->link);
 	return true;
 }
 
@@ -351,13 +141,15 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 
 	if (upper->accessible > 0 && lower->accessible < lower->size)
 	{
-		if (heap->os->fault((void *) upper->base, upper->accessible) != 0)
+		if (heap->os->use((void *) (lower->base + lower->accessible),
+						  lower->size - lower->accessible) != 0)
 			return false;
-		ga_chunk_note_access(heap, upper, 0);
+		heap->counters.use_calls++;
+		ga_chunk_note_access(heap, lower, lower->size);
 	}
 
-	ga_list_remove(free_list_of(heap, lower), &lower->link);
-	ga_list_remove(free_list_of(heap, upper), &upper->link);
+	ga_list_remove(ga_chunk_free_list(heap, lower), &lower->link);
+	ga_list_remove(ga_chunk_free_list(heap, upper), &upper->link);
 	ga_chunk_set_state(heap, lower, state);
 	ga_chunk_set_state(heap, upper, state);
 
@@ -368,12 +160,16 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 		ga_list_remove(&heap->retained_lru, &upper->retained);
 		lower->touched += upper->touched;
 	}
+	heap->closed -= (size_t) is_closed(lower) + is_closed(upper);
 	lower->accessible += upper->accessible;
 	lower->size *= 2;
 	lower->order++;
+	heap->closed += is_closed(lower);
+	lower->moved_from = 0;
+	lower->cools = false;
 	lower->huge_advised = lower->huge_advised && upper->huge_advised;
 	heap->state_chunks[state]--;
-	ga_list_push_tail(free_list_of(heap, lower), &lower->link);
+	ga_list_push_tail(ga_chunk_free_list(heap, lower), &lower->link);
 
 	/* Map entries that still name the upper half must not match any address. */
 	upper->size = 0;
@@ -381,30 +177,28 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 	return true;
 }
 
-ga_chunk *
-ga_chunk_merge_ready(ga_heap *heap, ga_chunk *chunk)
-{
-	const ga_heap_arena *heap_arena = ga_heap_arena_of(heap, chunk->base);
-
-	while (chunk->state == GA_READY && chunk->size < heap->config.window &&
-		   (chunk->base & chunk->size) != 0)
-	{
-		ga_chunk *buddy = heap_arena->chunks[ga_granule_of(chunk->base - chunk->size)];
-		bool open = buddy->accessible == buddy->size;
-
-		if (buddy->base + buddy->size != chunk->base || buddy->size != chunk->size ||
-			buddy->state != GA_READY || chunk->accessible != (open ? chunk->size : 0) ||
-			!merge(heap, buddy, chunk))
-			break;
-		chunk = buddy;
-	}
-	return chunk;
-}
-
 static bool
 is_free(const ga_chunk *chunk)
 {
-	return chunk->state == GA_READY || chunk->state == GA_FRESH;
+	return (chunk->state == GA_READY && !chunk->cools) || chunk->state == GA_FRESH;
+}
+
+/*
+ * buddy_below
+ *		The free buddy that the chunk is the upper half with, or NULL.
+ */
+static ga_chunk *
+buddy_below(const ga_segment *segment, const ga_chunk *chunk)
+{
+	ga_chunk *buddy;
+
+	if (!is_free(chunk) || chunk->size >= GA_SEGMENT_SIZE || (chunk->base & chunk->size) == 0)
+		return NULL;
+	buddy = segment->granules->chunks[ga_granule_of(chunk->base - chunk->size)];
+	if (buddy == NULL || buddy->base + buddy->size != chunk->base || buddy->size != chunk->size ||
+		!is_free(buddy))
+		return NULL;
+	return buddy;
 }
 
 /*
@@ -416,40 +210,27 @@ merge_free(ga_heap *heap, int wanted)
 {
 	bool found = false;
 
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
 	{
-		uintptr_t at = heap_arena->base;
+		uintptr_t at = segment->base;
+		ga_chunk *chunk;
 
-		if (heap_arena->huge != NULL)
+		if (segment->huge != NULL)
 			continue;
-		while (at < heap_arena->base + GA_HEAP_ARENA_SIZE)
+		while ((chunk = ga_segment_next(segment, &at)) != NULL)
 		{
-			ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
-			ga_chunk *lower = chunk;
+			ga_chunk *buddy;
 
 			/* As long as the last chunk is an upper half, try to merge it. */
-			while (is_free(lower) && lower->size < GA_HEAP_ARENA_SIZE &&
-				   (lower->base & lower->size) != 0)
-			{
-				ga_chunk *buddy = heap_arena->chunks[ga_granule_of(lower->base - lower->size)];
-
-				if (buddy->base + buddy->size != lower->base || buddy->size != lower->size ||
-					!is_free(buddy) || !merge(heap, buddy, lower))
-					break;
-				lower = buddy;
-			}
-			if (is_free(lower) && lower->order >= wanted)
+			while ((buddy = buddy_below(segment, chunk)) != NULL && merge(heap, buddy, chunk))
+				chunk = buddy;
+			if (is_free(chunk) && chunk->order >= wanted)
 				found = true;
-			at = lower->base + lower->size;
 		}
 	}
 	return found;
 }
 
-/*
- * first_of
- */
 static ga_chunk *
 first_of(const ga_list *list)
 {
@@ -457,19 +238,34 @@ first_of(const ga_list *list)
 }
 
 /*
+ * find_fresh
+ *		The smallest FRESH chunk of at least the given order.
+ */
+static ga_chunk *
+find_fresh(ga_heap *heap, int order)
+{
+	ga_chunk *chunk = NULL;
+
+	for (; chunk == NULL && order <= GA_MAX_ORDER; order++)
+		chunk = first_of(&heap->fresh[order]);
+	return chunk;
+}
+
+/*
  * find_free
  *		A free chunk of at least the given order: the smallest there is, but
- *		fresh ones before large ready ones, which are wanted in their own size.
+ *		fresh ones before ready ones of more than a slot, which are wanted in their
+ *		own size.
  */
 static ga_chunk *
 find_free(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = first_of(&heap->ready[order]);
 
-	for (int o = order + 1; chunk == NULL && (size_t) 1 << o <= heap->config.window; o++)
+	for (int o = order + 1; chunk == NULL && o <= GA_SLOT_ORDER; o++)
 		chunk = first_of(&heap->ready[o]);
-	for (int o = order; chunk == NULL && o <= GA_MAX_ORDER; o++)
-		chunk = first_of(&heap->fresh[o]);
+	if (chunk == NULL)
+		chunk = find_fresh(heap, order);
 	for (int o = order + 1; chunk == NULL && o <= GA_MAX_ORDER; o++)
 		chunk = first_of(&heap->ready[o]);
 	return chunk;
@@ -477,123 +273,111 @@ find_free(ga_heap *heap, int order)
 
 /*
  * give_access
- *		Make a free chunk accessible, and the ready chunks that lie behind it:
- *		they will be asked for next.
+ *		Make a free chunk accessible up to so many bytes.
  */
 static bool
-give_access(ga_heap *heap, ga_chunk *chunk)
+give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 {
-	const ga_heap_arena *heap_arena = ga_heap_arena_of(heap, chunk->base);
-	uintptr_t from = chunk->base + chunk->accessible;
-	uintptr_t to = chunk->base + chunk->size;
-	uintptr_t end = to;
-	int (*call)(void *, size_t) = chunk->state == GA_FRESH ? heap->os->map : heap->os->use;
+	bool first = chunk->state == GA_FRESH && bytes == chunk->size;
+	int (*call)(void *, size_t) = first ? heap->os->map : heap->os->use;
 
-	if (chunk->accessible == chunk->size)
+	if (chunk->accessible >= bytes)
 		return true;
-
-	while (chunk->state == GA_READY && to < heap_arena->base + GA_HEAP_ARENA_SIZE)
-	{
-		const ga_chunk *next = heap_arena->chunks[ga_granule_of(to)];
-
-		if (next->state != GA_READY || next->accessible != 0 ||
-			to + next->size - from > heap->config.window)
-			break;
-		to += next->size;
-	}
-	if (call((void *) from, to - from) != 0)
-	{
-		/* There may be memory for one where there is none for all. */
-		if (to == end || call((void *) from, end - from) != 0)
-			return false;
-		to = end;
-	}
+	if (call((void *) (chunk->base + chunk->accessible), bytes - chunk->accessible) != 0)
+		return false;
 	heap->counters.use_calls++;
-	ga_chunk_note_access(heap, chunk, chunk->size);
-	while (end < to)
-	{
-		ga_chunk *next = heap_arena->chunks[ga_granule_of(end)];
 
-		ga_chunk_note_access(heap, next, next->size);
-		end += next->size;
+	/* Where huge pages are the rule, the first touch would bring 2 MB. */
+	if (chunk->accessible == 0 && chunk->size >= GA_SLOT_SIZE && !heap->config.huge_pages)
+		(void) heap->os->small((void *) chunk->base, chunk->size);
+	ga_chunk_note_access(heap, chunk, bytes);
+	return true;
+}
+
+/*
+ * open_slot
+ *		Give access to a free slot that is to be cut up, so that its parts need
+ *		no call each.  If that fails, it may work for them.
+ */
+static void
+open_slot(ga_heap *heap, ga_chunk *chunk)
+{
+	if (!give_access(heap, chunk, chunk->size) || chunk->state != GA_FRESH)
+		return;
+	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
+	ga_chunk_set_state(heap, chunk, GA_READY);
+	ga_list_push_head(ga_chunk_free_list(heap, chunk), &chunk->link);
+}
+
+/*
+ * split_down
+ *		Split a free chunk until it has the given order.  False if there is no
+ *		memory for metadata.
+ */
+static bool
+split_down(ga_heap *heap, ga_chunk *chunk, int order)
+{
+	while (chunk->order > order)
+	{
+		ga_list *list;
+
+		if (chunk->order == GA_SLOT_ORDER)
+			open_slot(heap, chunk);
+		list = ga_chunk_free_list(heap, chunk);
+		if (!split(heap, chunk))
+			return false;
+		ga_list_remove(list, &chunk->link);
+		ga_list_push_head(ga_chunk_free_list(heap, chunk), &chunk->link);
 	}
 	return true;
 }
 
 /*
- * open_window
- *		Give access to a free chunk that is to be cut up, so that its parts need
- *		no call each.  If that fails, it may work for them.
- */
-static void
-open_window(ga_heap *heap, ga_chunk *chunk)
-{
-	if (!give_access(heap, chunk) || chunk->state != GA_FRESH)
-		return;
-	ga_list_remove(free_list_of(heap, chunk), &chunk->link);
-	ga_chunk_set_state(heap, chunk, GA_READY);
-	ga_list_push_head(free_list_of(heap, chunk), &chunk->link);
-}
-
-/*
  * find_chunk
- *		A free chunk of exactly the given order, still on its list.  What it is
- *		cut from is made accessible if it is no larger than the window.
+ *		A free chunk of exactly the given order, still on its list.
  */
 static ga_chunk *
-find_chunk(ga_heap *heap, int order, size_t window)
+find_chunk(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = find_free(heap, order);
 
-	if (chunk == NULL && merge_free(heap, order))
+	if (chunk == NULL && (merge_free(heap, order) || ga_map_grow(heap)))
 		chunk = find_free(heap, order);
-	if (chunk == NULL)
-		chunk = grow(heap, GA_HEAP_ARENA_SIZE);
-	if (chunk == NULL)
+
+	/* What was swept may be in pieces that are too small. */
+	while (chunk == NULL && ga_map_grow(heap))
+		chunk = find_free(heap, order);
+	if (chunk == NULL && order <= GA_SLOT_ORDER)
+		chunk = first_of(&heap->cooling);
+	if (chunk == NULL || !split_down(heap, chunk, order))
 		return NULL;
-
-	while (chunk->order > order)
-	{
-		ga_list *list;
-
-		if (chunk->size <= window)
-			open_window(heap, chunk);
-		list = free_list_of(heap, chunk);
-		if (!split(heap, chunk))
-			return NULL;
-		ga_list_remove(list, &chunk->link);
-		ga_list_push_head(free_list_of(heap, chunk), &chunk->link);
-	}
 	return chunk;
 }
 
-/*
- * own
- *		Take a free chunk off its list and enter it into the map throughout.
- */
-static ga_chunk *
-own(ga_heap *heap, ga_chunk *chunk)
+ga_chunk *
+ga_chunk_own(ga_heap *heap, ga_chunk *chunk)
 {
-	ga_heap_arena *heap_arena = ga_heap_arena_of(heap, chunk->base);
+	ga_segment *segment = ga_segment_of(heap, chunk->base);
 
-	ga_list_remove(free_list_of(heap, chunk), &chunk->link);
 	ga_chunk_set_state(heap, chunk, GA_ACTIVE);
-	if (heap_arena->huge == NULL)
+	if (segment->huge == NULL)
 	{
 		int first = ga_granule_of(chunk->base);
 		int count = (int) (chunk->size >> GA_GRANULE_SHIFT);
 
 		for (int i = first; i < first + count; i++)
-			heap_arena->chunks[i] = chunk;
+			segment->granules->chunks[i] = chunk;
 	}
+	chunk->slot = NULL;
 	chunk->arena = NULL;
 	chunk->arena_id = 0;
 	chunk->start = chunk->used = chunk->base;
 	chunk->freed = chunk->charged = 0;
-	chunk->pinned_by = 0;
+	chunk->moved_from = 0;
+	chunk->cools = false;
 	chunk->large = false;
 	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
-	if (heap->config.huge_pages && !chunk->huge_advised && chunk->size >= HUGE_PAGE_SIZE)
+	if (heap->config.huge_pages && !chunk->huge_advised && chunk->size >= GA_SLOT_SIZE)
 		chunk->huge_advised = heap->os->huge((void *) chunk->base, chunk->size) == 0;
 	return chunk;
 }
@@ -601,13 +385,100 @@ own(ga_heap *heap, ga_chunk *chunk)
 ga_chunk *
 ga_chunk_take(ga_heap *heap, int order)
 {
-	ga_chunk *chunk = find_chunk(heap, order, heap->config.window);
+	ga_chunk *chunk = find_chunk(heap, order);
 
-	if (chunk == NULL || !give_access(heap, chunk))
+	if (chunk == NULL || !give_access(heap, chunk, chunk->size))
 		return NULL;
-	return own(heap, chunk);
+	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
+	return ga_chunk_own(heap, chunk);
 }
 
+ga_chunk *
+ga_chunk_take_target(ga_heap *heap, size_t size)
+{
+	int order = ga_order_of(size);
+	ga_chunk *chunk;
+
+	if (size > GA_SEGMENT_SIZE)
+		chunk = ga_map_grow_huge(heap, ga_align_up(size, GA_SEGMENT_SIZE));
+	else
+	{
+		chunk = find_fresh(heap, order);
+		while (chunk == NULL && ga_map_grow(heap))
+			chunk = find_fresh(heap, order);
+		if (chunk != NULL && !split_down(heap, chunk, order))
+			return NULL;
+	}
+	if (chunk == NULL)
+		return NULL;
+	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
+	return chunk;
+}
+
+void
+ga_chunk_reserve_ahead(ga_heap *heap)
+{
+	if (heap->swept_slots > 0 && find_fresh(heap, GA_SLOT_ORDER) == NULL)
+		(void) ga_map_grow(heap);
+}
+
+void
+ga_chunk_arrived(ga_heap *heap, ga_chunk *chunk, size_t touched)
+{
+	ga_chunk_note_access(heap, chunk, chunk->size);
+	chunk->touched = touched;
+	heap->touched += touched;
+	ga_chunk_set_state(heap, chunk, GA_READY);
+}
+
+void
+ga_chunk_forget(ga_heap *heap, ga_chunk *chunk)
+{
+	heap->closed -= is_closed(chunk);
+	heap->mapped -= chunk->accessible;
+	heap->touched -= chunk->touched;
+	heap->state_bytes[chunk->state] -= chunk->size;
+	heap->state_chunks[chunk->state]--;
+
+	/* Map entries that still name it must not match any address. */
+	chunk->size = 0;
+	ga_fixed_free(&heap->chunk_structs, chunk);
+}
+
+/*
+ * ga_chunk_move
+ *		EFAULT says that the pages lie in several mappings, ENOMEM that there are too
+ *		many; any other error comes each time.
+ */
+bool
+ga_chunk_move(ga_heap *heap, uintptr_t from, size_t size, ga_chunk *target)
+{
+	int result = heap->os->move((void *) from, size, (void *) target->base, target->size);
+	uintptr_t base = target->base;
+	size_t target_size = target->size;
+
+	heap->counters.move_calls++;
+	if (result == 0)
+		return true;
+	if (errno != EFAULT && errno != ENOMEM)
+	{
+		heap->moves_refused = true;
+		ga_heap_tell_failure(heap, GA_EVENT_MOVE_FAILED, &heap->move_failure_told);
+	}
+	if (result == GA_MOVE_LOST)
+	{
+		ga_chunk_forget(heap, target);
+		ga_map_leave(heap, base, target_size, false);
+	}
+	else
+		ga_list_push_head(ga_chunk_free_list(heap, target), &target->link);
+	return false;
+}
+
+/*
+ * ga_chunk_set_accessible
+ *		Giving up is one call, so that it is done or not.
+ */
 bool
 ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 {
@@ -622,15 +493,10 @@ ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 	}
 	else if (bytes < chunk->accessible)
 	{
-		void *from = (void *) (chunk->base + bytes);
-		size_t size = chunk->accessible - bytes;
-
-		if (heap->os->unuse(from, size) != 0)
+		if (heap->os->drop((void *) (chunk->base + bytes), chunk->accessible - bytes) != 0)
 			return false;
+		heap->counters.drop_calls++;
 		ga_chunk_touch(heap, chunk, ga_min_size(chunk->touched, bytes));
-		if (heap->os->fault(from, size) != 0)
-			return false;
-		heap->counters.fault_calls++;
 		ga_chunk_note_access(heap, chunk, bytes);
 	}
 	return true;
@@ -657,7 +523,7 @@ best_fit(const ga_list *list, size_t bytes)
 
 /*
  * find_huge
- *		A free run of heap arenas that holds the given bytes.  A fresh one is
+ *		A free run of segments that holds the given bytes.  A fresh one is
  *		left over where access to it was refused.
  */
 static ga_chunk *
@@ -668,7 +534,7 @@ find_huge(ga_heap *heap, size_t bytes)
 	if (best == NULL)
 		best = best_fit(&heap->fresh_huge, bytes);
 	if (best == NULL)
-		best = grow(heap, ga_align_up(bytes, GA_HEAP_ARENA_SIZE));
+		best = ga_map_grow_huge(heap, ga_align_up(bytes, GA_SEGMENT_SIZE));
 	return best;
 }
 
@@ -679,10 +545,10 @@ find_huge(ga_heap *heap, size_t bytes)
 static ga_chunk *
 find_span(ga_heap *heap, size_t bytes)
 {
-	if (bytes > GA_HEAP_ARENA_SIZE)
+	if (bytes > GA_SEGMENT_SIZE)
 		return find_huge(heap, bytes);
 	return find_chunk(heap,
-					  (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order), 0);
+					  (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order));
 }
 
 ga_chunk *
@@ -692,9 +558,8 @@ ga_chunk_take_span(ga_heap *heap, size_t bytes, size_t room)
 
 	if (chunk == NULL && room > bytes)
 		chunk = find_span(heap, bytes);
-	if (chunk == NULL)
+	if (chunk == NULL || !give_access(heap, chunk, bytes))
 		return NULL;
-	if (chunk->accessible < bytes && !ga_chunk_set_accessible(heap, chunk, bytes))
-		return NULL;
-	return own(heap, chunk);
+	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
+	return ga_chunk_own(heap, chunk);
 }

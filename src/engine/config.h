@@ -41,14 +41,40 @@
 #define GA_GRANULE_SHIFT 13
 #define GA_GRANULE_SIZE	 ((size_t) 1 << GA_GRANULE_SHIFT)
 
-/* A heap arena: the unit in which address space is reserved (Go: 64 MB). */
-#define GA_HEAP_ARENA_SHIFT 26
-#define GA_HEAP_ARENA_SIZE	((size_t) 1 << GA_HEAP_ARENA_SHIFT)
-#define GA_GRANULES			(1 << (GA_HEAP_ARENA_SHIFT - GA_GRANULE_SHIFT))
+/* A segment: the unit in which address space is reserved (Go: 64 MB). */
+#define GA_SEGMENT_SHIFT 26
+#define GA_SEGMENT_SIZE	 ((size_t) 1 << GA_SEGMENT_SHIFT)
+#define GA_GRANULES		 (1 << (GA_SEGMENT_SHIFT - GA_GRANULE_SHIFT))
+
+/* A slot: what one last-level page table covers.  Its pages move as a whole. */
+#define GA_SLOT_SHIFT 21
+#define GA_SLOT_SIZE  ((size_t) 1 << GA_SLOT_SHIFT)
+#define GA_SLOT_ORDER GA_SLOT_SHIFT
+#define GA_SLOTS	  ((int) (GA_SEGMENT_SIZE / GA_SLOT_SIZE))
+
+/*
+ * So much of a slot serves as nursery: addresses are free, but the second-level
+ * cache is not larger.  Chunks up to a quarter of it come from there.
+ */
+#define GA_NURSERY_SIZE ((size_t) 1 << 20)
+#define GA_NURSERY_MAX	(GA_NURSERY_SIZE / 4)
+
+/*
+ * Frames that moved last are not used again at once, so that reports can tell what was
+ * there: so many frames, or bytes if they are large.
+ */
+#define GA_COOLING_FRAMES 48
+#define GA_COOLING_BYTES  ((size_t) 768 << 10)
+
+/* Freed memory in slots that something else keeps may hold so many bytes of pages. */
+#define GA_WASTE_MAX ((size_t) 1 << 20)
+
+/* And not for longer than it takes to use up so many nurseries. */
+#define GA_WASTE_AGE 8
 
 /* Chunk orders: log2 of a chunk's size. */
 #define GA_MIN_ORDER  GA_GRANULE_SHIFT
-#define GA_MAX_ORDER  GA_HEAP_ARENA_SHIFT
+#define GA_MAX_ORDER  GA_SEGMENT_SHIFT
 #define GA_NUM_ORDERS (GA_MAX_ORDER + 1)
 
 /* The largest chunk that one arena hands on to the next with dead data in it. */

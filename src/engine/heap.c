@@ -13,7 +13,6 @@
 #include "arena.h"
 #include "delay.h"
 #include "free_list.h"
-#include "heap.h"
 #include "sweep.h"
 
 /*
@@ -38,7 +37,10 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 
 	ga_metadata_init(&heap->metadata, os);
 	ga_fixed_init(&heap->chunk_structs, &heap->metadata, sizeof(ga_chunk));
-	ga_fixed_init(&heap->heap_arena_structs, &heap->metadata, sizeof(ga_heap_arena));
+	ga_fixed_init(&heap->slot_structs, &heap->metadata, sizeof(ga_slot));
+	ga_fixed_init(&heap->segment_structs, &heap->metadata, sizeof(ga_segment));
+	ga_fixed_init(&heap->granules, &heap->metadata, sizeof(ga_granules));
+	ga_fixed_init(&heap->pins, &heap->metadata, sizeof(ga_pins));
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
 	ga_fixed_init(&heap->delay_stacks, &heap->metadata, sizeof(ga_delay_stacks));
@@ -50,10 +52,11 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	}
 	for (int order = 0; order <= GA_HANDON_ORDER; order++)
 		ga_list_init(&heap->reuse[order]);
+	ga_list_init(&heap->cooling);
 	ga_list_init(&heap->fresh_huge);
 	ga_list_init(&heap->ready_huge);
-	ga_list_init(&heap->fault);
-	ga_list_init(&heap->quarantined);
+	ga_list_init(&heap->wasteful);
+	ga_list_init(&heap->stuck);
 	heap->limit = SIZE_MAX;
 	ga_list_init(&heap->retained_lru);
 	ga_list_init(&heap->arenas);
@@ -62,18 +65,38 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_heap_configure(heap, config);
 }
 
+/*
+ * free_mapped
+ *		Give back the slots of a segment where something of ours is mapped.
+ */
+static void
+free_mapped(ga_heap *heap, const ga_segment *segment)
+{
+	uint32_t mapped = ~(segment->spent | segment->swept | segment->lost);
+
+	while (mapped != 0)
+	{
+		int first = __builtin_ctz(mapped);
+		uint32_t run = mapped & ~(mapped + (mapped & -mapped));
+
+		heap->os->free((void *) (segment->base + ((uintptr_t) first << GA_SLOT_SHIFT)),
+					   (size_t) __builtin_popcount(run) << GA_SLOT_SHIFT);
+		mapped &= ~run;
+	}
+}
+
 void
 ga_heap_destroy(ga_heap *heap)
 {
-	ga_heap_arena *heap_arena = heap->heap_arenas;
+	ga_segment *segment = heap->segments;
 
-	while (heap_arena != NULL)
+	while (segment != NULL)
 	{
-		ga_heap_arena *next = heap_arena->next;
+		ga_segment *next = segment->next;
 
-		GA_MAKE_UNDEFINED(heap_arena->base, GA_HEAP_ARENA_SIZE);
-		heap->os->free((void *) heap_arena->base, GA_HEAP_ARENA_SIZE);
-		heap_arena = next;
+		GA_MAKE_UNDEFINED(segment->base, GA_SEGMENT_SIZE);
+		free_mapped(heap, segment);
+		segment = next;
 	}
 	ga_metadata_destroy(&heap->metadata);
 }
@@ -116,27 +139,33 @@ resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
 }
 
 /*
- * end_of_touched
- *		From here on no chunk of a heap arena has pages.  The kernel takes as long
- *		for a page that is not there, and low addresses are used first.
+ * resident_segment
+ *		The kernel takes as long for a page that is not there as for one that is,
+ *		and low addresses are used first.  It refuses to tell about holes.
  */
-static uintptr_t
-end_of_touched(const ga_heap_arena *heap_arena)
+static size_t
+resident_segment(ga_heap *heap, const ga_segment *segment)
 {
-	uintptr_t end = heap_arena->base;
-	uintptr_t at = heap_arena->base;
+	uintptr_t at = segment->base;
+	uintptr_t from = at;
+	uintptr_t end = at;
+	size_t resident = 0;
+	const ga_chunk *chunk;
 
-	if (heap_arena->huge != NULL)
-		return at + GA_HEAP_ARENA_SIZE;
-	while (at < heap_arena->base + GA_HEAP_ARENA_SIZE)
+	if (segment->huge != NULL)
+		return resident_pages(heap, at, at + GA_SEGMENT_SIZE);
+	while ((chunk = ga_segment_next(segment, &at)) != NULL)
 	{
-		const ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
-
-		if (chunk->touched > 0)
-			end = chunk->base + chunk->touched;
-		at = chunk->base + chunk->size;
+		if (chunk->touched == 0)
+			continue;
+		if (ga_align_up(end, GA_SLOT_SIZE) < ga_align_down(chunk->base, GA_SLOT_SIZE))
+		{
+			resident += resident_pages(heap, from, end);
+			from = chunk->base;
+		}
+		end = chunk->base + chunk->touched;
 	}
-	return end;
+	return resident + resident_pages(heap, from, end);
 }
 
 size_t
@@ -146,9 +175,8 @@ ga_heap_resident(ga_heap *heap)
 	size_t resident = 0;
 
 	assert(!heap->sweeping);
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
-		resident += resident_pages(heap, heap_arena->base, end_of_touched(heap_arena));
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+		resident += resident_segment(heap, segment);
 	for (int i = 0; i < metadata->num_regions; i++)
 		resident += resident_pages(heap, metadata->regions[i],
 								   metadata->regions[i] == metadata->current.base
@@ -212,40 +240,8 @@ const char *
 ga_state_name(ga_chunk_state state)
 {
 	static const char *const names[GA_NUM_STATES] = {
-		"fresh", "active", "full", "reuse", "fault", "quarantined", "ready",
+		"fresh", "active", "full", "reuse", "nursery", "fault", "quarantined", "ready",
 	};
 
 	return names[state];
-}
-
-/*
- * ga_heap_draw_mode
- *		xorshift64*; its upper half is good enough to compare with a rate.
- */
-ga_quarantine
-ga_heap_draw_mode(ga_heap *heap)
-{
-	uint64_t x = heap->random;
-
-	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == 0)
-		return GA_QUARANTINE_OFF;
-	if (heap->sample_every == UINT32_MAX)
-		return heap->config.quarantine;
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	heap->random = x;
-	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_every)
-		return heap->config.quarantine;
-	return GA_QUARANTINE_OFF;
-}
-
-void
-ga_heap_add_event(ga_heap *heap, const ga_event *event)
-{
-	if (heap->num_events < GA_MAX_EVENTS)
-		heap->events[heap->num_events++] = *event;
-	else
-		heap->lost_events++;
 }

@@ -3,11 +3,11 @@
  * os.h
  *	  The engine's only way to the operating system.
  *
- * Memory is in one of three conditions, after Go's runtime (runtime/mem.go):
+ * Address space is in one of three conditions:
  *
- *	reserved	address space that faults and costs nothing
+ *	unmapped	the kernel may give it to anybody, but ours comes last of all
+ *	reserved	faults and costs nothing
  *	mapped		readable and writable; physical pages come at the first touch
- *	faulting	no access, but physical pages may still be held
  *
  * The functions move whole pages between them.  They stand in a table so that
  * the unit tests can make any call fail; a failing call changes nothing.
@@ -21,6 +21,8 @@
 
 #include "config.h"
 
+#define GA_MOVE_LOST (-2)
+
 /*
  * Addresses and lengths are multiples of the page size, in bytes.  Functions
  * that return int return 0, or -1 with errno set.
@@ -33,26 +35,32 @@ typedef struct ga_os
 	/* Make reserved memory readable and writable for the first time. */
 	int (*map)(void *addr, size_t size);
 
-	/* Make faulting memory readable and writable again. */
+	/* Make memory that was dropped, or more of it, readable and writable. */
 	int (*use)(void *addr, size_t size);
 
 	/* Give the physical pages back; the range keeps its access rights. */
 	int (*unuse)(void *addr, size_t size);
 
-	/* Make the range fault on every access; physical pages stay. */
-	int (*fault)(void *addr, size_t size);
+	/* Give the physical pages back and make the range reserved again. */
+	int (*drop)(void *addr, size_t size);
 
-	/* Give address space back: only what was reserved in excess, and by tests. */
+	/* Give pages and mapping back; the addresses are reserved again before they are used. */
+	int (*leave)(void *addr, size_t size);
+
+	/* Give address space back for good: only what was reserved in excess, and by tests. */
 	int (*free)(void *addr, size_t size);
 
 	/*
-	 * Move the physical pages of one range to another of equal length, both
-	 * mapped.  The old range stays mapped and reads as zeros.
+	 * Move a mapped range with its pages to a reserved one that is at least as
+	 * long, all of which is mapped then.  Nothing is mapped any more where it
+	 * was.  If that fails, nothing has changed, or the target is no longer
+	 * reserved: then the result is GA_MOVE_LOST.
 	 */
-	int (*move)(void *from, void *to, size_t size);
+	int (*move)(void *from, size_t size, void *to, size_t to_size);
 
-	/* Ask for huge pages; advice only. */
+	/* Ask for huge pages, or for none; advice only. */
 	int (*huge)(void *addr, size_t size);
+	int (*small)(void *addr, size_t size);
 
 	/* Set the low bit of one byte a page for pages that are resident. */
 	int (*resident)(void *addr, size_t size, unsigned char *pages);

@@ -4,9 +4,7 @@
  *	  The engine's operating-system table on Linux.
  *
  * Reserved memory is private, anonymous and without access, which strict
- * overcommit does not charge for.  Access changes go through mprotect, so
- * that pages stay resident: mapping anew costs a page fault for each page
- * when the memory is used again.
+ * overcommit does not charge for.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -16,7 +14,6 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -24,8 +21,8 @@
 
 #include "os.h"
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
 static void *
@@ -48,10 +45,18 @@ linux_unuse(void *addr, size_t size)
 	return madvise(addr, size, MADV_DONTNEED);
 }
 
+/*
+ * linux_drop
+ *		A new mapping without access takes the place of the old one: one call, and
+ *		unlike mprotect it gives back what strict overcommit charged.
+ */
 static int
-linux_fault(void *addr, size_t size)
+linux_drop(void *addr, size_t size)
 {
-	return mprotect(addr, size, PROT_NONE);
+	return mmap(addr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+				0) == MAP_FAILED
+			   ? -1
+			   : 0;
 }
 
 static int
@@ -60,55 +65,55 @@ linux_free(void *addr, size_t size)
 	return munmap(addr, size);
 }
 
-static bool
-remap(void *from, void *to, size_t size)
-{
-	return mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) !=
-		   MAP_FAILED;
-}
-
 /*
- * copy
- *		Do by hand what mremap will not do.  Kernels before 6.17 unmap the target
- *		before they look at the source.
+ * reserve_again
+ *		Kernels before 6.17 unmap the target of mremap before they look at the
+ *		source.  False if its addresses are no longer ours.
  */
-static int
-copy(void *from, void *to, size_t size)
+static bool
+reserve_again(void *addr, size_t size)
 {
-	if (mmap(to, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-		return -1;
-	memcpy(to, from, size);
-	(void) madvise(from, size, MADV_DONTNEED);
-	return 0;
+	void *got = mmap(addr, size, PROT_NONE,
+					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (got == addr)
+		return true;
+
+	/* The mapping that is there is the one that was; old kernels go elsewhere. */
+	if (got != MAP_FAILED)
+		(void) munmap(got, size);
+	return got != MAP_FAILED || errno == EEXIST;
 }
 
 /*
  * linux_move
- *		MREMAP_DONTUNMAP (Linux 5.7) leaves the old range in place, so that no
- *		other thread can be given its addresses in between.  A range that crosses
- *		from one mapping to the next, as memory that was moved before does, is
- *		refused: halve it until the parts do not.
+ *		Where both are aligned to what a page table covers, the kernel moves page
+ *		tables.  It refuses what lies in several mappings.
  */
 static int
-linux_move(void *from, void *to, size_t size)
+linux_move(void *from, size_t size, void *to, size_t to_size)
 {
-	size_t page_size = (size_t) sysconf(_SC_PAGESIZE);
-	size_t half = ga_align_up(size / 2, page_size);
+	int error;
+	bool kept;
 
-	if (remap(from, to, size))
+	if (mremap(from, size, to_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED)
 		return 0;
-	if (errno != EFAULT || size == page_size)
-		return copy(from, to, size);
-	if (linux_move(from, to, half) != 0)
-		return -1;
-	return linux_move((char *) from + half, (char *) to + half, size - half);
+	error = errno;
+	kept = reserve_again(to, to_size);
+	errno = error;
+	return kept ? -1 : GA_MOVE_LOST;
 }
 
 static int
 linux_huge(void *addr, size_t size)
 {
 	return madvise(addr, size, MADV_HUGEPAGE);
+}
+
+static int
+linux_small(void *addr, size_t size)
+{
+	return madvise(addr, size, MADV_NOHUGEPAGE);
 }
 
 static int
@@ -144,10 +149,12 @@ ga_os_default(void)
 		.map = linux_use,
 		.use = linux_use,
 		.unuse = linux_unuse,
-		.fault = linux_fault,
+		.drop = linux_drop,
+		.leave = linux_free,
 		.free = linux_free,
 		.move = linux_move,
 		.huge = linux_huge,
+		.small = linux_small,
 		.resident = linux_resident,
 		.peek = linux_peek,
 		.now = linux_now,

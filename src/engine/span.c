@@ -5,9 +5,9 @@
  *
  * Only as much of the chunk is made accessible as the object needs, rounded
  * up to pages.  It can then grow in place up to the chunk's size; beyond, its
- * physical pages move to a larger chunk without being copied, and the old
- * addresses are given up like any freed chunk.  In strict arenas growing
- * always moves, so that pointers to the old place are found.
+ * physical pages move to a larger chunk without being copied if they fill slots,
+ * and the old addresses are given up like any freed chunk's.  In strict arenas
+ * growing always moves, so that pointers to the old place are found.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -54,6 +54,17 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 }
 
 /*
+ * set_size
+ *		What a span's object has of it, and what of that was asked for.
+ */
+static void
+set_size(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
+{
+	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+	chunk->freed = bytes - GA_HEADER_SIZE - size;
+}
+
+/*
  * room_for
  *		What grew once is likely to double and double again: with address space
  *		for that it keeps its place and its pages.  In quarantined arenas it shall
@@ -62,9 +73,35 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 static size_t
 room_for(const ga_arena *arena, size_t bytes)
 {
-	if (arena->mode != GA_QUARANTINE_OFF || bytes >= GA_HEAP_ARENA_SIZE)
+	if (arena->mode != GA_QUARANTINE_OFF || bytes >= GA_SEGMENT_SIZE)
 		return bytes;
-	return ga_min_size(GA_GROWTH * bytes, GA_HEAP_ARENA_SIZE);
+	return ga_min_size(GA_GROWTH * bytes, GA_SEGMENT_SIZE);
+}
+
+/*
+ * take
+ *		A chunk for so many bytes, from where the arena's mode says, with address
+ *		space for growing to as many as room if it is not quarantined.
+ */
+static ga_chunk *
+take(ga_arena *arena, size_t bytes, size_t room)
+{
+	ga_heap *heap = arena->heap;
+	size_t size = ga_align_up(bytes, (size_t) 1 << heap->min_order);
+	ga_chunk *chunk;
+
+	if (arena->mode == GA_QUARANTINE_OFF)
+		return ga_chunk_take_span(heap, bytes, room);
+	if (arena->mode == GA_QUARANTINE_ON && size <= GA_NURSERY_MAX)
+		return ga_slot_cut(heap, &heap->nursery, size, GA_NURSERY_SIZE);
+	bytes = ga_max_size(bytes, GA_SLOT_SIZE);
+	chunk = ga_chunk_take_span(heap, bytes, bytes);
+	if (chunk != NULL && !ga_slot_wrap(heap, chunk))
+	{
+		ga_chunk_make_ready(heap, chunk);
+		return NULL;
+	}
+	return chunk;
 }
 
 static void *
@@ -80,19 +117,20 @@ alloc(ga_arena *arena, size_t size, bool grows)
 	bytes = pages_for(heap, size);
 	if (!ga_heap_has_room(heap, bytes))
 		return NULL;
-	chunk = ga_chunk_take_span(heap, bytes, grows ? room_for(arena, bytes) : bytes);
+	chunk = take(arena, bytes, grows ? room_for(arena, bytes) : bytes);
 	if (chunk == NULL)
 		return NULL;
 
 	object = adopt(arena, chunk, bytes);
 	GA_MAKE_UNDEFINED(chunk->base, bytes);
-	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+	set_size(arena, chunk, object, bytes, size);
 #if GA_OWNER_WORD
 	((uint64_t *) object)[-1] = arena->owner;
 #endif
 	arena->allocs++;
 	heap->counters.large_allocs++;
 	heap->counters.large_bytes += bytes;
+	ga_heap_touched(heap);
 	return object;
 }
 
@@ -118,12 +156,7 @@ give_up(ga_arena *arena, ga_chunk *chunk, ga_freed_by how)
 	ga_arena_note_free(arena, how);
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
 	ga_list_remove(&arena->large, &chunk->link);
-	if (arena->mode == GA_QUARANTINE_OFF)
-		ga_chunk_make_ready(arena->heap, chunk);
-	else
-		ga_chunk_quarantine(arena->heap, chunk);
-	if (arena->mode == GA_QUARANTINE_STRICT)
-		ga_heap_flush_faults(arena->heap);
+	ga_chunk_give_up(arena->heap, chunk);
 }
 
 void
@@ -131,6 +164,16 @@ ga_span_free(ga_arena *arena, ga_chunk *chunk)
 {
 	arena->heap->counters.large_frees++;
 	give_up(arena, chunk, GA_FREED_BY_PFREE);
+}
+
+/*
+ * has_mapping
+ *		Is the chunk's access its own to change?
+ */
+static bool
+has_mapping(const ga_chunk *chunk)
+{
+	return chunk->slot == NULL || chunk->size == chunk->slot->size;
 }
 
 /*
@@ -148,7 +191,7 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 		return false;
 	if (bytes > chunk->accessible && !ga_chunk_set_accessible(heap, chunk, bytes))
 		return false;
-	if (bytes < old_bytes)
+	if (bytes < old_bytes && has_mapping(chunk))
 		(void) ga_chunk_set_accessible(heap, chunk, bytes);
 
 	if (bytes > old_bytes)
@@ -159,14 +202,55 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 	chunk->used = chunk->base + bytes;
 	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
-	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
+	set_size(arena, chunk, object, bytes, size);
+	ga_heap_touched(heap);
 	return true;
 }
 
 /*
+ * move_pages
+ *		Move the pages of a span that fills slots to a chunk with room for more
+ *		bytes, and give its addresses up.  NULL, with nothing changed, if that
+ *		does not work.
+ */
+static ga_chunk *
+move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+{
+	ga_heap *heap = arena->heap;
+	size_t room = ga_max_size(room_for(arena, bytes), chunk->size);
+	size_t touched = chunk->touched;
+	ga_chunk *target;
+
+	if (chunk->size < GA_SLOT_SIZE || !has_mapping(chunk) || heap->moves_refused ||
+		(chunk->accessible < chunk->size && !ga_chunk_set_accessible(heap, chunk, chunk->size)))
+		return NULL;
+	if (room <= GA_SEGMENT_SIZE)
+		room = (size_t) 1 << ga_order_of(room);
+	target = ga_chunk_take_target(heap, room);
+	if (target == NULL)
+		return NULL;
+	if (!ga_chunk_move(heap, chunk->base, chunk->size, target))
+		return NULL;
+
+	/* There were never two copies, and neither the limit nor the peak must tell of two. */
+	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+	ga_arena_note_free(arena, GA_FREED_BY_REPALLOC);
+	ga_list_remove(&arena->large, &chunk->link);
+	ga_slot_abandon(heap, chunk);
+	ga_chunk_arrived(heap, target, touched);
+	ga_chunk_own(heap, target);
+
+	/* There is memory for this: that of the slot just abandoned. */
+	if (arena->mode != GA_QUARANTINE_OFF)
+		(void) ga_slot_wrap(heap, target);
+	GA_MAKE_DEFINED(target->base, bytes);
+	return target;
+}
+
+/*
  * move
- *		Continue a span in a larger chunk.  Its pages move along, so the limit
- *		is asked for no more than those that it grows by; should they have to be
+ *		Continue a span in a larger chunk.  If its pages move along, the limit is
+ *		asked for no more than those that it grows by; should they have to be
  *		copied, there are more for a moment.
  */
 static void *
@@ -174,35 +258,29 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 {
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
+	bool moved = true;
 	ga_chunk *target;
 	void *copy;
 
 	if (bytes > old_bytes && !ga_heap_has_room(heap, bytes - old_bytes))
 		return NULL;
-	target = ga_chunk_take_span(heap, bytes, room_for(arena, bytes));
+	target = move_pages(arena, chunk, bytes);
 	if (target == NULL)
-		return NULL;
-
-	GA_MAKE_UNDEFINED(target->base, bytes);
-	if (heap->os->move((void *) chunk->base, (void *) target->base, old_bytes) == 0)
 	{
-		ga_chunk_touch(heap, chunk, chunk->touched > old_bytes ? chunk->touched : 0);
-
-		/* There were never two copies, and the peak must not tell of two. */
-		ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
-	}
-	else
+		target = take(arena, bytes, room_for(arena, bytes));
+		if (target == NULL)
+			return NULL;
+		moved = false;
+		GA_MAKE_UNDEFINED(target->base, bytes);
 		memcpy((void *) target->base, (void *) chunk->base, old_bytes);
-
+	}
 	if (bytes > old_bytes)
 		heap->counters.grown_bytes += bytes - old_bytes;
 	copy = adopt(arena, target, bytes);
-	ga_object_set_header(arena, copy, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
-	give_up(arena, chunk, GA_FREED_BY_REPALLOC);
-
-	/* Without its pages it does not fill a batch, and would long read as zeros. */
-	if (arena->mode == GA_QUARANTINE_ON)
-		ga_chunk_close(heap, chunk);
+	set_size(arena, target, copy, bytes, size);
+	if (!moved)
+		give_up(arena, chunk, GA_FREED_BY_REPALLOC);
+	ga_heap_touched(heap);
 	return copy;
 }
 

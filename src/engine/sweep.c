@@ -9,47 +9,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "arena.h"
 #include "delay.h"
 #include "sweep.h"
-
-void
-ga_sweep_schedule(ga_heap *heap)
-{
-	int percent = heap->config.sweep_percent;
-	size_t share;
-
-	if (percent < 0)
-	{
-		heap->next_sweep = SIZE_MAX;
-		return;
-	}
-	share = heap->in_use / 100 * (size_t) percent;
-	heap->next_sweep = ga_max_size(ga_max_size(share, heap->config.sweep_min),
-								   ga_min_size(heap->pace, heap->config.sweep_max));
-}
-
-/* Sweeps are frequent if they take more than one part in so many of the time, and rare if less. */
-#define FREQUENT_SHARE 16
-#define RARE_SHARE	   128
-
-/*
- * adjust_pace
- *		After a sweep that was due and took so many microseconds.
- */
-static void
-adjust_pace(ga_heap *heap, int64_t duration, int64_t now)
-{
-	int64_t since = now - heap->last_due;
-	size_t most = ga_max_size(heap->config.sweep_min, heap->config.sweep_max);
-
-	if (heap->last_due != 0 && duration * FREQUENT_SHARE > since)
-		heap->pace = ga_min_size(2 * ga_max_size(heap->pace, heap->config.sweep_min), most);
-	else if (duration * RARE_SHARE < since)
-		heap->pace /= 2;
-	heap->last_due = now;
-}
 
 void
 ga_sweep_begin(ga_heap *heap)
@@ -59,26 +23,39 @@ ga_sweep_begin(ga_heap *heap)
 	assert(!heap->sweeping);
 	ga_heap_flush_faults(heap);
 	heap->sweeping = true;
-	sweep->due = ga_sweep_due(heap);
 	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
 	sweep->scanned = 0;
 	sweep->incomplete = false;
 	sweep->low = UINTPTR_MAX;
 	sweep->high = 0;
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
 	{
-		uintptr_t end =
-			heap_arena->base + (heap_arena->huge ? heap_arena->huge->size : GA_HEAP_ARENA_SIZE);
-
-		if (heap_arena->candidates == 0)
+		segment->candidates = segment->spent;
+		segment->marked = 0;
+		if (segment->candidates == 0)
 			continue;
-		if (heap_arena->base < sweep->low)
-			sweep->low = heap_arena->base;
-		if (end > sweep->high)
-			sweep->high = end;
+		sweep->low = ga_min_size(sweep->low, segment->base);
+		sweep->high = segment->base + GA_SEGMENT_SIZE;
 	}
+}
+
+/*
+ * pin
+ *		There is a pointer to a candidate.
+ */
+static void
+pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
+{
+	segment->marked |= bit;
+	if (segment->pins == NULL)
+	{
+		segment->pins = ga_fixed_alloc(&heap->pins);
+		if (segment->pins == NULL)
+			return;
+		memset(segment->pins, 0, sizeof(*segment->pins));
+	}
+	segment->pins->where[__builtin_ctz(bit)] = where;
 }
 
 /*
@@ -88,13 +65,11 @@ ga_sweep_begin(ga_heap *heap)
 static void
 mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 {
-	ga_chunk *chunk = ga_heap_lookup(heap, word);
+	ga_segment *segment = ga_segment_of(heap, word);
+	uint32_t bit = ga_slot_bit(word);
 
-	if (chunk != NULL && !chunk->marked && ga_state_is_candidate(chunk->state))
-	{
-		chunk->marked = true;
-		chunk->pinned_by = where;
-	}
+	if (segment != NULL && (segment->candidates & ~segment->marked & bit) != 0)
+		pin(heap, segment, bit, where);
 }
 
 /*
@@ -227,11 +202,10 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 
 	while (from < to)
 	{
-		uintptr_t next =
-			ga_min_size(ga_align_down(from, GA_HEAP_ARENA_SIZE) + GA_HEAP_ARENA_SIZE, to);
+		uintptr_t next = ga_min_size(ga_align_down(from, GA_SEGMENT_SIZE) + GA_SEGMENT_SIZE, to);
 		uintptr_t skip_to = 0;
 
-		if (ga_heap_arena_of(heap, from) != NULL)
+		if (ga_segment_of(heap, from) != NULL)
 		{
 			from = next;
 			continue;
@@ -285,95 +259,129 @@ ga_sweep_live(ga_heap *heap)
 	}
 }
 
-/*
- * settle
- *		An unmarked candidate becomes ready.  Called in order of address, and
- *		puts chunks behind those on the list: neighbours stay together.
- */
-static void
-settle(ga_heap *heap, ga_chunk *chunk, ga_sweep_result *result)
+/* Where the pointer is that pins a slot, if that is known. */
+static uintptr_t
+pinned_from(const ga_segment *segment, int slot)
 {
-	if (chunk->late)
-	{
-		/* When the first roots were read it was in use, and was not marked. */
-		chunk->late = chunk->marked = false;
-		return;
-	}
-	if (chunk->marked || heap->sweep.incomplete)
-	{
-		if (!chunk->marked)
-			chunk->pinned_by = 0;
-		chunk->marked = false;
-		result->chunks_pinned++;
-		return;
-	}
-
-	result->chunks_freed++;
-	result->bytes_freed += chunk->size;
-	if (chunk->state == GA_FAULT)
-	{
-		ga_list_remove(&heap->fault, &chunk->link);
-		heap->fault_bytes -= chunk->touched;
-	}
-	else
-		ga_list_remove(&heap->quarantined, &chunk->link);
-	ga_chunk_set_state(heap, chunk, GA_READY);
-	chunk->pinned_by = 0;
-	ga_list_push_tail(chunk->size > GA_HEAP_ARENA_SIZE ? &heap->ready_huge
-													   : &heap->ready[chunk->order],
-					  &chunk->link);
+	return segment->pins == NULL ? 0 : segment->pins->where[slot];
 }
 
 /*
- * settle_heap_arena
- *		Settle all candidates of a heap arena.
+ * spread
+ *		Who points to a large object can use all of it: what was given up together
+ *		is pinned together.
  */
 static void
-settle_heap_arena(ga_heap *heap, ga_heap_arena *heap_arena, ga_sweep_result *result)
+spread(ga_heap *heap, ga_segment *segment)
 {
-	size_t left = heap_arena->candidates;
-
-	if (heap_arena->huge != NULL)
+	for (int slot = 1; slot < GA_SLOTS; slot++)
 	{
-		settle(heap, heap_arena->huge, result);
-		return;
+		uint32_t pair = segment->marked >> (slot - 1) & 3;
+
+		if ((segment->joined >> slot & 1) == 0 || pair != 1)
+			continue;
+		pin(heap, segment, UINT32_C(1) << slot, pinned_from(segment, slot - 1));
 	}
-	for (uintptr_t at = heap_arena->base; left > 0;)
+	for (int slot = GA_SLOTS - 1; slot > 0; slot--)
 	{
-		ga_chunk *chunk = heap_arena->chunks[ga_granule_of(at)];
+		uint32_t pair = segment->marked >> (slot - 1) & 3;
 
-		at = chunk->base + chunk->size;
-		if (ga_state_is_candidate(chunk->state))
+		if ((segment->joined >> slot & 1) == 0 || pair != 2)
+			continue;
+		pin(heap, segment, UINT32_C(1) << (slot - 1), pinned_from(segment, slot));
+	}
+}
+
+/* Does a segment go on with what was given up in the one before it? */
+static bool
+goes_on(const ga_segment *segment, const ga_segment *before)
+{
+	return segment != NULL && segment->base == before->base + GA_SEGMENT_SIZE &&
+		   (segment->joined & segment->candidates & 1) != 0;
+}
+
+/*
+ * spread_all
+ *		The same for huge spans, which take whole segments.  Returns the first
+ *		segment behind the span that begins with this one, or behind this one.
+ */
+static ga_segment *
+spread_all(ga_heap *heap, ga_segment *first)
+{
+	ga_segment *segment = first;
+	uintptr_t where = 0;
+	bool marked = false;
+	ga_segment *end;
+
+	do
+	{
+		if ((segment->joined & segment->candidates) != 0 && segment->marked != 0)
+			spread(heap, segment);
+		if (!marked && (segment->marked & 1) != 0)
 		{
-			left--;
-			settle(heap, chunk, result);
+			marked = true;
+			where = pinned_from(segment, 0);
 		}
-		(void) ga_chunk_merge_ready(heap, chunk);
+		end = segment;
+		segment = segment->next;
+	} while (goes_on(segment, end));
+	if (marked && end != first)
+		for (ga_segment *at = first; at != segment; at = at->next)
+			for (int slot = 0; slot < GA_SLOTS; slot++)
+				if ((at->marked >> slot & 1) == 0)
+					pin(heap, at, UINT32_C(1) << slot, where);
+	return segment;
+}
+
+/*
+ * settle
+ *		The candidates of a segment that have no mark are free.
+ */
+static void
+settle(ga_heap *heap, ga_segment *segment, ga_sweep_result *result)
+{
+	uint32_t freed = heap->sweep.incomplete ? 0 : segment->candidates & ~segment->marked;
+	size_t count = (size_t) __builtin_popcount(freed);
+	size_t bytes = count << GA_SLOT_SHIFT;
+
+	result->chunks_freed += count;
+	result->chunks_pinned += (size_t) __builtin_popcount(segment->candidates) - count;
+	result->bytes_freed += bytes;
+	segment->spent &= ~freed;
+	segment->swept |= freed;
+	segment->candidates = 0;
+	if (segment->marked == 0 && segment->pins != NULL)
+	{
+		ga_fixed_free(&heap->pins, segment->pins);
+		segment->pins = NULL;
 	}
+	for (int i = 0; segment->pins != NULL && i < GA_SLOTS; i++)
+		if ((segment->marked >> i & 1) == 0)
+			segment->pins->where[i] = 0;
+	heap->state_bytes[GA_QUARANTINED] -= bytes;
+	heap->state_chunks[GA_QUARANTINED] -= count;
+	heap->released -= bytes;
+	heap->state_bytes[GA_FRESH] += bytes;
+	heap->swept_slots += count;
 }
 
 void
 ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 {
 	ga_counters *counters = &heap->counters;
-	int64_t now;
 
 	*result = (ga_sweep_result){
 		.bytes_scanned = heap->sweep.scanned,
 		.incomplete = heap->sweep.incomplete,
 	};
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
-		if (heap_arena->candidates > 0)
-			settle_heap_arena(heap, heap_arena, result);
+	for (ga_segment *segment = heap->segments; segment != NULL;)
+		segment = spread_all(heap, segment);
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+		settle(heap, segment, result);
 
 	heap->sweeping = false;
-	ga_heap_flush_faults(heap);
 	ga_heap_trim_excess(heap);
-	now = heap->os->now();
-	result->duration = now - heap->sweep.started;
-	if (heap->sweep.due)
-		adjust_pace(heap, result->duration, now);
+	result->duration = heap->os->now() - heap->sweep.started;
 	ga_sweep_schedule(heap);
 
 	counters->sweeps++;

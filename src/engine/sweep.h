@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.h
- *	  Finding out which quarantined chunks nothing points into any more.
+ *	  Finding out which spent slots nothing points into any more.
  *
  * A sweep reads the roots and the live chunks once, word by word, and marks
- * every quarantined chunk into which a word points; interior pointers count,
- * and so does whatever merely looks like one.  It is linear, not transitive:
+ * every slot that was spent before it began and into which a word points;
+ * interior pointers count, and so does whatever merely looks like one.  It is linear, not transitive:
  * memory that is itself only reachable from freed memory counts as a root all
- * the same, because nobody knows what of malloc's memory is free.  Chunks
- * without a mark become READY.
+ * the same, because nobody knows what of malloc's memory is free.  Slots
+ * without a mark are swept: their addresses may be used again.
  *
  *	ga_sweep_begin(heap);
  *	ga_sweep_root(heap, from, to, ...);		(for each root)
@@ -33,25 +33,29 @@
 
 typedef struct ga_sweep_result
 {
-	size_t chunks_freed;
-	size_t chunks_pinned;
+	size_t chunks_freed;  /* slots */
+	size_t chunks_pinned; /* slots that something points into */
 	size_t bytes_freed;
 	size_t bytes_scanned;
 	int64_t duration; /* microseconds */
 	bool incomplete;  /* roots could not be read, and nothing was freed */
 } ga_sweep_result;
 
-/* Has enough come into quarantine for a sweep to pay? */
+/* Were enough addresses spent for a sweep to pay? */
 GA_INLINE bool
 ga_sweep_due(const ga_heap *heap)
 {
 	return heap->fresh_quarantine >= heap->next_sweep;
 }
 
-/*
- * Begin.  Until ga_sweep_finish no chunk is set to fault.  The engine may
- * be used meanwhile.
- */
+/* Was at least half of that spent? */
+GA_INLINE bool
+ga_sweep_nearly_due(const ga_heap *heap)
+{
+	return heap->fresh_quarantine >= heap->next_sweep / 2;
+}
+
+/* Begin.  The engine may be used meanwhile; what it spends is for the next sweep. */
 extern void ga_sweep_begin(ga_heap *heap);
 
 /* How a root is to be read. */
@@ -78,17 +82,21 @@ ga_sweep_give_up(ga_heap *heap)
 	heap->sweep.incomplete = true;
 }
 
-/* End: unmarked chunks become ready. */
+/* End: unmarked slots are free. */
 extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);
 
 /*
- * Work out anew how much quarantine makes the next sweep due: sweep_percent of
- * what is in use, and at least sweep_min.  While sweeps that are due take more
- * than a sixteenth of the time, each next one waits for twice as much, up to
- * sweep_max; when they take less than a 128th, for half as much.  So a
- * process that quarantines little stays small, and one that quarantines much
- * does not spend its time sweeping.  Idea: the pacing of Go's collector.
+ * Work out anew how many bytes of spent addresses make the next sweep due:
+ * sweep_percent of what is in use, and at least sweep_min.
  */
-extern void ga_sweep_schedule(ga_heap *heap);
+GA_INLINE void
+ga_sweep_schedule(ga_heap *heap)
+{
+	int percent = heap->config.sweep_percent;
+
+	heap->next_sweep =
+		percent < 0 ? SIZE_MAX
+					: ga_max_size(heap->in_use / 100 * (size_t) percent, heap->config.sweep_min);
+}
 
 #endif /* GA_SWEEP_H */

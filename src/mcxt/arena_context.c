@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 
 #include "mcxt/arena_context.h"
+#include "mcxt/deleted.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
@@ -385,6 +386,8 @@ ArenaContextDelete(MemoryContext context)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 	const MemoryContextMethods *origin = set->origin;
+	bool waits = set->arena.mode != GA_QUARANTINE_OFF && !set->foreign;
+	uint64 id = set->arena.id;
 
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
@@ -395,7 +398,10 @@ ArenaContextDelete(MemoryContext context)
 	if (!set->foreign)
 		context->isReset = true;
 	ArenaSetEnd(set);
-	origin->delete_context(context);
+	if (unlikely(waits))
+		DeletedContextsAdd(context, id, process_heap.freed_note);
+	else
+		origin->delete_context(context);
 	if (unlikely(ProcessHeapShrunk()))
 		process_heap_callbacks->moved();
 }

@@ -61,7 +61,7 @@ AllocMethod(MemoryContext context, Size size)
 static inline bool
 IsForeign(const ArenaSet *set, const void *pointer)
 {
-	return unlikely(set->foreign) && ga_heap_arena_of(&process_heap, (uintptr_t) pointer) == NULL;
+	return unlikely(set->foreign) && ga_segment_of(&process_heap, (uintptr_t) pointer) == NULL;
 }
 
 static void

@@ -21,8 +21,14 @@
 
 uint64 free_history_transactions = 0;
 
-static FreeRecord *ring;   /* metadata, so that sweeps skip it; NULL until needed */
+static FreeRecord *ring; /* metadata, so that sweeps skip it; NULL until needed */
+static uint64 ring_size;
 static uint64 last_number; /* of the newest record */
+
+/* Rings of kinds, and where one of a hash may be found. */
+static FreeKind *kinds;
+static uint64 last_serial;
+static uint64 serial_of_hash[2 * FREE_KINDS];
 
 /*
  * CopyIdent
@@ -30,7 +36,7 @@ static uint64 last_number; /* of the newest record */
  *		last seen to be.  One that is reset may have had it in itself.
  */
 static void
-CopyIdent(FreeRecord *record, const ArenaSet *set)
+CopyIdent(FreeKind *record, const ArenaSet *set)
 {
 	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
@@ -43,7 +49,7 @@ CopyIdent(FreeRecord *record, const ArenaSet *set)
  *		copied last is used again as long as the same statement runs.
  */
 static void
-CopyQuery(FreeRecord *record)
+CopyQuery(FreeKind *record)
 {
 	static const char *source = NULL;
 	static TimestampTz statement = 0;
@@ -54,46 +60,102 @@ CopyQuery(FreeRecord *record)
 	{
 		source = debug_query_string;
 		statement = now;
+		memset(copied, 0, sizeof(copied));
 		(void) ForeignTextCopy(copied, source, FREE_QUERY_LENGTH);
 	}
 	memcpy(record->query, copied, FREE_QUERY_LENGTH);
 }
 
+/*
+ * HashKind
+ *		Where it was freed, and what, tells most kinds apart.
+ */
+static uint32
+HashKind(const FreeKind *kind)
+{
+	uint64 hash = (uint64) (uintptr_t) kind->name + (uint64) kind->how;
+
+	for (int i = 0; i < kind->depth; i++)
+		hash = (hash ^ kind->stack[i]) * UINT64CONST(0x9e3779b97f4a7c15);
+	return (uint32) (hash >> 32) % lengthof(serial_of_hash);
+}
+
+/*
+ * KeepKind
+ *		The serial of a kind: that of one like it, or else a new one.
+ */
+static uint64
+KeepKind(FreeKind *kind)
+{
+	uint64 *serial = &serial_of_hash[HashKind(kind)];
+	FreeKind *known = &kinds[*serial % FREE_KINDS];
+
+	kind->serial = *serial;
+	if (*serial != 0 && memcmp(known, kind, sizeof(*kind)) == 0)
+		return *serial;
+	*serial = kind->serial = ++last_serial;
+	kinds[last_serial % FREE_KINDS] = *kind;
+	return last_serial;
+}
+
+/*
+ * Prepare
+ *		Memory for the history.  False if there is none, or none is wanted.
+ */
+static bool
+Prepare(void)
+{
+	uint64 most = GA_REGION_SIZE / sizeof(FreeRecord);
+
+	if (ring != NULL)
+		return true;
+	if (goarena_free_history == 0)
+		return false;
+	ring_size = Min(most, (uint64) goarena_free_history);
+	if (kinds == NULL)
+		kinds = ga_persistent_alloc(&process_heap.metadata, FREE_KINDS * sizeof(FreeKind));
+	if (kinds != NULL)
+		ring = ga_persistent_alloc(&process_heap.metadata, ring_size * sizeof(FreeRecord));
+	return ring != NULL;
+}
+
 uint64_t
 FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 {
+	static FreeKind kind;
 	ArenaSet *set = ArenaSetOf(arena);
-	FreeRecord *record;
 
-	if (ring == NULL)
-		ring =
-			ga_persistent_alloc(&process_heap.metadata, FREE_HISTORY_RECORDS * sizeof(FreeRecord));
-	if (ring == NULL)
+	if (unlikely(!Prepare()))
 		return 0;
 
-	record = &ring[++last_number % FREE_HISTORY_RECORDS];
-	record->number = last_number;
-	record->arena_id = arena->id;
-	record->how = how;
-	record->at = GetCurrentTimestamp();
-	record->sweeps = process_heap.counters.sweeps;
-	record->transactions = free_history_transactions;
-	record->name = ForeignNameKeep(set->context->name);
+	/* What is not set has to be alike, since kinds are compared byte by byte. */
+	memset(&kind, 0, sizeof(kind));
+	kind.how = how;
+	kind.name = ForeignNameKeep(set->context->name);
 	if (set->context->parent != NULL)
 		ArenaSetNoteParents(set);
-	memcpy(record->parents, set->parents, sizeof(record->parents));
-	CopyIdent(record, set);
-	CopyQuery(record);
-	record->depth = goarena_free_stacks ? StackTraceTake(record->stack, FREE_STACK_DEPTH) : 0;
+	memcpy(kind.parents, set->parents, sizeof(kind.parents));
+	CopyIdent(&kind, set);
+	CopyQuery(&kind);
+	kind.depth = goarena_free_stacks ? StackTraceTake(kind.stack, FREE_STACK_DEPTH) : 0;
+	last_number++;
+	ring[last_number % ring_size] = (FreeRecord){
+		.number = last_number,
+		.arena_id = arena->id,
+		.serial = KeepKind(&kind),
+		.at = GetCurrentTimestamp(),
+		.sweeps = process_heap.counters.sweeps,
+		.transactions = free_history_transactions,
+	};
 	return last_number;
 }
 
 const FreeRecord *
 FreeHistoryOfArena(uint64 arena_id)
 {
-	for (uint64 i = 0; ring != NULL && i < FREE_HISTORY_RECORDS && i < last_number; i++)
+	for (uint64 i = 0; ring != NULL && i < ring_size && i < last_number; i++)
 	{
-		const FreeRecord *record = &ring[(last_number - i) % FREE_HISTORY_RECORDS];
+		const FreeRecord *record = &ring[(last_number - i) % ring_size];
 
 		if (record->arena_id == arena_id)
 			return record;
@@ -108,8 +170,16 @@ FreeHistoryFind(uint64 number)
 
 	if (number == 0 || ring == NULL)
 		return NULL;
-	record = &ring[number % FREE_HISTORY_RECORDS];
+	record = &ring[number % ring_size];
 	return record->number == number ? record : NULL;
+}
+
+const FreeKind *
+FreeHistoryKind(const FreeRecord *record)
+{
+	const FreeKind *kind = &kinds[record->serial % FREE_KINDS];
+
+	return kind->serial == record->serial ? kind : NULL;
 }
 
 ArenaSet *
@@ -130,11 +200,13 @@ FreeHistoryContextName(uint64 arena_id)
 {
 	const ArenaSet *set = FreeHistoryLiveSet(arena_id);
 	const FreeRecord *record;
+	const FreeKind *kind;
 
 	if (set != NULL)
 		return set->context->name;
 	record = FreeHistoryOfArena(arena_id);
-	return record == NULL ? NULL : record->name;
+	kind = record == NULL ? NULL : FreeHistoryKind(record);
+	return kind == NULL ? NULL : kind->name;
 }
 
 const char *

@@ -3,9 +3,11 @@
  * free_history.h
  *	  What was freed, when, and by whom.
  *
- * A bounded ring of records outside of all chunks.  Each chunk in quarantine
- * carries the number of the record of the reset, delete or pfree that freed
- * it; a number that has left the ring is no longer known.
+ * Each reset, delete, pfree or repalloc that gives memory of a quarantined arena
+ * up has a number; the engine's history leads from an address to it.  What is
+ * known of the last goarena.free_history of them is kept here, outside of all
+ * chunks.  Most are like another one before but for when they happened, so
+ * that is apart from the rest, of which less is kept.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -21,25 +23,33 @@
 #include "engine/arena.h"
 #include "mcxt/arena_set.h"
 
-#define FREE_HISTORY_RECORDS 1024
-#define FREE_STACK_DEPTH	 20
-#define FREE_IDENT_LENGTH	 64
-#define FREE_QUERY_LENGTH	 128
+/* So many kinds of frees are kept: a few hundred bytes each. */
+#define FREE_KINDS		  512
+#define FREE_STACK_DEPTH  20
+#define FREE_IDENT_LENGTH 64
+#define FREE_QUERY_LENGTH 128
+
+/* By whom and from where. */
+typedef struct FreeKind
+{
+	uint64 serial; /* from 1 on; 0 in one never used */
+	ga_freed_by how;
+	int depth; /* of the stack; 0 if none was kept */
+	uintptr_t stack[FREE_STACK_DEPTH];
+	const char *name;					/* of the context; see ForeignNameKeep */
+	const char *parents[ARENA_PARENTS]; /* names likewise, up to NULL */
+	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */
+	char query[FREE_QUERY_LENGTH];		/* likewise */
+} FreeKind;
 
 typedef struct FreeRecord
 {
 	uint64 number; /* from 1 on; 0 in a record never used */
 	uint64 arena_id;
-	ga_freed_by how;
+	uint64 serial; /* of its kind */
 	TimestampTz at;
-	uint64 sweeps;						/* of this process until then */
-	uint64 transactions;				/* likewise */
-	const char *name;					/* of the context; see ForeignNameKeep */
-	const char *parents[ARENA_PARENTS]; /* names likewise, up to NULL */
-	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */
-	char query[FREE_QUERY_LENGTH];		/* likewise */
-	int depth;							/* of the stack; 0 if none was kept */
-	uintptr_t stack[FREE_STACK_DEPTH];
+	uint64 sweeps;		 /* of this process until then */
+	uint64 transactions; /* likewise */
 } FreeRecord;
 
 /* Transactions that ended in this process; counted by the backend layer. */
@@ -48,8 +58,12 @@ extern uint64 free_history_transactions;
 /* ga_heap.note_free */
 extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
 
-/* The record of a number, or NULL if it is no longer known.  Async-signal-safe. */
+/*
+ * The record of a number, or NULL if it is no longer known.  So is its kind: then
+ * nothing but when it happened is.  Async-signal-safe.
+ */
 extern const FreeRecord *FreeHistoryFind(uint64 number);
+extern const FreeKind *FreeHistoryKind(const FreeRecord *record);
 
 /* The newest record of an arena, or NULL if none is known. */
 extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);

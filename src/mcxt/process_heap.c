@@ -30,6 +30,7 @@ int goarena_sweep_min_kb;
 int goarena_retain_kb;
 int goarena_huge_pages;
 bool goarena_free_stacks = true;
+int goarena_free_history;
 bool goarena_settings_changed = false;
 
 uint64 process_heap_unsampled = 0;
@@ -44,12 +45,6 @@ const volatile uint32 *process_heap_wanted = &nothing_wanted;
 const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
 Refusal refusal;
-
-/* Chunks become accessible a window at a time, which spares system calls. */
-#define ACCESS_WINDOW ((size_t) 512 << 10)
-
-/* Frequent sweeps wait for up to this many times goarena.sweep_min. */
-#define MAX_PACE 4
 
 /* Steps in which others are shown what this process holds: a quarter, but in bytes */
 #define LEAST_STEP	 ((size_t) 16 << 10)
@@ -114,9 +109,8 @@ ProcessHeapPrepare(void)
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
 		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
-		.sweep_max = (size_t) goarena_sweep_min_kb * 1024 * MAX_PACE,
 		.huge_pages = goarena_huge_pages != 0,
-		.window = ACCESS_WINDOW,
+		.history = (size_t) goarena_free_history,
 	};
 
 	if (process_heap_ready)

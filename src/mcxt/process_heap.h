@@ -27,6 +27,7 @@ extern int goarena_sweep_min_kb;
 extern int goarena_retain_kb;
 extern int goarena_huge_pages;
 extern bool goarena_free_stacks;
+extern int goarena_free_history;
 
 /* Set by assign hooks: the heap must be configured anew. */
 extern bool goarena_settings_changed;

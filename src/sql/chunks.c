@@ -20,33 +20,50 @@ SQL_FUNCTION(goarena_size_classes);
 #define CHUNKS_COLUMNS	7
 #define CLASSES_COLUMNS 6
 
+/* A chunk, or a slot in which there is none any more. */
+typedef struct ChunkCopy
+{
+	ga_chunk chunk;
+	uintptr_t pinned_by;
+} ChunkCopy;
+
+static ChunkCopy
+chunks_vacant_slot(const ga_segment *segment, int slot)
+{
+	ChunkCopy copy = {
+		.chunk.base = segment->base + ((uintptr_t) slot << GA_SLOT_SHIFT),
+		.chunk.size = GA_SLOT_SIZE,
+		.chunk.state = (segment->spent >> slot & 1) != 0 ? GA_QUARANTINED : GA_FRESH,
+		.pinned_by = segment->pins == NULL ? 0 : segment->pins->where[slot],
+	};
+
+	return copy;
+}
+
 /*
  * chunks_copy
  *		Copy the chunks in order of address; at most as many as there is room for.
  */
 static int
-chunks_copy(ga_chunk *copies, int room)
+chunks_copy(ChunkCopy *copies, int room)
 {
 	int count = 0;
 
-	for (ga_heap_arena *heap_arena = process_heap.heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (ga_segment *segment = process_heap.segments; segment != NULL; segment = segment->next)
 	{
-		uintptr_t at = heap_arena->base;
+		uintptr_t at = segment->base;
+		ga_chunk *chunk;
 
-		while (at < heap_arena->base + GA_HEAP_ARENA_SIZE && count < room)
+		for (int slot = 0; slot < GA_SLOTS && count < room; slot++)
+			if (((segment->spent | segment->swept) >> slot & 1) != 0)
+				copies[count++] = chunks_vacant_slot(segment, slot);
+		while (count < room && (chunk = ga_segment_next(segment, &at)) != NULL)
 		{
-			ga_chunk *chunk = heap_arena->huge;
-
-			if (chunk == NULL)
-				chunk = heap_arena->chunks[ga_granule_of(at)];
-			else if (chunk->base != at)
-				break;
-			copies[count] = *chunk;
+			copies[count].chunk = *chunk;
+			copies[count].pinned_by = 0;
 			if (chunk->state == GA_ACTIVE)
-				copies[count].used = chunk->arena->ptr;
+				copies[count].chunk.used = chunk->arena->ptr;
 			count++;
-			at += chunk->size;
 		}
 	}
 	return count;
@@ -59,8 +76,9 @@ chunks_address(uintptr_t address)
 }
 
 static void
-chunks_put(ReturnSetInfo *rows, const ga_chunk *chunk)
+chunks_put(ReturnSetInfo *rows, const ChunkCopy *copy)
 {
+	const ga_chunk *chunk = &copy->chunk;
 	Datum values[CHUNKS_COLUMNS];
 	bool nulls[CHUNKS_COLUMNS] = {false};
 	int i = 0;
@@ -71,8 +89,8 @@ chunks_put(ReturnSetInfo *rows, const ga_chunk *chunk)
 	nulls[i] = chunk->arena_id == 0;
 	values[i++] = BytesDatum(chunk->arena_id);
 	values[i++] = BytesDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
-	nulls[i] = chunk->pinned_by == 0;
-	values[i++] = chunk->pinned_by == 0 ? (Datum) 0 : chunks_address(chunk->pinned_by);
+	nulls[i] = copy->pinned_by == 0;
+	values[i++] = copy->pinned_by == 0 ? (Datum) 0 : chunks_address(copy->pinned_by);
 	values[i++] = BytesDatum(chunk->touched);
 	PutRow(rows, values, nulls);
 }
@@ -85,7 +103,7 @@ Datum
 goarena_chunks(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rows;
-	ga_chunk *snapshot;
+	ChunkCopy *snapshot;
 	size_t room = 64;
 	int count;
 
@@ -98,10 +116,15 @@ goarena_chunks(PG_FUNCTION_ARGS)
 	rows = BeginRows(fcinfo);
 	for (int state = 0; state < GA_NUM_STATES; state++)
 		room += process_heap.state_chunks[state];
-	snapshot = palloc_extended(sizeof(ga_chunk) * room, MCXT_ALLOC_HUGE);
+	room += process_heap.swept_slots;
+	snapshot = palloc_extended(sizeof(ChunkCopy) * room, MCXT_ALLOC_HUGE);
 	count = chunks_copy(snapshot, (int) room);
 	for (int i = 0; i < count; i++)
 		chunks_put(rows, &snapshot[i]);
+
+	/* Sweeps would take what is left of it for pointers. */
+	memset(snapshot, 0, sizeof(ChunkCopy) * room);
+	pfree(snapshot);
 	return (Datum) 0;
 }
 

@@ -78,7 +78,7 @@ $node->safe_psql('postgres', q{
 			s.chunks = s.chunks_active + s.chunks_reuse + s.chunks_fault + s.chunks_quarantined +
 				s.chunks_ready,
 			goarena_check() IS NULL,
-			s.chunks_quarantined + s.chunks_fault = swept.chunks_pinned);
+			s.chunks_quarantined = swept.chunks_pinned);
 	END $$;
 
 	-- for the midst of a load
@@ -118,8 +118,9 @@ SELECT verdict(:mode);
 
 foreach my $mode (@modes)
 {
-	my $rate = $mode eq 'on' ? '' : 'goarena.quarantine_sample_rate = 1';
-	$node->append_conf('postgresql.conf', "goarena.quarantine = '$mode'\n$rate");
+	# At the default rate, little is spent: it takes a small budget to make sweeps due.
+	my $budget = $mode eq 'on' ? "goarena.sweep_min = '64MB'" : "goarena.sweep_min = '1GB'\ngoarena.quarantine_sample_rate = 1";
+	$node->append_conf('postgresql.conf', "goarena.quarantine = '$mode'\n$budget");
 	$node->reload;
 	ok($node->poll_query_until('postgres', 'SHOW goarena.quarantine', $mode),
 		"$mode: set");
@@ -150,16 +151,18 @@ foreach my $mode (@modes)
 		"$mode: arenas are reset all the time");
 	cmp_ok($last->[8], '>', $first->[8], "$mode: sweeps go on");
 
-	is($last->[1], $first->[1], "$mode: reserved is flat");
+	# One segment more or less is where the last sweep was.
+	cmp_ok($last->[1], '<=', $first->[1] + 64 * 1024, "$mode: reserved is flat");
 	foreach my $later ($half, $last)
 	{
 		# Chunks that are handed on add up slowly, to at most 32 of each size of
 		# 8 to 64 kB, which are less than 4 MB together.
 		cmp_ok($later->[9], '<=', 1.1 * $first->[9] + 4096,
 			"$mode: memory of arenas is flat at transaction $later->[0]");
-		# What else is accessible waits to be used or set to fault, and is retained.
-		cmp_ok($later->[2], '<=', $later->[9] + 16 * 1024,
-			"$mode: mapped is within goarena.retain of it at transaction $later->[0]");
+		# What else is accessible is retained, or belongs to one of the 32 frames of 2 MB that
+		# rest, or to those that wait for the next nursery.
+		cmp_ok($later->[2], '<=', $later->[9] + 16 * 1024 + 36 * 2048,
+			"$mode: mapped is within goarena.retain and some frames of it at transaction $later->[0]");
 		cmp_ok($later->[3], '<=', 1.1 * $first->[3] + 256,
 			"$mode: in use is flat at transaction $later->[0]");
 		cmp_ok($later->[4], '<=', 1.1 * $first->[4] + 128,

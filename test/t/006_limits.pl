@@ -161,6 +161,35 @@ SKIP:
 end_session($session);
 
 #
+# A kernel, or a filter of system calls, that does not let pages be moved
+#
+SKIP:
+{
+	my $session = session($node);
+	my $offset = -s $node->logfile;
+	skip 'there can be no filter of system calls', 11
+	  if ask($session, 'SELECT test_refuse_mremap()') ne 't';
+
+	foreach my $mode ('strict', 'on', 'off')
+	{
+		ask($session, "SET goarena.quarantine = $mode");
+		is(ask($session, $small), $answer, "no mremap, $mode: queries work");
+		is(ask($session, $big), '300000000', "no mremap, $mode: large objects grow");
+		in_order($session, "no mremap, $mode: all in order");
+	}
+	my @told = log_of($node, $offset) =~ /LOG:  goarena could not move pages of freed memory/g;
+	is(scalar(@told), 1, 'no mremap: told once');
+
+	# What was freed faults all the same.
+	$offset = -s $node->logfile;
+	end_session($session);
+	$node->psql('postgres', q{SELECT test_refuse_mremap(); SELECT test_create(true); SELECT test_keep();
+		SELECT test_reset(); SELECT test_read_kept()});
+	like(log_of($node, $offset), qr/LOG:  goarena: access to freed memory.*^freed by: reset$/ms,
+		'no mremap: an access to freed memory is reported');
+}
+
+#
 # What the server says of contexts.  18 and later count levels from 1.
 #
 $session = session($node);

@@ -25,7 +25,7 @@ use constant CRASH_LIMIT => 300;
 my @conf = (
 	'restart_after_crash = on',
 	'max_worker_processes = 8',
-	"goarena.sweep_min = '64MB'",
+	'goarena.free_history = 1024',
 	'goarena.on_fault = crash');
 my $directory;
 
@@ -166,8 +166,7 @@ my @ways = (
 	[ 'delete', 'fault_delete()', 1000, 1000, 'write', 992 ],
 	[ 'delete', 'fault_delete()', 3_000_000, 3_000_000, 'read', 2_999_992 ],
 	[ 'pfree', 'fault_pfree()', 3_000_000, 3_000_000, 'write', 16 ],
-	# its pages have moved on, and with them what the size was
-	[ 'repalloc', 'fault_repalloc(6000000)', 3_000_000, undef, 'read', undef ]);
+	[ 'repalloc', 'fault_repalloc(6000000)', 3_000_000, 3_000_000, 'read', 16 ]);
 foreach my $way (@ways)
 {
 	my ($freed_by, $free, $size, $reported_size, $access, $offset) = @$way;
@@ -308,8 +307,8 @@ like((parts_of($text))[1], qr/fault_read/, 'free_stacks = off: that of the acces
 	SELECT fault_create('the ident'); SELECT fault_keep(100); SELECT fault_reset();
 	SELECT fault_churn(3000, 0); SELECT fault_read(8)});
 is_deeply(
-	[ map { $report->{$_} } qw(context parents ident freed_by freed_at free_query access object_offset) ],
-	[ 'unknown', undef, undef, undef, undef, undef, 'read', 8 ],
+	[ map { $report->{$_} } qw(context parents ident freed_by freed_at free_query access) ],
+	[ 'unknown', undef, undef, undef, undef, undef, 'read' ],
 	'history is full: what was known only to it is unknown');
 is((parts_of($text))[2], "  unknown\n", 'history is full: so is the stack');
 ($report, $text) = reported($node, 'history is not full', q{
@@ -323,9 +322,34 @@ is($report->{context}, 'fault test', 'history is not full: the context is known'
 	SELECT fault_create(); SELECT fault_keep(3000000, true); SELECT fault_reset();
 	SELECT 'freed', chunks_freed > 0 FROM goarena_sweep(); SELECT fault_read(8)});
 like($crash->{out}, qr/^freed\|t$/m, 'swept: the sweep frees it');
-like($text, qr/^chunk: ready$/m, 'swept: the report says so');
+like($text, qr/^chunk: fresh$/m, 'swept: the report says so');
 is_deeply([ map { $report->{$_} } qw(context freed_by sweeps_since object_size) ],
 	[ 'fault test', 'reset', 1, 3000000 ], 'swept: the rest is known');
+
+#
+# A context that was deleted
+#
+foreach my $how ('alloc', 'reset', 'delete', 'child')
+{
+	($report, $text, $crash) = reported($node, "deleted context, $how", "SELECT fault_use_deleted('$how')",
+		entry => 'use of a pointer from freed memory');
+	is_deeply(
+		[ map { $report->{$_} } qw(context freed_by) ],
+		[ 'fault deleted', 'delete' ],
+		"deleted context, $how: which one, and how it went");
+	like((parts_of($text))[2], qr/DeleteHere/, "deleted context, $how: where it was deleted");
+}
+
+# A callback is only written there, which is noticed later.
+my $before_callback = -s $node->logfile;
+$node->safe_psql('fault_base', q{SELECT fault_use_deleted('callback');
+	SELECT fault_use_deleted('nothing') FROM generate_series(1, 40); SELECT 1});
+ok(log_of($node, $before_callback) =~ /WARNING:  memory context "fault deleted" was written to after it was deleted/,
+	'deleted context, callback: a warning tells');
+
+# What is not quarantined is as on the plain server.
+is($node->safe_psql('postgres', q{SET goarena.quarantine = off; SELECT fault_use_deleted('reset'); SELECT 1}),
+	"\n1", 'deleted context, off: no harm that the plain server would not do');
 
 #
 # Who and where

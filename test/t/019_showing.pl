@@ -19,7 +19,7 @@ use Time::HiRes qw(time);
 
 my $rounds = 20;
 my $node = new_server('showing', PRELOAD, 'autovacuum = off', 'goarena.statements_max = 100',
-	'max_prepared_transactions = 2');
+	'max_prepared_transactions = 2', "goarena.retain = '8MB'");
 my $watcher = session($node);
 my $session = session($node);
 my $pid = backend_pid($session);

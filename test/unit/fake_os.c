@@ -10,7 +10,8 @@
 #include "support.h"
 
 const char *const os_call_names[OS_NUM_CALLS] = {
-	"reserve", "map", "use", "unuse", "fault", "free", "move", "huge", "resident", "peek",
+	"reserve", "map",  "use",  "unuse", "drop",		"leave",
+	"free",	   "move", "huge", "small", "resident", "peek",
 };
 
 static struct
@@ -27,6 +28,10 @@ static struct
 	size_t reserved;
 	size_t cap;
 	bool misalign;
+	bool loses_targets;
+	bool pretends;
+	uintptr_t pretended_from;
+	uintptr_t pretended_to;
 	uintptr_t hidden_from;
 	uintptr_t hidden_to;
 	int64_t clock; /* 0: the real one */
@@ -48,6 +53,16 @@ counted(os_call call)
 		fails = random_below(&fake.random, fake.fail_one_in) == 0;
 	fake.failures += fails;
 	return !fails;
+}
+
+/*
+ * pretended
+ *		Is there nothing at an address but our word?
+ */
+static bool
+pretended(const void *addr)
+{
+	return (uintptr_t) addr - fake.pretended_from < fake.pretended_to - fake.pretended_from;
 }
 
 static void
@@ -81,6 +96,14 @@ fake_reserve(void *hint, size_t size)
 	void *result = NULL;
 
 	check_range(hint, size);
+	if (fake.pretends && hint != NULL)
+	{
+		if (fake.pretended_from == 0)
+			fake.pretended_from = (uintptr_t) hint;
+		fake.pretended_to = ga_max_size(fake.pretended_to, (uintptr_t) hint + size);
+		fake.reserved += size;
+		return hint;
+	}
 	if (counted(OS_RESERVE) && size <= fake.cap - fake.reserved)
 		result = fake.misalign ? reserve_misaligned(size) : fake.real->reserve(hint, size);
 	if (result != NULL)
@@ -92,28 +115,38 @@ static int
 fake_map(void *addr, size_t size)
 {
 	check_range(addr, size);
-	return counted(OS_MAP) ? fake.real->map(addr, size) : -1;
+	return counted(OS_MAP) ? (pretended(addr) ? 0 : fake.real->map(addr, size)) : -1;
 }
 
 static int
 fake_use(void *addr, size_t size)
 {
 	check_range(addr, size);
-	return counted(OS_USE) ? fake.real->use(addr, size) : -1;
+	return counted(OS_USE) ? (pretended(addr) ? 0 : fake.real->use(addr, size)) : -1;
 }
 
 static int
 fake_unuse(void *addr, size_t size)
 {
 	check_range(addr, size);
-	return counted(OS_UNUSE) ? fake.real->unuse(addr, size) : -1;
+	return counted(OS_UNUSE) ? (pretended(addr) ? 0 : fake.real->unuse(addr, size)) : -1;
 }
 
 static int
-fake_fault(void *addr, size_t size)
+fake_drop(void *addr, size_t size)
 {
 	check_range(addr, size);
-	return counted(OS_FAULT) ? fake.real->fault(addr, size) : -1;
+	return counted(OS_DROP) ? (pretended(addr) ? 0 : fake.real->drop(addr, size)) : -1;
+}
+
+static int
+fake_leave(void *addr, size_t size)
+{
+	check_range(addr, size);
+	if (!counted(OS_LEAVE) || (!pretended(addr) && fake.real->leave(addr, size) != 0))
+		return -1;
+	fake.reserved -= size;
+	return 0;
 }
 
 static int
@@ -123,22 +156,46 @@ fake_free(void *addr, size_t size)
 
 	/* What could not be given back is the process's, no longer the engine's. */
 	fake.reserved -= size;
-	return counted(OS_FREE) ? fake.real->free(addr, size) : -1;
+	return counted(OS_FREE) ? (pretended(addr) ? 0 : fake.real->free(addr, size)) : -1;
 }
 
 static int
-fake_move(void *from, void *to, size_t size)
+fake_move(void *from, size_t size, void *to, size_t to_size)
 {
+	int result;
+
 	check_range(from, size);
-	check_range(to, size);
-	return counted(OS_MOVE) ? fake.real->move(from, to, size) : -1;
+	check_range(to, to_size);
+	assert_int_equal((uintptr_t) from % GA_SLOT_SIZE, 0);
+	assert_int_equal((uintptr_t) to % GA_SLOT_SIZE, 0);
+	assert_int_equal(size % GA_SLOT_SIZE, 0);
+	assert_true(size <= to_size);
+	if (!counted(OS_MOVE))
+	{
+		if (!fake.loses_targets)
+			return -1;
+		assert_int_equal(fake.real->free(to, to_size), 0);
+		fake.reserved -= to_size;
+		return GA_MOVE_LOST;
+	}
+	result = pretended(from) ? 0 : fake.real->move(from, size, to, to_size);
+	if (result == 0)
+		fake.reserved -= size;
+	return result;
+}
+
+static int
+fake_small(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_SMALL) ? (pretended(addr) ? 0 : fake.real->small(addr, size)) : -1;
 }
 
 static int
 fake_huge(void *addr, size_t size)
 {
 	check_range(addr, size);
-	return counted(OS_HUGE) ? fake.real->huge(addr, size) : -1;
+	return counted(OS_HUGE) ? (pretended(addr) ? 0 : fake.real->huge(addr, size)) : -1;
 }
 
 /*
@@ -215,10 +272,12 @@ fake_os_with_pages(size_t page_size)
 		.map = fake_map,
 		.use = fake_use,
 		.unuse = fake_unuse,
-		.fault = fake_fault,
+		.drop = fake_drop,
+		.leave = fake_leave,
 		.free = fake_free,
 		.move = fake_move,
 		.huge = fake_huge,
+		.small = fake_small,
 		.resident = fake_resident,
 		.peek = fake_peek,
 		.now = fake_now,
@@ -306,6 +365,18 @@ void
 fake_misalign(void)
 {
 	fake.misalign = true;
+}
+
+void
+fake_lose_targets(void)
+{
+	fake.loses_targets = true;
+}
+
+void
+fake_pretend(void)
+{
+	fake.pretends = true;
 }
 
 void

@@ -21,10 +21,12 @@ typedef enum os_call
 	OS_MAP,
 	OS_USE,
 	OS_UNUSE,
-	OS_FAULT,
+	OS_DROP,
+	OS_LEAVE,
 	OS_FREE,
 	OS_MOVE,
 	OS_HUGE,
+	OS_SMALL,
 	OS_RESIDENT,
 	OS_PEEK
 } os_call;
@@ -64,6 +66,15 @@ extern void fake_cap_reserved(size_t bytes);
 
 /* Let reserve() ignore hints and begin at odd pages. */
 extern void fake_misalign(void);
+
+/* Let a move() that fails lose its target, as old kernels do where memory is short. */
+extern void fake_lose_targets(void);
+
+/*
+ * From now on reserve nothing really where there is a hint, and do nothing there:
+ * for tests that spend more addresses than time allows.
+ */
+extern void fake_pretend(void);
 
 /* Let resident() say of the pages in a range that they are not. */
 extern void fake_hide(const void *addr, size_t size);

@@ -278,6 +278,38 @@ model_sweep_roots(model *m, bool unstable)
 	ga_sweep_live(m->heap);
 }
 
+/*
+ * is_joined
+ *		Was the slot given up together with the one before it?
+ */
+static bool
+is_joined(const ga_heap *heap, uintptr_t slot)
+{
+	const ga_segment *segment = ga_segment_of(heap, slot);
+
+	return segment != NULL && (segment->spent & segment->joined & ga_slot_bit(slot)) != 0;
+}
+
+/*
+ * is_pinned_with
+ *		Does a root point to a spent slot, or to others that were given up together
+ *		with it?
+ */
+static bool
+is_pinned_with(model *m, uintptr_t slot)
+{
+	uintptr_t end = slot + GA_SLOT_SIZE;
+
+	while (is_joined(m->heap, slot))
+		slot -= GA_SLOT_SIZE;
+	while (is_joined(m->heap, end))
+		end += GA_SLOT_SIZE;
+	for (int root = 0; root < MODEL_ROOTS; root++)
+		if (points_into(m, root, (char *) slot, end - slot))
+			return true;
+	return false;
+}
+
 ga_sweep_result
 model_sweep(model *m, bool unstable)
 {
@@ -288,21 +320,18 @@ model_sweep(model *m, bool unstable)
 	model_sweep_roots(m, unstable);
 	ga_sweep_finish(m->heap, &result);
 
-	/* Contents never look like pointers, so nothing else can pin a chunk. */
+	/* Contents never look like pointers, so nothing else can pin a slot. */
 	if (fake_failures() == failures)
 	{
-		const ga_list *lists[] = {&m->heap->fault, &m->heap->quarantined};
 		size_t left = 0;
 
-		for (size_t i = 0; i < lengthof(lists); i++)
-			ga_list_foreach (link, lists[i])
+		for (const ga_segment *segment = m->heap->segments; segment != NULL;
+			 segment = segment->next)
+			for (int slot = 0; slot < GA_SLOTS; slot++)
 			{
-				const ga_chunk *chunk = ga_container(ga_chunk, link, link);
-				bool found = false;
-
-				for (int root = 0; root < MODEL_ROOTS && !found; root++)
-					found = points_into(m, root, (char *) chunk->base, chunk->size);
-				assert_true(found);
+				if ((segment->spent >> slot & 1) == 0)
+					continue;
+				assert_true(is_pinned_with(m, segment->base + ((uintptr_t) slot << GA_SLOT_SHIFT)));
 				left++;
 			}
 		assert_int_equal(result.chunks_pinned, left);
@@ -364,12 +393,12 @@ check_dangling(model *m)
 		if (m->dangling[root])
 		{
 			const ga_chunk *chunk = ga_heap_lookup(m->heap, *root_word(m, root));
+			ga_chunk_state state = state_at(m->heap, *root_word(m, root));
 
-			assert_non_null(chunk);
-			if (chunk->arena != NULL)
+			if (chunk != NULL && chunk->arena != NULL)
 				assert_true(*root_word(m, root) < chunk->start);
 			else
-				assert_true(ga_state_is_candidate(chunk->state) || chunk->state == GA_REUSE);
+				assert_true(state == GA_QUARANTINED || state == GA_FAULT || state == GA_REUSE);
 		}
 }
 

@@ -30,6 +30,7 @@ usual_config(void)
 		.sweep_percent = 100,
 		.sweep_min = 32 * MB,
 		.max_mappings = 10000,
+		.history = 1000,
 	};
 }
 
@@ -148,17 +149,13 @@ assert_access(ga_heap *heap)
 	size_t count;
 	mapping *mappings = read_mappings(&count);
 
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
 	{
+		uintptr_t at = segment->base;
 		ga_chunk *chunk;
 
-		for (uintptr_t at = heap_arena->base; at < heap_arena->base + GA_HEAP_ARENA_SIZE;
-			 at = chunk->base + chunk->size)
+		while ((chunk = ga_segment_next(segment, &at)) != NULL)
 		{
-			chunk = heap_arena->huge;
-			if (chunk == NULL)
-				chunk = heap_arena->chunks[ga_granule_of(at)];
 			assert_range(mappings, count, chunk->base, chunk->base + chunk->accessible, true);
 			assert_range(mappings, count, chunk->base + chunk->accessible,
 						 chunk->base + chunk->size, false);
@@ -307,11 +304,7 @@ take_written(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = take_chunk(heap, order);
 
-	assert_non_null(chunk);
-	for (uintptr_t at = chunk->base; at < chunk->base + chunk->size; at += heap->os->page_size)
-		poke_word((void *) at, UINT64_MAX);
-	ga_chunk_touch(heap, chunk, chunk->size);
-	chunk->start = chunk->used = chunk->base + chunk->size;
+	write_chunk(heap, chunk);
 	return chunk;
 }
 
@@ -346,6 +339,28 @@ make_ready(ga_heap *heap, ga_chunk *chunk)
 	ga_chunk_make_ready(heap, chunk);
 }
 
+ga_chunk *
+take_quarantined(ga_heap *heap, int order)
+{
+	ga_chunk *chunk;
+
+	if (order < GA_SLOT_ORDER)
+		return hold(heap, ga_slot_cut(heap, &heap->nursery, (size_t) 1 << order, GA_NURSERY_SIZE));
+	chunk = hold(heap, ga_chunk_take(heap, order));
+	assert_true(chunk == NULL || ga_slot_wrap(heap, chunk));
+	return chunk;
+}
+
+void
+write_chunk(ga_heap *heap, ga_chunk *chunk)
+{
+	assert_non_null(chunk);
+	for (uintptr_t at = chunk->base; at < chunk->base + chunk->size; at += heap->os->page_size)
+		poke_word((void *) at, UINT64_MAX);
+	ga_chunk_touch(heap, chunk, chunk->size);
+	chunk->start = chunk->used = chunk->base + chunk->size;
+}
+
 void
 quarantine(ga_heap *heap, ga_chunk *chunk)
 {
@@ -354,27 +369,57 @@ quarantine(ga_heap *heap, ga_chunk *chunk)
 }
 
 void
-quarantine_now(ga_heap *heap, ga_chunk *chunk)
-{
-	quarantine(heap, chunk);
-	ga_heap_flush_faults(heap);
-	assert_int_equal(chunk->state, GA_QUARANTINED);
-}
-
-ga_chunk *
-victim(ga_heap *heap)
-{
-	ga_chunk *chunk = take_written(heap, 16);
-
-	quarantine_now(heap, chunk);
-	return chunk;
-}
-
-void
 hand_on(ga_heap *heap, ga_chunk *chunk)
 {
 	ga_list_remove(&holder.full, &chunk->link);
 	ga_chunk_hand_on(heap, chunk);
+}
+
+uintptr_t
+victim_of(ga_heap *heap, int order)
+{
+	ga_chunk *chunk = take_quarantined(heap, order);
+	uintptr_t base;
+
+	assert_non_null(chunk);
+	base = chunk->base;
+	for (uintptr_t at = base; at < base + chunk->size; at += MB / 4)
+		poke_word((void *) at, UINT64_MAX);
+	ga_chunk_touch(heap, chunk, chunk->size);
+	quarantine(heap, chunk);
+	assert_int_equal(state_at(heap, base), GA_QUARANTINED);
+	return base;
+}
+
+uintptr_t
+victim(ga_heap *heap)
+{
+	return victim_of(heap, GA_SLOT_ORDER);
+}
+
+ga_chunk_state
+state_at(const ga_heap *heap, uintptr_t address)
+{
+	const ga_segment *segment = ga_segment_of(heap, address);
+	const ga_chunk *chunk = ga_heap_lookup(heap, address);
+
+	assert_non_null(segment);
+	if (chunk != NULL)
+		return (ga_chunk_state) chunk->state;
+	if ((segment->spent & ga_slot_bit(address)) != 0)
+		return GA_QUARANTINED;
+	assert_true((segment->swept & ga_slot_bit(address)) != 0);
+	return GA_FRESH;
+}
+
+uintptr_t
+pinned_by(const ga_heap *heap, uintptr_t address)
+{
+	const ga_segment *segment = ga_segment_of(heap, address);
+
+	return segment->pins == NULL
+			   ? 0
+			   : segment->pins->where[(address & (GA_SEGMENT_SIZE - 1)) >> GA_SLOT_SHIFT];
 }
 
 /* The top bits are set, which no address of a process has. */

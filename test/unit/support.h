@@ -123,16 +123,26 @@ extern void take_row(ga_heap *heap, int order, ga_chunk **chunks, size_t count);
 /* Put chunks into a random order. */
 extern void shuffle(ga_chunk **chunks, size_t count, uint64_t seed);
 
+/* The same for quarantined arenas: in the nursery, or in slots of its own. */
+extern ga_chunk *take_quarantined(ga_heap *heap, int order);
+
+/* Write to all pages of a chunk. */
+extern void write_chunk(ga_heap *heap, ga_chunk *chunk);
+
 /* Give such a chunk up, in each of the three ways. */
 extern void make_ready(ga_heap *heap, ga_chunk *chunk);
 extern void quarantine(ga_heap *heap, ga_chunk *chunk);
 extern void hand_on(ga_heap *heap, ga_chunk *chunk);
 
-/* The same, and out of the fault list. */
-extern void quarantine_now(ga_heap *heap, ga_chunk *chunk);
+/* The address of a slot, or of several, that was spent. */
+extern uintptr_t victim(ga_heap *heap);
+extern uintptr_t victim_of(ga_heap *heap, int order);
 
-/* A chunk of 64 kB in quarantine. */
-extern ga_chunk *victim(ga_heap *heap);
+/* The state of an address's chunk or slot. */
+extern ga_chunk_state state_at(const ga_heap *heap, uintptr_t address);
+
+/* Where the last sweep found a pointer into an address's slot, or 0. */
+extern uintptr_t pinned_by(const ga_heap *heap, uintptr_t address);
 
 /*
  * Memory

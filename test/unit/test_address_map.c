@@ -30,7 +30,7 @@ teardown(void **state)
 static void
 assert_foreign(const ga_heap *heap, uintptr_t addr)
 {
-	assert_null(ga_heap_arena_of(heap, addr));
+	assert_null(ga_segment_of(heap, addr));
 	assert_null(ga_heap_lookup(heap, addr));
 }
 
@@ -61,9 +61,8 @@ static void
 assert_never_wrong(ga_heap *heap)
 {
 	assert_heap(heap);
-	for (ga_heap_arena *heap_arena = heap->heap_arenas; heap_arena != NULL;
-		 heap_arena = heap_arena->next)
-		for (uintptr_t at = heap_arena->base; at < heap_arena->base + GA_HEAP_ARENA_SIZE;
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+		for (uintptr_t at = segment->base; at < segment->base + GA_SEGMENT_SIZE;
 			 at += GA_GRANULE_SIZE)
 		{
 			const ga_chunk *chunk = ga_heap_lookup(heap, at);
@@ -84,7 +83,7 @@ foreign_addresses(void **state)
 	void *mapped = mmap(NULL, MB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ga_chunk *chunk;
 
-	/* Of a heap without heap arenas, then of one that has some. */
+	/* Of a heap without segments, then of one that has some. */
 	for (int round = 0; round < 2; round++)
 	{
 		int on_stack = 0;
@@ -110,21 +109,21 @@ foreign_addresses(void **state)
 	/* The heap's own addresses with one wrong bit above those of user space. */
 	for (int bit = 47; bit < 64; bit++)
 		assert_foreign(heap, chunk->base ^ (uintptr_t) 1 << bit);
-	assert_foreign(heap, (uintptr_t) heap->heap_arenas);
+	assert_foreign(heap, (uintptr_t) heap->segments);
 	assert_foreign(heap, (uintptr_t) chunk);
 	free(allocated);
 	munmap(mapped, MB);
 }
 
 static void
-beside_heap_arenas(void **state)
+beside_segments(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunk = take_chunk(heap, GA_MAX_ORDER);
 
 	assert_non_null(chunk);
 	assert_foreign(heap, chunk->base - 1);
-	assert_foreign(heap, chunk->base + GA_HEAP_ARENA_SIZE);
+	assert_foreign(heap, chunk->base + GA_SEGMENT_SIZE);
 	assert_whole_chunk(heap, chunk);
 }
 
@@ -194,19 +193,19 @@ huge_spans(void **state)
 	end = huge->base + huge->size;
 	for (uintptr_t at = huge->base; at < end; at += GA_GRANULE_SIZE)
 		assert_ptr_equal(ga_heap_lookup(heap, at), huge);
-	for (uintptr_t at = huge->base; at < end; at += GA_HEAP_ARENA_SIZE)
+	for (uintptr_t at = huge->base; at < end; at += GA_SEGMENT_SIZE)
 	{
-		assert_int_equal(ga_heap_arena_of(heap, at)->base, at);
-		assert_ptr_equal(ga_heap_lookup(heap, at + GA_HEAP_ARENA_SIZE - 1), huge);
+		assert_int_equal(ga_segment_of(heap, at)->base, at);
+		assert_ptr_equal(ga_heap_lookup(heap, at + GA_SEGMENT_SIZE - 1), huge);
 	}
 	assert_ptr_not_equal(ga_heap_lookup(heap, huge->base - 1), huge);
 	assert_ptr_not_equal(ga_heap_lookup(heap, end), huge);
 	assert_whole_chunk(heap, small);
 }
 
-/* The list of heap arenas is in order of address, wherever they come to lie. */
+/* The list of segments is in order of address, wherever they come to lie. */
 static void
-many_heap_arenas(void **state)
+many_segments(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunks[30];
@@ -222,7 +221,7 @@ many_heap_arenas(void **state)
 	}
 	for (size_t i = 0; i < lengthof(chunks); i++)
 		assert_ptr_equal(ga_heap_lookup(heap, chunks[i]->base + 12345), chunks[i]);
-	assert_int_equal(heap->reserved, lengthof(chunks) * GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, lengthof(chunks) * GA_SEGMENT_SIZE);
 }
 
 /* Where hints lead to odd addresses, what is reserved is still aligned. */
@@ -237,12 +236,12 @@ unaligned_address_space(void **state)
 	{
 		chunk = take_chunk(heap, GA_MAX_ORDER);
 		assert_non_null(chunk);
-		assert_int_equal(chunk->base % GA_HEAP_ARENA_SIZE, 0);
+		assert_int_equal(chunk->base % GA_SEGMENT_SIZE, 0);
 		poke_word((void *) chunk->base, 1);
 	}
 	chunk = take_span(heap, 100 * MB);
 	assert_non_null(chunk);
-	assert_int_equal(chunk->base % GA_HEAP_ARENA_SIZE, 0);
+	assert_int_equal(chunk->base % GA_SEGMENT_SIZE, 0);
 	assert_heap(heap);
 	assert_access(heap);
 
@@ -256,8 +255,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(foreign_addresses),	   TEST(beside_heap_arenas), TEST(chunks_of_every_order),
-		TEST(split_and_merged_chunks), TEST(huge_spans),		 TEST(many_heap_arenas),
+		TEST(foreign_addresses),	   TEST(beside_segments), TEST(chunks_of_every_order),
+		TEST(split_and_merged_chunks), TEST(huge_spans),	  TEST(many_segments),
 		TEST(unaligned_address_space),
 	};
 

@@ -9,8 +9,6 @@
  */
 #include "support.h"
 
-/* The engine gives access to so many bytes at a time. */
-
 static int
 setup(void **state)
 {
@@ -70,22 +68,26 @@ fresh_chunks_are_halved(void **state)
 	ga_chunk *second;
 
 	assert_non_null(first);
-	assert_int_equal(first->base % GA_HEAP_ARENA_SIZE, 0);
-	for (int order = 0; order < GA_NUM_ORDERS; order++)
-		assert_int_equal(heap->fresh[order].count,
-						 order >= heap->min_order && order < GA_MAX_ORDER);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
-	assert_int_equal(heap->mapped, first->size);
-	assert_int_equal(heap->mappings, 2);
+	assert_int_equal(first->base % GA_SEGMENT_SIZE, 0);
+
+	/* A slot is made accessible as a whole. */
+	for (int order = heap->min_order; order < GA_MAX_ORDER; order++)
+	{
+		assert_int_equal(heap->fresh[order].count, order >= GA_SLOT_ORDER);
+		assert_int_equal(heap->ready[order].count, order < GA_SLOT_ORDER);
+	}
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
+	assert_int_equal(heap->mapped, GA_SLOT_SIZE);
+	assert_int_equal(heap->counters.use_calls, 1);
 
 	second = take_chunk(heap, heap->min_order);
 	assert_int_equal(second->base, first->base + first->size);
-	assert_int_equal(heap->fresh[heap->min_order].count, 0);
-	assert_int_equal(heap->mappings, 2);
+	assert_int_equal(heap->ready[heap->min_order].count, 0);
+	assert_int_equal(heap->counters.use_calls, 1);
 }
 
 static void
-chunks_of_all_orders_fill_a_heap_arena(void **state)
+chunks_of_all_orders_fill_a_segment(void **state)
 {
 	ga_heap *heap = *state;
 
@@ -98,12 +100,12 @@ chunks_of_all_orders_fill_a_heap_arena(void **state)
 		assert_heap(heap);
 	}
 	take_written(heap, heap->min_order);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 	assert_int_equal(heap->state_chunks[GA_FRESH], 0);
 	assert_int_equal(heap->mapped, heap->reserved);
 
 	take_written(heap, heap->min_order);
-	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, 2 * GA_SEGMENT_SIZE);
 }
 
 static void
@@ -121,8 +123,8 @@ halves_are_merged_when_needed(void **state)
 
 	whole = take_chunk(heap, GA_MAX_ORDER);
 	assert_non_null(whole);
-	assert_int_equal(whole->size, GA_HEAP_ARENA_SIZE);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(whole->size, GA_SEGMENT_SIZE);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 	assert_states(heap, 1, 0, 0, 0, 0);
 }
 
@@ -140,7 +142,7 @@ a_buddy_in_use_is_not_merged(void **state)
 
 	half = take_chunk(heap, GA_MAX_ORDER - 1);
 	assert_int_equal(half->base, chunks[10]->base - 10 * MB + 32 * MB);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 	assert_heap(heap);
 	assert_int_equal(chunks[10]->size, MB);
 
@@ -153,30 +155,42 @@ a_buddy_in_use_is_not_merged(void **state)
 	assert_int_equal(heap->state_chunks[GA_READY], 5);
 
 	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
-	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, 2 * GA_SEGMENT_SIZE);
+}
+
+/*
+ * leave_one_slot
+ *		Take all of a segment but one slot; returns the number of chunks.
+ */
+static size_t
+leave_one_slot(ga_heap *heap)
+{
+	for (int order = GA_MAX_ORDER - 1; order >= GA_SLOT_ORDER; order--)
+		assert_non_null(take_chunk(heap, order));
+	return GA_MAX_ORDER - GA_SLOT_ORDER;
 }
 
 /*
  * ready_halves
- *		Two READY halves of a heap arena, accessible or not.
+ *		Two READY halves of the only free slot, accessible or not.
  */
 static void
 ready_halves(ga_heap *heap, bool lower_accessible, bool upper_accessible)
 {
-	ga_chunk *lower = take_written(heap, GA_MAX_ORDER - 1);
-	ga_chunk *upper = take_written(heap, GA_MAX_ORDER - 1);
+	size_t others = leave_one_slot(heap);
+	ga_chunk *lower = take_written(heap, GA_SLOT_ORDER - 1);
+	ga_chunk *upper = take_written(heap, GA_SLOT_ORDER - 1);
 
 	if (!lower_accessible)
-		quarantine(heap, lower);
+		make_ready(heap, lower);
 	if (!upper_accessible)
-		quarantine(heap, upper);
-	sweep_nothing(heap);
+		make_ready(heap, upper);
+	(void) ga_heap_release(heap);
 	if (lower_accessible)
 		make_ready(heap, lower);
 	if (upper_accessible)
 		make_ready(heap, upper);
-	assert_states(heap, 0, 0, 0, 0, 2);
-	assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE);
+	assert_states(heap, others, 0, 0, 0, 2);
 	assert_heap(heap);
 }
 
@@ -189,19 +203,18 @@ merging_evens_out_access(void **state)
 		ga_heap *heap = new_heap(&config);
 		bool lower = i % 2 == 1;
 		bool upper = i / 2 == 1;
-		uint64_t faults;
+		size_t retained = (lower + upper) * GA_SLOT_SIZE / 2;
 		ga_chunk *whole;
 
 		ready_halves(heap, lower, upper);
-		faults = fake_calls(OS_FAULT);
-		whole = take_chunk(heap, GA_MAX_ORDER);
+		assert_int_equal(heap->retained, retained);
+		whole = take_chunk(heap, GA_SLOT_ORDER);
 		assert_non_null(whole);
-		assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
-		assert_int_equal(fake_calls(OS_FAULT) - faults, !lower && upper);
+		assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 		assert_heap(heap);
 		assert_access(heap);
 		make_ready(heap, whole);
-		assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE);
+		assert_in_range(heap->retained, retained, GA_SLOT_SIZE);
 		assert_heap(heap);
 		delete_heap(heap);
 	}
@@ -215,14 +228,17 @@ merging_that_fails(void **state)
 	ga_heap *heap = *state;
 
 	ready_halves(heap, false, true);
-	fake_fail(OS_FAULT, 1, ENOMEM);
-	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
-	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
-	assert_states(heap, 1, 0, 0, 0, 2);
+	fake_fail(OS_USE, 1, ENOMEM);
+	assert_non_null(take_chunk(heap, GA_SLOT_ORDER));
+	assert_int_equal(heap->reserved, 2 * GA_SEGMENT_SIZE);
+	assert_states(heap, GA_MAX_ORDER - GA_SLOT_ORDER + 1, 0, 0, 0, 2);
 	assert_heap(heap);
 
-	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
-	assert_int_equal(heap->reserved, 2 * GA_HEAP_ARENA_SIZE);
+	/* It is tried again when there is nothing else. */
+	(void) leave_one_slot(heap);
+	assert_non_null(take_chunk(heap, GA_SLOT_ORDER));
+	assert_int_equal(heap->reserved, 2 * GA_SEGMENT_SIZE);
+	assert_states(heap, 2 * (GA_MAX_ORDER - GA_SLOT_ORDER) + 2, 0, 0, 0, 0);
 }
 
 /* A fresh half and a ready one make a ready whole that knows its pages. */
@@ -233,11 +249,11 @@ fresh_merges_with_ready(void **state)
 	ga_chunk *whole;
 
 	make_ready(heap, take_written(heap, GA_MAX_ORDER - 1));
-	assert_int_equal(heap->retained, GA_HEAP_ARENA_SIZE / 2);
+	assert_int_equal(heap->retained, GA_SEGMENT_SIZE / 2);
 
 	whole = take_chunk(heap, GA_MAX_ORDER);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
-	assert_int_equal(whole->touched, GA_HEAP_ARENA_SIZE / 2);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
+	assert_int_equal(whole->touched, GA_SEGMENT_SIZE / 2);
 }
 
 /* Pages above a gap are still counted when a chunk is split again. */
@@ -248,29 +264,30 @@ split_and_merge_keep_the_sums(void **state)
 	ga_chunk *chunks[4];
 	size_t retained;
 
-	take_row(heap, GA_MAX_ORDER - 2, chunks, lengthof(chunks));
+	(void) leave_one_slot(heap);
+	take_row(heap, GA_SLOT_ORDER - 2, chunks, lengthof(chunks));
 	for (size_t i = 0; i < lengthof(chunks); i++)
 		make_ready(heap, chunks[i]);
 	ga_heap_trim(heap, 0);
 	assert_int_equal(heap->retained, 0);
-	assert_int_equal(heap->released, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->released, GA_SLOT_SIZE);
 
 	/* One quarter is written to; after merging, pages may be anywhere below. */
-	chunks[0] = take_chunk(heap, GA_MAX_ORDER - 2);
-	chunks[1] = take_chunk(heap, GA_MAX_ORDER - 2);
-	ga_chunk_touch(heap, chunks[1], MB);
+	chunks[0] = take_chunk(heap, GA_SLOT_ORDER - 2);
+	chunks[1] = take_chunk(heap, GA_SLOT_ORDER - 2);
+	ga_chunk_touch(heap, chunks[1], 64 * KB);
 	make_ready(heap, chunks[1]);
 	make_ready(heap, chunks[0]);
 	assert_heap(heap);
 	retained = heap->retained;
-	assert_int_equal(retained, MB);
+	assert_int_equal(retained, 64 * KB);
 
-	chunks[0] = take_chunk(heap, GA_MAX_ORDER);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	chunks[0] = take_chunk(heap, GA_SLOT_ORDER);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 	make_ready(heap, chunks[0]);
 	assert_true(heap->retained >= retained);
 	assert_heap(heap);
-	for (int order = GA_MAX_ORDER - 1; order >= heap->min_order; order--)
+	for (int order = GA_SLOT_ORDER - 1; order >= heap->min_order; order--)
 	{
 		take_chunk(heap, order);
 		assert_heap(heap);
@@ -299,13 +316,13 @@ no_address_space(void **state)
 {
 	ga_heap *heap = *state;
 
-	fake_cap_reserved(fake_reserved() + GA_REGION_SIZE + GA_HEAP_ARENA_SIZE);
+	fake_cap_reserved(fake_reserved() + GA_REGION_SIZE + GA_SEGMENT_SIZE);
 	assert_non_null(take_chunk(heap, GA_MAX_ORDER));
 	for (int order = heap->min_order; order <= GA_MAX_ORDER; order++)
 		assert_null(take_chunk(heap, order));
 	assert_null(take_span(heap, 100 * MB));
 	assert_heap(heap);
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 
 	fake_cap_reserved(SIZE_MAX);
 	assert_non_null(take_chunk(heap, heap->min_order));
@@ -316,13 +333,13 @@ no_memory_for_a_fresh_chunk(void **state)
 {
 	ga_heap *heap = *state;
 
-	assert_non_null(take_chunk(heap, 16));
+	assert_non_null(take_chunk(heap, 21));
 	fake_fail_from(OS_MAP, 1, ENOMEM);
-	assert_null(take_chunk(heap, 16));
+	assert_null(take_chunk(heap, 21));
 	assert_states(heap, 1, 0, 0, 0, 0);
 	assert_heap(heap);
 	fake_fail_never();
-	assert_non_null(take_chunk(heap, 16));
+	assert_non_null(take_chunk(heap, 21));
 }
 
 /*
@@ -353,7 +370,8 @@ more_metadata(ga_heap *heap, int regions)
 static void
 no_memory_for_metadata(void **state)
 {
-	size_t most = sizeof(ga_heap_arena) + sizeof(ga_map_leaf) + 20 * sizeof(ga_chunk);
+	size_t most =
+		sizeof(ga_segment) + sizeof(ga_map_leaf) + sizeof(ga_granules) + 20 * sizeof(ga_chunk);
 	uint64_t random = 1;
 	int refused = 0;
 	int tries = 0;
@@ -370,19 +388,19 @@ no_memory_for_metadata(void **state)
 		assert_int_equal(fake_reserved(), heap->reserved + heap->metadata.reserved);
 		more_metadata(heap, regions);
 		assert_non_null(take_chunk(heap, heap->min_order));
-		assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+		assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 		assert_heap(heap);
 		delete_heap(heap);
 	}
 	assert_true(refused > 10 && refused < tries);
 }
 
-/* A heap arena whose metadata was lacking does not use up more at each try. */
+/* A segment whose metadata was lacking does not use up more at each try. */
 static void
 failed_growth_costs_no_metadata(void **state)
 {
 	ga_heap *heap = *state;
-	int regions = leave_metadata(heap, sizeof(ga_heap_arena) + sizeof(ga_chunk) + 64);
+	int regions = leave_metadata(heap, sizeof(ga_segment) + sizeof(ga_chunk) + 64);
 	size_t next;
 
 	assert_null(take_chunk(heap, 16));
@@ -398,38 +416,8 @@ failed_growth_costs_no_metadata(void **state)
  * Access
  */
 
-/*
- * used_row
- *		Neighbouring chunks after a life: READY, without access.
- */
 static void
-used_row(ga_heap *heap, int order, ga_chunk **chunks, size_t count, uint64_t seed)
-{
-	ga_chunk *shuffled[256];
-
-	assert_true(count <= lengthof(shuffled));
-	take_row(heap, order, chunks, count);
-	memcpy(shuffled, chunks, count * sizeof(*chunks));
-	shuffle(shuffled, count, seed);
-	for (size_t i = 0; i < count; i++)
-		quarantine(heap, shuffled[i]);
-	sweep_nothing(heap);
-	assert_int_equal(heap->ready[order].count, count);
-}
-
-static void
-handed_out_in_order_of_address_after_a_sweep(void **state)
-{
-	ga_heap *heap = *state;
-	ga_chunk *chunks[100];
-
-	used_row(heap, 16, chunks, lengthof(chunks), 7);
-	for (size_t i = 0; i < lengthof(chunks); i++)
-		assert_ptr_equal(take_chunk(heap, 16), chunks[i]);
-}
-
-static void
-the_warmest_chunk_comes_first_without_a_sweep(void **state)
+the_warmest_chunk_comes_first(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunks[5];
@@ -442,16 +430,6 @@ the_warmest_chunk_comes_first_without_a_sweep(void **state)
 		assert_ptr_equal(take_chunk(heap, 16), chunks[order[i - 1]]);
 }
 
-/* Let access be given to so many bytes at a time. */
-static void
-set_window(ga_heap *heap, size_t window)
-{
-	ga_config config = heap->config;
-
-	config.window = window;
-	ga_heap_configure(heap, &config);
-}
-
 /* Access calls for chunks and metadata together, less those for metadata. */
 static uint64_t
 access_calls(const ga_heap *heap)
@@ -460,107 +438,39 @@ access_calls(const ga_heap *heap)
 }
 
 static void
-fresh_windows_are_opened_whole(void **state)
+fresh_slots_are_opened_whole(void **state)
 {
 	ga_heap *heap = *state;
 
-	set_window(heap, MB);
 	for (size_t i = 0; i < 64; i++)
 	{
 		(void) take_written(heap, 16);
-		assert_int_equal(access_calls(heap), i / 16 + 1);
-		assert_int_equal(heap->mapped, (i / 16 + 1) * MB);
+		assert_int_equal(access_calls(heap), i / 32 + 1);
+		assert_int_equal(heap->mapped, (i / 32 + 1) * GA_SLOT_SIZE);
 		assert_heap(heap);
 	}
 	(void) take_written(heap, 20);
-	assert_int_equal(access_calls(heap), 5);
+	assert_int_equal(access_calls(heap), 3);
 	(void) take_written(heap, 22);
-	assert_int_equal(access_calls(heap), 6);
-	assert_int_equal(heap->counters.use_calls, 6);
+	assert_int_equal(access_calls(heap), 4);
+	assert_int_equal(heap->counters.use_calls, 4);
+
+	/* Small pages are asked for, unless large ones are wanted. */
+	assert_int_equal(fake_calls(OS_SMALL), 4);
+	heap->config.huge_pages = true;
+	(void) take_written(heap, 22);
+	assert_int_equal(fake_calls(OS_SMALL), 4);
 }
 
 static void
-windows_of_mixed_orders_are_opened_whole(void **state)
-{
-	ga_heap *heap = *state;
-	ga_chunk *chunks[64];
-	uint64_t calls;
-
-	set_window(heap, MB);
-	take_row(heap, 16, chunks, lengthof(chunks));
-	shuffle(chunks, lengthof(chunks), 3);
-	for (size_t i = 0; i < lengthof(chunks); i++)
-		quarantine(heap, chunks[i]);
-	sweep_nothing(heap);
-
-	/* They were merged up to the window. */
-	assert_int_equal(heap->ready[20].count, 4);
-	assert_int_equal(heap->mapped, 0);
-	assert_heap(heap);
-	calls = access_calls(heap);
-	for (size_t i = 0; i < 4 * MB;)
-	{
-		ga_chunk *chunk = take_written(heap, 14 + (int) (i / (16 * KB)) % 3);
-
-		i += chunk->size;
-		assert_heap(heap);
-	}
-	assert_in_range(access_calls(heap) - calls, 4, 5);
-}
-
-/* What lies behind a chunk is opened with it, whatever its size. */
-static void
-access_is_given_to_what_is_free_behind(void **state)
-{
-	ga_heap *heap = *state;
-	ga_chunk *chunks[64];
-	uint64_t calls;
-
-	used_row(heap, 16, chunks, lengthof(chunks), 3);
-	set_window(heap, MB);
-	calls = access_calls(heap);
-	for (size_t i = 0; i < lengthof(chunks); i++)
-	{
-		assert_ptr_equal(take_written(heap, 16), chunks[i]);
-		assert_heap(heap);
-	}
-	assert_int_equal(access_calls(heap) - calls, 4);
-	assert_int_equal(heap->counters.use_calls, access_calls(heap));
-}
-
-static void
-no_memory_for_a_batch(void **state)
-{
-	ga_heap *heap = *state;
-	ga_chunk *chunks[8];
-
-	used_row(heap, 16, chunks, lengthof(chunks), 3);
-	set_window(heap, MB);
-	fake_fail(OS_USE, 1, ENOMEM);
-	assert_ptr_equal(take_chunk(heap, 16), chunks[0]);
-	assert_int_equal(heap->mapped, chunks[0]->size);
-	assert_heap(heap);
-
-	fake_fail_from(OS_USE, 1, ENOMEM);
-	assert_null(take_chunk(heap, 16));
-	assert_int_equal(heap->ready[16].count, 7);
-	assert_heap(heap);
-	assert_access(heap);
-
-	fake_fail_never();
-	assert_ptr_equal(take_written(heap, 16), chunks[1]);
-}
-
-static void
-no_memory_for_a_window(void **state)
+no_memory_for_a_slot(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *chunk;
 
-	set_window(heap, MB);
 	assert_non_null(take_chunk(heap, 22));
 
-	/* There is not enough for the window, but for the chunk. */
+	/* There is not enough for the slot, but for the chunk. */
 	fake_fail(OS_MAP, 1, ENOMEM);
 	chunk = take_written(heap, 19);
 	assert_int_equal(heap->mapped, 4 * MB + chunk->size);
@@ -597,30 +507,30 @@ static void
 a_span_is_accessible_as_far_as_needed(void **state)
 {
 	ga_heap *heap = *state;
-	ga_chunk *chunk = take_span(heap, 300 * KB);
+	ga_chunk *chunk = take_span(heap, 3 * MB);
 
-	assert_int_equal(chunk->size, 512 * KB);
-	assert_int_equal(chunk->accessible, 300 * KB);
-	assert_int_equal(heap->mapped, 300 * KB);
+	assert_int_equal(chunk->size, 4 * MB);
+	assert_int_equal(chunk->accessible, 3 * MB);
+	assert_int_equal(heap->mapped, 3 * MB);
 	assert_access(heap);
 
-	assert_true(ga_chunk_set_accessible(heap, chunk, 400 * KB));
-	assert_int_equal(heap->mapped, 400 * KB);
-	poke_word((void *) (chunk->base + 400 * KB - 8), 1);
-	assert_true(read_faults((void *) (chunk->base + 400 * KB)));
-	ga_chunk_touch(heap, chunk, 400 * KB);
+	assert_true(ga_chunk_set_accessible(heap, chunk, 3400 * KB));
+	assert_int_equal(heap->mapped, 3400 * KB);
+	poke_word((void *) (chunk->base + 3400 * KB - 8), 1);
+	assert_true(read_faults((void *) (chunk->base + 3400 * KB)));
+	ga_chunk_touch(heap, chunk, 3400 * KB);
 	assert_heap(heap);
 
 	/* What is given up is gone. */
 	assert_true(ga_chunk_set_accessible(heap, chunk, 100 * KB));
 	assert_int_equal(chunk->touched, 100 * KB);
 	assert_true(read_faults((void *) (chunk->base + 100 * KB)));
-	assert_int_equal(resident_pages((void *) (chunk->base + 100 * KB), 412 * KB), 0);
+	assert_int_equal(resident_pages((void *) (chunk->base + 100 * KB), 3996 * KB), 0);
 	assert_heap(heap);
 	assert_access(heap);
 
-	assert_true(ga_chunk_set_accessible(heap, chunk, 512 * KB));
-	assert_int_equal(peek_word((void *) (chunk->base + 400 * KB - 8)), 0);
+	assert_true(ga_chunk_set_accessible(heap, chunk, 4 * MB));
+	assert_int_equal(peek_word((void *) (chunk->base + 3400 * KB - 8)), 0);
 	assert_heap(heap);
 }
 
@@ -628,20 +538,22 @@ static void
 access_to_a_span_that_fails(void **state)
 {
 	ga_heap *heap = *state;
-	ga_chunk *chunk = take_span(heap, 300 * KB);
+	ga_chunk *chunk = take_span(heap, 3 * MB);
 
+	fill((void *) chunk->base, 3 * MB, 1);
+	ga_chunk_touch(heap, chunk, 3 * MB);
 	fake_fail(OS_USE, 1, ENOMEM);
-	assert_false(ga_chunk_set_accessible(heap, chunk, 400 * KB));
-	assert_int_equal(chunk->accessible, 300 * KB);
+	assert_false(ga_chunk_set_accessible(heap, chunk, 4 * MB));
+	assert_int_equal(chunk->accessible, 3 * MB);
 	assert_heap(heap);
 	assert_access(heap);
 
-	fake_fail(OS_FAULT, 1, ENOMEM);
-	assert_false(ga_chunk_set_accessible(heap, chunk, 200 * KB));
-	assert_int_equal(chunk->accessible, 300 * KB);
-	fake_fail(OS_UNUSE, 1, ENOMEM);
-	assert_false(ga_chunk_set_accessible(heap, chunk, 200 * KB));
-	assert_int_equal(chunk->accessible, 300 * KB);
+	/* Whatever fails, its pages are still there. */
+	for (int call = 0; call < OS_NUM_CALLS; call++)
+		fake_fail((os_call) call, 1, ENOMEM);
+	assert_false(ga_chunk_set_accessible(heap, chunk, 2 * MB));
+	assert_int_equal(chunk->accessible, 3 * MB);
+	assert_true(is_filled((void *) chunk->base, 3 * MB, 1));
 	assert_heap(heap);
 	assert_access(heap);
 }
@@ -658,11 +570,10 @@ huge_spans_are_reused_best_fit(void **state)
 	assert_int_equal(middle->size, 192 * MB);
 	assert_int_equal(large->size, 320 * MB);
 	assert_int_equal(heap->reserved, 640 * MB);
-	quarantine_now(heap, large);
-	quarantine_now(heap, small);
-	quarantine_now(heap, middle);
+	make_ready(heap, large);
+	make_ready(heap, small);
+	make_ready(heap, middle);
 	assert_heap(heap);
-	assert_int_equal(sweep_nothing(heap).bytes_freed, 640 * MB);
 	assert_int_equal(heap->ready_huge.count, 3);
 
 	assert_ptr_equal(take_span(heap, 100 * MB), small);
@@ -727,18 +638,18 @@ metadata_of_a_huge_span_that_fails(void **state)
 {
 	ga_heap *heap = *state;
 	ga_chunk *first = take_chunk(heap, 16);
+	int regions;
 
-	/* Its last heap arena finds no memory: all of it is given back. */
+	/* One of its segments finds no memory: all of it is given back. */
 	assert_non_null(first);
-	fake_cap_reserved(fake_reserved() + 65536 * MB);
-	assert_int_equal(heap->metadata.num_regions, 1);
-	fake_fail(OS_RESERVE, 2, ENOMEM);
+	regions = leave_metadata(heap, 100 * sizeof(ga_segment));
 	assert_null(take_span(heap, 20480 * MB));
-	assert_int_equal(heap->reserved, GA_HEAP_ARENA_SIZE);
+	more_metadata(heap, regions);
+	assert_int_equal(heap->reserved, GA_SEGMENT_SIZE);
 	assert_int_equal(fake_reserved(), heap->reserved + heap->metadata.reserved);
 	assert_heap(heap);
-	for (uintptr_t at = heap->hint; at < heap->hint + 20480 * MB; at += GA_HEAP_ARENA_SIZE)
-		assert_null(ga_heap_arena_of(heap, at));
+	for (uintptr_t at = heap->hint; at < heap->hint + 20480 * MB; at += GA_SEGMENT_SIZE)
+		assert_null(ga_segment_of(heap, at));
 	assert_non_null(take_span(heap, 100 * MB));
 }
 
@@ -796,7 +707,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_heap_begins_empty),
 		TEST(fresh_chunks_are_halved),
-		TEST(chunks_of_all_orders_fill_a_heap_arena),
+		TEST(chunks_of_all_orders_fill_a_segment),
 		TEST(halves_are_merged_when_needed),
 		TEST(a_buddy_in_use_is_not_merged),
 		TEST(merging_evens_out_access),
@@ -808,13 +719,9 @@ main(void)
 		TEST(no_memory_for_a_fresh_chunk),
 		TEST(no_memory_for_metadata),
 		TEST(failed_growth_costs_no_metadata),
-		TEST(handed_out_in_order_of_address_after_a_sweep),
-		TEST(the_warmest_chunk_comes_first_without_a_sweep),
-		TEST(fresh_windows_are_opened_whole),
-		TEST(windows_of_mixed_orders_are_opened_whole),
-		TEST(access_is_given_to_what_is_free_behind),
-		TEST(no_memory_for_a_batch),
-		TEST(no_memory_for_a_window),
+		TEST(the_warmest_chunk_comes_first),
+		TEST(fresh_slots_are_opened_whole),
+		TEST(no_memory_for_a_slot),
 		TEST(chunks_that_are_accessible_need_no_call),
 		TEST(a_span_is_accessible_as_far_as_needed),
 		TEST(access_to_a_span_that_fails),

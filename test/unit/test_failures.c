@@ -92,7 +92,7 @@ configure(scenario *s, ga_quarantine mode, bool huge_pages, size_t retain)
 	config.chunk_size = 256 * KB;
 	config.huge_pages = huge_pages;
 	config.retain = retain;
-	config.window = huge_pages ? 0 : MB;
+	config.max_mappings = huge_pages ? 0 : 10000;
 	ga_heap_configure(s->m->heap, &config);
 }
 
@@ -145,7 +145,7 @@ run(scenario *s)
 	}
 	for (int arena = 0; arena < 3; arena++)
 	{
-		configure(s, (ga_quarantine) arena, false, 256 * KB);
+		configure(s, (ga_quarantine) arena, arena == 0, 256 * KB);
 		model_reset(s->m, arena);
 		(void) check_step(s);
 	}
@@ -169,6 +169,9 @@ run(scenario *s)
 	(void) check_step(s);
 }
 
+/* A move that fails loses its target. */
+static bool loses_targets = false;
+
 /*
  * run_failing
  *		Run the scenario with one failure, or with failures from there on.
@@ -181,6 +184,8 @@ run_failing(os_call call, uint64_t nth, int error, bool forever)
 	scenario s = {.m = new_model(new_heap(&config)), .forever = forever};
 	uint64_t failures;
 
+	if (loses_targets)
+		fake_lose_targets();
 	if (forever)
 		fake_fail_from(call, nth, error);
 	else
@@ -196,7 +201,7 @@ run_failing(os_call call, uint64_t nth, int error, bool forever)
 	memset(s.m->outside, 0, sizeof(s.m->outside));
 	memset(s.m->inside, 0, sizeof(s.m->outside));
 	sweep(&s, false);
-	assert_int_equal(s.m->heap->state_chunks[GA_FAULT], 0);
+	assert_int_equal(s.m->heap->waste, 0);
 	assert_int_equal(s.m->heap->state_chunks[GA_QUARANTINED], 0);
 	(void) ga_heap_release(s.m->heap);
 	assert_int_equal(s.m->heap->retained, 0);
@@ -250,10 +255,17 @@ unuse_fails(void **state)
 }
 
 static void
-fault_fails(void **state)
+leave_fails(void **state)
 {
 	(void) state;
-	each_call_fails(OS_FAULT, ENOMEM);
+	each_call_fails(OS_LEAVE, ENOMEM);
+}
+
+static void
+drop_fails(void **state)
+{
+	(void) state;
+	each_call_fails(OS_DROP, ENOMEM);
 }
 
 static void
@@ -261,6 +273,16 @@ move_fails(void **state)
 {
 	(void) state;
 	each_call_fails(OS_MOVE, ENOMEM);
+	each_call_fails(OS_MOVE, EPERM);
+}
+
+static void
+moves_fail_and_lose_their_targets(void **state)
+{
+	(void) state;
+	loses_targets = true;
+	each_call_fails(OS_MOVE, ENOMEM);
+	loses_targets = false;
 }
 
 static void
@@ -268,6 +290,13 @@ huge_fails(void **state)
 {
 	(void) state;
 	each_call_fails(OS_HUGE, EINVAL);
+}
+
+static void
+small_fails(void **state)
+{
+	(void) state;
+	each_call_fails(OS_SMALL, EINVAL);
 }
 
 static void
@@ -303,7 +332,7 @@ free_fails(void **state)
 		fake_fail(OS_FREE, 1 + i % 3, ENOMEM);
 		chunk = take_chunk(heap, GA_MAX_ORDER);
 		assert_non_null(chunk);
-		assert_int_equal(chunk->base % GA_HEAP_ARENA_SIZE, 0);
+		assert_int_equal(chunk->base % GA_SEGMENT_SIZE, 0);
 		assert_heap(heap);
 	}
 	assert_int_equal(fake_failures(), 9);
@@ -314,11 +343,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reserve_fails), cmocka_unit_test(map_fails),
-		cmocka_unit_test(use_fails),	 cmocka_unit_test(unuse_fails),
-		cmocka_unit_test(fault_fails),	 cmocka_unit_test(move_fails),
-		cmocka_unit_test(huge_fails),	 cmocka_unit_test(resident_fails),
-		cmocka_unit_test(peek_fails),	 cmocka_unit_test(free_fails),
+		cmocka_unit_test(reserve_fails),  cmocka_unit_test(map_fails),
+		cmocka_unit_test(use_fails),	  cmocka_unit_test(unuse_fails),
+		cmocka_unit_test(drop_fails),	  cmocka_unit_test(leave_fails),
+		cmocka_unit_test(move_fails),	  cmocka_unit_test(moves_fail_and_lose_their_targets),
+		cmocka_unit_test(huge_fails),	  cmocka_unit_test(small_fails),
+		cmocka_unit_test(resident_fails), cmocka_unit_test(peek_fails),
+		cmocka_unit_test(free_fails),
 	};
 
 	return cmocka_run_group_tests_name("failures", tests, NULL, NULL);

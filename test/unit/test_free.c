@@ -33,26 +33,51 @@ teardown(void **state)
 static void
 the_last_object_is_freed_in_place(void **state)
 {
-	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	static ga_arena arena;
+	char *first;
+	char *last;
+
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	first = alloc(&arena, 100);
+	last = alloc(&arena, 200);
+	free_object(&arena, last);
+	assert_ptr_equal(alloc(&arena, 300), last);
+	free_object(&arena, last);
+	free_object(&arena, first);
+	assert_ptr_equal(alloc(&arena, 10), first);
+	assert_int_equal(usage_of(&arena).used_bytes, bytes_of(first));
+	ga_arena_destroy(&arena);
+}
+
+/* Whatever frees it, and whatever is asked for next. */
+static void
+quarantined_addresses_are_not_used_again_at_once(void **state)
+{
+	for (int mode = GA_QUARANTINE_ON; mode <= GA_QUARANTINE_STRICT; mode++)
 	{
+		static const size_t sizes[] = {8, 200, 300, 9000, 60 * KB};
 		static ga_arena arena;
-		char *first;
-		char *last;
 
 		begin(&arena, *state, (ga_quarantine) mode);
-		first = alloc(&arena, 100);
-		last = alloc(&arena, 200);
-		free_object(&arena, last);
-		if (mode == GA_QUARANTINE_STRICT)
-			assert_ptr_not_equal(alloc(&arena, 200), last);
-		else
-		{
-			assert_ptr_equal(alloc(&arena, 300), last);
-			free_object(&arena, last);
-			free_object(&arena, first);
-			assert_ptr_equal(alloc(&arena, 10), first);
-			assert_int_equal(usage_of(&arena).used_bytes, bytes_of(first));
-		}
+		for (size_t i = 0; i < lengthof(sizes); i++)
+			for (size_t next = 0; next < lengthof(sizes); next++)
+			{
+				char *last = alloc(&arena, sizes[i]);
+				size_t size = ga_object_size(last);
+				char *object;
+
+				free_object(&arena, last);
+				object = alloc(&arena, sizes[next]);
+				assert_false(object + ga_object_size(object) > last && object < last + size);
+
+				/* Nor is what an object shrinks by. */
+				last = alloc(&arena, sizes[i]);
+				size = ga_object_size(last);
+				(void) ga_arena_realloc(&arena, last, 8);
+				object = alloc(&arena, sizes[next]);
+				assert_false(object + ga_object_size(object) > last && object < last + size);
+			}
+		assert_heap(*state);
 		ga_arena_destroy(&arena);
 	}
 }
@@ -163,7 +188,7 @@ frees_let_chunks_leave(void **state)
 		static ga_arena arena;
 		const ga_chunk *chunk;
 		int count;
-		static const int left_to[] = {GA_READY, GA_FAULT, GA_QUARANTINED};
+		static const int left_to[] = {GA_READY, GA_FAULT, GA_FAULT};
 
 		begin(&arena, heap, (ga_quarantine) mode);
 		count = fill_chunk(&arena, objects, 100);
@@ -174,6 +199,10 @@ frees_let_chunks_leave(void **state)
 		for (int i = 0; i < 10 && chunk->state == GA_FULL; i++)
 			free_much(&arena);
 		assert_int_equal(chunk->state, left_to[mode]);
+
+		/* In strict arenas it faults, though others in its slot live on. */
+		if (mode == GA_QUARANTINE_STRICT)
+			assert_true(read_faults(objects[0]));
 		assert_heap(heap);
 		ga_arena_destroy(&arena);
 	}
@@ -376,7 +405,7 @@ freeing_what_is_no_object(void **state)
 
 		/* Another arena's, and nobody's. */
 		assert_int_equal(ga_arena_free(&arena, others), GA_FREE_WILD);
-		assert_int_equal(ga_arena_free(&arena, (void *) (heap->heap_arenas->base + 60 * MB)),
+		assert_int_equal(ga_arena_free(&arena, (void *) (heap->segments->base + 60 * MB)),
 						 GA_FREE_WILD);
 
 		/* Not the heap's. */
@@ -451,11 +480,10 @@ freeing_behind_a_short_span(void **state)
 	char *long_span;
 	char *span;
 
-	begin(&arena, heap, GA_QUARANTINE_ON);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
 	long_span = alloc(&arena, 500 * KB);
 	memset(long_span, 0x11, 500 * KB);
 	free_object(&arena, long_span);
-	sweep_nothing(heap);
 	span = alloc(&arena, 300 * KB);
 	assert_ptr_equal(span, long_span);
 	for (size_t i = 8; i < 512 * KB - HEADER; i += 4096)
@@ -541,6 +569,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_last_object_is_freed_in_place),
+		TEST(quarantined_addresses_are_not_used_again_at_once),
 		TEST(freed_objects_come_back_by_class),
 		TEST(large_classes_come_back_too),
 		TEST(a_full_chunk_leaves_without_objects),

@@ -295,6 +295,8 @@ pages_that_cannot_be_released(void **state)
 	ga_arena_reset(&arena);
 	leave_room(heap, 0);
 	fake_fail_from(OS_UNUSE, 1, ENOMEM);
+	fake_fail_from(OS_DROP, 1, ENOMEM);
+	fake_fail_from(OS_LEAVE, 1, ENOMEM);
 	ga_heap_release(heap);
 	assert_refused(heap, ga_arena_alloc(&arena, 4 * MB));
 	fake_fail_never();

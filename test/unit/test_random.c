@@ -72,7 +72,7 @@ random_config(const load *l, ga_heap *heap, uint64_t *random)
 		.sweep_min = random_below(random, 4 * MB),
 		.max_mappings = random_below(random, 4) == 0 ? random_below(random, 50) : 10000,
 		.huge_pages = random_below(random, 2) == 0,
-		.window = random_below(random, 2) == 0 ? 0 : 16 * KB << random_below(random, 8),
+		.history = 100,
 	};
 
 	ga_heap_configure(heap, &config);

@@ -46,20 +46,20 @@ pages_not_resident_are_not_touched(void **state)
 	const size_t size = 256 * page;
 	char *pages = map_pages(size);
 	ga_sweep_result result;
-	ga_chunk *chunk = victim(heap);
+	uintptr_t chunk = victim(heap);
 
 	/* Pages 3 to 5, 100, and the last have been written. */
 	for (int i = 3; i <= 5; i++)
 		pages[(size_t) i * page] = 1;
 	pages[100 * page] = 1;
-	*(uintptr_t *) (pages + size - 8) = chunk->base;
+	*(uintptr_t *) (pages + size - 8) = chunk;
 	assert_int_equal(resident_pages(pages, size), 5);
 	for (int unstable = 0; unstable < 2; unstable++)
 	{
 		result = sweep_range(heap, pages, size, unstable);
 		assert_int_equal(resident_pages(pages, size), 5);
 		assert_int_equal(result.chunks_pinned, 1);
-		assert_int_equal(chunk->pinned_by, pages + size - 8);
+		assert_int_equal(pinned_by(heap, chunk), pages + size - 8);
 		assert_int_equal(result.bytes_scanned, 5 * page);
 	}
 
@@ -80,7 +80,7 @@ pages_that_are_said_not_to_be_resident(void **state)
 	for (size_t i = 0; i < 16; i++)
 	{
 		memset(pages, 0, 16 * page);
-		*(uintptr_t *) (pages + i * page) = victim(heap)->base;
+		*(uintptr_t *) (pages + i * page) = victim(heap);
 		fake_hide(pages + 5 * page, 3 * page);
 		assert_int_equal(sweep_range(heap, pages, 16 * page, i % 2).chunks_pinned, i < 5 || i >= 8);
 		fake_hide(NULL, 0);
@@ -122,7 +122,7 @@ roots_with_holes(void **state)
 		{
 			uintptr_t *place = (uintptr_t *) (pages + places[i] * page + 8);
 
-			*place = victim(heap)->base;
+			*place = victim(heap);
 			assert_int_equal(sweep_range(heap, pages, size, unstable).chunks_pinned, 1);
 			*place = 0;
 			assert_int_equal(sweep_range(heap, pages, size, unstable).chunks_freed, 1);
@@ -137,7 +137,7 @@ unstable_memory_is_copied(void **state)
 	ga_heap *heap = *state;
 	const size_t size = 5 * GA_SWEEP_COPY / 2;
 	char *pages = map_pages(size);
-	ga_chunk *chunk = victim(heap);
+	uintptr_t chunk = victim(heap);
 	uint64_t peeks = fake_calls(OS_PEEK);
 
 	memset(pages, 0, size);
@@ -145,13 +145,13 @@ unstable_memory_is_copied(void **state)
 	{
 		ga_sweep_result result;
 
-		*(uintptr_t *) (pages + at) = chunk->base + 40;
+		*(uintptr_t *) (pages + at) = chunk + 40;
 		result = sweep_range(heap, pages, size, true);
 		assert_int_equal(result.chunks_pinned, 1);
 		assert_int_equal(result.bytes_scanned, size);
 
 		/* The address that is told is not that of the copy. */
-		assert_int_equal(chunk->pinned_by, pages + at);
+		assert_int_equal(pinned_by(heap, chunk), pages + at);
 		*(uintptr_t *) (pages + at) = 0;
 	}
 	assert_int_equal((fake_calls(OS_PEEK) - peeks) % 3, 0);
@@ -170,11 +170,11 @@ unstable_memory_that_goes_away(void **state)
 	char *pages = map_pages(8 * page);
 
 	memset(pages, 0, 8 * page);
-	*(uintptr_t *) pages = victim(heap)->base;
+	*(uintptr_t *) pages = victim(heap);
 	fake_fail(OS_PEEK, 1, EFAULT);
 	assert_int_equal(sweep_range(heap, pages, 8 * page, true).chunks_pinned, 0);
 
-	*(uintptr_t *) (pages + page) = victim(heap)->base;
+	*(uintptr_t *) (pages + page) = victim(heap);
 	fake_fail(OS_PEEK, 1, EFAULT);
 	assert_int_equal(sweep_range(heap, pages, 8 * page, true).chunks_pinned, 1);
 
@@ -189,7 +189,7 @@ static void
 unstable_memory_that_cannot_be_read(void **state)
 {
 	ga_heap *heap = *state;
-	ga_chunk *chunk = victim(heap);
+	uintptr_t chunk = victim(heap);
 	uintptr_t word = 0;
 	ga_sweep_result result;
 
@@ -198,7 +198,7 @@ unstable_memory_that_cannot_be_read(void **state)
 	assert_true(result.incomplete);
 	assert_int_equal(result.chunks_freed, 0);
 	assert_int_equal(result.chunks_pinned, 1);
-	assert_int_equal(chunk->state, GA_QUARANTINED);
+	assert_int_equal(state_at(heap, chunk), GA_QUARANTINED);
 
 	/* The next sweep is not concerned. */
 	result = sweep_range(heap, &word, sizeof(word), true);
@@ -211,21 +211,21 @@ static void
 a_sweep_that_is_given_up(void **state)
 {
 	ga_heap *heap = *state;
-	ga_chunk *chunk = victim(heap);
-	uintptr_t word = chunk->base;
+	uintptr_t chunk = victim(heap);
+	uintptr_t word = chunk;
 	ga_sweep_result result;
 
 	assert_int_equal(sweep_words(heap, &word, 1).chunks_pinned, 1);
-	assert_int_equal(chunk->pinned_by, &word);
+	assert_int_equal(pinned_by(heap, chunk), &word);
 	ga_sweep_begin(heap);
 	ga_sweep_give_up(heap);
 	ga_sweep_finish(heap, &result);
 	assert_true(result.incomplete);
 	assert_int_equal(result.chunks_freed, 0);
-	assert_int_equal(chunk->state, GA_QUARANTINED);
+	assert_int_equal(state_at(heap, chunk), GA_QUARANTINED);
 
 	/* It found no pointer, and what the sweep before found may be gone. */
-	assert_int_equal(chunk->pinned_by, 0);
+	assert_int_equal(pinned_by(heap, chunk), 0);
 	assert_int_equal(sweep_nothing(heap).chunks_freed, 1);
 }
 
@@ -234,7 +234,7 @@ static void
 residence_that_cannot_be_told(void **state)
 {
 	ga_heap *heap = *state;
-	uintptr_t word = victim(heap)->base;
+	uintptr_t word = victim(heap);
 	uint64_t peeks = fake_calls(OS_PEEK);
 
 	fake_fail(OS_RESIDENT, 1, EAGAIN);
@@ -256,18 +256,18 @@ metadata_does_not_pin(void **state)
 
 	(void) victim(heap);
 	own = ga_persistent_alloc(&heap->metadata, 64);
-	own[0] = victim(heap)->base;
+	own[0] = victim(heap);
 	region = heap->metadata.regions[0];
 	result = sweep_range(heap, (void *) region, GA_REGION_SIZE, false);
 	assert_int_equal(result.bytes_scanned, 0);
 	assert_int_equal(result.chunks_freed, 2);
 
 	/* Also when a root takes in more than the region, or less. */
-	own[0] = victim(heap)->base;
+	own[0] = victim(heap);
 	result = sweep_range(heap, own, 64, false);
 	assert_int_equal(result.bytes_scanned, 0);
 	assert_int_equal(result.chunks_freed, 1);
-	own[0] = victim(heap)->base;
+	own[0] = victim(heap);
 	result = sweep_range(heap, (void *) (region - MB), GA_REGION_SIZE + 2 * MB, true);
 	assert_int_equal(result.chunks_pinned, 0);
 }
@@ -289,7 +289,7 @@ the_heap_struct_does_not_pin(void **state)
 	ga_heap_init(heap, fake_os(), &config, 0x2b);
 	for (int i = 0; i < 8; i++)
 	{
-		pointer = victim(heap)->base;
+		pointer = victim(heap);
 		memset(memory.before, 0, sizeof(memory.before));
 		memset(memory.after, 0, sizeof(memory.after));
 		heap->events[3].value = pointer;
@@ -308,22 +308,22 @@ chunks_are_skipped_in_roots(void **state)
 {
 	ga_heap *heap = *state;
 	uintptr_t base = take_written(heap, 16)->base;
-	ga_chunk *chunk = victim(heap);
-	char *behind = mmap((void *) (base + GA_HEAP_ARENA_SIZE), heap->os->page_size,
+	uintptr_t chunk = victim(heap);
+	char *behind = mmap((void *) (base + GA_SEGMENT_SIZE), heap->os->page_size,
 						PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ga_sweep_result result;
 
 	/* Dead words in a chunk in use point to the quarantined one. */
-	poke_word((void *) (chunk->base - 8), chunk->base);
-	result = sweep_range(heap, (void *) base, GA_HEAP_ARENA_SIZE, false);
+	poke_word((void *) (chunk - 8), chunk);
+	result = sweep_range(heap, (void *) base, GA_SEGMENT_SIZE, false);
 	assert_int_equal(result.bytes_scanned, 0);
 	assert_int_equal(result.chunks_freed, 1);
 
 	/* A root goes on behind them. */
-	assert_int_equal((uintptr_t) behind, base + GA_HEAP_ARENA_SIZE);
+	assert_int_equal((uintptr_t) behind, base + GA_SEGMENT_SIZE);
 	chunk = victim(heap);
-	*(uintptr_t *) behind = chunk->base;
-	result = sweep_range(heap, (void *) base, GA_HEAP_ARENA_SIZE + heap->os->page_size, false);
+	*(uintptr_t *) behind = chunk;
+	result = sweep_range(heap, (void *) base, GA_SEGMENT_SIZE + heap->os->page_size, false);
 	assert_int_equal(result.bytes_scanned, heap->os->page_size);
 	assert_int_equal(result.chunks_pinned, 1);
 	munmap(behind, heap->os->page_size);
@@ -342,7 +342,7 @@ large_roots(void **state)
 	for (size_t i = 0; i < lengthof(places); i++)
 		for (int unstable = 0; unstable < 2; unstable++)
 		{
-			*(uintptr_t *) (pages + places[i]) = victim(heap)->base;
+			*(uintptr_t *) (pages + places[i]) = victim(heap);
 			assert_int_equal(sweep_range(heap, pages, size, unstable).chunks_pinned, 1);
 			*(uintptr_t *) (pages + places[i]) = 0;
 			sweep_nothing(heap);

@@ -23,6 +23,11 @@ CREATE FUNCTION fault_delete() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_delete() IS 'deletes the context';
 
+CREATE FUNCTION fault_use_deleted(how text) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION fault_use_deleted(text) IS
+'deletes a context of its own and uses it once more: alloc, reset, delete, child, callback';
+
 CREATE FUNCTION fault_pfree() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION fault_pfree() IS 'frees the object';

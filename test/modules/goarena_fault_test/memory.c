@@ -37,6 +37,7 @@ PG_FUNCTION_INFO_V1(fault_hand_on);
 PG_FUNCTION_INFO_V1(fault_name_in_itself);
 PG_FUNCTION_INFO_V1(fault_churn);
 PG_FUNCTION_INFO_V1(fault_vanishing_name);
+PG_FUNCTION_INFO_V1(fault_use_deleted);
 
 /* What a pointer is combined with so that sweeps do not see one. */
 #define DISGUISE (~(uintptr_t) 0)
@@ -535,4 +536,36 @@ void
 FaultTouch(void)
 {
 	(void) FaultDangling()[8];
+}
+
+static pg_noinline void
+DeleteHere(MemoryContext doomed)
+{
+	MemoryContextDelete(doomed);
+	ScrubStack();
+}
+
+/*
+ * fault_use_deleted(how text) returns void
+ */
+Datum
+fault_use_deleted(PG_FUNCTION_ARGS)
+{
+	static MemoryContextCallback callback;
+	char *how = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	MemoryContext doomed = GoarenaContextCreate(TopMemoryContext, "fault deleted");
+
+	(void) MemoryContextAlloc(doomed, 100);
+	DeleteHere(doomed);
+	if (strcmp(how, "alloc") == 0)
+		(void) MemoryContextAlloc(doomed, 100);
+	else if (strcmp(how, "reset") == 0)
+		MemoryContextReset(doomed);
+	else if (strcmp(how, "delete") == 0)
+		MemoryContextDelete(doomed);
+	else if (strcmp(how, "child") == 0)
+		(void) AllocSetContextCreate(doomed, "fault child", ALLOCSET_SMALL_SIZES);
+	else if (strcmp(how, "callback") == 0)
+		MemoryContextRegisterResetCallback(doomed, &callback);
+	PG_RETURN_VOID();
 }

@@ -87,6 +87,13 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_churn(bigint, boolean) IS
 'allocates this much and resets now and then, if wanted with interrupts held off';
 
+-- kernel.c
+
+CREATE FUNCTION test_refuse_mremap() RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION test_refuse_mremap() IS
+'from now on mremap fails in this process; false if that cannot be';
+
 -- misuse.c: what no correct program does
 
 CREATE FUNCTION test_keep(size integer DEFAULT 1000) RETURNS text

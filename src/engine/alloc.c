@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * alloc.c
+ *	  Allocation where the hot path gives up.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "arena.h"
+#include "charge.h"
+#include "free_list.h"
+#include "span.h"
+
+/*
+ * take_handed_on
+ *		A partly used chunk with enough room.  Those without are used up.
+ */
+static ga_chunk *
+take_handed_on(ga_arena *arena, int order, size_t need)
+{
+	ga_heap *heap = arena->heap;
+	ga_list *list = &heap->reuse[order];
+	ga_link *link;
+
+	while ((link = ga_list_first(list)) != NULL)
+	{
+		ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+		ga_list_remove(list, link);
+		if (chunk->base + chunk->size - chunk->used >= need)
+		{
+			ga_chunk_set_state(heap, chunk, GA_ACTIVE);
+			return chunk;
+		}
+		ga_chunk_quarantine(heap, chunk);
+	}
+	return NULL;
+}
+
+/*
+ * take_new
+ *		A new chunk of the given order, from where the arena's mode says.
+ */
+static ga_chunk *
+take_new(ga_arena *arena, int order)
+{
+	ga_heap *heap = arena->heap;
+	size_t size = (size_t) 1 << order;
+	ga_chunk *chunk;
+
+	if (arena->mode != GA_QUARANTINE_OFF && order < GA_SLOT_ORDER)
+	{
+		/* Where slots become too many, strict arenas share one, too. */
+		bool own = size > GA_NURSERY_MAX || (arena->mode == GA_QUARANTINE_STRICT &&
+											 (arena->slot != NULL || ga_heap_may_isolate(heap)));
+
+		return own ? ga_slot_cut(heap, &arena->slot, size, GA_SLOT_SIZE)
+				   : ga_slot_cut(heap, &heap->nursery, size, GA_NURSERY_SIZE);
+	}
+	chunk = ga_chunk_take(heap, order);
+	if (chunk != NULL && arena->mode != GA_QUARANTINE_OFF && !ga_slot_wrap(heap, chunk))
+	{
+		ga_chunk_make_ready(heap, chunk);
+		return NULL;
+	}
+	return chunk;
+}
+
+/*
+ * refill
+ *		Make a chunk with room for the given bytes the active one.
+ */
+static GA_NOINLINE bool
+refill(ga_arena *arena, size_t need)
+{
+	ga_heap *heap = arena->heap;
+	int least = (int) ga_max_size((size_t) ga_order_of(need), (size_t) heap->min_order);
+	int order = least > arena->next_order ? least : arena->next_order;
+	ga_chunk *chunk = NULL;
+
+	if (order > heap->max_order)
+		order = least > heap->max_order ? least : heap->max_order;
+	if (arena->mode == GA_QUARANTINE_ON && order <= GA_HANDON_ORDER)
+		chunk = take_handed_on(arena, order, need);
+	if (chunk == NULL)
+		chunk = take_new(arena, order);
+	if (chunk == NULL && order > least)
+		chunk = take_new(arena, least);
+	if (chunk == NULL)
+		return false;
+
+	if (arena->active != NULL)
+	{
+		ga_chunk *old = ga_arena_detach_active(arena);
+
+		ga_chunk_set_state(heap, old, GA_FULL);
+		ga_list_push_head(&arena->full, &old->link);
+	}
+	chunk->arena = arena;
+	chunk->arena_id = arena->id;
+	chunk->start = chunk->used;
+	arena->active = chunk;
+	arena->ptr = arena->soft_end = chunk->start;
+	arena->end = chunk->base + chunk->size;
+	arena->next_order = chunk->order < heap->max_order ? chunk->order + 1 : chunk->order;
+	ga_arena_set_window(arena);
+	return true;
+}
+
+/*
+ * has_room
+ *		Does the limit leave room for so many bytes behind the bump pointer?  Which
+ *		chunk the next one will be is not known: it counts as never used.
+ */
+static bool
+has_room(const ga_arena *arena, size_t need)
+{
+	if (need <= arena->end - arena->ptr)
+		return ga_charge_has_room(arena, arena->ptr + need);
+	return ga_heap_has_room(arena->heap,
+							ga_align_up(need + GA_CHARGE_STEP, arena->heap->os->page_size));
+}
+
+/*
+ * place
+ *		Count a new object and write its header.
+ */
+static void *
+place(ga_arena *arena, void *object, int size_class, size_t requested)
+{
+	ga_counters *counters = &arena->heap->counters;
+	size_t size = ga_class_size(size_class);
+
+	arena->allocs++;
+	counters->class_allocs[size_class]++;
+	if (size_class >= GA_SMALL_CLASSES)
+	{
+		counters->medium_allocs++;
+		counters->medium_bytes += size;
+	}
+	GA_MAKE_UNDEFINED((uintptr_t) object - GA_HEADER_SIZE, GA_HEADER_SIZE + size);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, size, requested);
+#if GA_OWNER_WORD
+	((uint64_t *) object)[-1] = arena->owner;
+#endif
+	return object;
+}
+
+GA_NOINLINE void *
+ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
+{
+	void *object = ga_free_list_pop_fast(arena, &arena->small_free, rounded, (int) size_class);
+
+	return ga_arena_begin_small(arena, (uintptr_t) object - GA_HEADER_SIZE, size, size_class,
+								rounded);
+}
+
+/*
+ * recycle_large
+ *		Take a free object of a class above GA_SMALL_MAX, or return NULL.
+ */
+static void *
+recycle_large(ga_arena *arena, int size_class, size_t requested)
+{
+	void *object = ga_free_list_pop(arena, size_class);
+
+	if (object == NULL)
+		return NULL;
+	ga_charge(arena, ga_heap_lookup(arena->heap, (uintptr_t) object),
+			  (ptrdiff_t) (ga_class_size(size_class) + GA_HEADER_SIZE));
+	return place(arena, object, size_class, requested);
+}
+
+GA_NOINLINE void *
+ga_arena_alloc_slow(ga_arena *arena, size_t size)
+{
+	int size_class;
+	size_t need;
+	uintptr_t object;
+	void *recycled;
+
+	if (size > arena->heap->large_threshold)
+		return ga_span_alloc(arena, size);
+
+	size_class = ga_class_of(size);
+	if (size > GA_SMALL_MAX)
+	{
+		recycled = recycle_large(arena, size_class, size);
+		if (recycled != NULL)
+			return recycled;
+	}
+	need = ga_class_size(size_class) + GA_HEADER_SIZE;
+	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !refill(arena, need)))
+		return NULL;
+	object = arena->ptr + GA_HEADER_SIZE;
+	arena->ptr += need;
+	if (arena->ptr > arena->soft_end)
+	{
+		ga_charge_to(arena, arena->ptr);
+		ga_heap_touched(arena->heap);
+	}
+	return place(arena, (void *) object, size_class, size);
+}

@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * free.c
+ *	  Freeing objects one by one where the hot path gives up.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "arena.h"
+#include "charge.h"
+#include "delay.h"
+#include "free_list.h"
+#include "span.h"
+
+/*
+ * widen_window
+ *		The fast path may also free objects in the full chunk of the arena that an
+ *		address lies in.  False if it lies in none.
+ */
+static GA_NOINLINE bool
+widen_window(ga_arena *arena, uintptr_t addr)
+{
+	const ga_chunk *chunk;
+
+	if (arena->mode != GA_QUARANTINE_OFF)
+		return false;
+	chunk = ga_heap_lookup(arena->heap, addr);
+	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large)
+		return false;
+	arena->full_first = chunk->start + GA_HEADER_SIZE;
+	arena->full_size = chunk->used - arena->full_first;
+	return true;
+}
+
+GA_NOINLINE void
+ga_arena_trim(ga_arena *arena)
+{
+	size_t vacant = 0;
+
+	ga_list_foreach (link, &arena->full)
+		ga_container(ga_chunk, link, link)->freed = 0;
+	ga_free_list_count(arena);
+	ga_list_foreach (link, &arena->full)
+		vacant += ga_chunk_is_vacant(ga_container(ga_chunk, link, link));
+	if (vacant > 0)
+	{
+		ga_arena_note_free(arena, GA_FREED_BY_PFREE);
+		ga_free_list_drop_vacant(arena);
+		ga_arena_set_window(arena);
+		ga_list_foreach_safe (link, &arena->full)
+		{
+			ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+			if (!ga_chunk_is_vacant(chunk))
+				continue;
+			ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
+			ga_list_remove(&arena->full, link);
+			ga_chunk_give_up(arena->heap, chunk);
+		}
+		if (arena->slot != NULL)
+			ga_slot_punch(arena->heap, arena->slot);
+	}
+	arena->trim_at = ga_max_size(ga_max_size(2 * arena->free_bytes, GA_TRIM_MIN),
+								 arena->full.count * GA_TRIM_PER_CHUNK);
+}
+
+void
+ga_heap_trim_arenas(ga_heap *heap)
+{
+	ga_list_foreach (link, &heap->arenas)
+	{
+		ga_arena *arena = ga_container(ga_arena, link, link);
+
+		if (arena->free_bytes > 0 && arena->full.count > 0)
+			ga_arena_trim(arena);
+	}
+}
+
+/*
+ * find_object
+ *		Is this an object of the arena that may be freed?  Finds its chunk, and
+ *		unless that is large, its size class.
+ */
+GA_INLINE ga_free_result
+find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
+{
+	uintptr_t addr = (uintptr_t) object;
+	ga_chunk *chunk = arena->active;
+	uint64_t header;
+	uint64_t state;
+	size_t size;
+
+	if (GA_UNLIKELY(chunk == NULL || addr - chunk->base >= chunk->size))
+	{
+		chunk = ga_heap_lookup(arena->heap, addr);
+		if (chunk == NULL)
+			return ga_segment_of(arena->heap, addr) != NULL ? GA_FREE_WILD : GA_FREE_FOREIGN;
+		if (chunk->arena != arena)
+			return GA_FREE_WILD;
+	}
+	*found = chunk;
+
+	/* The rest of a span's chunk may fault. */
+	if (chunk->large)
+		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
+	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
+		addr > chunk->base + chunk->touched)
+		return GA_FREE_WILD;
+	header = ga_word_before(object);
+	state = header & GA_HDR_STATE_MASK;
+	if (state == GA_HDR_FREE || state == GA_HDR_DELAYED)
+		return GA_FREE_DOUBLE;
+	if (state != GA_HDR_LIVE || addr > ga_bump_of(arena, chunk))
+		return GA_FREE_WILD;
+
+	/* An interior pointer rarely has what looks like a header before it. */
+	size = ga_header_size(header);
+	*size_class = ga_class_of(size);
+	if (size == 0 || size > ga_bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
+		return GA_FREE_WILD;
+	return GA_FREE_OK;
+}
+
+ga_free_result
+ga_arena_check_object(const ga_arena *arena, const void *object)
+{
+	ga_chunk *chunk;
+	int size_class;
+
+	return find_object(arena, object, &chunk, &size_class);
+}
+
+/*
+ * release_object
+ *		An object's memory may be used again.  An object for which there is no
+ *		room on a free list is left DELAYED, that is, dead until the reset.
+ */
+static void
+release_object(ga_arena *arena, void *object, int size_class)
+{
+	size_t size = ga_class_size(size_class);
+
+	*ga_object_header(object) |= GA_HDR_DELAYED;
+	GA_MAKE_NOACCESS(object, size);
+	if (!ga_free_list_push(arena, object, size_class))
+		arena->lost_bytes += size + GA_HEADER_SIZE;
+	else if (arena->free_bytes >= arena->trim_at)
+		ga_arena_trim(arena);
+}
+
+/*
+ * delay_object
+ *		In a quarantined arena an object waits first.  Inlined: each of our own
+ *		functions takes one of the GA_DELAY_STACK frames that are kept.
+ */
+GA_INLINE void
+delay_object(ga_arena *arena, void *object, int size_class)
+{
+	void *oldest;
+
+	if (!ga_delay_push(arena, object))
+	{
+		release_object(arena, object, size_class);
+		return;
+	}
+	while ((oldest = ga_delay_pop(arena)) != NULL)
+		release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
+}
+
+ga_free_result
+ga_arena_free_slow(ga_arena *arena, void *object)
+{
+	ga_chunk *chunk = NULL;
+	int size_class = 0;
+	ga_free_result result;
+	size_t size;
+
+	if (widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
+		return GA_FREE_OK;
+	result = find_object(arena, object, &chunk, &size_class);
+	if (GA_UNLIKELY(result != GA_FREE_OK))
+		return result;
+
+	arena->frees++;
+	if (chunk->large)
+	{
+		ga_span_free(arena, chunk);
+		return GA_FREE_OK;
+	}
+
+	size = ga_class_size(size_class);
+	arena->heap->counters.class_frees[size_class]++;
+	if (arena->mode == GA_QUARANTINE_OFF && ga_arena_is_last(arena, object, size))
+	{
+		/* What was allocated last is freed in place. */
+		*ga_object_header(object) |= GA_HDR_DELAYED;
+		GA_MAKE_NOACCESS(object, size);
+		arena->ptr = (uintptr_t) object - GA_HEADER_SIZE;
+		if (size > GA_SMALL_MAX)
+			ga_charge_back(arena);
+	}
+	else
+	{
+		/* Not only when it leaves the delay queue: its owner counts on it. */
+		if (size > GA_SMALL_MAX)
+			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
+		if (arena->mode == GA_QUARANTINE_OFF)
+			release_object(arena, object, size_class);
+		else
+			delay_object(arena, object, size_class);
+	}
+	return GA_FREE_OK;
+}
+
+ga_free_result
+ga_arena_free(ga_arena *arena, void *object)
+{
+	return ga_arena_free_fast(arena, object) ? GA_FREE_OK : ga_arena_free_slow(arena, object);
+}

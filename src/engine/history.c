@@ -1,0 +1,134 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *	  What was freed: a ring of address ranges, with who freed them.
+ *
+ * An address is not used twice between two sweeps, so the newest record that
+ * has it is the one.  It is searched for from the newest on: that is done once,
+ * by the process that then ends.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "heap.h"
+
+static void
+add(ga_heap *heap, ga_freed freed)
+{
+	ga_history *history = &heap->history;
+
+	if (freed.from == freed.to || heap->config.history == 0)
+		return;
+	if (GA_UNLIKELY(history->records == NULL))
+	{
+		size_t room = ga_min_size(heap->config.history, GA_REGION_SIZE / sizeof(ga_freed));
+
+		history->records = ga_persistent_alloc(&heap->metadata, room * sizeof(ga_freed));
+		if (history->records == NULL)
+			return;
+		history->room = room;
+	}
+	freed.note = heap->freed_note;
+	history->records[history->count++ % history->room] = freed;
+}
+
+void
+ga_history_add(ga_heap *heap, uint64_t arena_id, uintptr_t from, uintptr_t to)
+{
+	add(heap, (ga_freed){.from = from, .to = to, .arena_id = arena_id});
+}
+
+void
+ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk)
+{
+	add(heap, (ga_freed){.from = chunk->start,
+						 .to = chunk->used,
+						 .arena_id = chunk->arena_id,
+						 .large = chunk->large,
+						 .slack = chunk->large ? chunk->freed : 0});
+}
+
+/*
+ * find
+ *		The newest record that has an address, or NULL.
+ */
+static const ga_freed *
+find(const ga_history *history, uintptr_t address)
+{
+	for (uint64_t i = history->count; i > 0 && i + history->room > history->count; i--)
+	{
+		const ga_freed *freed = &history->records[(i - 1) % history->room];
+
+		if (address - freed->from < freed->to - freed->from)
+			return freed;
+	}
+	return NULL;
+}
+
+/*
+ * find_in
+ *		Is one of the frames on a list the one that was at an address?
+ */
+static bool
+find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
+{
+	ga_list_foreach (link, list)
+	{
+		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+		if (chunk->moved_from == 0 || address - chunk->moved_from >= chunk->touched)
+			continue;
+		place->moved = (ptrdiff_t) (chunk->base - chunk->moved_from);
+		place->readable = place->freed->to - chunk->moved_from <= chunk->touched;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * find_pages
+ *		Where a frame went that nobody has written to since.
+ */
+static void
+find_pages(const ga_heap *heap, uintptr_t address, ga_freed_place *place)
+{
+	if (find_in(&heap->cooling, address, place))
+		return;
+	for (int order = GA_SLOT_ORDER; order < GA_NUM_ORDERS; order++)
+		if (find_in(&heap->ready[order], address, place))
+			return;
+}
+
+/*
+ * is_used
+ *		Is an address in the part of a chunk that belongs to its present owner?
+ */
+static bool
+is_used(const ga_chunk *chunk, uintptr_t address)
+{
+	return (chunk->state == GA_ACTIVE || chunk->state == GA_FULL) && address >= chunk->start;
+}
+
+bool
+ga_history_explain(const ga_heap *heap, uintptr_t address, ga_freed_place *place)
+{
+	const ga_segment *segment = ga_segment_of(heap, address);
+	const ga_chunk *chunk = ga_heap_lookup(heap, address);
+
+	if (segment == NULL || (chunk != NULL && is_used(chunk, address)))
+		return false;
+	*place = (ga_freed_place){.freed = find(&heap->history, address)};
+	if (chunk != NULL)
+		place->state = (ga_chunk_state) chunk->state;
+	else if ((segment->spent & ga_slot_bit(address)) != 0)
+		place->state = GA_QUARANTINED;
+	if (place->freed == NULL)
+		return place->state == GA_FAULT || place->state == GA_QUARANTINED ||
+			   place->state == GA_READY;
+	if (chunk == NULL || chunk->state == GA_FRESH)
+		find_pages(heap, address, place);
+	else
+		place->readable = place->freed->to - chunk->base <= chunk->touched;
+	return true;
+}

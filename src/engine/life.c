@@ -1,0 +1,331 @@
+/*-------------------------------------------------------------------------
+ *
+ * life.c
+ *	  The life of an arena: from its first allocation to a reset, and so on.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "arena.h"
+#include "charge.h"
+#include "delay.h"
+#include "free_list.h"
+
+/* A chunk is handed on only if at least this share of it is left, 1/8. */
+#define HANDON_SHARE_LOG2 3
+
+/*
+ * sampled_mode
+ *		Those in a sample are treated as strict: few of them would keep a nursery open
+ *		for long, and what they freed readable.
+ */
+static ga_quarantine
+sampled_mode(const ga_heap *heap)
+{
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == UINT32_MAX)
+		return heap->config.quarantine;
+	return GA_QUARANTINE_STRICT;
+}
+
+/*
+ * ga_heap_draw_mode
+ *		xorshift64*; its upper half is good enough to compare with a rate.
+ */
+ga_quarantine
+ga_heap_draw_mode(ga_heap *heap)
+{
+	uint64_t x = heap->random;
+
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == 0)
+		return GA_QUARANTINE_OFF;
+	if (heap->sample_every == UINT32_MAX)
+		return sampled_mode(heap);
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	heap->random = x;
+	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_every)
+		return sampled_mode(heap);
+	return GA_QUARANTINE_OFF;
+}
+
+void
+ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
+			  size_t credit)
+{
+	memset(arena, 0, sizeof(*arena));
+	arena->heap = heap;
+	arena->owner = owner;
+	arena->tag = tag & GA_HDR_TAG_MASK;
+	arena->meter = meter;
+	arena->credit = credit;
+	arena->mode = ga_heap_draw_mode(heap);
+	arena->next_order = heap->min_order;
+	arena->active_first = UINTPTR_MAX;
+	arena->trim_at = GA_TRIM_MIN;
+	arena->id = ++heap->next_arena_id;
+	ga_list_init(&arena->full);
+	ga_list_init(&arena->large);
+	ga_list_push_tail(&heap->arenas, &arena->link);
+}
+
+void
+ga_arena_quarantine(ga_arena *arena)
+{
+	assert(arena->active == NULL && arena->full.count == 0 && arena->large.count == 0);
+	arena->mode = sampled_mode(arena->heap);
+}
+
+/*
+ * in_nursery
+ *		Does a quarantined arena bump-allocate from the present nursery?
+ */
+GA_INLINE bool
+in_nursery(const ga_arena *arena, const ga_chunk *chunk)
+{
+	return arena->mode == GA_QUARANTINE_ON && chunk->slot == arena->heap->nursery;
+}
+
+/*
+ * give_up_active
+ *		A small chunk of the nursery with room left is handed on, unless there are
+ *		enough of those.
+ */
+static void
+give_up_active(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+	size_t left = arena->end - arena->ptr;
+
+	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
+	ga_arena_detach_active(arena);
+	if (in_nursery(arena, chunk) && chunk->order <= GA_HANDON_ORDER &&
+		left >= chunk->size >> HANDON_SHARE_LOG2 && heap->reuse[chunk->order].count < GA_HANDON_MAX)
+		ga_chunk_hand_on(heap, chunk);
+	else
+		ga_chunk_give_up(heap, chunk);
+}
+
+/*
+ * give_up_rest
+ *		Free everything but the active chunk.
+ */
+static void
+give_up_rest(ga_arena *arena)
+{
+	ga_delay_clear(arena);
+	ga_free_list_clear(arena);
+	ga_arena_set_window(arena);
+	ga_list_foreach_safe (link, &arena->full)
+	{
+		ga_list_remove(&arena->full, link);
+		ga_chunk_give_up(arena->heap, ga_container(ga_chunk, link, link));
+	}
+	ga_list_foreach_safe (link, &arena->large)
+	{
+		ga_list_remove(&arena->large, link);
+		ga_chunk_give_up(arena->heap, ga_container(ga_chunk, link, link));
+	}
+}
+
+void
+ga_arena_destroy(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+
+	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	ga_free_list_destroy(arena);
+	if (arena->active != NULL)
+		give_up_active(arena);
+	ga_slot_close(heap, &arena->slot);
+	ga_list_remove(&heap->arenas, &arena->link);
+}
+
+/*
+ * rewind_active
+ *		Start again where the active chunk began.
+ */
+GA_INLINE void
+rewind_active(ga_arena *arena, ga_chunk *chunk)
+{
+	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
+	arena->ptr = chunk->start;
+}
+
+/*
+ * charge_credit
+ *		As much as the credit allows is charged in advance, which spares small
+ *		arenas the slow path.
+ */
+GA_INLINE void
+charge_credit(ga_arena *arena, ga_chunk *chunk)
+{
+	size_t advance = ga_min_size(arena->credit, arena->end - arena->ptr);
+
+	arena->soft_end = arena->ptr + advance;
+	ga_charge_all(arena, advance);
+	chunk->charged = advance;
+	ga_charge_touch(arena, chunk);
+}
+
+/*
+ * begin_life
+ *		Start again in the active chunk: where it began, or in quarantined
+ *		arenas where the last life ended.
+ */
+static void
+begin_life(ga_arena *arena)
+{
+	ga_chunk *chunk = arena->active;
+
+	if (arena->mode == GA_QUARANTINE_OFF)
+		rewind_active(arena, chunk);
+	else
+	{
+		GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
+		ga_history_add(arena->heap, arena->id, chunk->start, arena->ptr);
+		chunk->start = arena->ptr;
+	}
+	charge_credit(arena, chunk);
+}
+
+bool
+ga_arena_park(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+
+	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->order > GA_HANDON_ORDER ||
+		heap->parked.count >= GA_PARKED_MAX)
+		return false;
+
+	heap->freed_note = 0;
+	ga_charge_all(arena, 0);
+	if (arena->full.count + arena->large.count > 0)
+		give_up_rest(arena);
+	else
+		ga_free_list_clear(arena);
+	rewind_active(arena, chunk);
+	arena->soft_end = arena->ptr;
+	chunk->charged = 0;
+	ga_list_remove(&heap->arenas, &arena->link);
+	ga_list_push_tail(&heap->parked, &arena->link);
+	return true;
+}
+
+/*
+ * take_parked
+ *		An arena is parked no longer; NULL if none is.  They take turns: a server
+ *		that uses deleted memory finds it as long as with AllocSet, or longer.
+ */
+static ga_arena *
+take_parked(ga_heap *heap)
+{
+	ga_link *link = ga_list_first(&heap->parked);
+
+	if (link == NULL)
+		return NULL;
+	ga_list_remove(&heap->parked, link);
+	ga_list_push_tail(&heap->arenas, link);
+	return ga_container(ga_arena, link, link);
+}
+
+ga_arena *
+ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
+{
+	ga_arena *arena = take_parked(heap);
+
+	if (arena == NULL)
+		return NULL;
+	arena->owner = owner;
+	arena->meter = meter;
+	arena->credit = credit;
+	arena->allocs = arena->frees = arena->resets = 0;
+	arena->id = arena->active->arena_id = ++heap->next_arena_id;
+
+	arena->mode = ga_heap_draw_mode(heap);
+	if (GA_LIKELY(arena->mode == GA_QUARANTINE_OFF))
+		charge_credit(arena, arena->active);
+	else
+	{
+		/* The chunk would be lost to the next arena. */
+		ga_chunk_make_ready(heap, ga_arena_detach_active(arena));
+		arena->next_order = heap->min_order;
+	}
+	return arena;
+}
+
+ga_arena *
+ga_arena_unpark(ga_heap *heap)
+{
+	ga_arena *arena = take_parked(heap);
+
+	if (arena != NULL)
+		ga_arena_destroy(arena);
+	return arena;
+}
+
+/*
+ * keeps_active
+ *		Does the next life go on in the active chunk?
+ */
+GA_INLINE bool
+keeps_active(const ga_arena *arena, ga_quarantine mode)
+{
+	const ga_chunk *chunk = arena->active;
+
+	return chunk != NULL && mode == arena->mode && chunk->order <= GA_HANDON_ORDER &&
+		   (mode == GA_QUARANTINE_OFF || in_nursery(arena, chunk));
+}
+
+/*
+ * reset_slow
+ *		Reset an arena that has more than one small chunk, or changes its mode.
+ */
+static GA_NOINLINE void
+reset_slow(ga_arena *arena, ga_quarantine mode)
+{
+	bool keep = keeps_active(arena, mode);
+
+	ga_charge_all(arena, 0);
+	give_up_rest(arena);
+	if (arena->active != NULL && !keep)
+		give_up_active(arena);
+	ga_slot_close(arena->heap, &arena->slot);
+
+	if (keep)
+		begin_life(arena);
+	else if (mode != GA_QUARANTINE_ON)
+		arena->next_order = arena->heap->min_order;
+	if (arena->next_order > GA_HANDON_ORDER)
+		arena->next_order = GA_HANDON_ORDER;
+	arena->mode = mode;
+	ga_arena_set_window(arena);
+}
+
+void
+ga_arena_reset(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_quarantine mode = ga_heap_draw_mode(heap);
+
+	arena->resets++;
+	heap->counters.resets++;
+	ga_arena_note_free(arena, GA_FREED_BY_RESET);
+	if (GA_LIKELY(keeps_active(arena, mode) && arena->full.count == 0 && arena->large.count == 0 &&
+				  arena->delay == NULL && arena->slot == NULL))
+	{
+		ga_free_list_clear(arena);
+		begin_life(arena);
+	}
+	else
+		reset_slow(arena, mode);
+}

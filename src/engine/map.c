@@ -1,0 +1,493 @@
+/*-------------------------------------------------------------------------
+ *
+ * map.c
+ *	  Segments: reserving address space, and slots that leave and come back.
+ *
+ * A segment is reserved as a whole and begins as one FRESH chunk.  Its slots are
+ * spent one by one.  Those that a sweep found no pointer to are free, but
+ * nothing is mapped there: they are reserved again when address space is
+ * wanted, all of one segment at a time.
+ *
+ * Spans above 64 MB take as many segments in a row as they need.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "heap.h"
+
+/* So many places are tried that are so far from one another, log2 of bytes. */
+#define HINTS		  4
+#define HINT_DISTANCE 40
+
+/*
+ * enter
+ *		Enter a segment into the two-level map and the ordered list.
+ */
+static bool
+enter(ga_heap *heap, ga_segment *segment)
+{
+	uintptr_t index = segment->base >> GA_SEGMENT_SHIFT;
+	ga_map_leaf **leaf = &heap->map[index >> GA_MAP_L2_BITS];
+	ga_segment **at = &heap->segments;
+
+	if (*leaf == NULL)
+		*leaf = ga_persistent_alloc(&heap->metadata, sizeof(ga_map_leaf));
+	if (*leaf == NULL)
+		return false;
+	(*leaf)->segments[index & ((1 << GA_MAP_L2_BITS) - 1)] = segment;
+
+	while (*at != NULL && (*at)->base < segment->base)
+		at = &(*at)->next;
+	segment->next = *at;
+	*at = segment;
+	return true;
+}
+
+/*
+ * remove_range
+ *		Take back enter() for every segment in a range.
+ */
+static void
+remove_range(ga_heap *heap, uintptr_t base, size_t size)
+{
+	ga_segment **at = &heap->segments;
+
+	while (*at != NULL)
+	{
+		ga_segment *segment = *at;
+		uintptr_t index = segment->base >> GA_SEGMENT_SHIFT;
+
+		if (segment->base - base < size)
+		{
+			*at = segment->next;
+			heap->map[index >> GA_MAP_L2_BITS]->segments[index & ((1 << GA_MAP_L2_BITS) - 1)] =
+				NULL;
+			ga_fixed_free(&heap->segment_structs, segment);
+		}
+		else
+			at = &segment->next;
+	}
+}
+
+/*
+ * takes_ours
+ *		Does a range that the system gave us lie in segments that are ours already?
+ *		Where all slots were spent nothing is mapped, but their addresses may still
+ *		be pointed to.
+ */
+static bool
+takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
+{
+	for (uintptr_t at = base; at < base + size; at += GA_SEGMENT_SIZE)
+		if (ga_segment_of(heap, at) != NULL)
+			return true;
+	return false;
+}
+
+/* Whether a range can be used for segments. */
+static bool
+is_suitable(const ga_heap *heap, uintptr_t base, size_t size)
+{
+	return base % GA_SEGMENT_SIZE == 0 && (base + size) >> GA_ADDRESS_BITS == 0 &&
+		   !takes_ours(heap, base, size);
+}
+
+/*
+ * reserve_hinted
+ *		Reserve segments at the hint, or at one of a few places far from there.
+ */
+static uintptr_t
+reserve_hinted(ga_heap *heap, size_t size)
+{
+	for (uintptr_t i = 0; i < HINTS; i++)
+	{
+		uintptr_t hint = heap->hint ^ i << HINT_DISTANCE;
+		uintptr_t addr = (uintptr_t) heap->os->reserve((void *) hint, size);
+
+		if (addr == 0)
+			return 0;
+		if (is_suitable(heap, addr, size))
+			return addr;
+		heap->os->free((void *) addr, size);
+	}
+	return 0;
+}
+
+/*
+ * reserve_anywhere
+ *		Ask for more than is needed and give back both ends.
+ */
+static uintptr_t
+reserve_anywhere(ga_heap *heap, size_t size)
+{
+	const ga_os *os = heap->os;
+	uintptr_t addr = (uintptr_t) os->reserve(NULL, size + GA_SEGMENT_SIZE);
+	uintptr_t aligned = ga_align_up(addr, GA_SEGMENT_SIZE);
+
+	if (addr == 0)
+		return 0;
+	if (!is_suitable(heap, aligned, size))
+	{
+		os->free((void *) addr, size + GA_SEGMENT_SIZE);
+		return 0;
+	}
+	if (aligned > addr)
+		os->free((void *) addr, aligned - addr);
+	if (addr + GA_SEGMENT_SIZE > aligned)
+		os->free((void *) (aligned + size), addr + GA_SEGMENT_SIZE - aligned);
+	return aligned;
+}
+
+/*
+ * reserve_segments
+ *		Reserve segments in a row.  0 if there is no room.
+ */
+static uintptr_t
+reserve_segments(ga_heap *heap, size_t size)
+{
+	uintptr_t base = reserve_hinted(heap, size);
+
+	if (base == 0)
+		base = reserve_anywhere(heap, size);
+	if (base != 0)
+		heap->hint = base + size;
+	return base;
+}
+
+/*
+ * need_granules
+ */
+static bool
+need_granules(ga_heap *heap, ga_segment *segment)
+{
+	if (segment->granules == NULL)
+	{
+		segment->granules = ga_fixed_alloc(&heap->granules);
+		if (segment->granules != NULL)
+			segment->granules->chunks[0] = NULL; /* where the free list had its link */
+	}
+	return segment->granules != NULL;
+}
+
+/*
+ * new_fresh
+ *		A FRESH chunk, on its list.  NULL if there is no memory for its struct.
+ */
+static ga_chunk *
+new_fresh(ga_heap *heap, uintptr_t base, size_t size)
+{
+	ga_chunk *chunk = ga_fixed_alloc(&heap->chunk_structs);
+
+	if (chunk == NULL)
+		return NULL;
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->base = base;
+	chunk->size = size;
+	chunk->order = (uint8_t) ga_min_size((size_t) ga_order_of(size), GA_MAX_ORDER);
+	chunk->state = GA_FRESH;
+	if (size <= GA_SEGMENT_SIZE)
+		ga_segment_of(heap, base)->granules->chunks[ga_granule_of(base)] = chunk;
+	heap->state_chunks[GA_FRESH]++;
+	ga_list_push_tail(ga_chunk_free_list(heap, chunk), &chunk->link);
+	return chunk;
+}
+
+/*
+ * new_segments
+ *		Reserve segments in a row, as one FRESH chunk.
+ */
+static ga_chunk *
+new_segments(ga_heap *heap, size_t size)
+{
+	uintptr_t base = reserve_segments(heap, size);
+	ga_chunk *chunk = NULL;
+	uintptr_t at;
+
+	if (base == 0)
+		return NULL;
+	for (at = base; at < base + size; at += GA_SEGMENT_SIZE)
+	{
+		ga_segment *segment = ga_fixed_alloc(&heap->segment_structs);
+
+		if (segment == NULL)
+			break;
+		memset(segment, 0, sizeof(*segment));
+		segment->base = at;
+		if (!enter(heap, segment))
+		{
+			ga_fixed_free(&heap->segment_structs, segment);
+			break;
+		}
+		if (size == GA_SEGMENT_SIZE && !need_granules(heap, segment))
+			break;
+	}
+	if (at == base + size)
+		chunk = new_fresh(heap, base, size);
+	if (chunk == NULL)
+	{
+		if (size == GA_SEGMENT_SIZE && ga_segment_of(heap, base) != NULL &&
+			ga_segment_of(heap, base)->granules != NULL)
+			ga_fixed_free(&heap->granules, ga_segment_of(heap, base)->granules);
+		remove_range(heap, base, size);
+		heap->os->free((void *) base, size);
+		heap->hint = base;
+		return NULL;
+	}
+	for (at = base; size > GA_SEGMENT_SIZE && at < base + size; at += GA_SEGMENT_SIZE)
+		ga_segment_of(heap, at)->huge = chunk;
+	heap->reserved += size;
+	heap->state_bytes[GA_FRESH] += size;
+	return chunk;
+}
+
+/*
+ * run_of
+ *		The first run of bits in a mask, which is not 0.
+ */
+static uint32_t
+run_of(uint32_t mask)
+{
+	uint32_t lowest = mask & -mask;
+
+	/* The lowest bit carries through the run. */
+	return mask & ~(mask + lowest);
+}
+
+/*
+ * reserve_run
+ *		Reserve a run of slots that were swept.  False if the system refuses.
+ */
+static bool
+reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
+{
+	uintptr_t base = segment->base + ((uintptr_t) __builtin_ctz(run) << GA_SLOT_SHIFT);
+	size_t size = (size_t) __builtin_popcount(run) << GA_SLOT_SHIFT;
+	void *got = heap->os->reserve((void *) base, size);
+
+	if (got == NULL)
+		return false;
+	if (got == (void *) base)
+		return true;
+
+	/* Something else lies there, in part or as a whole. */
+	heap->os->free(got, size);
+	segment->swept &= ~run;
+	segment->lost |= run;
+	heap->swept_slots -= (size_t) __builtin_popcount(run);
+	heap->state_bytes[GA_FRESH] -= size;
+	heap->reserved -= size;
+	return true;
+}
+
+/*
+ * make_fresh
+ *		Make swept slots that are reserved into FRESH chunks, as large as possible.
+ *		What there is no memory for is given back.
+ */
+static void
+make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
+{
+	for (int order = GA_MAX_ORDER; order >= GA_SLOT_ORDER; order--)
+	{
+		int count = 1 << (order - GA_SLOT_ORDER);
+		uint32_t block = (uint32_t) ((UINT64_C(1) << count) - 1);
+
+		for (int first = 0; first < GA_SLOTS; first += count)
+		{
+			uint32_t bits = block << first;
+			uintptr_t base = segment->base + ((uintptr_t) first << GA_SLOT_SHIFT);
+
+			if ((slots & bits) != bits)
+				continue;
+			slots &= ~bits;
+			if (new_fresh(heap, base, (size_t) 1 << order) == NULL)
+			{
+				(void) heap->os->free((void *) base, (size_t) 1 << order);
+				continue;
+			}
+			segment->swept &= ~bits;
+			heap->swept_slots -= (size_t) count;
+		}
+	}
+}
+
+/*
+ * free_granules
+ *		A segment with no slot in use has no need of them.
+ */
+static void
+free_granules(ga_heap *heap, ga_segment *segment)
+{
+	if (segment->granules == NULL ||
+		(segment->spent | segment->swept | segment->lost) != UINT32_MAX)
+		return;
+	ga_fixed_free(&heap->granules, segment->granules);
+	segment->granules = NULL;
+}
+
+/*
+ * reclaim
+ *		Reserve the swept slots of a segment again.  Where address space is limited
+ *		there may be room for one slot at least.  False if there was none.
+ */
+static bool
+reclaim(ga_heap *heap, ga_segment *segment)
+{
+	uint32_t before = segment->swept;
+	uint32_t left = before;
+	uint32_t run;
+
+	if (!need_granules(heap, segment))
+		return false;
+	while (left != 0)
+	{
+		run = run_of(left);
+		if (!reserve_run(heap, segment, run))
+		{
+			run = left & -left;
+			if (!reserve_run(heap, segment, run))
+				break;
+			left = run;
+		}
+		make_fresh(heap, segment, run & segment->swept);
+		left &= ~run;
+	}
+	free_granules(heap, segment);
+	return (before & ~(segment->swept | segment->lost)) != 0;
+}
+
+bool
+ga_map_grow(ga_heap *heap)
+{
+	for (ga_segment *segment = heap->segments; segment != NULL && heap->swept_slots > 0;
+		 segment = segment->next)
+	{
+		if (segment->swept == 0)
+			continue;
+		if (reclaim(heap, segment))
+			return true;
+
+		/* What was lost is not swept any more; else there is no memory. */
+		if (segment->swept != 0)
+			break;
+	}
+	return new_segments(heap, GA_SEGMENT_SIZE) != NULL;
+}
+
+/*
+ * swept_run
+ *		Segments in a row all of whose slots were swept, or NULL.
+ */
+static ga_segment *
+swept_run(ga_heap *heap, size_t size)
+{
+	ga_segment *first = NULL;
+
+	if (heap->swept_slots < size >> GA_SLOT_SHIFT)
+		return NULL;
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+	{
+		if (segment->swept != UINT32_MAX)
+			first = NULL;
+		else if (first == NULL || ga_segment_of(heap, segment->base - GA_SEGMENT_SIZE) == NULL)
+			first = segment;
+		if (first != NULL && segment->base + GA_SEGMENT_SIZE - first->base == size)
+			return first;
+	}
+	return NULL;
+}
+
+/*
+ * leave_again
+ *		Give back segments that were reserved again.
+ */
+static void
+leave_again(ga_heap *heap, uintptr_t from, uintptr_t to)
+{
+	if (to > from)
+		(void) heap->os->free((void *) from, to - from);
+}
+
+ga_chunk *
+ga_map_grow_huge(ga_heap *heap, size_t size)
+{
+	ga_segment *first = swept_run(heap, size);
+	ga_chunk *chunk = NULL;
+	uintptr_t base;
+	uintptr_t at;
+
+	if (first == NULL)
+		return new_segments(heap, size);
+	base = first->base;
+	for (at = base; at < base + size; at += GA_SEGMENT_SIZE)
+	{
+		ga_segment *segment = ga_segment_of(heap, at);
+
+		if (!reserve_run(heap, segment, UINT32_MAX) || segment->swept != UINT32_MAX)
+			break;
+	}
+	if (at == base + size)
+		chunk = new_fresh(heap, base, size);
+	if (chunk == NULL)
+	{
+		leave_again(heap, base, at);
+		return new_segments(heap, size);
+	}
+	for (at = base; at < base + size; at += GA_SEGMENT_SIZE)
+	{
+		ga_segment *segment = ga_segment_of(heap, at);
+
+		segment->swept = 0;
+		segment->huge = chunk;
+	}
+	heap->swept_slots -= size >> GA_SLOT_SHIFT;
+	return chunk;
+}
+
+/*
+ * leave_slot
+ */
+static void
+leave_slot(ga_heap *heap, uintptr_t base, bool spent, bool joined)
+{
+	ga_segment *segment = ga_segment_of(heap, base);
+	uint32_t bit = ga_slot_bit(base);
+
+	segment->huge = NULL;
+	if (spent)
+		segment->spent |= bit;
+	else
+		segment->swept |= bit;
+	segment->joined &= ~bit;
+	if (joined)
+		segment->joined |= bit;
+	if (segment->granules == NULL)
+		return;
+	memset(&segment->granules->chunks[ga_granule_of(base)], 0,
+		   GA_SLOT_SIZE / GA_GRANULE_SIZE * sizeof(ga_chunk *));
+	free_granules(heap, segment);
+}
+
+void
+ga_map_leave(ga_heap *heap, uintptr_t base, size_t size, bool spent)
+{
+	size_t slots = size >> GA_SLOT_SHIFT;
+
+	for (size_t i = 0; i < slots; i++)
+		leave_slot(heap, base + (i << GA_SLOT_SHIFT), spent, spent && i > 0);
+	if (spent)
+	{
+		heap->state_bytes[GA_QUARANTINED] += size;
+		heap->state_chunks[GA_QUARANTINED] += slots;
+		heap->released += size;
+		heap->fresh_quarantine += size;
+	}
+	else
+	{
+		heap->state_bytes[GA_FRESH] += size;
+		heap->swept_slots += slots;
+	}
+}

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * realloc.c
+ *	  Changing the size of objects.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "arena.h"
+#include "charge.h"
+#include "span.h"
+
+/*
+ * realloc_last
+ *		Let the last object of the active chunk grow or shrink in place.
+ */
+static bool
+realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
+{
+	uintptr_t end = (uintptr_t) object + rounded;
+
+	if (!ga_arena_is_last(arena, object, ga_object_size(object)) || end > arena->end ||
+		size > arena->heap->large_threshold || arena->mode == GA_QUARANTINE_STRICT)
+		return false;
+
+	/* What it shrinks by may be pointed to. */
+	if (end < arena->ptr && arena->mode != GA_QUARANTINE_OFF)
+		return false;
+	if (end > arena->soft_end && !ga_charge_has_room(arena, end))
+		return false;
+
+	if (end > arena->ptr)
+	{
+		GA_MAKE_UNDEFINED(arena->ptr, end - arena->ptr);
+		arena->heap->counters.grown_bytes += end - arena->ptr;
+	}
+	else
+		GA_MAKE_NOACCESS(end, arena->ptr - end);
+	arena->ptr = end;
+	if (end > arena->soft_end)
+	{
+		ga_charge_to(arena, end);
+		ga_heap_touched(arena->heap);
+	}
+	else if (arena->soft_end - end > GA_SMALL_MAX)
+		ga_charge_back(arena);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, size);
+	return true;
+}
+
+/*
+ * make_room
+ *		What grew once is likely to grow again: should it need another chunk, that
+ *		shall be one in which it can, but in quarantined arenas it shall move: that
+ *		shows who still points to the old place.  A small chunk stays one that a
+ *		reset keeps.
+ */
+static void
+make_room(ga_arena *arena, size_t size)
+{
+	size_t need = size + GA_HEADER_SIZE;
+	int largest = arena->heap->max_order;
+	int order = ga_order_of(GA_GROWTH * size);
+
+	if (size <= GA_SMALL_MAX || need <= arena->end - arena->ptr || arena->mode != GA_QUARANTINE_OFF)
+		return;
+	if (ga_order_of(need) <= GA_HANDON_ORDER && largest > GA_HANDON_ORDER)
+		largest = GA_HANDON_ORDER;
+	if (order > largest)
+		order = largest;
+	if (order > arena->next_order)
+		arena->next_order = order;
+}
+
+void *
+ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+{
+	size_t old_size = ga_object_size(object);
+	size_t rounded;
+	void *copy;
+
+	if (ga_heap_lookup(arena->heap, (uintptr_t) object)->large)
+		return ga_span_realloc(arena, object, size);
+
+	rounded = size > arena->heap->large_threshold ? size : ga_class_round(size);
+	if (rounded != old_size && realloc_last(arena, object, size, rounded))
+		return object;
+
+	/* An object that is much too large is worth moving. */
+	if (rounded <= old_size && (old_size <= GA_SMALL_MAX || rounded > old_size / 2))
+	{
+		ga_object_set_header(arena, object, GA_HDR_LIVE, old_size, size);
+		return object;
+	}
+
+	if (rounded > old_size)
+		make_room(arena, rounded);
+	copy = size > arena->heap->large_threshold ? ga_span_alloc_growing(arena, size)
+											   : ga_arena_alloc(arena, size);
+	if (copy == NULL)
+	{
+		if (rounded > old_size)
+			return NULL;
+		ga_object_set_header(arena, object, GA_HDR_LIVE, old_size, size);
+		return object;
+	}
+	memcpy(copy, object, ga_min_size(ga_object_requested(object), size));
+	(void) ga_arena_free(arena, object);
+	return copy;
+}

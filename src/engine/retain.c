@@ -1,0 +1,193 @@
+/*-------------------------------------------------------------------------
+ *
+ * retain.c
+ *	  How much memory is kept for chunks that are not in use.
+ *
+ * Pages of READY chunks are kept up to config.retain bytes, the ones used last
+ * being kept the longest.  Beyond that they can be kept for the time of some
+ * work that is likely to want them again (ga_heap_keep_excess).
+ *
+ * Slots that are given back leave the heap, so that they cost no mapping: they are
+ * free as if they had been swept.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+
+#include "annotate.h"
+#include "heap.h"
+
+void
+ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk)
+{
+	assert(ga_state_is_owned(chunk->state) && chunk->slot == NULL);
+	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
+	chunk->arena = NULL;
+	chunk->large = false;
+	ga_chunk_set_state(heap, chunk, GA_READY);
+
+	/* The chunk used last is the warmest. */
+	ga_list_push_head(ga_chunk_free_list(heap, chunk), &chunk->link);
+	ga_heap_trim_excess(heap);
+}
+
+/* Of a chunk that keeps at least this much, only the end is given back. */
+#define TRIM_KEEPS ((size_t) 1 << 20)
+
+/*
+ * give_back
+ *		Give pages back, and access or even the mapping with them if *closes, as long
+ *		as that does not cost too many mappings: memory that can be written counts
+ *		against limits of the process even if it is not there.
+ */
+static bool
+give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
+{
+	int (*call)(void *, size_t) = heap->os->unuse;
+
+	if (*closes && ga_heap_may_isolate(heap))
+	{
+		call = slots ? heap->os->leave : heap->os->drop;
+		heap->counters.drop_calls++;
+	}
+	else
+		*closes = false;
+	if (call((void *) from, to - from) == 0)
+	{
+		heap->release_failure_told = false;
+		return true;
+	}
+	ga_heap_tell_failure(heap, GA_EVENT_RELEASE_FAILED, &heap->release_failure_told);
+	return false;
+}
+
+/*
+ * gave_back
+ *		All pages of a READY chunk were given back.
+ */
+static void
+gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
+{
+	uintptr_t base = chunk->base;
+	size_t size = chunk->size;
+
+	ga_chunk_touch(heap, chunk, 0);
+	if (!closes)
+		return;
+	if (size < GA_SLOT_SIZE)
+	{
+		ga_chunk_note_access(heap, chunk, 0);
+		return;
+	}
+	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
+	ga_chunk_set_state(heap, chunk, GA_FRESH);
+	ga_chunk_forget(heap, chunk);
+	ga_map_leave(heap, base, size, false);
+}
+
+/*
+ * held_to
+ *		The end of what a chunk holds that can be given back: slots leave as a whole.
+ */
+static uintptr_t
+held_to(const ga_chunk *chunk)
+{
+	if (chunk->size >= GA_SLOT_SIZE)
+		return chunk->base + chunk->size;
+	return chunk->base + ga_max_size(chunk->touched, chunk->accessible);
+}
+
+/*
+ * trim_run
+ *		Give back the pages of the chunk that was used longest ago, and of
+ *		neighbours that follow it in the list, up to so many bytes or a little
+ *		more.
+ */
+static bool
+trim_run(ga_heap *heap, size_t excess)
+{
+	ga_link *link = ga_list_first(&heap->retained_lru);
+	ga_chunk *chunk = ga_container(ga_chunk, retained, link);
+	uintptr_t from = chunk->base;
+	size_t bytes = chunk->touched;
+	bool slots = chunk->size >= GA_SLOT_SIZE;
+	uintptr_t to = held_to(chunk);
+	size_t count = 1;
+	bool closes = bytes < excess + TRIM_KEEPS;
+
+	if (!closes)
+	{
+		size_t kept = ga_align_down(bytes - excess, GA_GRANULE_SIZE);
+
+		if (!give_back(heap, from + kept, from + bytes, slots, &closes))
+			return false;
+		ga_chunk_touch(heap, chunk, kept);
+		return true;
+	}
+
+	while (chunk->base + chunk->size == to && bytes < excess &&
+		   (link = ga_list_next(&heap->retained_lru, link)) != NULL)
+	{
+		chunk = ga_container(ga_chunk, retained, link);
+		if (chunk->base != to || (chunk->size >= GA_SLOT_SIZE) != slots)
+			break;
+		bytes += chunk->touched;
+		to = held_to(chunk);
+		count++;
+	}
+	if (!give_back(heap, from, to, slots, &closes))
+		return false;
+	for (; count > 0; count--)
+		gave_back(heap, ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru)),
+				  closes);
+	return true;
+}
+
+/*
+ * trim_to
+ *		Runs of neighbours are one system call.
+ */
+static void
+trim_to(ga_heap *heap, size_t target)
+{
+	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
+		if (!trim_run(heap, heap->retained - target))
+			break;
+}
+
+/*
+ * ga_heap_trim
+ *		Goes an eighth below, not to be called again for each chunk.
+ */
+void
+ga_heap_trim(ga_heap *heap, size_t retain)
+{
+	trim_to(heap, retain - retain / 8);
+}
+
+void
+ga_heap_trim_excess(ga_heap *heap)
+{
+	if (heap->retained > heap->config.retain && !heap->keeps_excess)
+		ga_heap_trim(heap, heap->config.retain);
+}
+
+void
+ga_heap_keep_excess(ga_heap *heap, bool keep)
+{
+	heap->keeps_excess = keep;
+	heap->to_trim = 0;
+	ga_heap_trim_excess(heap);
+}
+
+void
+ga_heap_trim_step(ga_heap *heap)
+{
+	size_t excess = heap->retained - ga_min_size(heap->retained, heap->to_trim);
+
+	if (heap->retained > heap->config.retain)
+		trim_to(heap, ga_max_size(heap->config.retain, excess));
+	heap->to_trim = 0;
+}

@@ -1,0 +1,515 @@
+/*-------------------------------------------------------------------------
+ *
+ * slot.c
+ *	  Quarantine: slots are spent, and their frames go on to other slots.
+ *
+ * Freed memory must fault, and its addresses must not be used again while a
+ * pointer to it may exist.  Both are had for the price of one system call: the
+ * pages of a slot move away with their page table, and nothing is left behind.
+ * They arrive in a slot that is free and are READY there, for anybody.  Where
+ * the system refuses to move them they are given back instead.
+ *
+ * Arenas share the nursery, or have slots of their own.  As long as something in a
+ * slot lives that is not cut up any more, what is dead there is waste; it is
+ * given back and set to fault where it lies when there is much of it.
+ *
+ * That the kernel moves page tables: HAVE_MOVE_PMD, Linux 5.1 on x86-64 and 5.11
+ * on arm64.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "annotate.h"
+#include "heap.h"
+
+/*
+ * slot_next
+ *		As ga_segment_next, for the chunks of a slot.
+ */
+static ga_chunk *
+slot_next(const ga_heap *heap, const ga_slot *slot, uintptr_t *at)
+{
+	ga_chunk *chunk;
+
+	if (*at == slot->base + slot->size)
+		return NULL;
+	chunk = ga_heap_lookup(heap, *at);
+	*at += chunk->size;
+	return chunk;
+}
+
+/*
+ * slot_extent
+ *		Bytes from the base of a slot that may have pages.
+ */
+static size_t
+slot_extent(const ga_heap *heap, const ga_slot *slot)
+{
+	uintptr_t at = slot->base;
+	size_t extent = 0;
+	const ga_chunk *chunk;
+
+	while ((chunk = slot_next(heap, slot, &at)) != NULL)
+		if (chunk->touched > 0)
+			extent = chunk->base + chunk->touched - slot->base;
+	return extent;
+}
+
+/*
+ * slot_unlist
+ */
+static void
+slot_unlist(ga_heap *heap, ga_slot *slot)
+{
+	if (!slot->wasteful)
+		return;
+	ga_list_remove(&heap->wasteful, &slot->link);
+	heap->waste -= slot->dead;
+	slot->wasteful = false;
+}
+
+/*
+ * frames_cool
+ *		Of the frames that moved, only those that did so last still wait to be used
+ *		again.
+ */
+static void
+frames_cool(ga_heap *heap)
+{
+	ga_link *link = heap->cooling.head.prev;
+	size_t bytes = 0;
+
+	for (int i = 0; i < GA_COOLING_FRAMES && link != &heap->cooling.head; i++)
+	{
+		bytes += ga_container(ga_chunk, link, link)->touched;
+		if (bytes > GA_COOLING_BYTES)
+			break;
+		link = link->prev;
+	}
+	while (link != &heap->cooling.head)
+	{
+		ga_link *next = link->prev;
+		ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+		ga_list_remove(&heap->cooling, link);
+		chunk->cools = false;
+		ga_list_push_head(ga_chunk_free_list(heap, chunk), link);
+		link = next;
+	}
+}
+
+/*
+ * slot_move
+ *		Move the frame of a slot elsewhere.  False if that did not work, or is not
+ *		worth it: what was punched has several mappings, and more than may be kept
+ *		would be given back at once.
+ */
+static bool
+slot_move(ga_heap *heap, ga_slot *slot)
+{
+	size_t extent = slot_extent(heap, slot);
+	ga_chunk *only = ga_heap_lookup(heap, slot->base);
+	ga_chunk *target;
+
+	if (slot->punched || slot->size > GA_SEGMENT_SIZE || heap->moves_refused || extent == 0 ||
+		(extent > heap->config.retain && !heap->keeps_excess))
+		return false;
+	if (only->accessible < only->size && !ga_chunk_set_accessible(heap, only, only->size))
+		return false;
+	target = ga_chunk_take_target(heap, slot->size);
+	if (target == NULL || !ga_chunk_move(heap, slot->base, slot->size, target))
+		return false;
+	ga_chunk_arrived(heap, target, extent);
+	target->moved_from = slot->base;
+	target->cools = target->order == GA_SLOT_ORDER && extent <= GA_COOLING_BYTES;
+	if (target->cools)
+	{
+		ga_list_push_tail(&heap->cooling, &target->link);
+		frames_cool(heap);
+	}
+	else
+		ga_list_push_head(ga_chunk_free_list(heap, target), &target->link);
+	return true;
+}
+
+/*
+ * slot_dissolve
+ *		Nothing is left of a slot but that its addresses are spent.
+ */
+static void
+slot_dissolve(ga_heap *heap, ga_slot *slot)
+{
+	uintptr_t at = slot->base;
+	ga_chunk *chunk;
+
+	while ((chunk = slot_next(heap, slot, &at)) != NULL)
+		ga_chunk_forget(heap, chunk);
+	ga_map_leave(heap, slot->base, slot->size, true);
+	ga_fixed_free(&heap->slot_structs, slot);
+	heap->slots--;
+}
+
+/*
+ * slot_spend
+ *		Everything in a slot was given up.  If the system lets it neither move nor
+ *		fault, it is tried again with the next one that is wanted to.
+ */
+static bool
+slot_spend(ga_heap *heap, ga_slot *slot)
+{
+	slot_unlist(heap, slot);
+	if (!slot_move(heap, slot))
+	{
+		heap->counters.drop_calls++;
+		if (heap->os->leave((void *) slot->base, slot->size) != 0)
+		{
+			ga_heap_tell_failure(heap, GA_EVENT_FAULT_FAILED, &heap->fault_failure_told);
+			ga_list_push_tail(&heap->stuck, &slot->link);
+			return false;
+		}
+		heap->fault_failure_told = false;
+	}
+	slot_dissolve(heap, slot);
+	ga_heap_trim_excess(heap);
+	return true;
+}
+
+/*
+ * punch_run
+ *		Give back what dead neighbours hold, and access to them unless that costs
+ *		too many mappings.
+ */
+static bool
+punch_run(ga_heap *heap, ga_slot *slot, uintptr_t from, uintptr_t to)
+{
+	bool closes = ga_heap_may_isolate(heap);
+	ga_chunk *chunk;
+
+	if ((closes ? heap->os->drop : heap->os->unuse)((void *) from, to - from) != 0)
+	{
+		ga_heap_tell_failure(heap, GA_EVENT_RELEASE_FAILED, &heap->release_failure_told);
+		return false;
+	}
+	heap->release_failure_told = false;
+	heap->counters.drop_calls++;
+	while (from < to && (chunk = slot_next(heap, slot, &from)) != NULL)
+	{
+		slot->dead -= chunk->touched;
+		ga_chunk_touch(heap, chunk, 0);
+		if (closes)
+			ga_chunk_note_access(heap, chunk, 0);
+	}
+	slot->punched = true;
+	return true;
+}
+
+void
+ga_slot_punch(ga_heap *heap, ga_slot *slot)
+{
+	uintptr_t at = slot->base;
+	uintptr_t from = at;
+	bool dead = false;
+	const ga_chunk *chunk;
+
+	slot_unlist(heap, slot);
+	while ((chunk = slot_next(heap, slot, &at)) != NULL)
+	{
+		bool dies = chunk->state == GA_FAULT && chunk->touched > 0;
+
+		if (dead && !dies && !punch_run(heap, slot, from, chunk->base))
+			return;
+		if (dies && !dead)
+			from = chunk->base;
+		dead = dies;
+	}
+	if (dead)
+		(void) punch_run(heap, slot, from, at);
+}
+
+/*
+ * punch_wasteful
+ *		Those that were closed first, as long as there is too much waste, or it is
+ *		too old.
+ */
+static void
+punch_wasteful(ga_heap *heap)
+{
+	ga_link *link;
+
+	while ((link = ga_list_first(&heap->wasteful)) != NULL)
+	{
+		ga_slot *slot = ga_container(ga_slot, link, link);
+
+		if (heap->waste <= GA_WASTE_MAX &&
+			heap->nurseries_closed - slot->wasteful_at < GA_WASTE_AGE)
+			break;
+		ga_slot_punch(heap, slot);
+	}
+}
+
+/*
+ * slot_died
+ *		Something in a slot that is closed was given up.
+ */
+static void
+slot_died(ga_heap *heap, ga_slot *slot)
+{
+	if (slot->live == 0)
+	{
+		(void) slot_spend(heap, slot);
+		return;
+	}
+	if (!slot->wasteful && slot->dead > 0)
+	{
+		ga_list_push_tail(&heap->wasteful, &slot->link);
+		heap->waste += slot->dead;
+		slot->wasteful_at = heap->nurseries_closed;
+		slot->wasteful = true;
+	}
+	punch_wasteful(heap);
+}
+
+/*
+ * chunk_die
+ *		A chunk in a slot becomes a dead one.
+ */
+static void
+chunk_die(ga_heap *heap, ga_chunk *chunk)
+{
+	ga_slot *slot = chunk->slot;
+
+	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
+	chunk->arena = NULL;
+	chunk->large = false;
+	ga_chunk_set_state(heap, chunk, GA_FAULT);
+	slot->dead += chunk->touched;
+	if (slot->wasteful)
+		heap->waste += chunk->touched;
+}
+
+void
+ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
+{
+	ga_slot *slot = chunk->slot;
+
+	assert(ga_state_is_owned(chunk->state) && slot != NULL);
+
+	/* What was handed on has its record already. */
+	if (chunk->state != GA_REUSE)
+		ga_history_add_chunk(heap, chunk);
+	slot->live--;
+	chunk_die(heap, chunk);
+	if (!slot->open)
+		slot_died(heap, slot);
+}
+
+void
+ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
+{
+	assert(chunk->order <= GA_HANDON_ORDER && !chunk->large && chunk->slot == heap->nursery);
+	ga_history_add_chunk(heap, chunk);
+	chunk->arena = NULL;
+	chunk->freed = chunk->charged = 0;
+	ga_chunk_set_state(heap, chunk, GA_REUSE);
+	ga_list_push_head(&heap->reuse[chunk->order], &chunk->link);
+}
+
+/*
+ * retire_reuse
+ *		What waits to be handed on would keep a slot for long.  It is all in the
+ *		nursery.
+ */
+static void
+retire_reuse(ga_heap *heap)
+{
+	for (int order = 0; order <= GA_HANDON_ORDER; order++)
+		ga_list_foreach_safe (link, &heap->reuse[order])
+		{
+			ga_list_remove(&heap->reuse[order], link);
+			ga_chunk_quarantine(heap, ga_container(ga_chunk, link, link));
+		}
+}
+
+void
+ga_slot_close(ga_heap *heap, ga_slot **from)
+{
+	ga_slot *slot = *from;
+
+	if (slot == NULL)
+		return;
+	if (slot == heap->nursery)
+	{
+		retire_reuse(heap);
+		heap->nurseries_closed++;
+	}
+	*from = NULL;
+	slot->open = false;
+	if (slot->rest != NULL)
+		chunk_die(heap, slot->rest);
+	slot->rest = NULL;
+	slot_died(heap, slot);
+	punch_wasteful(heap);
+}
+
+/*
+ * slot_new
+ *		A slot around a chunk that was just taken.
+ */
+static ga_slot *
+slot_new(ga_heap *heap, ga_chunk *chunk)
+{
+	ga_slot *slot = ga_fixed_alloc(&heap->slot_structs);
+
+	if (slot == NULL)
+		return NULL;
+	memset(slot, 0, sizeof(*slot));
+	slot->base = chunk->base;
+	slot->size = chunk->size;
+	chunk->slot = slot;
+	heap->slots++;
+	return slot;
+}
+
+bool
+ga_slot_wrap(ga_heap *heap, ga_chunk *chunk)
+{
+	ga_slot *slot = slot_new(heap, chunk);
+
+	if (slot == NULL)
+		return false;
+	slot->live = 1;
+	return true;
+}
+
+void
+ga_slot_abandon(ga_heap *heap, ga_chunk *chunk)
+{
+	ga_slot *slot = chunk->slot;
+	uintptr_t base = chunk->base;
+	size_t size = chunk->size;
+
+	if (slot == NULL)
+	{
+		ga_chunk_forget(heap, chunk);
+		ga_map_leave(heap, base, size, false);
+		return;
+	}
+	ga_history_add_chunk(heap, chunk);
+	slot_dissolve(heap, slot);
+}
+
+/*
+ * slot_begin
+ *		A slot that chunks can be cut from.
+ */
+static ga_slot *
+slot_begin(ga_heap *heap, size_t limit)
+{
+	ga_chunk *chunk = ga_chunk_take(heap, GA_SLOT_ORDER);
+	ga_slot *slot;
+
+	if (chunk == NULL)
+		return NULL;
+	slot = slot_new(heap, chunk);
+	if (slot == NULL)
+	{
+		ga_chunk_make_ready(heap, chunk);
+		return NULL;
+	}
+	ga_chunk_set_state(heap, chunk, GA_NURSERY);
+	slot->rest = chunk;
+	slot->limit = limit;
+	slot->open = true;
+	return slot;
+}
+
+/*
+ * rest_cut
+ *		Cut a chunk off the rest of a slot, with a struct that the caller has.
+ */
+static ga_chunk *
+rest_cut(ga_heap *heap, ga_chunk *rest, ga_chunk *chunk, size_t size)
+{
+	ga_granules *granules = ga_segment_of(heap, rest->base)->granules;
+	int first = ga_granule_of(rest->base);
+
+	*chunk = *rest;
+	chunk->size = size;
+	chunk->accessible = ga_min_size(rest->accessible, size);
+	chunk->touched = ga_min_size(rest->touched, size);
+	chunk->order = (uint8_t) ga_order_of(size);
+	chunk->start = chunk->used = chunk->base;
+
+	rest->base += size;
+	rest->size -= size;
+	rest->accessible -= chunk->accessible;
+	rest->touched -= chunk->touched;
+	heap->state_chunks[GA_NURSERY]++;
+	for (int i = first; i < first + (int) (size >> GA_GRANULE_SHIFT); i++)
+		granules->chunks[i] = chunk;
+	return chunk;
+}
+
+/*
+ * has_room
+ */
+static bool
+has_room(const ga_slot *slot, size_t size)
+{
+	return slot != NULL && slot->rest != NULL &&
+		   slot->rest->base + size <= slot->base + slot->limit && size < slot->rest->size;
+}
+
+ga_chunk *
+ga_slot_cut(ga_heap *heap, ga_slot **from, size_t size, size_t limit)
+{
+	ga_chunk *chunk = ga_fixed_alloc(&heap->chunk_structs);
+	ga_slot *slot = *from;
+
+	if (chunk == NULL)
+		return NULL;
+	if (!has_room(slot, size))
+	{
+		slot = slot_begin(heap, limit);
+		if (slot == NULL)
+		{
+			ga_fixed_free(&heap->chunk_structs, chunk);
+			return NULL;
+		}
+		ga_slot_close(heap, from);
+		*from = slot;
+	}
+	rest_cut(heap, slot->rest, chunk, size);
+	ga_chunk_set_state(heap, chunk, GA_ACTIVE);
+	slot->live++;
+	return chunk;
+}
+
+void
+ga_heap_flush_faults(ga_heap *heap)
+{
+	ga_list_foreach_safe (link, &heap->stuck)
+	{
+		ga_list_remove(&heap->stuck, link);
+		if (!slot_spend(heap, ga_container(ga_slot, link, link)))
+			break;
+	}
+	if (heap->nursery != NULL && (heap->nursery->dead > 0 || heap->state_chunks[GA_REUSE] > 0))
+		ga_slot_close(heap, &heap->nursery);
+	ga_list_foreach_safe (link, &heap->wasteful)
+		ga_slot_punch(heap, ga_container(ga_slot, link, link));
+}
+
+size_t
+ga_heap_release(ga_heap *heap)
+{
+	size_t before = heap->touched;
+
+	ga_heap_flush_faults(heap);
+	ga_heap_trim(heap, 0);
+	return before - heap->touched;
+}

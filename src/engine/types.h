@@ -1,0 +1,437 @@
+/*-------------------------------------------------------------------------
+ *
+ * types.h
+ *	  What the engine's words mean, and the structs behind them.
+ *
+ *	arena		the allocator state of one memory context
+ *	segment		64 MB of aligned, reserved address space
+ *	slot		2 MB of aligned addresses, what one last-level page table covers
+ *	frame		the pages that stand in a slot, with their page table; it moves to
+ *				another slot by one system call, without a page being copied
+ *	chunk		a run of addresses that one arena bump-allocates from
+ *	nursery		the slot from which quarantined arenas get their small chunks, in
+ *				order of address
+ *	span		a chunk that holds one large object
+ *	object		what the caller asked for, with its header
+ *	sweep		looks in all memory for pointers to spent slots, and makes those
+ *				free to which there is none
+ *
+ * Chunks of arenas that are not quarantined are cut from segments buddy
+ * fashion, 8 kB to 64 MB; what they held is used again at once.  Chunks of
+ * quarantined arenas lie in slots that hold nothing else.  When the last of
+ * them is given up, the frame moves to a slot that is free, and the slot that it
+ * leaves is spent: nothing is mapped there, so that every access faults, and
+ * its addresses are not used again before a sweep.  A spent slot costs a bit.
+ *
+ * States of a chunk:
+ *
+ *	FRESH		reserved, without access and without pages
+ *	ACTIVE		an arena bump-allocates from it
+ *	FULL		no room left, still owned by its arena
+ *	REUSE		in the nursery, partly used; the next arena goes on from here
+ *	NURSERY		the rest of a slot that chunks are still cut from
+ *	FAULT		given up, in a slot where something else lives
+ *	READY		free to be used again, with access and perhaps with pages
+ *
+ * QUARANTINED is the state of spent slots, which have no chunk struct.
+ *
+ * A span is FULL from the start and marked large.  Bytes of address space add up
+ * at every moment (ga_heap_check says so):
+ *
+ *	reserved = fresh + owned + retained + released
+ *
+ * where owned is the size of ACTIVE, FULL, REUSE, NURSERY and FAULT chunks,
+ * retained and released split the size of READY chunks by whether they may have
+ * pages, and spent slots are released.  mapped is the part of reserved that can
+ * be read and written.
+ *
+ * What a heap holds of the machine's memory is touched, the part of reserved
+ * that may have physical pages, and its metadata.  A limit can be set to that
+ * (see ga_heap_has_room): it is looked at only where pages are touched for the
+ * first time, never on the hot path.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GA_TYPES_H
+#define GA_TYPES_H
+
+#include "list.h"
+#include "metadata.h"
+#include "os.h"
+#include "size_class.h"
+
+typedef struct ga_arena ga_arena;
+typedef struct ga_free_lists ga_free_lists;
+typedef struct ga_delay ga_delay;
+
+typedef enum ga_chunk_state
+{
+	GA_FRESH,
+	GA_ACTIVE,
+	GA_FULL,
+	GA_REUSE,
+	GA_NURSERY,
+	GA_FAULT,
+	GA_QUARANTINED,
+	GA_READY
+} ga_chunk_state;
+
+#define GA_NUM_STATES (GA_READY + 1)
+
+/* One or more slots in a row that only chunks of quarantined arenas lie in. */
+typedef struct ga_slot
+{
+	ga_link link; /* in heap->wasteful while it is closed and holds dead pages */
+	uintptr_t base;
+	size_t size;		   /* a multiple of GA_SLOT_SIZE */
+	struct ga_chunk *rest; /* NURSERY; NULL once it is closed */
+	size_t limit;		   /* bytes from base that chunks may be cut from */
+	size_t live;		   /* chunks that are not FAULT, without the rest */
+	size_t dead;		   /* bytes of pages that FAULT chunks hold */
+	uint64_t wasteful_at;  /* nurseries_closed when it came on that list */
+	bool open;			   /* chunks are still cut from it */
+	bool wasteful;		   /* it is on that list */
+	bool punched;		   /* pages in its midst were given back */
+} ga_slot;
+
+typedef struct ga_chunk
+{
+	ga_link link;	  /* in the list of its state, or of its arena */
+	ga_link retained; /* in heap->retained_lru while READY and touched */
+	uintptr_t base;
+	size_t size;		  /* power of two or a multiple of 64 MB; in slots, of granules */
+	size_t accessible;	  /* bytes from base that can be read and written */
+	size_t touched;		  /* bytes from base that may hold physical pages */
+	ga_slot *slot;		  /* where it was cut from, or NULL */
+	ga_arena *arena;	  /* owner while ACTIVE or FULL */
+	uint64_t arena_id;	  /* the last owner, also after it is gone */
+	uintptr_t start;	  /* where its present owner began */
+	uintptr_t used;		  /* end of its objects once it is not ACTIVE */
+	size_t freed;		  /* bytes from start to used on free lists, as last counted;
+						   * of a span, those that were not asked for */
+	size_t charged;		  /* bytes charged to its owner for it */
+	uintptr_t moved_from; /* where the pages of a READY one were, if they are still the same */
+	uint8_t state;		  /* ga_chunk_state */
+	uint8_t order;		  /* log2 of size; GA_MAX_ORDER for huge spans, 0 for spans in slots */
+	bool large;			  /* holds one large object */
+	bool huge_advised;	  /* huge pages were asked for */
+	bool cools;			  /* it is on the list of those */
+} ga_chunk;
+
+/* Addresses of the pointers that the last sweep found to the slots of a segment. */
+typedef struct ga_pins
+{
+	uintptr_t where[GA_SLOTS];
+} ga_pins;
+
+/* The chunk of each granule of a segment. */
+typedef struct ga_granules
+{
+	ga_chunk *chunks[GA_GRANULES]; /* always right for the first granule of a chunk, and
+									* for all of them once it has been used */
+} ga_granules;
+
+/* The metadata of one segment.  Each mask has a bit for each slot. */
+typedef struct ga_segment
+{
+	uintptr_t base;
+	ga_chunk *huge;			 /* the span that takes in all of it, or NULL */
+	struct ga_segment *next; /* in order of address */
+	ga_granules *granules;	 /* NULL as long as no slot is in use */
+	ga_pins *pins;			 /* NULL if no slot is pinned */
+	uint32_t spent;			 /* given up since, or pinned by, the last sweep */
+	uint32_t joined;		 /* of these, given up together with the slot before it */
+	uint32_t swept;			 /* free again, to be reserved when they are wanted */
+	uint32_t lost;			 /* somebody else's mapping was found there */
+	uint32_t candidates;	 /* were spent when the sweep under way began */
+	uint32_t marked;		 /* of these, a pointer was found */
+} ga_segment;
+
+/* Two-level map from address to segment. */
+#define GA_MAP_BITS	   (GA_ADDRESS_BITS - GA_SEGMENT_SHIFT)
+#define GA_MAP_L2_BITS (GA_MAP_BITS / 2)
+#define GA_MAP_L1_BITS (GA_MAP_BITS - GA_MAP_L2_BITS)
+
+typedef struct ga_map_leaf
+{
+	ga_segment *segments[1 << GA_MAP_L2_BITS];
+} ga_map_leaf;
+
+/* How memory was freed. */
+typedef enum ga_freed_by
+{
+	GA_FREED_BY_RESET,
+	GA_FREED_BY_DELETE,
+	GA_FREED_BY_PFREE,	 /* of a large object, or of the last object of a full chunk */
+	GA_FREED_BY_REPALLOC /* a large object moved */
+} ga_freed_by;
+
+typedef enum ga_quarantine
+{
+	GA_QUARANTINE_OFF,	 /* a reset rewinds */
+	GA_QUARANTINE_ON,	 /* small chunks come from the nursery, which moves when it is used up */
+	GA_QUARANTINE_STRICT /* the arena has slots of its own, which move at once */
+} ga_quarantine;
+
+/* Memory that was given up: by whom, and the number that note_free gave. */
+typedef struct ga_freed
+{
+	uintptr_t from; /* of its objects; 0 in a record never used */
+	uintptr_t to;
+	uint64_t arena_id : 43;
+	uint64_t large : 1;	 /* it was a span, with one object */
+	uint64_t slack : 20; /* bytes behind that */
+	uint64_t note;
+} ga_freed;
+
+/* The last of these, a ring. */
+typedef struct ga_history
+{
+	ga_freed *records; /* metadata, so that sweeps skip it; NULL until needed */
+	size_t room;
+	uint64_t count; /* ever */
+} ga_history;
+
+/* So many return addresses are kept for each object in a delay queue. */
+#define GA_DELAY_STACK 8
+
+/* Things worth telling that happened where nothing could be reported. */
+typedef enum ga_event_kind
+{
+	GA_EVENT_MAPPING_LIMIT,	   /* too many mappings: isolation stopped */
+	GA_EVENT_MOVE_FAILED,	   /* the system does not move pages; they are given back instead */
+	GA_EVENT_FAULT_FAILED,	   /* setting slots to fault failed */
+	GA_EVENT_RELEASE_FAILED,   /* giving physical pages back failed */
+	GA_EVENT_WRITE_AFTER_FREE, /* the poison of a freed object was changed */
+	GA_EVENT_USE_AFTER_DELETE  /* the same, of a context that was deleted; the caller's */
+} ga_event_kind;
+
+typedef struct ga_event
+{
+	ga_event_kind kind;
+	int error;						 /* errno, where a system call failed */
+	uint64_t arena_id;				 /* the object's arena */
+	uintptr_t object;				 /* address of the object */
+	size_t size;					 /* its size in bytes */
+	size_t offset;					 /* of the first changed word */
+	uint64_t value;					 /* what stands there now */
+	int depth;						 /* of the stack; 0 if none was kept */
+	uintptr_t stack[GA_DELAY_STACK]; /* of the free of the object */
+} ga_event;
+
+#define GA_MAX_EVENTS 16
+
+/* Memory is asked about in pieces of so many pages, and copied of so many bytes. */
+#define GA_SWEEP_PAGES 16384
+#define GA_SWEEP_COPY  ((size_t) 64 << 10)
+
+/* The state of a sweep under way, see sweep.h. */
+typedef struct ga_sweep
+{
+	uintptr_t low; /* candidates lie between these addresses */
+	uintptr_t high;
+	size_t scanned;	 /* bytes */
+	int64_t started; /* microseconds */
+	bool incomplete; /* a root could not be read: nothing may be freed */
+	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
+	unsigned char pages[GA_SWEEP_PAGES];
+} ga_sweep;
+
+/* Settings; may be changed at any time through ga_heap_configure. */
+typedef struct ga_config
+{
+	ga_quarantine quarantine;
+	double sample_rate;	 /* share of arenas that are quarantined, 0.0 to 1.0 */
+	size_t chunk_size;	 /* bytes of the largest chunk, a power of two, 64 kB to 64 MB */
+	size_t retain;		 /* bytes of physical memory kept for chunks not in use */
+	int sweep_percent;	 /* see ga_sweep_due; -1 never */
+	size_t sweep_min;	 /* bytes of address space */
+	size_t max_mappings; /* isolate only below this many mappings */
+	size_t history;		 /* records of freed memory that are kept; fixed by the first one */
+	bool huge_pages;
+} ga_config;
+
+/* Cumulative counters since the start or ga_heap_reset_stats. */
+typedef struct ga_counters
+{
+	uint64_t class_allocs[GA_NUM_CLASSES];
+	uint64_t class_frees[GA_NUM_CLASSES];
+	uint64_t large_allocs;
+	uint64_t large_frees;
+	uint64_t large_bytes;	/* allocated */
+	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
+	uint64_t medium_bytes;
+	uint64_t grown_bytes; /* by which objects grew without being allocated anew */
+	uint64_t resets;
+	uint64_t sweeps;
+	uint64_t sweep_us;
+	uint64_t max_sweep_us;
+	uint64_t chunks_freed;	/* slots, by sweeps */
+	uint64_t chunks_pinned; /* slots, by sweeps; once for each sweep */
+	uint64_t move_calls;	/* system calls that moved pages */
+	uint64_t drop_calls;	/* that gave pages back and set to fault */
+	uint64_t use_calls;		/* that gave access */
+} ga_counters;
+
+/* Sums over the counters. */
+typedef struct ga_allocated
+{
+	uint64_t objects; /* ever allocated */
+	uint64_t bytes;	  /* of them, as rounded up, and by which they grew */
+} ga_allocated;
+
+typedef struct ga_heap
+{
+	const ga_os *os;
+	ga_config config;
+	int min_order;			/* of the smallest chunk: a granule or a page */
+	int max_order;			/* of config.chunk_size */
+	size_t large_threshold; /* objects above this get a span */
+	uint32_t sample_every;	/* config.sample_rate as a threshold for random bits */
+	uint64_t random;		/* state of the sampling generator */
+
+	ga_metadata metadata;
+	ga_fixed chunk_structs;
+	ga_fixed slot_structs;
+	ga_fixed segment_structs;
+	ga_fixed granules;
+	ga_fixed pins;
+	ga_fixed free_lists;   /* ga_free_lists, see free_list.h */
+	ga_fixed delays;	   /* ga_delay, see delay.h */
+	ga_fixed delay_stacks; /* ga_delay_stacks */
+
+	ga_segment *segments; /* in order of address */
+	uintptr_t hint;		  /* where to reserve next */
+
+	ga_list fresh[GA_NUM_ORDERS];
+	ga_list ready[GA_NUM_ORDERS]; /* free again; recently used ones first */
+	ga_list cooling;			  /* READY frames that moved last, moved longest ago first */
+	ga_list fresh_huge;			  /* above 64 MB */
+	ga_list ready_huge;
+	ga_list reuse[GA_HANDON_ORDER + 1];
+	ga_list wasteful;	  /* slots, closed first first */
+	ga_list stuck;		  /* slots without a live chunk that the system would not let fault */
+	ga_list retained_lru; /* longest unused first */
+	ga_list arenas;		  /* every arena but the parked ones */
+	ga_list parked;		  /* ended, see ga_arena_park; ended first first */
+	ga_slot *nursery;	  /* or NULL */
+
+	/* Address space in bytes; see the head of this file. */
+	size_t reserved;
+	size_t mapped;
+	size_t retained;
+	size_t released;
+	size_t touched; /* of chunks in any state, bytes that may have physical pages */
+	size_t state_bytes[GA_NUM_STATES];
+	size_t state_chunks[GA_NUM_STATES];
+	size_t waste;			   /* bytes of pages that the slots on the list hold */
+	uint64_t nurseries_closed; /* ever */
+	size_t swept_slots;		   /* that are free but not reserved */
+
+	size_t limit;		/* what ga_heap_held may come to; SIZE_MAX: no limit */
+	size_t refused;		/* bytes that were asked for when it was last refused */
+	bool limit_refused; /* memory was refused because of it; the caller clears it */
+
+	size_t closed;			 /* chunks smaller than a slot without access */
+	size_t slots;			 /* structs of slots */
+	size_t in_use;			 /* bytes charged to arenas */
+	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
+	size_t fresh_quarantine; /* bytes of addresses spent since the last sweep */
+	size_t next_sweep;		 /* the value of the above that makes a sweep due */
+	bool keeps_excess;		 /* see ga_heap_keep_excess */
+	size_t to_trim;			 /* bytes of the excess that are to go with the next step */
+	uint64_t next_arena_id;
+	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
+	bool isolation_stopped; /* the mapping limit was reached and told */
+	bool moves_refused;		/* the system does not move pages */
+	bool move_failure_told;
+	bool fault_failure_told;
+	bool release_failure_told;
+
+	/*
+	 * Called, unless NULL, once before memory of a quarantined arena is given
+	 * up.  The history keeps the result, so that a later access can be explained.
+	 */
+	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);
+	uint64_t freed_note; /* for the memory given up now */
+	ga_history history;
+
+	/*
+	 * Called, unless NULL, for each object that comes into a delay queue: stores
+	 * return addresses of the callers and returns how many.
+	 */
+	int (*take_stack)(uintptr_t *frames, int room);
+
+	int num_events;
+	uint64_t lost_events; /* beyond GA_MAX_EVENTS */
+	ga_counters counters;
+
+	/* What is large or rarely used comes last: all above fits a page or two. */
+	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
+	ga_event events[GA_MAX_EVENTS];
+	ga_sweep sweep;
+} ga_heap;
+
+struct ga_arena
+{
+	/* What the hot path needs. */
+	uintptr_t ptr;		 /* where the next object's header goes */
+	uintptr_t soft_end;	 /* what is charged ends here */
+	uint64_t small_free; /* classes 0 to 63 that have free objects */
+	uint64_t owner;		 /* the word before each payload, if there is one */
+	uint64_t allocs;	 /* of this arena, ever */
+	ga_heap *heap;
+	uint64_t tag; /* low four bits of each header word */
+
+	/* And to free; neither is ever in a quarantined arena. */
+	uintptr_t active_first; /* where objects of the active chunk begin, or UINTPTR_MAX */
+	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
+	size_t full_size;		/* bytes from there to their end; 0 if there is none */
+	size_t free_bytes;		/* bytes on free lists, with headers */
+	size_t trim_at;			/* with so many, see whether chunks can leave */
+
+	uintptr_t end;			   /* end of the active chunk */
+	ga_chunk *active;		   /* NULL until the first allocation */
+	ga_slot *slot;			   /* of its own, where chunks are cut from; or NULL */
+	ga_quarantine mode;		   /* of the present life */
+	int next_order;			   /* of the next chunk */
+	ga_list full;			   /* chunks without room */
+	ga_list large;			   /* spans */
+	ga_free_lists *free_lists; /* NULL until the first object comes back */
+	ga_delay *delay;		   /* NULL until an object is delayed */
+
+	size_t charged; /* bytes */
+	size_t credit;	/* bytes that are not metered */
+	size_t *meter;	/* what to add the rest to, or NULL */
+
+	ga_link link; /* in heap->arenas */
+	uint64_t id;
+	uint64_t frees;
+	uint64_t resets;
+	size_t delayed_bytes; /* bytes in the delay queue, with headers */
+	size_t lost_bytes;	  /* freed where there was no memory for free lists */
+};
+
+GA_INLINE bool
+ga_state_is_owned(int state)
+{
+	return state == GA_ACTIVE || state == GA_FULL || state == GA_REUSE;
+}
+
+/* Are all objects of a full chunk on free lists, as last counted? */
+GA_INLINE bool
+ga_chunk_is_vacant(const ga_chunk *chunk)
+{
+	return chunk->state == GA_FULL && chunk->freed == chunk->used - chunk->start;
+}
+
+/* Mappings that isolation costs, at most: each seam is one. */
+GA_INLINE size_t
+ga_heap_mappings(const ga_heap *heap)
+{
+	return 2 * heap->closed + heap->slots;
+}
+
+#endif /* GA_TYPES_H */

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.c
+ *	  What an arena holds.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "arena.h"
+#include "free_list.h"
+
+/*
+ * add_usage
+ *		Only pages that were given count, not what a chunk or a span has room for.
+ */
+static void
+add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
+{
+	usage->chunks++;
+	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->touched;
+	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start;
+}
+
+void
+ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
+{
+	memset(usage, 0, sizeof(*usage));
+	if (arena->active != NULL)
+		add_usage(arena, arena->active, usage);
+	ga_list_foreach (link, &arena->full)
+		add_usage(arena, ga_container(ga_chunk, link, link), usage);
+	ga_list_foreach (link, &arena->large)
+		add_usage(arena, ga_container(ga_chunk, link, link), usage);
+
+	usage->used_bytes -= arena->free_bytes + arena->delayed_bytes + arena->lost_bytes;
+	usage->free_bytes = arena->free_bytes;
+	if (arena->active != NULL)
+		usage->free_bytes += arena->active->base + arena->active->touched - arena->ptr;
+	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
+	usage->free_objects = ga_free_list_objects(arena);
+}
+
+/*
+ * walk_chunk
+ */
+static void
+walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),
+		   void *context)
+{
+	uintptr_t end = ga_bump_of(arena, chunk);
+
+	for (uintptr_t at = chunk->start; at < end;)
+	{
+		void *object = (void *) (at + GA_HEADER_SIZE);
+
+		if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_LIVE)
+			visit(object, context);
+		at = (uintptr_t) object + ga_object_size_any(object);
+	}
+}
+
+void
+ga_arena_walk(const ga_arena *arena, void (*visit)(void *object, void *context), void *context)
+{
+	if (arena->active != NULL)
+		walk_chunk(arena, arena->active, visit, context);
+	ga_list_foreach (link, &arena->full)
+		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+	ga_list_foreach (link, &arena->large)
+		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+}

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * deleted.c
+ *	  See deleted.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mcxt/compat.h"
+#include "mcxt/deleted.h"
+#include "mcxt/free_history.h"
+#include "mcxt/process_heap.h"
+
+/* So many wait, each with AllocSet's first block.  Larger ones do not. */
+#define DELETED_CONTEXTS 32
+#define DELETED_MAX		 ((Size) 8 << 10)
+
+typedef struct DeletedContext
+{
+	MemoryContext context;
+	MemoryContextData before;	/* what stood there */
+	MemoryContextData poisoned; /* what was put in its place */
+	uint64 arena_id;
+	uint64 note;
+} DeletedContext;
+
+static DeletedContext ring[DELETED_CONTEXTS];
+static uint64 added;
+
+/*
+ * Describe
+ *		What is known of a deletion, as of that of an object.
+ */
+static void
+Describe(const DeletedContext *deleted, ga_event *event)
+{
+	const FreeRecord *record = FreeHistoryFind(deleted->note);
+	const FreeKind *kind = record == NULL ? NULL : FreeHistoryKind(record);
+
+	event->kind = GA_EVENT_USE_AFTER_DELETE;
+	event->arena_id = deleted->arena_id;
+	event->object = (uintptr_t) deleted->context;
+	event->size = sizeof(MemoryContextData);
+	if (kind != NULL)
+	{
+		event->depth = Min(kind->depth, GA_DELAY_STACK);
+		memcpy(event->stack, kind->stack, sizeof(event->stack));
+	}
+}
+
+/*
+ * Check
+ *		Was a context written to while it waited?
+ */
+static void
+Check(const DeletedContext *deleted)
+{
+	const uint64 *found = (const uint64 *) deleted->context;
+	const uint64 *expected = (const uint64 *) &deleted->poisoned;
+	ga_event event = {0};
+	size_t i = 0;
+
+	if (likely(memcmp(found, expected, sizeof(MemoryContextData)) == 0))
+		return;
+	while (i < sizeof(MemoryContextData) / sizeof(uint64) - 1 && found[i] == expected[i])
+		i++;
+	Describe(deleted, &event);
+	event.offset = i * sizeof(uint64);
+	event.value = found[i];
+	ga_heap_add_event(&process_heap, &event);
+}
+
+void
+DeletedContextsAdd(MemoryContext context, uint64 arena_id, uint64 note)
+{
+	const MemoryContextMethods *methods = context->methods;
+	void *poison = (void *) (uintptr_t) GA_POISON;
+	DeletedContext *deleted;
+
+	if (context->mem_allocated > DELETED_MAX)
+	{
+		methods->delete_context(context);
+		return;
+	}
+
+	deleted = &ring[added++ % DELETED_CONTEXTS];
+	if (deleted->context != NULL)
+	{
+		MemoryContext oldest = deleted->context;
+
+		Check(deleted);
+		*oldest = deleted->before;
+		deleted->context = NULL;
+		oldest->methods->delete_context(oldest);
+	}
+	deleted->before = *context;
+	context->methods = poison;
+	context->parent = context->firstchild = poison;
+	context->prevchild = context->nextchild = poison;
+	context->reset_cbs = poison;
+	deleted->poisoned = *context;
+	deleted->context = context;
+	deleted->arena_id = arena_id;
+	deleted->note = note;
+}
+
+bool
+DeletedContextsFind(uintptr_t address, ga_event *found)
+{
+	for (int i = 0; i < DELETED_CONTEXTS; i++)
+	{
+		uintptr_t context = (uintptr_t) ring[i].context;
+
+		if (context == 0 || address - context >= sizeof(MemoryContextData))
+			continue;
+		*found = (ga_event){.offset = address - context};
+		Describe(&ring[i], found);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * kernel.c
+ *	  Kernels that do not do what usual ones do.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "goarena_test.h"
+
+PG_FUNCTION_INFO_V1(test_refuse_mremap);
+
+/*
+ * test_refuse_mremap() returns boolean
+ *		From now on mremap fails in this process, as under a filter of system calls that
+ *		does not know it.  False if there can be no filter.
+ */
+Datum
+test_refuse_mremap(PG_FUNCTION_ARGS)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {lengthof(filter), filter};
+
+	PG_RETURN_BOOL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+				   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
