@@ -3,11 +3,13 @@
 #
 # Builds and installs goarena and test/modules/goarena_bugs, and runs each bug, or
 # those named, in sessions of their own: on a plain server, and with goarena in
-# four configurations.  Prints a Markdown table; progress goes to stderr.  Every
+# five configurations.  Prints a Markdown table; progress goes to stderr.  Every
 # context is an arena, and a fault ends only the session it happens in.
 #
 #   plain       without goarena
 #   on          goarena.quarantine = on, every arena quarantined
+#   on-later    the same, and 32 MB of other work pass before the pointer is used, also
+#               after each statement
 #   strict      goarena.quarantine = strict, likewise
 #   on-0.1      the same two with one arena in ten quarantined
 #   strict-0.1
@@ -28,7 +30,8 @@
 #
 #   BUGS_RUNS       runs of each bug in on-0.1 and strict-0.1 (default 100)
 #   BUGS_FULL_RUNS  runs of each bug in on and strict (default 20)
-#   BUGS_CONFIGS    configurations to run (default "plain on strict on-0.1 strict-0.1")
+#   BUGS_CONFIGS    configurations to run (default "plain on on-later strict on-0.1
+#                   strict-0.1")
 #   BUGS_LOG        file to keep: a line for each run with configuration, bug,
 #                   kind, outcome, what else there is to say; separated by |.
 #                   Runs that it already has are not done again.
@@ -38,7 +41,7 @@ source "$(dirname "$0")/common.sh"
 
 sampled_runs=${BUGS_RUNS:-100}
 full_runs=${BUGS_FULL_RUNS:-20}
-read -r -a configs <<<"${BUGS_CONFIGS:-plain on strict on-0.1 strict-0.1}"
+read -r -a configs <<<"${BUGS_CONFIGS:-plain on on-later strict on-0.1 strict-0.1}"
 readme=$TOP/README.md
 readme_begin='<!-- written by scripts/bugs.sh --readme -->'
 readme_end='<!-- end of what scripts/bugs.sh wrote -->'
@@ -59,12 +62,13 @@ progress()
 # Print the settings of configuration $1, a line each.
 settings_of()
 {
-	local mode=${1%-0.1} rate=1.0
+	local mode=${1%%-*} rate=1.0
 
 	say 'max_worker_processes = 16'
 	say 'client_min_messages = warning'
 	[ "$1" != plain ] || return 0
-	[ "$mode" = "$1" ] || rate=0.1
+	[[ $1 != *-0.1 ]] || rate=0.1
+	[[ $1 != *-later ]] || say "goarena_bugs.meanwhile = '32MB'"
 	say "shared_preload_libraries = 'goarena'"
 	say "goarena.contexts = '*'"
 	say "goarena.on_fault = 'terminate'"
@@ -186,8 +190,11 @@ run_once()
 	local config=$1 name=$2 context=$3 freed_in=$4 access=$5
 	local count=0 right=0 details='' said seen crashed=false
 
+	cp "$SCRATCH/scripts/$name" "$SCRATCH/script"
+	[[ $config != *-later ]] || sed -i 's/;$/;\nSELECT goarena_bugs_meanwhile();/' "$SCRATCH/script"
+	chmod a+r "$SCRATCH/script"
 	: >"$SCRATCH/started"
-	psql_to "$SCRATCH/session" -f "$SCRATCH/scripts/$name"
+	psql_to "$SCRATCH/session" -f "$SCRATCH/script"
 	[ "$JOB_STATUS" -ne 124 ] || die "$name does not end in $config"
 	if session_crashed; then
 		crashed=true
@@ -316,6 +323,7 @@ print_table()
 			for (j = 1; j <= m; j++) {
 				title = config[j]
 				sub(/-0\.1$/, ", rate 0.1", title)
+				sub(/-later$/, ", 32 MB later", title)
 				head = head " | " title
 				line = line " | ---"
 			}
@@ -362,7 +370,7 @@ missed()
 }
 
 for config in "${configs[@]}"; do
-	[[ $config =~ ^(plain|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
+	[[ $config =~ ^(plain|on-later|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
 
 if "$write_readme"; then

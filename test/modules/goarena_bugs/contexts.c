@@ -79,6 +79,7 @@ bug_hash_after_error(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 
+	Meanwhile();
 	entry = hash_search(table, &key, HASH_FIND, NULL);
 	PG_RETURN_TEXT_P(cstring_to_text(entry == NULL ? "found nothing" : LookAtInt(&entry[1], 700)));
 }
@@ -182,6 +183,7 @@ bug_own_struct(PG_FUNCTION_ARGS)
 	Compiled *next;
 
 	FreeCompiled(function);
+	Meanwhile();
 	next = Compile();
 	function->context = NULL;
 	PG_RETURN_TEXT_P(cstring_to_text(next->context == NULL ? "overwrote somebody else's data"
@@ -266,6 +268,7 @@ bug_pfree_after_reset(PG_FUNCTION_ARGS)
 	char *tuple = MakeObject(context, 400);
 
 	NextTuple(context);
+	Meanwhile();
 	pfree(tuple);
 	MemoryContextDelete(context);
 	PG_RETURN_TEXT_P(cstring_to_text("freed free memory"));

@@ -123,6 +123,7 @@ bug_executor_end(PG_FUNCTION_ARGS)
 	RunQuery(query);
 	EndQuery(query);
 	GoOn();
+	Meanwhile();
 	rows = (int) state->es_processed;
 	PG_RETURN_TEXT_P(cstring_to_text(LookAtInt(&rows, 3)));
 }
@@ -224,6 +225,7 @@ bug_trigger_tuple(PG_FUNCTION_ARGS)
 
 	if (kept_tuple == NULL)
 		elog(ERROR, "no trigger was called");
+	Meanwhile();
 	length = (int) ((volatile HeapTupleData *) kept_tuple)->t_len;
 	PG_RETURN_TEXT_P(cstring_to_text(LookAtInt(&length, kept_length)));
 }

@@ -45,6 +45,13 @@ extern char *MakeOtherObject(MemoryContext context, Size size);
 extern void GoOn(void);
 
 /*
+ * Do as much work as goarena_bugs.meanwhile says, in short-lived contexts: what passes in
+ * real life before a pointer is used that was kept too long.  Most bugs leave
+ * that to Look() and LookAtInt().
+ */
+extern void Meanwhile(void);
+
+/*
  * Let malloc keep freed memory, as it does in a session that has worked with
  * large objects before.  Without that a plain server would give large objects
  * back to the system, and a use of them would be noticed there, too.

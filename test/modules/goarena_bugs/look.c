@@ -9,9 +9,15 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
+#include "utils/guc.h"
+
 #include "goarena_bugs.h"
 
 PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
 
 #define PATTERN_SIZE 16
 
@@ -20,6 +26,17 @@ static const char new_pattern[PATTERN_SIZE + 1] = "somebody else's ";
 
 /* A result that is not constant. */
 static char saw[100];
+
+/* GUC */
+static int meanwhile_kb = 0;
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable(
+		"goarena_bugs.meanwhile", "Sets how much is allocated before a pointer is used.", NULL,
+		&meanwhile_kb, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
 
 static char *
 Fill(char *object, Size size, const char *pattern)
@@ -75,6 +92,32 @@ GoOn(void)
 }
 
 void
+Meanwhile(void)
+{
+	const Size size = 2000;
+	const int count = 20;
+
+	for (Size done = 0; done < (Size) meanwhile_kb * 1024; done += count * size)
+	{
+		MemoryContext context =
+			AllocSetContextCreate(TopMemoryContext, "goarena_bugs work", ALLOCSET_DEFAULT_SIZES);
+
+		for (int i = 0; i < count; i++)
+			(void) MakeOtherObject(context, size);
+		MemoryContextDelete(context);
+	}
+}
+
+PG_FUNCTION_INFO_V1(goarena_bugs_meanwhile);
+
+Datum
+goarena_bugs_meanwhile(PG_FUNCTION_ARGS)
+{
+	Meanwhile();
+	PG_RETURN_VOID();
+}
+
+void
 WarmUpMalloc(void)
 {
 	void *volatile memory = malloc(5 * LARGE_SIZE);
@@ -114,6 +157,7 @@ Look(const volatile void *where)
 	char found[PATTERN_SIZE];
 	uint64 word;
 
+	Meanwhile();
 	for (int i = 0; i < PATTERN_SIZE; i++)
 		found[i] = bytes[i];
 
@@ -129,8 +173,10 @@ Look(const volatile void *where)
 pg_noinline const char *
 LookAtInt(const volatile int *where, int old_value)
 {
-	int found = *where;
+	int found;
 
+	Meanwhile();
+	found = *where;
 	if (found == old_value)
 		return "read the old value";
 	if (IsPieceOf(new_pattern, &found, sizeof(found)))

@@ -67,6 +67,7 @@ bug_large_write(PG_FUNCTION_ARGS)
 	WarmUpMalloc();
 	image = MakeObject(context, LARGE_SIZE);
 	FreeImage(image);
+	Meanwhile();
 	((volatile char *) image)[LARGE_SIZE / 2] = 'w';
 	PG_RETURN_TEXT_P(cstring_to_text("overwrote free memory"));
 }
@@ -154,6 +155,7 @@ bug_large_double_pfree(PG_FUNCTION_ARGS)
 	WarmUpMalloc();
 	image = MakeObject(context, LARGE_SIZE);
 	FreeImage(image);
+	Meanwhile();
 	pfree(image);
 	PG_RETURN_TEXT_P(cstring_to_text("freed free memory"));
 }
@@ -191,6 +193,7 @@ bug_small_follow(PG_FUNCTION_ARGS)
 	Entry *entry = MakeEntry(MakeContext("goarena_bugs entries"));
 
 	FreeEntry(entry);
+	Meanwhile();
 	PG_RETURN_TEXT_P(cstring_to_text(Look(((volatile Entry *) entry)->name)));
 }
 
@@ -207,6 +210,7 @@ bug_small_follow_late(PG_FUNCTION_ARGS)
 	FreeEntry(entry);
 	for (int i = 0; i < 1000; i++)
 		pfree(MakeObject(context, 300));
+	Meanwhile();
 	PG_RETURN_TEXT_P(cstring_to_text(Look(((volatile Entry *) entry)->name)));
 }
 
@@ -236,6 +240,7 @@ bug_small_callback(PG_FUNCTION_ARGS)
 	listener->notify = Look;
 	listener->topic = MakeString(context, 100);
 	RemoveListener((Listener *) listener);
+	Meanwhile();
 	PG_RETURN_TEXT_P(cstring_to_text(listener->notify(listener->topic)));
 }
 
@@ -264,6 +269,7 @@ bug_small_list(PG_FUNCTION_ARGS)
 	for (int i = 0; i < 10; i++)
 		list = lappend(list, MakeString(context, 100));
 	Forget(list);
+	Meanwhile();
 	MemoryContextSwitchTo(caller);
 	PG_RETURN_TEXT_P(cstring_to_text(Look(linitial(list))));
 }
@@ -279,6 +285,7 @@ bug_small_write(PG_FUNCTION_ARGS)
 	Entry *entry = MakeEntry(context);
 
 	FreeEntry(entry);
+	Meanwhile();
 	((volatile Entry *) entry)->hits++;
 	MemoryContextDelete(context);
 	PG_RETURN_TEXT_P(cstring_to_text("overwrote free memory"));
@@ -306,6 +313,7 @@ bug_list_cell(PG_FUNCTION_ARGS)
 
 	(void) MakeObject(context, 64);
 	list = AddMembers(list, 20);
+	Meanwhile();
 	*(volatile int *) &lfirst_int(cell) = 42;
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -339,6 +347,7 @@ bug_double_pfree(PG_FUNCTION_ARGS)
 	Entry *entry = MakeEntry(context);
 
 	FreeEntry(entry);
+	Meanwhile();
 	pfree(entry);
 	MemoryContextDelete(context);
 	PG_RETURN_TEXT_P(cstring_to_text("freed free memory"));

@@ -151,6 +151,7 @@ bug_spi_plan(PG_FUNCTION_ARGS)
 	if (plan == NULL)
 		elog(ERROR, "could not prepare: %s", SPI_result_code_string(SPI_result));
 	ForgetPlan(plan);
+	Meanwhile();
 	count = SPI_getargcount(plan);
 	SPI_finish();
 	PG_RETURN_TEXT_P(cstring_to_text(LookAtInt(&count, lengthof(types))));
