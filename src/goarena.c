@@ -239,11 +239,11 @@ DefineSettings(void)
 							"Sets how much memory not in use a process keeps resident.", NULL,
 							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
 							NULL, AssignInt, NULL);
-	DefineCustomIntVariable("goarena.idle_release",
-							"Sets after what time an idle session gives back memory not in use.",
-							"-1 means never.  Holds only if the library is preloaded.",
-							&goarena_idle_release, 10000, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL,
-							NULL, NULL);
+	DefineCustomIntVariable(
+		"goarena.idle_release",
+		"Sets after what time an idle session gives back memory not in use.",
+		"0 means ten seconds where every arena is quarantined, and else never; -1 never.",
+		&goarena_idle_release, 0, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"goarena.idle_retain", "Sets how much memory not in use an idle session keeps.",
 		"With goarena.total_memory_limit it keeps none.", &goarena_idle_retain_kb, 256, 0,

@@ -9,6 +9,9 @@
  * scavenger does (mgcscavenge.go).  With a total limit what is not used counts
  * against others, so the wait is short, and nothing is kept.
  *
+ * Other libraries can see timers, so there is none by default: but where every arena is
+ * quarantined, sessions keep frames that they will hardly want all.
+ *
  * A timer runs from the end of a statement on, if there is something to give back.
  * When it fires, and something has been done since, it begins anew: a session
  * at work is interrupted once in that time, and one that is idle twice, and then
@@ -38,8 +41,9 @@
 #include "engine/sweep.h"
 #include "mcxt/arena_context.h"
 
-/* With a total limit, in milliseconds. */
+/* With a total limit, and unless a setting says another time, in milliseconds. */
 #define LONGEST_WAIT 500
+#define USUAL_WAIT	 10000
 
 int goarena_idle_release;
 int goarena_idle_retain_kb;
@@ -64,16 +68,21 @@ idle_work_done(void)
 static int
 idle_wait(void)
 {
+	bool all = goarena_quarantine != GA_QUARANTINE_OFF && goarena_sample_rate >= 1;
+	int wait = goarena_idle_release;
+
+	if (wait == 0)
+		wait = all ? USUAL_WAIT : -1;
 	if (goarena_total_memory_limit_kb == NO_LIMIT)
-		return goarena_idle_release;
-	return goarena_idle_release < 0 ? LONGEST_WAIT : Min(goarena_idle_release, LONGEST_WAIT);
+		return wait;
+	return wait < 0 ? LONGEST_WAIT : Min(wait, LONGEST_WAIT);
 }
 
 static void
 idle_watch_on(void)
 {
 	idle_work_seen = idle_work_done();
-	enable_timeout_after(idle_timeout, Max(idle_wait(), 1));
+	enable_timeout_after(idle_timeout, idle_wait());
 }
 
 /*

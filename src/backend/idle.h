@@ -14,7 +14,7 @@
 
 #include "mcxt/process_heap.h"
 
-/* Settings: milliseconds, -1 for never, and kilobytes. */
+/* Settings: milliseconds, 0 for as usual and -1 for never; and kilobytes. */
 extern int goarena_idle_release;
 extern int goarena_idle_retain_kb;
 
