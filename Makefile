@@ -38,9 +38,6 @@ PG_CPPFLAGS += -Isrc -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -fvisibility=hidden -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
 
-# All size classes are summed up at the end of each transaction.
-src/backend/registry.o: CFLAGS += $(CFLAGS_VECTORIZE)
-
 # No bitcode: there is nothing here that the JIT compiler should inline.
 override with_llvm = no
 

@@ -16,11 +16,11 @@
 #include "mcxt/process_heap.h"
 
 /*
- * ContextNameOf
+ * event_context_name
  *		The name of an arena's context, for people.  It lasts until the next call.
  */
 static const char *
-ContextNameOf(uint64 arena_id)
+event_context_name(uint64 arena_id)
 {
 	static char copy[CONTEXT_NAME_LENGTH];
 	const char *name = FreeHistoryContextName(arena_id);
@@ -29,11 +29,11 @@ ContextNameOf(uint64 arena_id)
 }
 
 /*
- * ReportEvent
+ * event_report
  *		Addresses and contents of memory are for the log alone.
  */
 static void
-ReportEvent(const ga_event *event)
+event_report(const ga_event *event)
 {
 	errno = event->error;
 	switch (event->kind)
@@ -68,7 +68,7 @@ ReportEvent(const ga_event *event)
 			FaultReportWrite(event);
 			ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED),
 							  errmsg("memory context \"%s\" was written to after it was deleted",
-									 ContextNameOf(event->arena_id)),
+									 event_context_name(event->arena_id)),
 							  errhint("Code registered a callback, or kept a pointer to it.")));
 			break;
 		case GA_EVENT_WRITE_AFTER_FREE:
@@ -76,7 +76,7 @@ ReportEvent(const ga_event *event)
 			ereport(WARNING,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("memory was written after pfree in memory context \"%s\"",
-							ContextNameOf(event->arena_id)),
+							event_context_name(event->arena_id)),
 					 errdetail("An object of %zu bytes was changed at offset %zu.", event->size,
 							   event->offset),
 					 errdetail_log("Object %p of %zu bytes was changed at offset %zu to 0x%016llx.",
@@ -99,7 +99,7 @@ ReportEvents(void)
 	process_heap.lost_events = 0;
 
 	for (int i = 0; i < count; i++)
-		ReportEvent(&events[i]);
+		event_report(&events[i]);
 	if (lost > 0)
 		ereport(LOG, (errmsg("goarena lost " UINT64_FORMAT " further reports", lost)));
 }

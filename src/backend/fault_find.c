@@ -22,11 +22,11 @@
 typedef bool (*Finder)(uintptr_t address, FaultMemory *memory);
 
 /*
- * FaultFindPoisoned
+ * fault_find_poisoned
  *		An object that is poisoned, or a context that was deleted.
  */
 static bool
-FaultFindPoisoned(uintptr_t address, FaultMemory *memory)
+fault_find_poisoned(uintptr_t address, FaultMemory *memory)
 {
 	memory->is_object = ga_delay_find(&process_heap, address, &memory->object) ||
 						DeletedContextsFind(address, &memory->object);
@@ -34,27 +34,27 @@ FaultFindPoisoned(uintptr_t address, FaultMemory *memory)
 }
 
 /*
- * FaultEndOf
+ * fault_end_of
  *		Up to where a chunk of an arena is in use.
  */
 static uintptr_t
-FaultEndOf(const ga_chunk *chunk)
+fault_end_of(const ga_chunk *chunk)
 {
 	return chunk == chunk->arena->active ? chunk->arena->ptr : chunk->used;
 }
 
 /*
- * FaultFindUnpoisoned
+ * fault_find_unpoisoned
  *		An object that was freed in an arena that is not quarantined.
  */
 static bool
-FaultFindUnpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *memory)
+fault_find_unpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *memory)
 {
 	const void *object;
 
 	if (chunk->large || chunk->arena == NULL)
 		return false;
-	object = ga_object_at(chunk->start, FaultEndOf(chunk), address);
+	object = ga_object_at(chunk->start, fault_end_of(chunk), address);
 	if (object == NULL || (*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE)
 		return false;
 	memory->is_object = true;
@@ -67,12 +67,12 @@ FaultFindUnpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *memor
 }
 
 /*
- * FaultFindFreed
+ * fault_find_freed
  *		Any memory that was freed: also a chunk, or the part of one that belongs to
  *		arenas that are gone.
  */
 static bool
-FaultFindFreed(uintptr_t address, FaultMemory *memory)
+fault_find_freed(uintptr_t address, FaultMemory *memory)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
 
@@ -84,21 +84,21 @@ FaultFindFreed(uintptr_t address, FaultMemory *memory)
 		memory->is_object = DeletedContextsFind(address, &memory->object);
 		return memory->is_object;
 	}
-	if (!chunk->large && address >= FaultEndOf(chunk) && address < chunk->base + chunk->touched)
+	if (!chunk->large && address >= fault_end_of(chunk) && address < chunk->base + chunk->touched)
 	{
 		memory->rewound = chunk->arena_id;
 		return true;
 	}
-	return FaultFindPoisoned(address, memory) || FaultFindUnpoisoned(chunk, address, memory);
+	return fault_find_poisoned(address, memory) || fault_find_unpoisoned(chunk, address, memory);
 }
 
 /*
- * FaultSearch
+ * fault_search
  *		The code that faulted often still knows where the memory is that it has
  *		to do with.  Look for it in the registers, and then on top of the stack.
  */
 static bool
-FaultSearch(const ucontext_t *context, Finder find, FaultMemory *memory)
+fault_search(const ucontext_t *context, Finder find, FaultMemory *memory)
 {
 	static uintptr_t words[STACK_WORDS];
 	size_t count;
@@ -125,12 +125,12 @@ FaultSearch(const ucontext_t *context, Finder find, FaultMemory *memory)
 }
 
 /*
- * FaultLeadsFromFreed
+ * fault_leads_from_freed
  *		Has a pointer been followed that was read from freed memory?  Then set the
  *		address that it led to, or the pointer if no processor has such an address.
  */
 static bool
-FaultLeadsFromFreed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
+fault_leads_from_freed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
 {
 	if (ga_is_poison(*address))
 		return true;
@@ -160,11 +160,11 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 		memory->address = *address;
 		return FAULT_ACCESS;
 	}
-	if (FaultLeadsFromFreed(info, context, address))
+	if (fault_leads_from_freed(info, context, address))
 	{
 		/* Nothing tells from which object the pointer was read. */
 		*guessed = ProcessorHidesAddress(info);
-		(void) FaultSearch(context, FaultFindPoisoned, memory);
+		(void) fault_search(context, fault_find_poisoned, memory);
 		return FAULT_FOLLOWED;
 	}
 	return FAULT_FOREIGN;
@@ -173,7 +173,7 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 FaultKind
 FaultFindNearby(const ucontext_t *context, FaultMemory *memory)
 {
-	if (process_heap_ready && FaultSearch(context, FaultFindFreed, memory))
+	if (process_heap_ready && fault_search(context, fault_find_freed, memory))
 		return FAULT_NEARBY;
 	return FAULT_FOREIGN;
 }

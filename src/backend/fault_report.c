@@ -74,11 +74,11 @@ FaultReportNow(void)
 }
 
 /*
- * ReportProcess
+ * report_process
  *		Who and what this process is.  The server may know nothing of it.
  */
 static void
-ReportProcess(ReportText *text)
+report_process(ReportText *text)
 {
 	int pid = (int) getpid();
 	int thread = (int) syscall(SYS_gettid);
@@ -97,12 +97,12 @@ ReportProcess(ReportText *text)
 }
 
 /*
- * ForeignText
+ * report_foreign
  *		A text that may itself have been freed: read it with care.  The copy lasts
  *		until the next call.
  */
 static const char *
-ForeignText(const char *value)
+report_foreign(const char *value)
 {
 	static char copy[QUERY_LENGTH];
 
@@ -123,23 +123,23 @@ ForeignName(const char *value)
 }
 
 static void
-ReportForeignText(ReportText *text, const char *key, const char *value)
+report_foreign_text(ReportText *text, const char *key, const char *value)
 {
-	ReportKeyString(text, key, ForeignText(value));
+	ReportKeyString(text, key, report_foreign(value));
 }
 
 static void
-ReportQuery(ReportText *text)
+report_query(ReportText *text)
 {
-	ReportForeignText(text, "query", debug_query_string);
+	report_foreign_text(text, "query", debug_query_string);
 }
 
 /*
- * ReportParents
+ * report_parents
  *		Up to NULL.
  */
 static void
-ReportParents(ReportText *text, const char *const *parents)
+report_parents(ReportText *text, const char *const *parents)
 {
 	ReportKey(text, "parents");
 	for (int i = 0; i < ARENA_PARENTS && parents[i] != NULL; i++)
@@ -163,16 +163,16 @@ ReportParentsOf(ReportText *text, MemoryContext context)
 
 	for (MemoryContext up = context->parent; up != NULL && count < ARENA_PARENTS; up = up->parent)
 		parents[count++] = up->name;
-	ReportParents(text, parents);
+	report_parents(text, parents);
 }
 
 /*
- * ReportObject
+ * report_object
  *		The pages may still be there, here or where they have moved.  Find the object
  *		that the address lies in.  Of large ones the record itself tells.
  */
 static void
-ReportObject(ReportText *text, uintptr_t address, const ga_freed_place *place)
+report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
 {
 	const ga_freed *freed = place->freed;
 	const void *object;
@@ -200,11 +200,11 @@ ReportObject(ReportText *text, uintptr_t address, const ga_freed_place *place)
 }
 
 /*
- * RecordOf
+ * report_record_of
  *		The record of the free of memory; NULL if it is not, or no longer, known.
  */
 static const FreeRecord *
-RecordOf(const FaultMemory *memory)
+report_record_of(const FaultMemory *memory)
 {
 	if (!memory->freed || memory->place.freed == NULL)
 		return NULL;
@@ -235,11 +235,11 @@ ReportFreeContext(ReportText *text, const FreeKind *kind)
 	}
 	ReportKeyString(text, "context", ForeignName(kind->name));
 	ReportKeyString(text, "ident", kind->ident);
-	ReportParents(text, kind->parents);
+	report_parents(text, kind->parents);
 }
 
 static void
-ReportFree(ReportText *text, const FreeRecord *record)
+report_free(ReportText *text, const FreeRecord *record)
 {
 	const FreeKind *kind = KindOf(record);
 
@@ -259,11 +259,11 @@ ReportFree(ReportText *text, const FreeRecord *record)
 }
 
 /*
- * ReportOwner
+ * report_owner
  *		The context of an arena, which may be gone now.
  */
 static void
-ReportOwner(ReportText *text, uint64 arena_id)
+report_owner(ReportText *text, uint64 arena_id)
 {
 	ArenaSet *set = FreeHistoryLiveSet(arena_id);
 
@@ -271,7 +271,7 @@ ReportOwner(ReportText *text, uint64 arena_id)
 	if (set != NULL)
 	{
 		ReportKeyString(text, "context", ForeignName(set->context->name));
-		ReportForeignText(text, "ident", set->context->ident);
+		report_foreign_text(text, "ident", set->context->ident);
 		ReportParentsOf(text, set->context);
 	}
 	else
@@ -286,18 +286,18 @@ ReportPlace(ReportText *text, const FaultMemory *memory)
 	ReportKeyString(text, "chunk", ga_state_name(place->state));
 	if (place->freed != NULL)
 		ReportKeyNumber(text, "arena", (int64) place->freed->arena_id);
-	ReportFree(text, RecordOf(memory));
-	ReportObject(text, memory->address, place);
+	report_free(text, report_record_of(memory));
+	report_object(text, memory->address, place);
 }
 
 /*
- * ReportFreedObject
+ * report_freed_object
  *		An object that was freed in a context that lived on.
  */
 static void
-ReportFreedObject(ReportText *text, const ga_event *object)
+report_freed_object(ReportText *text, const ga_event *object)
 {
-	ReportOwner(text, object->arena_id);
+	report_owner(text, object->arena_id);
 	ReportKeyString(text, "freed by",
 					FreedByName(object->kind == GA_EVENT_USE_AFTER_DELETE ? GA_FREED_BY_DELETE
 																		  : GA_FREED_BY_PFREE));
@@ -305,11 +305,11 @@ ReportFreedObject(ReportText *text, const ga_event *object)
 }
 
 /*
- * ReportKind
+ * report_kind
  *		What every report begins with.  The time serves as its number.
  */
 static void
-ReportKind(ReportText *text, const char *kind, const char *outcome)
+report_kind(ReportText *text, const char *kind, const char *outcome)
 {
 	TimestampTz now = FaultReportNow();
 
@@ -317,14 +317,14 @@ ReportKind(ReportText *text, const char *kind, const char *outcome)
 	ReportKey(text, "at");
 	ReportTime(text, now);
 	ReportString(text, "\n");
-	ReportProcess(text);
+	report_process(text);
 	ReportKeyNumber(text, FAULT_INSTANCE, (int64) FaultFilesInstance());
 	ReportKeyString(text, "kind", kind);
 	ReportKeyString(text, "outcome", outcome);
 }
 
 static void
-ReportAddress(ReportText *text, const char *key, uintptr_t address)
+report_address(ReportText *text, const char *key, uintptr_t address)
 {
 	ReportKey(text, key);
 	ReportHex(text, address);
@@ -341,9 +341,9 @@ FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access)
 		[FAULT_NEARBY] = "pointer to freed memory",
 	};
 
-	ReportKind(text, names[kind], access->outcome);
+	report_kind(text, names[kind], access->outcome);
 	ReportKeyString(text, "access", access->kind);
-	ReportAddress(text, "address", access->address);
+	report_address(text, "address", access->address);
 }
 
 void
@@ -353,25 +353,25 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 	if (kind == FAULT_FOLLOWED && !access->guessed)
 		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
 	if (kind == FAULT_NEARBY)
-		ReportAddress(text, "freed memory", memory->address);
+		report_address(text, "freed memory", memory->address);
 	if (memory->freed)
 		ReportPlace(text, memory);
 	else if (memory->rewound != 0)
 	{
-		ReportOwner(text, memory->rewound);
+		report_owner(text, memory->rewound);
 		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
 	}
 	else if (memory->is_object)
-		ReportFreedObject(text, &memory->object);
+		report_freed_object(text, &memory->object);
 	else
 		ReportKeyString(text, "context", "unknown");
 	if (memory->found_in != NULL)
 		ReportKeyString(text, "object known from", memory->found_in);
-	ReportQuery(text);
+	report_query(text);
 }
 
 static void
-ReportFreeStack(ReportText *text, const uintptr_t *frames, int depth)
+report_free_stack(ReportText *text, const uintptr_t *frames, int depth)
 {
 	ReportString(text, "free stack:\n");
 	if (depth == 0)
@@ -383,18 +383,18 @@ ReportFreeStack(ReportText *text, const uintptr_t *frames, int depth)
 void
 FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory *memory)
 {
-	const FreeKind *kind = KindOf(RecordOf(memory));
+	const FreeKind *kind = KindOf(report_record_of(memory));
 
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, access->stack, access->depth, true);
 	if (kind != NULL)
-		ReportFreeStack(text, kind->stack, kind->depth);
+		report_free_stack(text, kind->stack, kind->depth);
 	else
-		ReportFreeStack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
+		report_free_stack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
 }
 
 static void
-SummarizeAccess(ReportText *text, const FreeRecord *record)
+report_summarize_access(ReportText *text, const FreeRecord *record)
 {
 	const FreeKind *kind = KindOf(record);
 
@@ -419,7 +419,7 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 
 	if (kind == FAULT_ACCESS)
 	{
-		SummarizeAccess(text, RecordOf(memory));
+		report_summarize_access(text, report_record_of(memory));
 		return;
 	}
 	if (memory->is_object && memory->object.kind == GA_EVENT_USE_AFTER_DELETE)
@@ -428,7 +428,7 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 		if (name != NULL)
 		{
 			ReportString(text, ": \"");
-			ReportLine(text, ForeignText(name));
+			ReportLine(text, report_foreign(name));
 			ReportString(text, "\"");
 		}
 		ReportString(text, ".");
@@ -447,11 +447,11 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 void
 FaultReportEvent(ReportText *text, const ga_event *event)
 {
-	ReportKind(text, "write after free", "warning");
+	report_kind(text, "write after free", "warning");
 	ReportKeyString(text, "access", "write");
-	ReportAddress(text, "address", event->object + event->offset);
-	ReportFreedObject(text, event);
+	report_address(text, "address", event->object + event->offset);
+	report_freed_object(text, event);
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
-	ReportQuery(text);
-	ReportFreeStack(text, event->stack, event->depth);
+	report_query(text);
+	report_free_stack(text, event->stack, event->depth);
 }

@@ -26,7 +26,6 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,11 +63,11 @@ static char buffer[32 * 1024];
 static uint64 pages[PAGEMAP_ENTRIES];
 
 /*
- * HasThreads
+ * roots_has_threads
  *		A task directory has two links besides one for each thread.
  */
 static bool
-HasThreads(void)
+roots_has_threads(void)
 {
 	struct stat st;
 
@@ -76,11 +75,11 @@ HasThreads(void)
 }
 
 /*
- * ParseHex
+ * roots_parse_hex
  *		Parse a number up to its end; strtoul would also look at the locale.
  */
 static const char *
-ParseHex(const char *p, uintptr_t *value)
+roots_parse_hex(const char *p, uintptr_t *value)
 {
 	*value = 0;
 	for (;; p++)
@@ -95,30 +94,30 @@ ParseHex(const char *p, uintptr_t *value)
 }
 
 /*
- * IsDeviceName
+ * roots_is_device_name
  *		Private mappings of /dev/zero are memory like any other.
  */
 static bool
-IsDeviceName(const char *name)
+roots_is_device_name(const char *name)
 {
 	return strncmp(name, "/dev/", 5) == 0 && strcmp(name, "/dev/zero") != 0;
 }
 
 /*
- * ParseLine
+ * roots_parse_line
  *		Such as "7f00a000-7f00b000 rw-p 00000000 00:00 0    /path".  False if it
  *		is anything else.
  */
 static bool
-ParseLine(const char *line, Mapping *mapping)
+roots_parse_line(const char *line, Mapping *mapping)
 {
-	const char *p = ParseHex(line, &mapping->from);
+	const char *p = roots_parse_hex(line, &mapping->from);
 	const char *path;
 	int spaces = 0;
 
 	if (*p++ != '-')
 		return false;
-	p = ParseHex(p, &mapping->to);
+	p = roots_parse_hex(p, &mapping->to);
 	if (*p++ != ' ' || strnlen(p, 5) < 5)
 		return false;
 	mapping->private_writable = p[0] == 'r' && p[1] == 'w' && p[3] == 'p';
@@ -127,23 +126,23 @@ ParseLine(const char *line, Mapping *mapping)
 	for (path = p; *path != '\0' && (spaces < 4 || *path == ' '); path++)
 		spaces += *path == ' ';
 	mapping->file = *path == '/';
-	mapping->device = IsDeviceName(path);
+	mapping->device = roots_is_device_name(path);
 	return true;
 }
 
 static bool
-IsWrittenPage(uint64 entry)
+roots_is_written_page(uint64 entry)
 {
 	return (entry & (PAGEMAP_PRESENT | PAGEMAP_FILE)) == PAGEMAP_PRESENT;
 }
 
 /*
- * ScanWrittenPages
+ * roots_scan_written
  *		Scan the pages of a mapped file that are no longer the file's.  False if
  *		they cannot be told from the others.
  */
 static bool
-ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
+roots_scan_written(const RootScan *scan, uintptr_t from, uintptr_t to)
 {
 	size_t page_size = scan->heap->os->page_size;
 
@@ -161,7 +160,7 @@ ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
 		{
 			size_t first = i;
 
-			while (i < count && IsWrittenPage(pages[i]))
+			while (i < count && roots_is_written_page(pages[i]))
 				i++;
 			if (i > first)
 				ga_sweep_root(scan->heap, from + first * page_size, from + i * page_size,
@@ -175,39 +174,39 @@ ScanWrittenPages(const RootScan *scan, uintptr_t from, uintptr_t to)
 }
 
 /*
- * ScanWhereItLies
+ * roots_scan_in_place
  *		Scan a mapping that need not be read through the kernel.
  */
 static void
-ScanWhereItLies(void *arg)
+roots_scan_in_place(void *arg)
 {
 	const RootScan *scan = arg;
 	const Mapping *mapping = &scan->mapping;
 
 	if (scan->frame >= mapping->from && scan->frame < mapping->to)
 		ga_sweep_root(scan->heap, scan->frame, mapping->to, GA_ROOT_MAPPED);
-	else if (!mapping->file || !ScanWrittenPages(scan, mapping->from, mapping->to))
+	else if (!mapping->file || !roots_scan_written(scan, mapping->from, mapping->to))
 		ga_sweep_root(scan->heap, mapping->from, mapping->to,
 					  scan->unstable ? GA_ROOT_UNSTABLE : GA_ROOT_MAPPED);
 }
 
 static void
-ScanMapping(RootScan *scan, const Mapping *mapping)
+roots_scan_mapping(RootScan *scan, const Mapping *mapping)
 {
 	if (!mapping->private_writable || mapping->device)
 		return;
 	scan->mapping = *mapping;
-	if (!GuardTry(ScanWhereItLies, scan))
+	if (!GuardTry(roots_scan_in_place, scan))
 		ga_sweep_root(scan->heap, mapping->from, mapping->to, GA_ROOT_UNSTABLE);
 }
 
 /*
- * ScanLines
+ * roots_scan_lines
  *		Scan the mappings that the whole lines in the buffer name.  Returns where
  *		the rest begins, or NULL if a line is not understood.
  */
 static char *
-ScanLines(RootScan *scan)
+roots_scan_lines(RootScan *scan)
 {
 	char *line = buffer;
 	char *newline;
@@ -217,20 +216,20 @@ ScanLines(RootScan *scan)
 		Mapping mapping;
 
 		*newline = '\0';
-		if (!ParseLine(line, &mapping))
+		if (!roots_parse_line(line, &mapping))
 			return NULL;
-		ScanMapping(scan, &mapping);
+		roots_scan_mapping(scan, &mapping);
 		line = newline + 1;
 	}
 	return line;
 }
 
 /*
- * ReadMappings
+ * roots_read_mappings
  *		Read the list of mappings piece by piece and scan each.
  */
 static bool
-ReadMappings(RootScan *scan, int maps)
+roots_read_mappings(RootScan *scan, int maps)
 {
 	size_t filled = 0;
 
@@ -246,7 +245,7 @@ ReadMappings(RootScan *scan, int maps)
 		filled += (size_t) got;
 		buffer[filled] = '\0';
 
-		rest = ScanLines(scan);
+		rest = roots_scan_lines(scan);
 		if (rest == NULL)
 			return false;
 		filled -= (size_t) (rest - buffer);
@@ -256,134 +255,17 @@ ReadMappings(RootScan *scan, int maps)
 	}
 }
 
-/*
- * Linux 6.11 answers questions about mappings one by one, which takes a
- * fraction of the time it takes to write and read the text of all of them.
- * The definitions are the kernel's, whose headers may be older.
- */
-typedef struct MappingQuery
-{
-	uint64 size;
-	uint64 query_flags;
-	uint64 query_addr;
-	uint64 vma_start;
-	uint64 vma_end;
-	uint64 vma_flags;
-	uint64 vma_page_size;
-	uint64 vma_offset;
-	uint64 inode;
-	uint32 dev_major;
-	uint32 dev_minor;
-	uint32 vma_name_size;
-	uint32 build_id_size;
-	uint64 vma_name_addr;
-	uint64 build_id_addr;
-} MappingQuery;
-
-#define QUERY_MAPPING  _IOWR('f', 17, MappingQuery)
-#define QUERY_READABLE 0x01
-#define QUERY_WRITABLE 0x02
-#define QUERY_SHARED   0x08
-#define QUERY_OR_NEXT  0x10
-
-/* Files that were found not to be devices; their names need not be asked for. */
-typedef struct KnownFile
-{
-	uint64 inode;
-	uint32 dev_major;
-	uint32 dev_minor;
-} KnownFile;
-
-static KnownFile known_files[256]; /* where the inode leads to; inode 0 is none */
-
-/*
- * IsDevice
- *		Is the file of a mapping a device?  *known is set to false if the
- *		kernel does not answer.
- */
-static bool
-IsDevice(int maps, MappingQuery *query, bool *known)
-{
-	KnownFile *file = &known_files[query->inode % lengthof(known_files)];
-
-	*known = true;
-	if (file->inode == query->inode && file->dev_major == query->dev_major &&
-		file->dev_minor == query->dev_minor)
-		return false;
-
-	query->query_addr = query->vma_start;
-	query->vma_name_addr = (uint64) (uintptr_t) buffer;
-	query->vma_name_size = sizeof(buffer);
-	*known = ioctl(maps, QUERY_MAPPING, query) == 0;
-	if (!*known || IsDeviceName(buffer))
-		return true;
-	file->inode = query->inode;
-	file->dev_major = query->dev_major;
-	file->dev_minor = query->dev_minor;
-	return false;
-}
-
-/*
- * QueryMapping
- *		The first readable and writable mapping that ends above an address.
- *		False if there is none, with errno ENOENT, or if the kernel does not
- *		answer.
- */
-static bool
-QueryMapping(int maps, uintptr_t addr, Mapping *mapping)
-{
-	MappingQuery query = {
-		.size = sizeof(query),
-		.query_flags = QUERY_READABLE | QUERY_WRITABLE | QUERY_OR_NEXT,
-		.query_addr = addr,
-	};
-	bool known = true;
-
-	if (ioctl(maps, QUERY_MAPPING, &query) != 0)
-		return false;
-	mapping->from = Max(query.vma_start, addr);
-	mapping->to = query.vma_end;
-	mapping->private_writable = (query.vma_flags & QUERY_SHARED) == 0;
-	mapping->file = query.inode != 0 && mapping->private_writable;
-	mapping->device = mapping->file && IsDevice(maps, &query, &known);
-	return known;
-}
-
-/*
- * QueryMappings
- *		Ask for all mappings and scan each, but not those of chunks.  False if the
- *		kernel does not answer; all must then be scanned in another way.
- */
-static bool
-QueryMappings(RootScan *scan, int maps)
-{
-	uintptr_t addr = 0;
-	Mapping mapping;
-
-	while (QueryMapping(maps, addr, &mapping))
-	{
-		if (ga_segment_of(scan->heap, mapping.from) != NULL)
-		{
-			addr = ga_align_down(mapping.from, GA_SEGMENT_SIZE) + GA_SEGMENT_SIZE;
-			continue;
-		}
-		ScanMapping(scan, &mapping);
-		addr = mapping.to;
-	}
-	return errno == ENOENT;
-}
-
 static pg_noinline bool
-ScanMappings(ga_heap *heap)
+roots_scan_mappings(ga_heap *heap)
 {
 	RootScan scan = {
 		.heap = heap,
 		.frame = (uintptr_t) __builtin_frame_address(0),
-		.unstable = HasThreads(),
+		.unstable = roots_has_threads(),
 		.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
 	};
 	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	bool complete = maps >= 0 && (QueryMappings(&scan, maps) || ReadMappings(&scan, maps));
+	bool complete = maps >= 0 && roots_read_mappings(&scan, maps);
 
 	if (maps >= 0)
 		close(maps);
@@ -395,7 +277,7 @@ ScanMappings(ga_heap *heap)
 /*
  * ScanRoots
  *		Registers that a caller's values may be in are saved in this frame,
- *		which lies above that of ScanMappings and so belongs to the stack.
+ *		which lies above that of roots_scan_mappings and so belongs to the stack.
  */
 pg_noinline bool
 ScanRoots(ga_heap *heap)
@@ -403,7 +285,7 @@ ScanRoots(ga_heap *heap)
 	bool complete;
 
 	__builtin_unwind_init();
-	complete = ScanMappings(heap);
+	complete = roots_scan_mappings(heap);
 
 	/* No tail call: this frame must still be there. */
 	__asm__ volatile("" ::: "memory");

@@ -185,55 +185,16 @@ ga_heap_resident(ga_heap *heap)
 	return resident * heap->os->page_size;
 }
 
-/* Four counters at a time. */
-typedef uint64_t four_counts __attribute__((vector_size(32), aligned(8), may_alias));
-
-#define ROW_CLASSES 8
-#define NUM_ROWS	(GA_SMALL_CLASSES / ROW_CLASSES)
-
-static_assert(GA_LINEAR_COUNT == 2 * ROW_CLASSES, "the first two rows have units of 8 bytes");
-static_assert(GA_SMALL_CLASSES % ROW_CLASSES == 0, "rows are full");
-
-/*
- * Two statistics are summed up with each statement that is watched, so a
- * processor that can add up four at a time does.
- */
-#ifdef __x86_64__
-#define WIDE_IF_POSSIBLE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE_IF_POSSIBLE
-#endif
-
-/*
- * ga_counters_allocated
- *		See size_class.h for the sizes.  In rows of eight classes, the first has
- *		sizes of 1 to 8 units of 8 bytes, and each of the others of 9 to 16 units,
- *		of 8 bytes in the second row, 16 in the third, and so on.  So what is
- *		wanted is, with columns numbered from 0 and n the counts in units of a byte:
- *		the sum of (column + 1) * n, and eight times that of n beyond the first row.
- */
-WIDE_IF_POSSIBLE void
+void
 ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
 {
-	const four_counts *rows = (const four_counts *) counters->class_allocs;
-	four_counts first = (rows[0] + rows[1]) << 3;
-	four_counts left = rows[0] << 3, right = rows[1] << 3;
-	four_counts objects = rows[0] + rows[1];
-	four_counts all;
-
-#pragma GCC unroll 8
-	for (int row = 1; row < NUM_ROWS; row++)
+	allocated->objects = counters->medium_allocs + counters->large_allocs;
+	allocated->bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes;
+	for (int i = 0; i < GA_SMALL_CLASSES; i++)
 	{
-		objects += rows[2 * row] + rows[2 * row + 1];
-		left += rows[2 * row] << (row + 2);
-		right += rows[2 * row + 1] << (row + 2);
+		allocated->objects += counters->class_allocs[i];
+		allocated->bytes += counters->class_allocs[i] * ga_class_size(i);
 	}
-	all = left + right;
-	allocated->objects = counters->medium_allocs + counters->large_allocs + objects[0] +
-						 objects[1] + objects[2] + objects[3];
-	left = all + 8 * (all - first) + 4 * right;
-	allocated->bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes +
-					   left[0] + left[1] + left[2] + left[3] + all[1] + 2 * all[2] + 3 * all[3];
 }
 
 const char *
