@@ -10,106 +10,132 @@ COMMENT ON FUNCTION goarena_version() IS 'version of the loaded library';
 CREATE FUNCTION goarena_stats(
     OUT pid integer,
     OUT backend_type text,
+    OUT published timestamp with time zone,
+    OUT held bigint,
+    OUT in_use bigint,
+    OUT others bigint,
+    OUT touched bigint,
+    OUT metadata bigint,
+    OUT retained bigint,
+    OUT quarantined bigint,
+    OUT resident bigint,
+    OUT rss_anon bigint,
+    OUT rss_shmem bigint,
+    OUT statement_peak bigint,
+    OUT transaction_peak bigint,
+    OUT process_peak bigint,
     OUT arenas bigint,
+    OUT allocs bigint,
+    OUT total_allocated bigint,
+    OUT resets bigint,
+    OUT sweeps bigint,
+    OUT sweep_time_ms double precision,
+    OUT max_sweep_ms double precision,
+    OUT last_sweep timestamp with time zone,
+    OUT limit_hits bigint,
+    OUT cancels bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_stats() IS
+'what each process of the server holds, and what became of it, a row for each: '
+'pid: process ID; '
+'backend_type: type of the process; '
+'published: when the process published these figures; '
+'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
+'in_use: bytes charged to arenas; '
+'others: bytes of memory contexts that are no arenas, as last looked at; '
+'touched: bytes of chunks in any state that may have physical pages; '
+'metadata: bytes of the engine''s own data; '
+'retained: bytes of chunks not in use that may hold physical memory; '
+'quarantined: bytes of address space in quarantine; '
+'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
+'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
+'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise; '
+'statement_peak: the most bytes that the process held while the statement ran that runs, or the last one; '
+'transaction_peak: the same of the transaction, or of the last one; '
+'process_peak: the same of the process; '
+'arenas: contexts that are arenas now; '
+'allocs: objects ever allocated; '
+'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
+'resets: resets of arenas; '
+'sweeps: number of sweeps; '
+'sweep_time_ms: time spent in them; '
+'max_sweep_ms: time of the longest; '
+'last_sweep: when the last sweep ended; '
+'limit_hits: its allocations that a limit refused; '
+'cancels: its statements that were cancelled because of the total limit';
+
+CREATE FUNCTION goarena_heap(
+    OUT pid integer,
+    OUT backend_type text,
+    OUT published timestamp with time zone,
+    OUT in_use bigint,
+    OUT owned bigint,
+    OUT fresh bigint,
+    OUT retained bigint,
+    OUT released bigint,
+    OUT reserved bigint,
+    OUT mapped bigint,
+    OUT touched bigint,
+    OUT metadata bigint,
+    OUT quarantined bigint,
+    OUT since_sweep bigint,
+    OUT next_sweep_bytes bigint,
+    OUT mappings bigint,
     OUT chunks_active bigint,
     OUT chunks_reuse bigint,
     OUT chunks_fault bigint,
     OUT chunks_quarantined bigint,
     OUT chunks_ready bigint,
-    OUT in_use bigint,
-    OUT total_allocated bigint,
-    OUT reserved bigint,
-    OUT mapped bigint,
-    OUT retained bigint,
-    OUT released bigint,
-    OUT quarantined bigint,
-    OUT metadata bigint,
-    OUT allocs bigint,
-    OUT frees bigint,
-    OUT large_allocs bigint,
-    OUT resets bigint,
-    OUT sweeps bigint,
-    OUT sweep_time_ms double precision,
-    OUT max_sweep_ms double precision,
     OUT chunks_freed bigint,
     OUT chunks_pinned bigint,
-    OUT next_sweep_bytes bigint,
-    OUT last_sweep timestamp with time zone,
-    OUT chunks bigint,
-    OUT owned bigint,
-    OUT fresh bigint,
-    OUT unmapped bigint,
-    OUT since_sweep bigint,
-    OUT mappings bigint,
-    OUT held bigint,
-    OUT published timestamp with time zone,
-    OUT touched bigint,
-    OUT others bigint,
-    OUT resident bigint,
-    OUT statement_peak bigint,
-    OUT transaction_peak bigint,
-    OUT process_peak bigint,
-    OUT rss_anon bigint,
-    OUT rss_shmem bigint,
-    OUT limit_hits bigint,
-    OUT cancels bigint,
-    OUT total_limit_hits bigint,
-    OUT total_cancels bigint,
-    OUT total_terminations bigint,
-    OUT total_faults bigint)
+    OUT allocs bigint,
+    OUT frees bigint,
+    OUT large_allocs bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION goarena_stats() IS
-'statistics of arena memory, a row for each server process: '
+COMMENT ON FUNCTION goarena_heap() IS
+'the arenas of each process in detail, a row for each: '
 'pid: process ID; '
 'backend_type: type of the process; '
-'arenas: contexts that are arenas now; '
+'published: when the process published these figures; '
+'in_use: bytes charged to arenas; '
+'owned: bytes of address space of chunks in use and of slots that they keep; '
+'fresh: bytes of address space that is free and without access; '
+'retained: bytes of chunks not in use that may hold physical memory; '
+'released: bytes of chunks not in use, and of slots in quarantine, that hold none; '
+'reserved: bytes of address space; '
+'mapped: bytes of it that can be read and written; '
+'touched: bytes of chunks in any state that may have physical pages; '
+'metadata: bytes of the engine''s own data; '
+'quarantined: bytes of address space in quarantine; '
+'since_sweep: bytes of address space that came into quarantine since the last sweep; '
+'next_sweep_bytes: value of since_sweep at which the next sweep is due, null for never; '
+'mappings: kernel mappings that isolation costs, an estimate; '
 'chunks_active: chunks and spans that arenas own; '
 'chunks_reuse: partly used chunks whose arena is gone; '
 'chunks_fault: freed chunks in slots of 2 MB where something else lives; '
 'chunks_quarantined: slots that fault and wait for a sweep; '
 'chunks_ready: chunks that are free; '
-'in_use: bytes charged to arenas; '
-'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
-'reserved: bytes of address space; '
-'mapped: bytes of it that can be read and written; '
-'retained: bytes of chunks not in use that may hold physical memory; '
-'released: bytes of chunks not in use, and of slots in quarantine, that hold none; '
-'quarantined: bytes of address space in quarantine; '
-'metadata: bytes of the engine''s own data; '
-'allocs: objects ever allocated; '
-'frees: objects freed one by one; '
-'large_allocs: objects that got a span of their own; '
-'resets: resets of arenas; '
-'sweeps: number of sweeps; '
-'sweep_time_ms: time spent in them; '
-'max_sweep_ms: time of the longest; '
 'chunks_freed: slots that sweeps made free; '
 'chunks_pinned: slots that sweeps found a pointer into, counted at each sweep; '
-'next_sweep_bytes: value of since_sweep at which the next sweep is due, null for never; '
-'last_sweep: when the last sweep ended; '
-'chunks: all chunks that were ever used; '
-'owned: bytes of address space of chunks in use and of slots that they keep; '
-'fresh: bytes of address space that is free and without access; '
-'unmapped: bytes of address space without access; '
-'since_sweep: bytes of address space that came into quarantine since the last sweep; '
-'mappings: kernel mappings that isolation costs, an estimate; '
-'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
-'published: when the process published these figures; '
-'touched: bytes of chunks in any state that may have physical pages; '
-'others: bytes of memory contexts that are no arenas, as last looked at; '
-'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
-'statement_peak: the most bytes that the process held while the statement ran that runs, or the last one; '
-'transaction_peak: of the transaction, or of the last one; '
-'process_peak: of the process; '
-'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
-'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise; '
-'limit_hits: allocations of the process that a limit refused; '
-'cancels: statements of it that were cancelled because of the total limit; '
-'total_limit_hits: limit_hits of all processes since the server was started, also of those that ended; '
-'total_cancels: cancels likewise; '
-'total_terminations: sessions that were ended because of the total limit; '
-'total_faults: faults that were reported';
+'allocs: objects ever allocated; '
+'frees: objects freed one by one; '
+'large_allocs: objects that got a span of their own';
+
+CREATE FUNCTION goarena_totals(
+    OUT limit_hits bigint,
+    OUT cancels bigint,
+    OUT terminations bigint,
+    OUT faults bigint)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_totals() IS
+'what happened since the server was started, also in processes that ended: '
+'limit_hits: allocations that a limit refused; '
+'cancels: statements that were cancelled because of the total limit; '
+'terminations: sessions that were ended because of the total limit; '
+'faults: faults that were reported';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

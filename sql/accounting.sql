@@ -197,7 +197,7 @@ RESET work_mem;
 SET goarena.quarantine = strict;
 SELECT length(x), md5(right(x, 1000)) = md5(repeat('0123456789', 100)) AS same
 FROM (SELECT string_agg(repeat('0123456789', 1000), '') AS x FROM generate_series(1, 10000)) t;
-SELECT large_allocs > 0 AS large FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT large_allocs > 0 AS large FROM goarena_heap() WHERE pid = pg_backend_pid();
 SELECT goarena_check() IS NULL AS in_order;
 
 DROP TABLE results, spill;

@@ -22,7 +22,7 @@ END $$;
 CREATE FUNCTION waiting(OUT chunks text, OUT megabytes boolean) LANGUAGE sql AS $$
 	SELECT CASE WHEN chunks_quarantined < 10 THEN 'few' ELSE 'many' END,
 		quarantined + since_sweep > 1024 * 1024
-	FROM goarena_stats() WHERE pid = pg_backend_pid()
+	FROM goarena_heap() WHERE pid = pg_backend_pid()
 $$;
 
 --
@@ -66,9 +66,9 @@ ALTER DATABASE :"db" SET goarena.quarantine_sample_rate = 1;
 \c -
 SELECT work();
 SELECT * FROM waiting();
-SELECT reserved AS reserved FROM goarena_stats() WHERE pid = pg_backend_pid() \gset
+SELECT reserved AS reserved FROM goarena_heap() WHERE pid = pg_backend_pid() \gset
 DO $$ BEGIN FOR i IN 1..10 LOOP PERFORM work(); END LOOP; END $$;
-SELECT sweeps, reserved = :reserved AS flat FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT sweeps, reserved = :reserved AS flat FROM goarena_stats() JOIN (SELECT pid, reserved, chunks_freed FROM goarena_heap()) h USING (pid) WHERE pid = pg_backend_pid();
 SELECT * FROM waiting();
 
 --
@@ -84,7 +84,7 @@ SELECT chunks_freed > 10 AS freed FROM goarena_sweep();
 SELECT * FROM waiting();
 SET goarena.quarantine = on;
 SELECT deep(20);
-SELECT chunks_reuse > 4 AS handed_on FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT chunks_reuse > 4 AS handed_on FROM goarena_heap() WHERE pid = pg_backend_pid();
 
 --
 -- strict: every chunk is set to fault at once, none is handed on
@@ -95,13 +95,13 @@ SET goarena.sweep_percent = -1;
 SELECT work();
 SELECT * FROM waiting();
 SELECT deep(20);
-SELECT chunks_reuse > 4 AS handed_on, chunks_fault > 0 AS not_yet FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT chunks_reuse > 4 AS handed_on, chunks_fault > 0 AS not_yet FROM goarena_heap() WHERE pid = pg_backend_pid();
 -- the large ones as well
 SELECT count(*) > 0 AS large FROM goarena_chunks() WHERE state = 'quarantined' AND size >= 1024 * 1024;
 -- nothing in quarantine can be accessed, and it is retained up to the budget
 SELECT mapped <= reserved - quarantined AS no_access,
 	retained <= pg_size_bytes(current_setting('goarena.retain')) AS budget
-FROM goarena_stats() WHERE pid = pg_backend_pid();
+FROM goarena_heap() WHERE pid = pg_backend_pid();
 SELECT goarena_check() IS NULL AS in_order;
 
 -- a sweep leaves what is pinned, a second one finds nothing new
@@ -114,7 +114,7 @@ DECLARE
 	stats record;
 BEGIN
 	SELECT * INTO first FROM goarena_sweep();
-	SELECT * INTO stats FROM goarena_stats() WHERE pid = pg_backend_pid();
+	SELECT * INTO stats FROM goarena_heap() WHERE pid = pg_backend_pid();
 	SELECT * INTO second FROM goarena_sweep();
 	freed := first.chunks_freed > 10;
 	only_pinned := stats.chunks_quarantined = first.chunks_pinned;
@@ -128,9 +128,9 @@ SET goarena.quarantine = strict;
 RESET goarena.sweep_percent;
 SET goarena.sweep_min = '64MB';
 SELECT work();
-SELECT reserved AS reserved FROM goarena_stats() WHERE pid = pg_backend_pid() \gset
+SELECT reserved AS reserved FROM goarena_heap() WHERE pid = pg_backend_pid() \gset
 DO $$ BEGIN FOR i IN 1..10 LOOP PERFORM work(); END LOOP; END $$;
-SELECT reserved = :reserved AS flat, sweeps > 10 AS swept, chunks_freed > 100 AS freed FROM goarena_stats() WHERE pid = pg_backend_pid();
+SELECT reserved = :reserved AS flat, sweeps > 10 AS swept, chunks_freed > 100 AS freed FROM goarena_stats() JOIN (SELECT pid, reserved, chunks_freed FROM goarena_heap()) h USING (pid) WHERE pid = pg_backend_pid();
 RESET goarena.sweep_min;
 
 -- in one long transaction as well: sweeps run on the allocation path

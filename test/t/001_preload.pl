@@ -190,7 +190,7 @@ is( $node->safe_psql('postgres',
 	'strict',
 	'settings of the server hold from the first context on');
 is( $node->safe_psql('postgres', q{
-		SELECT chunks_reuse + chunks_fault FROM goarena_stats() WHERE pid = pg_backend_pid()}),
+		SELECT chunks_reuse + chunks_fault FROM goarena_heap() WHERE pid = pg_backend_pid()}),
 	'0',
 	'strict from the first context on: nothing is handed on or waits to be set to fault');
 
@@ -240,7 +240,7 @@ like(log_of($node, $offset), qr/Query Text:/, 'other libraries do their work');
 $node->append_conf('postgresql.conf', 'goarena.enabled = off');
 $node->restart;
 $session = session($node);
-is(ask($session, 'SELECT arenas, reserved, mapped FROM goarena_stats() WHERE pid = pg_backend_pid()'),
+is(ask($session, 'SELECT arenas, reserved, mapped FROM goarena_stats() JOIN (SELECT pid, reserved, mapped FROM goarena_heap()) h USING (pid) WHERE pid = pg_backend_pid()'),
 	'0|0|0', 'enabled = off: nothing is an arena, nothing is reserved');
 is(ask($session, 'SELECT * FROM goarena_chunks()'), '', 'enabled = off: no chunks');
 is(ask($session, 'SELECT chunks_freed, chunks_pinned FROM goarena_sweep()'),

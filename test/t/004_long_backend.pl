@@ -52,9 +52,10 @@ $node->safe_psql('postgres', q{
 		SELECT goarena_sweep();
 		INSERT INTO samples
 		SELECT current_setting('goarena.quarantine'), transaction, reserved, mapped, in_use, metadata,
-			chunks, substring(pg_read_file('/proc/self/status') FROM 'VmRSS:\s+(\d+) kB')::bigint,
-			resets, sweeps, owned, touched
-		FROM goarena_stats() WHERE pid = pg_backend_pid() $$;
+			chunks_active + chunks_reuse + chunks_fault + chunks_quarantined + chunks_ready, substring(pg_read_file('/proc/self/status') FROM 'VmRSS:\s+(\d+) kB')::bigint,
+			resets, sweeps, owned, h.touched
+		FROM goarena_heap() h JOIN (SELECT pid, resets, sweeps FROM goarena_stats()) s USING (pid)
+		WHERE pid = pg_backend_pid() $$;
 
 	-- a subtransaction that fails
 	CREATE FUNCTION fail(i int) RETURNS int LANGUAGE plpgsql AS $$
@@ -71,12 +72,9 @@ $node->safe_psql('postgres', q{
 		s record;
 	BEGIN
 		SELECT * INTO swept FROM goarena_sweep();
-		SELECT * INTO s FROM goarena_stats() WHERE pid = pg_backend_pid();
+		SELECT * INTO s FROM goarena_heap() WHERE pid = pg_backend_pid();
 		INSERT INTO verdicts VALUES (mode,
-			s.reserved = s.mapped + s.unmapped AND
-			s.reserved = s.fresh + s.owned + s.retained + s.released AND
-			s.chunks = s.chunks_active + s.chunks_reuse + s.chunks_fault + s.chunks_quarantined +
-				s.chunks_ready,
+			s.mapped <= s.reserved AND s.reserved = s.fresh + s.owned + s.retained + s.released,
 			goarena_check() IS NULL,
 			s.chunks_quarantined = swept.chunks_pinned);
 	END $$;

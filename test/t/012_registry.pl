@@ -83,8 +83,8 @@ my $own = statistics($worker);
 my $others = {
 	map { split(/=/, $_, 2) } split(/\n/, ask($watcher, qq{
 		SELECT key || '=' || value
-		FROM (SELECT * FROM goarena_stats() WHERE pid = $pid) s, jsonb_each_text(to_jsonb(s))
-		WHERE value IS NOT NULL}))
+		FROM goarena_stats() s JOIN goarena_heap() h USING (pid), jsonb_each_text(to_jsonb(s) || to_jsonb(h))
+		WHERE pid = $pid AND value IS NOT NULL}))
 };
 is( join(' ', map { "$_=$others->{$_}" } qw(reserved large_allocs backend_type)),
 	join(' ', map { "$_=$own->{$_}" } qw(reserved large_allocs backend_type)),
@@ -93,10 +93,8 @@ cmp_ok(abs($own->{in_use} - $others->{in_use}),
 	'<', 4 * $step, 'memory of another process: about as much');
 cmp_ok($others->{total_allocated}, '>=', $own->{total_allocated} - $step,
 	'memory of another process: allocated');
-is($others->{chunks},
-	$others->{chunks_active} + $others->{chunks_reuse} + $others->{chunks_fault} +
-	  $others->{chunks_quarantined} + $others->{chunks_ready},
-	'memory of another process: chunks add up');
+is($others->{reserved}, $others->{fresh} + $others->{owned} + $others->{retained} + $others->{released},
+	'memory of another process: it adds up');
 
 # in the midst of a statement
 $worker->query_until(qr/started/,

@@ -88,7 +88,7 @@ my @checks = (
 		ask($session, 'SELECT test_delete(); RESET goarena.quarantine');
 		return @rows == 5 && $rows[0] =~ /^goarena test\|/;
 	} ],
-	[ qr/^SELECT sweeps.*FROM goarena_chunks/s, sub {
+	[ qr/^SELECT s\.sweeps.*FROM goarena_chunks/s, sub {
 		ask($session, 'SET goarena.quarantine = strict; SELECT test_create(true); SELECT test_keep()');
 		my $keeper = ask($session, 'SELECT test_keeper()');
 		ask($session, 'SELECT test_reset(); SET goarena.quarantine = off; SELECT goarena_sweep()');

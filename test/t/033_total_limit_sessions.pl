@@ -30,7 +30,7 @@ sub count_of
 {
 	my ($what) = @_;
 
-	return ask($observer, "SELECT max($what) FROM goarena_stats()");
+	return ask($observer, "SELECT $what FROM goarena_totals()");
 }
 
 sub set_policy
@@ -105,11 +105,11 @@ my $hog = session($node);
 my $hog_pid = backend_pid($hog);
 ask($hog, 'BEGIN; SELECT test_create(true); SELECT test_fill(150000000, 100000)');
 wait_for_client($observer, $hog_pid);
-my $hits = count_of('total_limit_hits');
+my $hits = count_of('limit_hits');
 my $message = refused($asker, wants(150_000_000));
 like($message, $refused, 'error: who asks fails');
 like($message, qr/Of that, \d+ kB are not in use\.  Process $hog_pid \(idle in transaction\) holds the most, 1[45]\d{4} kB\..*HINT:  End the session that holds the most/s, 'error: it says who holds the most, what it does, and what is unused');
-is(count_of('total_limit_hits'), $hits + 1, 'error: it is counted');
+is(count_of('limit_hits'), $hits + 1, 'error: it is counted');
 is(ask($asker, 'SELECT limit_hits > 0 FROM goarena_stats() WHERE pid = pg_backend_pid()'), 't', 'error: also for the process');
 set_policy('cancel_largest');
 like(refused($asker, wants(150_000_000)), qr/$refused.*Process $hog_pid \(idle in transaction\)/s, 'cancel_largest: it cannot be cancelled, and is named');
@@ -118,9 +118,9 @@ wait_for_client($observer, $hog_pid);
 
 set_policy('cancel_or_terminate');
 my $offset = -s $node->logfile;
-my $terminations = count_of('total_terminations');
+my $terminations = count_of('terminations');
 is(ask($asker, wants(150_000_000)), '150000000', 'cancel_or_terminate: who asks gets its memory');
-is(count_of('total_terminations'), $terminations + 1, 'cancel_or_terminate: it is counted');
+is(count_of('terminations'), $terminations + 1, 'cancel_or_terminate: it is counted');
 like(log_of($node, $offset), qr/process $hog_pid is to end its session, which holds \d+ kB/, 'cancel_or_terminate: the log tells who is ended');
 like(log_of($node, $offset), qr/FATAL:  terminating connection because of goarena.total_memory_limit\n.*DETAIL:  It held \d+ kB, more than any other session/, 'cancel_or_terminate: and why');
 eval { end_session($hog) };
@@ -177,12 +177,12 @@ set_policy('cancel_largest');
 $hog = immune();
 my $next = held_statement(60_000_000);
 $offset = -s $node->logfile;
-my $cancels = count_of('total_cancels');
+my $cancels = count_of('cancels');
 is(ask($asker, wants(150_000_000)), '150000000', 'cancel_largest: beside one that catches the error, who asks gets its memory');
 my @caught = log_of($node, $offset) =~ /caught: canceling statement because of goarena.total_memory_limit/g;
 is(scalar(@caught), 2, 'cancel_largest: it was asked twice');
 like(refused($next, 'SELECT 1'), qr/ERROR:  canceling statement because of goarena.total_memory_limit/, 'cancel_largest: then the next one was cancelled');
-is(count_of('total_cancels'), $cancels + 3, 'cancel_largest: all of that is counted');
+is(count_of('cancels'), $cancels + 3, 'cancel_largest: all of that is counted');
 is(ask($next, 'SELECT cancels FROM goarena_stats() WHERE pid = pg_backend_pid()'), '1', 'cancel_largest: also for the process');
 end_session($next);
 
@@ -196,10 +196,10 @@ eval { end_session($hog) };
 #
 my @victims = map { held_statement(70_000_000 + $_ * 1_000_000) } 1 .. 3;
 my @askers = map { session($node) } 1 .. 2;
-$cancels = count_of('total_cancels');
+$cancels = count_of('cancels');
 $_->query_until(qr/^begun$/m, '\echo begun' . "\n" . wants(20_000_000) . ";\n") foreach @askers;
 is(refused($_, 'SELECT 1'), '', 'several who ask: each gets its memory') foreach @askers;
-is(count_of('total_cancels'), $cancels + 1, 'several who ask: the memory of one victim is enough for them');
+is(count_of('cancels'), $cancels + 1, 'several who ask: the memory of one victim is enough for them');
 like(refused($victims[2], 'SELECT 1'), qr/canceling statement because of goarena.total_memory_limit/, 'several who ask: it was the largest');
 foreach my $session (@victims)
 {
@@ -211,7 +211,7 @@ end_session($_) foreach @askers;
 #
 # Counters after a crash
 #
-$hits = count_of('total_limit_hits');
+$hits = count_of('limit_hits');
 cmp_ok($hits, '>', 0, 'limits were met');
 end_session($_) foreach ($observer);
 $offset = -s $node->logfile;
@@ -221,8 +221,8 @@ kill('KILL', backend_pid($asker));
 ok(wait_until(sub { is_up_again($node, $offset) }), 'the server is up again after kill -9');
 eval { end_session($asker) };
 $observer = session($node);
-is(count_of('total_limit_hits'), $hits, 'counters go on after a crash');
-is(count_of('total_faults'), 0, 'no faults so far');
+is(count_of('limit_hits'), $hits, 'counters go on after a crash');
+is(count_of('faults'), 0, 'no faults so far');
 my $faulty = session($node);
 my $faulty_pid = backend_pid($faulty);
 eval {
@@ -230,7 +230,7 @@ eval {
 		SELECT test_create(true); SELECT test_keep(); SELECT test_delete(); SELECT test_read_kept()});
 };
 ok(wait_until(sub { ask($observer, "SELECT count(*) FROM pg_stat_activity WHERE pid = $faulty_pid") eq '0' }), 'a session ended for a fault');
-is(count_of('total_faults'), 1, 'which is counted');
+is(count_of('faults'), 1, 'which is counted');
 eval { end_session($faulty) };
 end_session($observer);
 
