@@ -80,7 +80,7 @@ SET goarena.sweep_percent = -1;
 SELECT work();
 SELECT * FROM waiting();
 SET goarena.quarantine = off;
-SELECT chunks_freed > 10 AS freed FROM goarena_sweep();
+SELECT chunks_freed > 5 AS freed FROM goarena_sweep();
 SELECT * FROM waiting();
 SET goarena.quarantine = on;
 SELECT deep(20);

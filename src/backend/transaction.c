@@ -55,7 +55,8 @@ transaction_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			TrackingReportToLeader();
-			/* FALLTHROUGH */
+			MaintainBeforeCommit();
+			break;
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
 			MaintainBeforeCommit();
