@@ -39,6 +39,7 @@
 
 #include "backend/counters.h"
 #include "backend/fault.h"
+#include "backend/fault_advice.h"
 #include "backend/fault_files.h"
 #include "backend/fault_find.h"
 #include "backend/fault_log.h"
@@ -217,6 +218,7 @@ fault_summary_step(void *arg)
 
 	ReportInit(&text, summary, sizeof(summary));
 	FaultSummary(&text, f->kind, &f->memory);
+	FaultAdviceFrame(&text, f->stacks.data);
 }
 
 static void

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "backend/fault_advice.h"
 #include "backend/fault_files.h"
 #include "backend/fault_report.h"
 #include "backend/symbols.h"
@@ -239,6 +240,12 @@ ReportFreeContext(ReportText *text, const FreeKind *kind)
 }
 
 static void
+report_advice(ReportText *text, const char *context, ga_freed_by how)
+{
+	ReportKeyString(text, "advice", FaultAdvice(ForeignName(context), how));
+}
+
+static void
 report_free(ReportText *text, const FreeRecord *record)
 {
 	const FreeKind *kind = KindOf(record);
@@ -255,7 +262,10 @@ report_free(ReportText *text, const FreeRecord *record)
 	ReportKeyNumber(text, "transactions since",
 					(int64) (free_history_transactions - record->transactions));
 	if (kind != NULL)
+	{
 		ReportKeyString(text, "query then", kind->query);
+		report_advice(text, kind->name, kind->how);
+	}
 }
 
 /*
@@ -302,6 +312,7 @@ report_freed_object(ReportText *text, const ga_event *object)
 					FreedByName(object->kind == GA_EVENT_USE_AFTER_DELETE ? GA_FREED_BY_DELETE
 																		  : GA_FREED_BY_PFREE));
 	ReportKeyNumber(text, "object size", (int64) object->size);
+	report_advice(text, NULL, GA_FREED_BY_PFREE);
 }
 
 /*

@@ -23,7 +23,7 @@ use constant LIMIT => 300;
 
 my $fatal = qr/FATAL:  terminating connection because of an access to freed memory/;
 my $message = qr/^(?:psql:<stdin>:\d+: )?$fatal
-DETAIL:  It belonged to memory context "fault victim" and was freed by delete at [-0-9]+ [0-9:.]+\+00\.
+DETAIL:  It belonged to memory context "fault victim" and was freed by delete at [-0-9]+ [0-9:.]+\+00\.  It was used in [^\n]+ \(goarena_fault_test\.so\)\.
 HINT:  The server log and goarena_faults\(\) have the report\.$/m;
 
 my $node = new_server(

@@ -162,7 +162,7 @@ is($status, 1, 'planted bugs: exit status');
 my @reported = (
 	[ 'an object in memory context "goarena_bugs entries" is freed twice', 'bug_double_pfree', undef, 'freed once' ],
 	[ 'a pointer is not an object of memory context "goarena_bugs charged"', 'bug_pfree_foreign', undef, 'what palloc returned' ],
-	[ 'write to an object after its pfree (2 times)', undef, 'FreeEntry', 'forget other pointers' ],
+	[ 'write to an object after its pfree (2 times)', undef, 'FreeEntry', 'forget all pointers' ],
 	[ 'read of freed memory (2 times)', 'Look', 'QueryValue', 'SPI_finish' ],
 	[ 'read of freed memory', 'Look', 'postgres', 'fn_mcxt' ]);
 is_deeply(reported($err), [ map { $_->[0] } @reported ], 'planted bugs: what is reported');
