@@ -341,8 +341,8 @@ COMMENT ON FUNCTION goarena_faults() IS
 'id: number of the report; '
 'at: when it happened; '
 'pid, backend_type, user_name, database: who did it; '
-'kind: access, write after free, pointer from freed memory (it was followed), or pointer to freed memory (at hand in a crash); '
-'access: read, write or execute; '
+'kind: access, write after free, double pfree, wrong pfree (of what is no object), pointer from freed memory (it was followed), or pointer to freed memory (at hand in a crash); '
+'access: read, write, execute or free; '
 'address: of the access, for superusers; '
 'context: memory context that the memory belonged to; '
 'parents: its parents, from below; '
@@ -353,7 +353,7 @@ COMMENT ON FUNCTION goarena_faults() IS
 'sweeps_since, transactions_since: between the free and the access; '
 'object_size: bytes of the object, where it could still be known; '
 'object_offset: of the access in it; '
-'outcome: crash, terminate or warning; '
+'outcome: crash, terminate, error or warning; '
 'query: at the access; '
 'free_query: at the free';
 

@@ -107,6 +107,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.others_took = LimitsOthersTook,
 	.moved = MaintainShowMoved,
 	.watched = PeakLogReached,
+	.bad_pointer = FaultReportPfree,
 	.note_free = FreeHistoryNote,
 };
 

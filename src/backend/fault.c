@@ -49,6 +49,7 @@
 #include "backend/processor.h"
 #include "backend/symbols.h"
 #include "engine/poison.h"
+#include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
 
@@ -406,6 +407,43 @@ FaultReportWrite(const ga_event *event)
 	ReportInit(&fault.text, report, sizeof(report));
 	FaultLogBegin(&fault.text, "write to freed memory");
 	(void) fault_try(fault_event_step, (void *) event);
+	FaultLogWrite(&fault.text);
+	(void) FaultFileWrite(FaultLogBody(&fault.text), true);
+	fault_end();
+}
+
+/* What fault_pfree_step reports. */
+typedef struct BadPointerCall
+{
+	const BadPointer *bad;
+	int depth;
+	uintptr_t stack[FAULT_STACK_DEPTH];
+} BadPointerCall;
+
+static void
+fault_pfree_step(void *arg)
+{
+	BadPointerCall *call = arg;
+
+	FaultReportBadPointer(&fault.text, call->bad, call->stack, call->depth);
+}
+
+/*
+ * FaultReportPfree
+ *		Somebody may cause such calls in a loop, too, and catch the errors.
+ */
+void
+FaultReportPfree(const BadPointer *bad)
+{
+	BadPointerCall call = {.bad = bad};
+
+	CountersAdd(COUNT_FAULTS);
+	if (fault_has_reported_much() || !fault_begin())
+		return;
+	call.depth = StackTraceTake(call.stack, FAULT_STACK_DEPTH);
+	ReportInit(&fault.text, report, sizeof(report));
+	FaultLogBegin(&fault.text, "pfree of what is no object");
+	(void) fault_try(fault_pfree_step, &call);
 	FaultLogWrite(&fault.text);
 	(void) FaultFileWrite(FaultLogBody(&fault.text), true);
 	fault_end();

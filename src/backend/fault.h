@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "engine/heap.h"
+#include "mcxt/arena_context.h"
 
 /* Values of goarena.on_fault */
 enum
@@ -29,5 +30,8 @@ extern void FaultInit(void);
 
 /* Report that the poison of a freed object was changed. */
 extern void FaultReportWrite(const ga_event *event);
+
+/* Report a pfree of what is no live object. */
+extern void FaultReportPfree(const BadPointer *bad);
 
 #endif /* GOARENA_FAULT_H */

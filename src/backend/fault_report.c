@@ -24,6 +24,7 @@
 #include "backend/fault_files.h"
 #include "backend/fault_report.h"
 #include "backend/symbols.h"
+#include "engine/delay.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
@@ -465,4 +466,31 @@ FaultReportEvent(ReportText *text, const ga_event *event)
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
 	report_query(text);
 	report_free_stack(text, event->stack, event->depth);
+}
+
+/*
+ * FaultReportBadPointer
+ *		Of an object that is freed twice, the first free is known while it is in the
+ *		delay queue.
+ */
+void
+FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *stack, int depth)
+{
+	ga_event object = {0};
+	bool freed = bad->result == GA_FREE_DOUBLE &&
+				 ga_delay_find(&process_heap, (uintptr_t) bad->pointer, &object);
+
+	ReportKind(text, bad->result == GA_FREE_DOUBLE ? "double pfree" : "wrong pfree",
+			   bad->is_error ? "error" : "warning");
+	ReportKeyString(text, "access", "free");
+	ReportAddress(text, "address", (uintptr_t) bad->pointer);
+	if (freed)
+		ReportFreedObject(text, &object);
+	else
+		ReportKeyString(text, "context", bad->context == NULL ? "unknown" : bad->context);
+	ReportKeyString(text, "detail", bad->detail);
+	ReportQuery(text);
+	ReportString(text, "access stack:\n");
+	SymbolsReport(text, stack, depth, false);
+	ReportFreeStack(text, object.stack, freed ? object.depth : 0);
 }

@@ -18,6 +18,7 @@
 #include "backend/fault_find.h"
 #include "backend/report_text.h"
 #include "engine/heap.h"
+#include "mcxt/arena_context.h"
 
 /* Functions of the stack that are reported. */
 #define FAULT_STACK_DEPTH 48
@@ -55,6 +56,10 @@ extern void FaultReportStacks(ReportText *text, const FaultAccess *access,
 
 /* Report a changed poison. */
 extern void FaultReportEvent(ReportText *text, const ga_event *event);
+
+/* Report a pfree of what is no live object, with the stack of that. */
+extern void FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *stack,
+								  int depth);
 
 /*
  * One sentence without addresses for the client: the context and how it was

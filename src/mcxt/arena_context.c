@@ -282,7 +282,8 @@ DescribeFreed(char *text, size_t size, const void *object)
 
 /*
  * ArenaContextReportBadPointer
- *		Addresses are for the log alone.
+ *		Addresses are for the log alone.  The error may be caught and never be seen,
+ *		so it is noted before.
  */
 void
 ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free_result result)
@@ -290,6 +291,7 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 	int level = CritSectionCount > 0 || proc_exit_inprogress ? WARNING : ERROR;
 	char detail[300];
 	char name[CONTEXT_NAME_LENGTH] = "";
+	BadPointer bad;
 
 	if (context != NULL)
 		(void) ForeignNameCopy(name, context->name, sizeof(name));
@@ -297,6 +299,8 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 		DescribeFreed(detail, sizeof(detail), pointer);
 	else
 		DescribePointer(detail, sizeof(detail), context, pointer);
+	bad = (BadPointer){context == NULL ? NULL : name, pointer, result, detail, level == ERROR};
+	process_heap_callbacks->bad_pointer(&bad);
 	ereport(level,
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 result == GA_FREE_DOUBLE

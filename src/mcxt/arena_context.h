@@ -70,6 +70,16 @@ extern void ArenaContextStats(MemoryContext context, MemoryStatsPrintFunc printf
 extern void ArenaContextCheck(MemoryContext context);
 #endif
 
+/* What ArenaContextReportBadPointer tells of, before it raises the error. */
+typedef struct BadPointer
+{
+	const char *context; /* its name, NULL if it is unknown */
+	const void *pointer;
+	ga_free_result result;
+	const char *detail; /* what it points at, a sentence */
+	bool is_error;		/* else a warning */
+} BadPointer;
+
 /*
  * Somebody frees or reallocates what is no object of the context (NULL: of any
  * context).  That is an error as in aset.c, unless an error would only make it

@@ -59,6 +59,8 @@ ProcessHeapSample(void)
 	return false;
 }
 
+struct BadPointer; /* see arena_context.h */
+
 /*
  * What is asked of the layers above.  goarena.c installs it before any context is an
  * arena.
@@ -86,6 +88,9 @@ typedef struct ProcessHeapCallbacks
 
 	/* in_use has reached process_heap_watch.  It sets a new mark, and must not allocate. */
 	void (*watched)(void);
+
+	/* What is no live object was freed.  The error for that may be caught and never be seen. */
+	void (*bad_pointer)(const struct BadPointer *bad);
 
 	/* See ga_heap.note_free. */
 	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);

@@ -574,6 +574,23 @@ foreach my $when (sort keys %checks)
 is(refused($session, 'SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_pfree(); SELECT goarena_sweep(); SELECT fault_reset(); SELECT fault_churn(0, 600)'),
 	'', 'no write after free: nothing is said');
 
+# An object that is freed twice is an error, which code may catch; the report is there all the same.
+forget_reports();
+ask($session, q{SELECT fault_create('the ident'); SELECT fault_keep(1000); SELECT fault_pfree()});
+is(refused($session, 'DO $$ BEGIN PERFORM fault_pfree(); EXCEPTION WHEN OTHERS THEN NULL; END $$;'), '',
+	'double pfree: the error is caught');
+{
+	my @reports = reports($node);
+	is(scalar(@reports), 1, 'double pfree: one report');
+	is_deeply([ @{ $reports[0] }{qw(kind access context ident freed_by object_size outcome)} ],
+		[ 'double pfree', 'free', 'fault test', 'the ident', 'pfree', 1000, 'error' ],
+		'double pfree: what is reported');
+	my ($head, $second, $first) = parts_of(text_of($node, $reports[0]));
+	like($head, qr/^advice: The object was freed by itself\./m, 'double pfree: the advice');
+	like($second, qr/ fault_pfree\b.*PostgresMain/s, 'double pfree: the stack of the second free');
+	like($first, qr/ fault_pfree\b/, 'double pfree: the stack of the first free');
+}
+
 # reads see poison
 ask($session, 'SELECT fault_create(); SELECT fault_keep(1000)');
 is(ask($session, 'SELECT fault_read(0)'), '6b' x 8, 'read before free: what was written');
