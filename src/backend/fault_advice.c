@@ -79,6 +79,27 @@ FindInLine(const char *line, const char *end, const char *what)
 }
 
 /*
+ * PutFunction
+ *		Put what a frame has for a function, without offsets such as "+0x12".
+ */
+static void
+PutFunction(ReportText *text, const char *at, const char *end)
+{
+	char piece[2] = {0};
+
+	while (at < end)
+	{
+		if (*at == '+' && at[1] == '0' && at[2] == 'x')
+			at += 3 + strspn(at + 3, "0123456789abcdef");
+		else
+		{
+			piece[0] = *at++;
+			ReportLine(text, piece);
+		}
+	}
+}
+
+/*
  * PutFrame
  *		Put a line such as "  #1 0x7f0f2e5efa21 lookup at cache.c:62 (my_extension.so+0x2a21)"
  *		into a sentence.  False if it is of another kind: the program itself, our own
@@ -90,17 +111,12 @@ PutFrame(ReportText *text, const char *line, const char *end)
 	const char *address = FindInLine(line, end, " 0x");
 	const char *function = address != NULL ? FindInLine(address + 1, end, " ") : NULL;
 	const char *suffix = FindInLine(line, end, ".so+0x");
-	char piece[2] = {0};
 
 	if (function == NULL || suffix == NULL || FindInLine(line, end, "(goarena.so+") != NULL)
 		return false;
 	ReportString(text, "  It was used in");
-	for (const char *at = function; at < suffix + strlen(".so"); at++)
-	{
-		piece[0] = *at;
-		ReportLine(text, piece);
-	}
-	ReportString(text, ").");
+	PutFunction(text, function, suffix);
+	ReportString(text, ".so).");
 	return true;
 }
 

@@ -22,8 +22,9 @@ use constant FAULTS => 100;
 use constant LIMIT => 300;
 
 my $fatal = qr/FATAL:  terminating connection because of an access to freed memory/;
+my $used_in = qr/  It was used in \w+(?: at [^\n]+:\d+)?(?:, [^\n+]+)? \(goarena_fault_test\.so\)\./;
 my $message = qr/^(?:psql:<stdin>:\d+: )?$fatal
-DETAIL:  It belonged to memory context "fault victim" and was freed by delete at [-0-9]+ [0-9:.]+\+00\.  It was used in [^\n]+ \(goarena_fault_test\.so\)\.
+DETAIL:  It belonged to memory context "fault victim" and was freed by delete at [-0-9]+ [0-9:.]+\+00\.$used_in
 HINT:  The server log and goarena_faults\(\) have the report\.$/m;
 
 my $node = new_server(
@@ -316,7 +317,7 @@ foreach my $use (
 	  ? qr/(, probably in memory context "(?!fault test)\w+")?/
 	  : qr/\Q$context\E/;
 
-	like($err, qr/$fatal\nDETAIL:  \Q$probably\E$guess\.\nHINT:  The server log/,
+	like($err, qr/$fatal\nDETAIL:  \Q$probably\E$guess\.$used_in\nHINT:  The server log/,
 		"pointer from freed memory, $name: the client gets FATAL");
 	unlike($out, qr/alive/, "pointer from freed memory, $name: the session ends");
 	is(reported(q{kind || ' ' || outcome}), 'pointer from freed memory terminate',
