@@ -160,7 +160,7 @@ nothing_is_left('nothing to report');
 	'SELECT bug_static_row(i) /* <&>]]>" */ FROM generate_series(1, 2) AS i'));
 is($status, 1, 'planted bugs: exit status');
 my @reported = (
-	[ 'an object is freed twice (2 times)', 'bug_double_pfree', 'Free(?:Entry|Image)', 'freed once' ],
+	[ 'an object is freed twice (2 times)', 'bug_double_pfree', 'FreeEntry', 'freed once' ],
 	[ 'pfree of what is no object', '(?:FreeData|bug_pfree_foreign)', undef, 'what palloc returned' ],
 	[ 'write to an object after its pfree (2 times)', undef, 'FreeEntry', 'forget all pointers' ],
 	[ 'read of freed memory (2 times)', 'Look', 'QueryValue', 'SPI_finish' ],

@@ -177,7 +177,8 @@ MakeEntry(MemoryContext context)
 	return entry;
 }
 
-static pg_noinline void
+/* Stacks are to have its name, so it is not merged with the one like it. */
+static pg_noinline __attribute__((no_icf)) void
 FreeEntry(Entry *entry)
 {
 	pfree(entry);
