@@ -73,17 +73,17 @@ FaultAdvice(const char *context, ga_freed_by how)
 }
 
 static const char *
-FindInLine(const char *line, const char *end, const char *what)
+AdviceFindInLine(const char *line, const char *end, const char *what)
 {
 	return memmem(line, (size_t) (end - line), what, strlen(what));
 }
 
 /*
- * PutFunction
+ * AdvicePutFunction
  *		Put what a frame has for a function, without offsets such as "+0x12".
  */
 static void
-PutFunction(ReportText *text, const char *at, const char *end)
+AdvicePutFunction(ReportText *text, const char *at, const char *end)
 {
 	char piece[2] = {0};
 
@@ -100,22 +100,22 @@ PutFunction(ReportText *text, const char *at, const char *end)
 }
 
 /*
- * PutFrame
+ * AdvicePutFrame
  *		Put a line such as "  #1 0x7f0f2e5efa21 lookup at cache.c:62 (my_extension.so+0x2a21)"
  *		into a sentence.  False if it is of another kind: the program itself, our own
  *		library, or one of the system, which has a version behind ".so".
  */
 static bool
-PutFrame(ReportText *text, const char *line, const char *end)
+AdvicePutFrame(ReportText *text, const char *line, const char *end)
 {
-	const char *address = FindInLine(line, end, " 0x");
-	const char *function = address != NULL ? FindInLine(address + 1, end, " ") : NULL;
-	const char *suffix = FindInLine(line, end, ".so+0x");
+	const char *address = AdviceFindInLine(line, end, " 0x");
+	const char *function = address != NULL ? AdviceFindInLine(address + 1, end, " ") : NULL;
+	const char *suffix = AdviceFindInLine(line, end, ".so+0x");
 
-	if (function == NULL || suffix == NULL || FindInLine(line, end, "(goarena.so+") != NULL)
+	if (function == NULL || suffix == NULL || AdviceFindInLine(line, end, "(goarena.so+") != NULL)
 		return false;
 	ReportString(text, "  It was used in");
-	PutFunction(text, function, suffix);
+	AdvicePutFunction(text, function, suffix);
 	ReportString(text, ".so).");
 	return true;
 }
@@ -129,7 +129,7 @@ FaultAdviceFrame(ReportText *text, const char *stack)
 	while (line != NULL && strncmp(line, "\n  #", 4) == 0)
 	{
 		end = strchr(line + 1, '\n');
-		if (end == NULL || PutFrame(text, line + 1, end))
+		if (end == NULL || AdvicePutFrame(text, line + 1, end))
 			return;
 		line = end;
 	}
