@@ -165,6 +165,10 @@ my @reported = (
 	[ 'write to an object after its pfree (2 times)', undef, 'FreeEntry', 'forget all pointers' ],
 	[ 'read of freed memory (2 times)', 'Look', 'QueryValue', 'SPI_finish' ],
 	[ 'read of freed memory', 'Look', 'postgres', 'fn_mcxt' ]);
+# from 16 on the server sees one of them first
+my $foreign = (grep { /invalid pointer/ } @{ reported($err) })[0] // 'pfree of what is no object';
+like($foreign, qr/^pfree (?:of what is no object|called with invalid pointer)$/, 'planted bugs: no addresses in the title');
+$reported[1][0] = $foreign;
 is_deeply(reported($err), [ map { $_->[0] } @reported ], 'planted bugs: what is reported');
 my (undef, @texts) = split(/^== \d+ of \d+: /m, $err);
 foreach (@reported)
@@ -184,7 +188,7 @@ like($junit, qr/tests="9" failures="5" errors="0" skipped="0"/, 'planted bugs: J
 #
 # Suppressions
 #
-my $suppress = spill('suppress', "# known\n\nbug_spi_finish  SPI Proc\n*pfree* goarena_bugs ch?rged\nnobody *\n");
+my $suppress = spill('suppress', "# known\n\nbug_spi_finish  SPI Pr?c\n*pfree_foreign *\nnobody *\n");
 my @spi = sessions('SELECT bug_pfree_foreign()', 'SELECT bug_spi_finish()');
 ($status, $out, $err, $tap, $junit) = check("--suppress=$suppress", '--', @spi);
 is($status, 0, 'suppressions: exit status');
@@ -288,7 +292,7 @@ sub tap_test
 ($status, $out, $err) = check('--', tap_test('tap_bug', '', 'SELECT bug_spi_finish()'));
 is($status, 1, 'a server of the command: exit status');
 is_deeply(reported($err), ['read of freed memory'], 'a server of the command: what is reported');
-like($err, qr/^  where      001_test_inner /m, 'a server of the command: where');
+like($err, qr/^  where      001_test_inner\b/m, 'a server of the command: where');
 ($status, $out, $err) = check('--', tap_test('tap_collector', "logging_collector = on\n", 'SELECT bug_double_pfree()'));
 is($status, 1, 'a server with a log collector: exit status');
 is_deeply(reported($err), ['an object is freed twice'],
@@ -297,6 +301,9 @@ my @plain = tap_test('tap_plain', "shared_preload_libraries = ''\n", 'SELECT bug
 ($status, $out, $err) = check('--', @plain);
 is($status, 3, 'a server without goarena: exit status');
 like($err, qr/goarena was not active in a server that the command started: 001_test_inner/, 'a server without goarena: which');
+($status, $out, $err) = check('--', 'sh', '-c', 'echo 4000000 >$GOARENA_CHECK/starts/pipe');
+is($status, 3, 'a server that was not seen: exit status');
+like($err, qr/process 4000000, ended before it could be watched/, 'a server that was not seen: it says so');
 is((check('--plain-servers', '--', @plain))[0], 0, 'a server without goarena that is meant: exit status');
 ($status, $out, $err) = check('--', tap_test('tap_on', "goarena.quarantine = on\n", 'SELECT 1'));
 is($status, 4, 'a server with another mode: exit status');
