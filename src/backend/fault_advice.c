@@ -73,17 +73,17 @@ FaultAdvice(const char *context, ga_freed_by how)
 }
 
 static const char *
-AdviceFindInLine(const char *line, const char *end, const char *what)
+advice_find_in_line(const char *line, const char *end, const char *what)
 {
 	return memmem(line, (size_t) (end - line), what, strlen(what));
 }
 
 /*
- * AdvicePutFunction
+ * advice_put_function
  *		Put what a frame has for a function, without offsets such as "+0x12".
  */
 static void
-AdvicePutFunction(ReportText *text, const char *at, const char *end)
+advice_put_function(ReportText *text, const char *at, const char *end)
 {
 	char piece[2] = {0};
 
@@ -100,22 +100,23 @@ AdvicePutFunction(ReportText *text, const char *at, const char *end)
 }
 
 /*
- * AdvicePutFrame
+ * advice_put_frame
  *		Put a line such as "  #1 0x7f0f2e5efa21 lookup at cache.c:62 (my_extension.so+0x2a21)"
  *		into a sentence.  False if it is of another kind: the program itself, our own
  *		library, or one of the system, which has a version behind ".so".
  */
 static bool
-AdvicePutFrame(ReportText *text, const char *line, const char *end)
+advice_put_frame(ReportText *text, const char *line, const char *end)
 {
-	const char *address = AdviceFindInLine(line, end, " 0x");
-	const char *function = address != NULL ? AdviceFindInLine(address + 1, end, " ") : NULL;
-	const char *suffix = AdviceFindInLine(line, end, ".so+0x");
+	const char *address = advice_find_in_line(line, end, " 0x");
+	const char *function = address != NULL ? advice_find_in_line(address + 1, end, " ") : NULL;
+	const char *suffix = advice_find_in_line(line, end, ".so+0x");
 
-	if (function == NULL || suffix == NULL || AdviceFindInLine(line, end, "(goarena.so+") != NULL)
+	if (function == NULL || suffix == NULL ||
+		advice_find_in_line(line, end, "(goarena.so+") != NULL)
 		return false;
 	ReportString(text, "  It was used in");
-	AdvicePutFunction(text, function, suffix);
+	advice_put_function(text, function, suffix);
 	ReportString(text, ".so).");
 	return true;
 }
@@ -129,7 +130,7 @@ FaultAdviceFrame(ReportText *text, const char *stack)
 	while (line != NULL && strncmp(line, "\n  #", 4) == 0)
 	{
 		end = strchr(line + 1, '\n');
-		if (end == NULL || AdvicePutFrame(text, line + 1, end))
+		if (end == NULL || advice_put_frame(text, line + 1, end))
 			return;
 		line = end;
 	}

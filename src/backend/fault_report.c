@@ -480,17 +480,17 @@ FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *
 	bool freed = bad->result == GA_FREE_DOUBLE &&
 				 ga_delay_find(&process_heap, (uintptr_t) bad->pointer, &object);
 
-	ReportKind(text, bad->result == GA_FREE_DOUBLE ? "double pfree" : "wrong pfree",
-			   bad->is_error ? "error" : "warning");
+	report_kind(text, bad->result == GA_FREE_DOUBLE ? "double pfree" : "wrong pfree",
+				bad->is_error ? "error" : "warning");
 	ReportKeyString(text, "access", "free");
-	ReportAddress(text, "address", (uintptr_t) bad->pointer);
+	report_address(text, "address", (uintptr_t) bad->pointer);
 	if (freed)
-		ReportFreedObject(text, &object);
+		report_freed_object(text, &object);
 	else
 		ReportKeyString(text, "context", bad->context == NULL ? "unknown" : bad->context);
 	ReportKeyString(text, "detail", bad->detail);
-	ReportQuery(text);
+	report_query(text);
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, stack, depth, false);
-	ReportFreeStack(text, object.stack, freed ? object.depth : 0);
+	report_free_stack(text, object.stack, freed ? object.depth : 0);
 }
