@@ -177,8 +177,7 @@ MakeEntry(MemoryContext context)
 	return entry;
 }
 
-/* Stacks are to have its name, so it is not merged with the one like it. */
-static pg_noinline __attribute__((no_icf)) void
+static pg_noinline void
 FreeEntry(Entry *entry)
 {
 	pfree(entry);
