@@ -20,8 +20,8 @@ END $$;
 -- What waits.  Settings of a database come too late for the very first contexts
 -- of a session, so there may be a few chunks that do whatever the mode is.
 CREATE FUNCTION waiting(OUT chunks text, OUT megabytes boolean) LANGUAGE sql AS $$
-	SELECT CASE WHEN chunks_quarantined < 10 THEN 'few' ELSE 'many' END,
-		quarantined + since_sweep > 1024 * 1024
+	SELECT CASE WHEN chunks_quarantined < 5 THEN 'few' ELSE 'many' END,
+		quarantined + since_sweep > 8 * 1024 * 1024
 	FROM goarena_heap() WHERE pid = pg_backend_pid()
 $$;
 
