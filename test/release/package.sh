@@ -83,8 +83,11 @@ uses()
 # Does goarena-check work as root, whose servers run as somebody else?
 checks()
 {
-	env -C / "$BINDIR/goarena-check" -- psql -Xc 'SELECT 1' &&
-		[ -z "$(find /tmp -maxdepth 1 -name 'goarena-check.*')" ]
+	local scratch
+
+	scratch=$(env -C / "$BINDIR/goarena-check" -- \
+		sh -c 'psql -Xc "SELECT 1" >&2 && echo "$GOARENA_CHECK"') &&
+		[ -n "$scratch" ] && [ ! -e "$scratch" ]
 }
 
 is_gone()
