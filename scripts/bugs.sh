@@ -1,5 +1,5 @@
 #!/bin/bash
-# bugs.sh [--readme] [BUG...] - which planted bugs goarena reports
+# bugs.sh [--docs] [BUG...] - which planted bugs goarena reports
 #
 # Builds and installs goarena and test/modules/goarena_bugs, and runs each bug, or
 # those named, in sessions of their own: on a plain server, and with goarena in
@@ -22,8 +22,8 @@
 # memory belonged to, the access, and in the stack of the free the function that
 # freed it.
 #
-# With --readme the table also takes the place of the one in README.md, between
-# the two lines that say so.
+# With --docs the table, with when, at which commit and where it was made, also takes the
+# place of the one in docs/bugs.md, between the two lines that say so.
 #
 # The exit status is 1 if, in strict, a bug that goarena is to find (all but the kinds
 # small and overrun) was not reported rightly or refused in every run.
@@ -42,12 +42,12 @@ source "$(dirname "$0")/common.sh"
 sampled_runs=${BUGS_RUNS:-100}
 full_runs=${BUGS_FULL_RUNS:-20}
 read -r -a configs <<<"${BUGS_CONFIGS:-plain on on-later strict on-0.1 strict-0.1}"
-readme=$TOP/README.md
-readme_begin='<!-- written by scripts/bugs.sh --readme -->'
-readme_end='<!-- end of what scripts/bugs.sh wrote -->'
-write_readme=false
-if [ "${1:-}" = --readme ]; then
-	write_readme=true
+document=$TOP/docs/bugs.md
+table_begin='<!-- written by scripts/bugs.sh --docs -->'
+table_end='<!-- end of what scripts/bugs.sh wrote -->'
+write_document=false
+if [ "${1:-}" = --docs ]; then
+	write_document=true
 	shift
 fi
 chosen=("$@")
@@ -347,18 +347,28 @@ print_table()
 		}' "$SCRATCH/bugs" "$results"
 }
 
-# Put the table that is in file $1 into the README.
-put_into_readme()
+# Print when, at which commit and where the runs were made.
+print_origin()
 {
-	awk -v table="$1" -v begin="$readme_begin" -v end="$readme_end" '
+	local commit
+
+	commit=$(git -c safe.directory="$TOP" -C "$TOP" rev-parse --short HEAD 2>/dev/null || say unknown)
+	say "$(date -u +%Y-%m-%d), commit $commit, $("$PG_CONFIG" --version) on $(uname -m), Linux $(uname -r)."
+	say
+}
+
+# Put what is in file $1 between the two lines of the document.
+put_into_document()
+{
+	awk -v table="$1" -v begin="$table_begin" -v end="$table_end" '
 		$0 == end { inside = 0 }
 		!inside { print }
 		$0 == begin {
 			inside = 1
 			while ((getline line < table) > 0)
 				print line
-		}' "$readme" >"$SCRATCH/README.md"
-	cat "$SCRATCH/README.md" >"$readme"
+		}' "$document" >"$SCRATCH/document.md"
+	cat "$SCRATCH/document.md" >"$document"
 }
 
 # Print the runs in strict that should have been right and were not.
@@ -373,9 +383,9 @@ for config in "${configs[@]}"; do
 	[[ $config =~ ^(plain|on-later|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
 
-if "$write_readme"; then
-	for line in "$readme_begin" "$readme_end"; do
-		grep -qxF -- "$line" "$readme" || die "README.md has no place for the table: no $line"
+if "$write_document"; then
+	for line in "$table_begin" "$table_end"; do
+		grep -qxF -- "$line" "$document" || die "docs/bugs.md has no place for the table: no $line"
 	done
 fi
 
@@ -395,7 +405,10 @@ for config in "${configs[@]}"; do
 done
 
 print_table | tee "$SCRATCH/table"
-! "$write_readme" || put_into_readme "$SCRATCH/table"
+if "$write_document"; then
+	print_origin | cat - "$SCRATCH/table" >"$SCRATCH/with_origin"
+	put_into_document "$SCRATCH/with_origin"
+fi
 failures=$(missed)
 if [ -n "$failures" ]; then
 	printf 'not reported rightly in strict:\n%s\n' "$failures" >&2

@@ -160,7 +160,7 @@ level_tap()
 	# what the tests themselves may be told, such as how long to run
 	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp" "$LOGDIR/tap"
-	cp -R "$TOP/test/t" "$TOP/README.md" "$dir"
+	cp -R "$TOP/test/t" "$TOP/docs" "$TOP"/*.md "$TOP/LICENSE" "$dir"
 	give_to_user "$dir" "$SCRATCH/tmp"
 	for file in "$dir"/t/${TAP_TESTS:-*}.pl; do
 		file=$(basename "$file")

@@ -1,8 +1,8 @@
 
 # Copyright (c) 2026, goarena contributors
 
-# Each query of README.md runs as it stands there, and answers what the text before it asks:
-# for each there is a situation whose answer is known.
+# Each query of README.md and docs/monitoring.md runs as it stands there, and answers what the text
+# before it asks: for each there is a situation whose answer is known.
 
 use strict;
 use warnings;
@@ -14,10 +14,15 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my ($file) = grep { -e } map { "$FindBin::RealBin/$_/README.md" } '..', '../..';
-my $readme = slurp_file($file);
-my @blocks = $readme =~ /^```sql\n(.*?)^```$/msg;
-cmp_ok(scalar @blocks, '>', 5, 'README.md has queries');
+my ($top) = grep { -e "$_/README.md" } map { "$FindBin::RealBin/$_" } '..', '../..';
+my @blocks;
+foreach my $file ('README.md', 'docs/monitoring.md')
+{
+	my @queries = slurp_file("$top/$file") =~ /^```sql\n(.*?)^```$/msg;
+
+	cmp_ok(scalar @queries, '>', 4, "$file has queries");
+	push @blocks, @queries;
+}
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
 $node->init;
@@ -52,7 +57,7 @@ sub rows
 	return split(/\n/, ask($asker, $query));
 }
 
-# What begins a query, and whether its answer is right.  12345 stands for a process ID.
+# How a query begins, and whether its answer is right.  12345 stands for a process ID.
 my @checks = (
 	[ qr/^CREATE EXTENSION/, sub { 1 } ],
 	[ qr/^SELECT name.*FROM goarena_arenas\(\) ORDER BY held_bytes/s, sub {
@@ -86,7 +91,9 @@ my @checks = (
 		ask($session, 'SET goarena.quarantine = on; SELECT test_create(true); SELECT test_free_all(60)');
 		my @rows = rows($session, shift);
 		ask($session, 'SELECT test_delete(); RESET goarena.quarantine');
-		return @rows == 5 && $rows[0] =~ /^goarena test\|/;
+		my @dead = map { (split(/\|/))[2] } @rows;
+		my ($ours) = grep { /^goarena test\|/ } @rows;
+		return @rows == 5 && "@dead" eq join(' ', sort { $b <=> $a } @dead) && $ours =~ /\|6\d{4}\|0$/;
 	} ],
 	[ qr/^SELECT s\.sweeps.*FROM goarena_chunks/s, sub {
 		ask($session, 'SET goarena.quarantine = strict; SELECT test_create(true); SELECT test_keep()');
@@ -100,7 +107,42 @@ my @checks = (
 		ask($session, q{SELECT length(string_agg(repeat('y', 1000), '')) FROM generate_series(1, 30000)});
 		my @rows = rows($session, shift);
 		return @rows == 5 && $rows[0] =~ /^(3|4|5|6|7|8)\d MB\|[12]\|SELECT length\(string_agg\(repeat/;
+	} ],
+	[ qr/^SELECT at, kind.*FROM goarena_faults/s, sub {
+		touch_freed();
+		my @rows = rows($session, shift);
+		return @rows == 1 && $rows[0] =~ /\|access\|read\|goarena test\|reset\|terminate\|SELECT test_read_kept/;
+	} ],
+	[ qr/^SELECT max\(total_faults\)/, sub {
+		my $query = shift;
+		my @before = split(/\|/, ask($session, $query));
+
+		touch_freed();
+		refused($session, q{SET goarena.memory_limit = '16MB';
+			SELECT length(string_agg(repeat('z', 1000), '')) FROM generate_series(1, 30000)});
+		ask($session, 'RESET goarena.memory_limit');
+		my @after = split(/\|/, ask($session, $query));
+		return @after == 6 && $after[0] == $before[0] + 1 && $after[1] > $before[1]
+		  && $after[2] == 0 && $after[3] == 0 && $after[4] > 10_000_000 && $after[5] > 1_000_000;
+	} ],
+	[ qr/^SELECT coalesce.*FROM pg_db_role_setting.*FROM pg_proc/s, sub {
+		$node->safe_psql('postgres', q{
+			CREATE ROLE one;
+			ALTER ROLE one IN DATABASE postgres SET goarena.trace = sweeps;
+			ALTER ROLE ALL SET goarena.log_peak = '1GB';
+			CREATE FUNCTION bound() RETURNS int LANGUAGE sql SET goarena.memory_limit = '32MB' AS 'SELECT 1'});
+		my $rows = join(' ', sort(rows($session, shift)));
+		$node->safe_psql('postgres', q{DROP OWNED BY one; ALTER ROLE ALL RESET goarena.log_peak; DROP ROLE one});
+		return $rows eq 'ALL|ALL|goarena.log_peak=1GB bound()|goarena.memory_limit=32MB'
+		  . ' one|postgres|goarena.trace=sweeps';
 	} ]);
+
+# A session that ends since it touches freed memory.
+sub touch_freed
+{
+	$node->psql('postgres', q{SET goarena.quarantine = strict; SELECT test_create(true); SELECT test_keep();
+		SELECT test_reset(); SELECT test_read_kept()});
+}
 
 $node->safe_psql('postgres', 'SELECT pg_stat_statements_reset(), goarena_statements_reset()');
 my %checked;
@@ -116,7 +158,7 @@ foreach my $block (@blocks)
 	ok($checks[ $found[0] ][1]->($query), "it answers rightly: $name")
 	  or diag(ask($session, $query));
 }
-is(scalar keys %checked, scalar @checks, 'README.md has a query for each situation');
+is(scalar keys %checked, scalar @checks, 'there is a query for each situation');
 
 end_session($_) foreach @idle, $holder, $session;
 stop_in_order($node);
