@@ -39,7 +39,7 @@ sub query
 #
 my %set_by = (
 	'superuser' => 'superuser',
-	'user' => 'anyone, lower only',
+	'user' => 'superuser, others lower it',
 	'sighup' => 'configuration file',
 	'postmaster' => 'restart',
 	'backend' => 'start of session',
@@ -74,7 +74,8 @@ my %objects = map { my ($name, $who) = split /\|/; ($name => $who) } split(/\n/,
 	FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_class c ON d.objid = c.oid
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_class'::regclass
 		AND d.deptype = 'e' AND e.extname = 'goarena' AND has_table_privilege('public', c.oid, 'SELECT')}));
-my %told_objects = map { my ($name, undef, $who) = @$_; $name =~ s/`//g; ($name => $who =~ /^(\w+)/) } table('Functions');
+my %told_objects = map { my ($names, undef, $who) = @$_; map { $_ => $who =~ /^(\w+)/ } $names =~ /`(.*?)`/g }
+  table('Functions');
 
 is_deeply(\%told_objects, \%objects, 'README.md tells each function and view, and who may use it');
 
