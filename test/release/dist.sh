@@ -47,6 +47,21 @@ has_all_files()
 		<(cd "$SCRATCH/goarena-$version" && find . -type f | sed 's|^\./||' | sort)
 }
 
+# Is each file there that a document names, with its path or without?
+names_files()
+{
+	local name document missing=0 files
+
+	files=$(git -C "$copy" ls-files)
+	while IFS=: read -r document name; do
+		grep -qE "(^|/)${name//./\\.}\$" <<<"$files" || {
+			say "${document#"$copy"/}: there is no $name"
+			missing=1
+		}
+	done < <(grep -oE '`[A-Za-z0-9_/.-]+\.(c|h|pl|sh)`' "$copy"/*.md "$copy"/docs/*.md | tr -d '`' | sort -u)
+	[ "$missing" -eq 0 ]
+}
+
 builds()
 {
 	pgxs_make -C "$SCRATCH/goarena-$version" -j "$(nproc)" COPT=-Werror &&
@@ -74,6 +89,11 @@ refuses_meta 'a file that is not there is refused' 'there is no nowhere.sql' \
 	'$meta->{provides}{goarena}{file} = "nowhere.sql"'
 refuses_meta 'a prerequisite that is no version is refused' 'no range of versions' \
 	'$meta->{prereqs}{runtime}{requires}{PostgreSQL} = "new"'
+
+ok 'each file is there that a document names' names_files
+sed 's/`slot\.c`/`slots_of_nobody.c`/' "$TOP/docs/internals.md" >"$copy/docs/internals.md"
+refused 'a file that is not there is noticed' 'there is no slots_of_nobody.c' names_files
+cp "$TOP/docs/internals.md" "$copy/docs/internals.md"
 
 git -C "$copy" add -A
 version=$(perl "$copy/scripts/check_meta.pl")
