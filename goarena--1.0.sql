@@ -37,33 +37,33 @@ CREATE FUNCTION goarena_stats(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_stats() IS
-'what each process of the server holds, and what became of it, a row for each: '
-'pid: process ID; '
-'backend_type: type of the process; '
-'published: when the process published these figures; '
-'held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others; '
-'in_use: bytes charged to arenas; '
-'others: bytes of memory contexts that are no arenas, as last looked at; '
-'touched: bytes of chunks in any state that may have physical pages; '
-'metadata: bytes of the engine''s own data; '
-'retained: bytes of chunks not in use that may hold physical memory; '
-'quarantined: bytes of address space in quarantine; '
-'resident: bytes of chunks and metadata that have physical pages, as last looked at; '
-'rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old; '
-'rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries, likewise; '
-'statement_peak: the most bytes that the process held while the statement ran that runs, or the last one; '
-'transaction_peak: the same of the transaction, or of the last one; '
-'process_peak: the same of the process; '
-'arenas: contexts that are arenas now; '
-'allocs: objects ever allocated; '
-'total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew; '
-'resets: resets of arenas; '
-'sweeps: number of sweeps; '
-'sweep_time_ms: time spent in them; '
-'max_sweep_ms: time of the longest; '
-'last_sweep: when the last sweep ended; '
-'limit_hits: its allocations that a limit refused; '
-'cancels: its statements that were cancelled because of the total limit';
+'what each process of the server holds, and how it used memory, a row for each process
+pid: process ID
+backend_type: type of the process
+published: when the process published these figures
+held: bytes of memory that the process holds as far as goarena knows: touched, metadata and others
+in_use: bytes that arenas use
+others: bytes of memory contexts that are no arenas, as last looked at
+touched: bytes of chunks in any state that may have physical pages
+metadata: bytes of the engine''s own data
+retained: bytes of chunks not in use that may hold physical memory
+quarantined: bytes of address space in quarantine
+resident: bytes of chunks and metadata that have physical pages, as last looked at
+rss_anon: bytes of private memory that is resident as the kernel says, whoever took it; at most a second old
+rss_shmem: bytes of shared memory that the process has touched, buffers and memory of parallel queries; at most a second old
+statement_peak: the most bytes that the process held while the present statement ran, or the last one
+transaction_peak: the same for the present transaction, or the last one
+process_peak: the same since the process started
+arenas: contexts that are arenas now
+allocs: objects ever allocated
+total_allocated: bytes ever allocated, rounded up to size classes, and by which objects grew
+resets: resets of arenas
+sweeps: number of sweeps
+sweep_time_ms: time spent in them
+max_sweep_ms: time of the longest
+last_sweep: when the last sweep ended
+limit_hits: its allocations that a limit refused
+cancels: its statements that were cancelled because of the total limit';
 
 CREATE FUNCTION goarena_heap(
     OUT pid integer,
@@ -95,33 +95,33 @@ CREATE FUNCTION goarena_heap(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_heap() IS
-'the arenas of each process in detail, a row for each: '
-'pid: process ID; '
-'backend_type: type of the process; '
-'published: when the process published these figures; '
-'in_use: bytes charged to arenas; '
-'owned: bytes of address space of chunks in use and of slots that they keep; '
-'fresh: bytes of address space that is free and without access; '
-'retained: bytes of chunks not in use that may hold physical memory; '
-'released: bytes of chunks not in use, and of slots in quarantine, that hold none; '
-'reserved: bytes of address space; '
-'mapped: bytes of it that can be read and written; '
-'touched: bytes of chunks in any state that may have physical pages; '
-'metadata: bytes of the engine''s own data; '
-'quarantined: bytes of address space in quarantine; '
-'since_sweep: bytes of address space that came into quarantine since the last sweep; '
-'next_sweep_bytes: value of since_sweep at which the next sweep is due, null for never; '
-'mappings: kernel mappings that isolation costs, an estimate; '
-'chunks_active: chunks and spans that arenas own; '
-'chunks_reuse: partly used chunks whose arena is gone; '
-'chunks_fault: freed chunks in slots of 2 MB where something else lives; '
-'chunks_quarantined: slots that fault and wait for a sweep; '
-'chunks_ready: chunks that are free; '
-'chunks_freed: slots that sweeps made free; '
-'chunks_pinned: slots that sweeps found a pointer into, counted at each sweep; '
-'allocs: objects ever allocated; '
-'frees: objects freed one by one; '
-'large_allocs: objects that got a span of their own';
+'the arenas of each process in detail, a row for each process
+pid: process ID
+backend_type: type of the process
+published: when the process published these figures
+in_use: bytes that arenas use
+owned: bytes of address space of chunks in use and of slots that they keep
+fresh: bytes of address space that is free and without access
+retained: bytes of chunks not in use that may hold physical memory
+released: bytes of chunks not in use, and of slots in quarantine, that hold none
+reserved: bytes of address space
+mapped: bytes of it that can be read and written
+touched: bytes of chunks in any state that may have physical pages
+metadata: bytes of the engine''s own data
+quarantined: bytes of address space in quarantine
+since_sweep: bytes of address space that came into quarantine since the last sweep
+next_sweep_bytes: value of since_sweep at which the next sweep is due, null for never
+mappings: mappings that the kernel needs for freed memory that faults, an estimate
+chunks_active: chunks and spans that arenas own
+chunks_reuse: partly used chunks whose arena is gone
+chunks_fault: freed chunks in slots of 2 MB where something else lives
+chunks_quarantined: slots that fault and wait for a sweep
+chunks_ready: chunks that are free
+chunks_freed: slots that sweeps made free
+chunks_pinned: slots that sweeps found a pointer into, counted at each sweep
+allocs: objects ever allocated
+frees: objects freed one by one
+large_allocs: objects that got a span of their own';
 
 CREATE FUNCTION goarena_totals(
     OUT limit_hits bigint,
@@ -131,11 +131,11 @@ CREATE FUNCTION goarena_totals(
 RETURNS record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_totals() IS
-'what happened since the server was started, also in processes that ended: '
-'limit_hits: allocations that a limit refused; '
-'cancels: statements that were cancelled because of the total limit; '
-'terminations: sessions that were ended because of the total limit; '
-'faults: faults that were reported';
+'what happened since the server was started, also in processes that ended
+limit_hits: allocations that a limit refused
+cancels: statements that were cancelled because of the total limit
+terminations: sessions that were ended because of the total limit
+faults: accesses to freed memory that were reported';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -170,22 +170,22 @@ CREATE FUNCTION goarena_arenas(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas() IS
-'memory contexts of this process: '
-'id: number of the arena in this process, 0 if the context is none; '
-'name: name of the context; '
-'ident: its identifier, for superusers and pg_read_all_stats; '
-'parent: name of its parent; '
-'level: distance from the top; '
-'chunks: chunks and spans of an arena, blocks of another context; '
-'used_bytes: bytes of objects in use with their headers; '
-'free_bytes: bytes that objects can be allocated in without asking for more; '
-'dead_bytes: bytes that wait for the next reset or beyond; '
-'allocs: objects ever allocated in an arena; '
-'resets: resets of an arena so far; '
-'quarantine: off, on or strict, as drawn for the present life of an arena; '
-'type: arena, or AllocSet, Generation, Slab or Bump; '
-'contexts: how many contexts the row tells of; '
-'held_bytes: bytes of memory that it holds, the sum of used, free and dead';
+'memory contexts of this process
+id: number of the arena in this process, 0 if the context is none
+name: name of the context
+ident: its identifier, for superusers and pg_read_all_stats
+parent: name of its parent
+level: distance from the top
+chunks: chunks and spans of an arena, blocks of another context
+used_bytes: bytes of objects in use with their headers
+free_bytes: bytes in which objects can be allocated without asking the system for more
+dead_bytes: bytes that cannot be used before the next reset, or later
+allocs: objects ever allocated in an arena
+resets: resets of an arena so far
+quarantine: off, on or strict, as drawn for the present life of an arena
+type: arena, or AllocSet, Generation, Slab or Bump
+contexts: how many contexts the row is for
+held_bytes: bytes of memory that it holds, the sum of used, free and dead';
 
 CREATE FUNCTION goarena_arenas(
     pid integer,
@@ -209,25 +209,25 @@ CREATE FUNCTION goarena_arenas(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'goarena_arenas_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
-'memory contexts of another process, the largest with a row each, the others with one for each name: '
-'pid: process ID; '
-'timeout: seconds to wait for its answer; '
-'id: number of the arena in that process, 0 if the context is none or the row a sum, null for the sum of what is left; '
-'name: name of the context; '
-'ident: its identifier, for superusers and pg_read_all_stats; '
-'parent: name of its parent; '
-'level: distance from the top; '
-'chunks: chunks and spans of an arena, blocks of another context; '
-'used_bytes: bytes of objects in use with their headers; '
-'free_bytes: bytes that objects can be allocated in without asking for more; '
-'dead_bytes: bytes that wait for the next reset or beyond; '
-'allocs: objects ever allocated in an arena; '
-'resets: resets of an arena so far; '
-'quarantine: off, on or strict, as drawn for the present life of an arena; '
-'type: arena, or AllocSet, Generation, Slab or Bump; '
-'contexts: how many contexts the row tells of; '
-'held_bytes: bytes of memory that it holds, the sum of used, free and dead; '
-'age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
+'memory contexts of another process, the largest with a row each, the others with one for each name
+pid: process ID
+timeout: seconds to wait for its answer
+id: number of the arena in that process, 0 if the context is none or the row a sum, null for the sum of what is left
+name: name of the context
+ident: its identifier, for superusers and pg_read_all_stats
+parent: name of its parent
+level: distance from the top
+chunks: chunks and spans of an arena, blocks of another context
+used_bytes: bytes of objects in use with their headers
+free_bytes: bytes in which objects can be allocated without asking the system for more
+dead_bytes: bytes that cannot be used before the next reset, or later
+allocs: objects ever allocated in an arena
+resets: resets of an arena so far
+quarantine: off, on or strict, as drawn for the present life of an arena
+type: arena, or AllocSet, Generation, Slab or Bump
+contexts: how many contexts the row is for
+held_bytes: bytes of memory that it holds, the sum of used, free and dead
+age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
 
 CREATE FUNCTION goarena_chunks(
     OUT address text,
@@ -240,14 +240,14 @@ CREATE FUNCTION goarena_chunks(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_chunks() IS
-'chunks of this process in order of address: '
-'address: of the first byte; '
-'size: bytes of address space; '
-'state: fresh, active, full, reuse, nursery, fault, quarantined or ready; '
-'arena_id: the arena that owns it or owned it last; '
-'used: bytes up to the end of its objects; '
-'pinned_by: address of a pointer into it that the last sweep found; '
-'resident: bytes that may hold physical memory, 0 once it was released';
+'chunks of this process in order of address
+address: of the first byte
+size: bytes of address space
+state: fresh, active, full, reuse, nursery, fault, quarantined or ready
+arena_id: the arena that owns it or owned it last
+used: bytes up to the end of its objects
+pinned_by: address of a pointer into it that the last sweep found
+resident: bytes that may hold physical memory, 0 once it was released';
 
 CREATE FUNCTION goarena_size_classes(
     OUT class integer,
@@ -259,13 +259,13 @@ CREATE FUNCTION goarena_size_classes(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_size_classes() IS
-'size classes that this process has used: '
-'class: number of the class; '
-'size: bytes of its objects; '
-'allocs: objects allocated; '
-'frees: objects freed one by one; '
-'free_list_length: objects on free lists now; '
-'waste: the largest share of an object that rounding up can waste';
+'size classes that this process has used
+class: number of the class
+size: bytes of its objects
+allocs: objects allocated
+frees: objects freed one by one
+free_list_length: objects on free lists now
+waste: the largest share of an object that rounding up can waste';
 
 CREATE FUNCTION goarena_sweep(
     OUT chunks_freed bigint,
@@ -275,11 +275,11 @@ CREATE FUNCTION goarena_sweep(
 RETURNS record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweep() IS
-'sweeps this process now: '
-'chunks_freed: slots of 2 MB made free; '
-'chunks_pinned: slots that something points into; '
-'bytes_scanned: bytes read; '
-'duration_ms: time it took';
+'sweeps this process now
+chunks_freed: slots of 2 MB made free
+chunks_pinned: slots that something points into
+bytes_scanned: bytes read
+duration_ms: time it took';
 
 CREATE FUNCTION goarena_sweeps(
     OUT at timestamp with time zone,
@@ -291,10 +291,10 @@ CREATE FUNCTION goarena_sweeps(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweeps() IS
-'the last 256 sweeps of this process, the newest first: '
-'at: when it ended; '
-'reason: volume, transaction end, sql, release, out of memory, limit or request; '
-'bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
+'the last 256 sweeps of this process, the newest first
+at: when it ended
+reason: volume, transaction end, sql, release, out of memory, limit or request
+bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
 
 CREATE FUNCTION goarena_release() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -460,19 +460,18 @@ CREATE FUNCTION goarena_statements(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_statements() IS
-'memory that statements used, a row for each userid, dbid, queryid and toplevel: '
-'userid: OID of the user; '
-'dbid: OID of the database; '
-'toplevel: sent by a client, not run in a function; '
-'calls: executions, also those that failed; '
-'queryid: identifier of the query, as in pg_stat_statements; '
-'peak_max, peak_mean, peak_stddev: bytes that contexts held beyond those at the beginning, at the peak of an '
-'execution, with parallel workers; '
-'bytes: allocated in arenas by all executions, rounded up to size classes; '
-'allocs: objects allocated in arenas; '
-'large_allocs: those that got a span of their own; '
-'limit_hits: allocations that failed because of a limit; '
-'stats_since: when the row was begun';
+'memory that statements used, a row for each userid, dbid, queryid and toplevel
+userid: OID of the user
+dbid: OID of the database
+toplevel: sent by a client, not run in a function
+calls: executions, also those that failed
+queryid: identifier of the query, as in pg_stat_statements
+peak_max, peak_mean, peak_stddev: bytes that contexts held beyond those at the beginning, at the peak of an execution, with parallel workers
+bytes: allocated in arenas by all executions, rounded up to size classes
+allocs: objects allocated in arenas
+large_allocs: those that got a span of their own
+limit_hits: allocations that failed because of a limit
+stats_since: when the row was begun';
 
 CREATE VIEW goarena_statements AS SELECT * FROM goarena_statements();
 GRANT SELECT ON goarena_statements TO PUBLIC;
@@ -511,9 +510,9 @@ CREATE FUNCTION goarena_statements_info(
 RETURNS record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_statements_info() IS
-'about goarena_statements: '
-'dropped: how often the rows used least were dropped; '
-'stats_reset: when all rows were last dropped';
+'about goarena_statements
+dropped: how often the rows used least were dropped
+stats_reset: when all rows were last dropped';
 
 CREATE FUNCTION goarena_statements_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

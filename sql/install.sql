@@ -37,7 +37,7 @@ FROM pg_attribute WHERE attrelid = 'goarena_activity'::regclass AND attnum > 0 O
 SELECT proname FROM functions WHERE comment IS NULL;
 SELECT f.proname, a.name AS not_explained
 FROM functions f, unnest(f.proargnames) AS a(name)
-WHERE f.proallargtypes IS NOT NULL AND f.comment !~ ('\m' || a.name || '\M[^;]*: ');
+WHERE f.proallargtypes IS NOT NULL AND f.comment !~ ('(^|\n)([a-z_]+, )*' || a.name || '(, [a-z_]+)*: ');
 SELECT a.attrelid::regclass AS view, a.attname AS not_explained
 FROM pg_attribute a JOIN pg_depend d ON d.objid = a.attrelid
 	JOIN pg_extension e ON d.refobjid = e.oid

@@ -234,15 +234,15 @@ DefineSettings(void)
 		AssignInt, NULL);
 	DefineCustomIntVariable("goarena.sweep_min",
 							"Sets the least address space in quarantine that makes a sweep due.",
-							NULL, &goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES,
-							PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt, NULL);
-	DefineCustomIntVariable("goarena.retain",
-							"Sets how much memory not in use a process keeps resident.", NULL,
-							&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB,
-							NULL, AssignInt, NULL);
+							"Addresses take no memory.", &goarena_sweep_min_kb, 16 * 1024 * 1024,
+							64, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt, NULL);
 	DefineCustomIntVariable(
-		"goarena.idle_release",
-		"Sets after what time an idle session gives back memory not in use.",
+		"goarena.retain", "Sets how much unused memory a process keeps.",
+		"What is beyond that goes back to the operating system when a statement ends.",
+		&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt,
+		NULL);
+	DefineCustomIntVariable(
+		"goarena.idle_release", "Sets after what time an idle session gives back unused memory.",
 		"0 means ten seconds where every arena is quarantined, and else never; -1 never.",
 		&goarena_idle_release, 0, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable(
@@ -261,12 +261,13 @@ DefineSettings(void)
 		"terminate ends that process alone where this is safe; crash lets the server restart.",
 		&goarena_on_fault, FAULT_TERMINATE, on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("goarena.free_stacks",
-							 "Keeps the stack of each free in a quarantined arena.", NULL,
+							 "Keeps the call stack of each free in a quarantined arena.",
+							 "A report of an access to freed memory then says who freed it.",
 							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
-	DefineCustomIntVariable("goarena.free_history",
-							"Sets how many frees in quarantined arenas a session remembers.",
-							"Reports of faults tell what they are about.", &goarena_free_history,
-							8192, 0, 262144, PGC_BACKEND, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"goarena.free_history", "Sets how many frees in quarantined arenas a session remembers.",
+		"A report of an access to freed memory says more if its free is among them.",
+		&goarena_free_history, 8192, 0, 262144, PGC_BACKEND, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable(
 		"goarena.method_id",
 		"Sets which entry of the server's table of memory contexts arenas take.",

@@ -39,12 +39,13 @@ event_report(const ga_event *event)
 	switch (event->kind)
 	{
 		case GA_EVENT_MAPPING_LIMIT:
-			ereport(LOG, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-						  errmsg("goarena stops isolating freed memory in this process"),
-						  errdetail("It has about %zu mappings, and isolation may use %zu.",
-									event->size, process_heap.config.max_mappings),
-						  errhint("Raise vm.max_map_count, or lower "
-								  "goarena.quarantine_sample_rate.")));
+			ereport(LOG,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("goarena no longer sets all freed memory to fault in this process"),
+					 errdetail("It has about %zu memory mappings, and this may take %zu.",
+							   event->size, process_heap.config.max_mappings),
+					 errhint("Raise vm.max_map_count, or lower "
+							 "goarena.quarantine_sample_rate.")));
 			break;
 		case GA_EVENT_MOVE_FAILED:
 			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
@@ -56,8 +57,9 @@ event_report(const ga_event *event)
 			break;
 		case GA_EVENT_FAULT_FAILED:
 			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
-						  errmsg("goarena could not isolate freed memory: %m"),
-						  errdetail("The memory stays in quarantine without faulting.")));
+						  errmsg("goarena could not set freed memory to fault: %m"),
+						  errdetail(
+							  "The memory is not used again before a sweep, and does not fault.")));
 			break;
 		case GA_EVENT_RELEASE_FAILED:
 			ereport(LOG,

@@ -146,7 +146,7 @@ SKIP:
 	diag("$mappings mappings of $max, $isolated chunks isolated, $s->{chunks_fault} not; estimate $s->{mappings}");
 	is(ask($session, $small), $answer, 'mapping limit: queries work');
 	in_order($session, 'mapping limit: all in order');
-	my @told = log_of($node, $offset) =~ /LOG:  goarena stops isolating freed memory in this process/g;
+	my @told = log_of($node, $offset) =~ /LOG:  goarena no longer sets all freed memory to fault in this process/g;
 	cmp_ok(scalar(@told), '>=', 1, 'mapping limit: the log tells');
 
 	my $started = time;
