@@ -135,7 +135,7 @@ COMMENT ON FUNCTION goarena_totals() IS
 limit_hits: allocations that a limit refused
 cancels: statements that were cancelled because of the total limit
 terminations: sessions that were ended because of the total limit
-faults: accesses to freed memory that were reported';
+faults: accesses to freed memory, and wrong frees, that were reported';
 
 CREATE FUNCTION goarena_total_held() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
@@ -337,25 +337,25 @@ CREATE FUNCTION goarena_faults(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_faults() IS
-'reports of accesses to freed memory, kept over restarts: '
-'id: number of the report; '
-'at: when it happened; '
-'pid, backend_type, user_name, database: who did it; '
-'kind: access, write after free, double pfree, wrong pfree (of what is no object), pointer from freed memory (it was followed), or pointer to freed memory (at hand in a crash); '
-'access: read, write, execute or free; '
-'address: of the access, for superusers; '
-'context: memory context that the memory belonged to; '
-'parents: its parents, from below; '
-'ident: its identifier; '
-'arena_id: number of its arena in that process; '
-'freed_by: reset, delete, pfree or repalloc; '
-'freed_at: when it was freed; '
-'sweeps_since, transactions_since: between the free and the access; '
-'object_size: bytes of the object, where it could still be known; '
-'object_offset: of the access in it; '
-'outcome: crash, terminate, error or warning; '
-'query: at the access; '
-'free_query: at the free';
+'reports of accesses to freed memory, kept over restarts
+id: number of the report
+at: when it happened
+pid, backend_type, user_name, database: who did it
+kind: access, write after free, double pfree, wrong pfree (of what is no object), pointer from freed memory (it was followed), or pointer to freed memory (at hand in a crash)
+access: read, write, execute or free
+address: of the access, for superusers
+context: memory context that the memory belonged to
+parents: its parents, from below
+ident: its identifier
+arena_id: number of its arena in that process
+freed_by: reset, delete, pfree or repalloc
+freed_at: when it was freed
+sweeps_since, transactions_since: between the free and the access
+object_size: bytes of the object, where it could still be known
+object_offset: of the access in it
+outcome: crash, terminate, error or warning
+query: at the access
+free_query: at the free';
 
 CREATE FUNCTION goarena_faults_text(id bigint) RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
