@@ -47,6 +47,7 @@
 
 #include "backend/limit_advice.h"
 #include "backend/limit_setting.h"
+#include "backend/statement_hooks.h"
 #include "mcxt/compat.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
@@ -96,6 +97,8 @@ static const char *total_idle_because = NULL; /* that of all processes */
 static bool advises = false; /* all settings of the server are known */
 
 static object_access_hook_type previous_access_hook = NULL;
+static bool stored_hooked = false;	/* our hook is somewhere in the chain */
+static bool stored_guarded = false; /* and has something to do */
 
 /* Is one limit above another?  None is above all. */
 static bool
@@ -271,6 +274,8 @@ capped_assign(CappedSetting *setting, int newval, void *extra)
 	if (!IsUnderPostmaster && server_limits != NULL)
 		pg_atomic_write_u32(&server_limits[setting - settings], (uint32) newval);
 	limit_of_user = !memory_limit->superusers || !session_memory_limit->superusers;
+	if (limit_of_user)
+		StatementHooksWant();
 	limit_changed(newval);
 }
 
@@ -316,6 +321,8 @@ CheckTotalMemoryLimit(int *newval, void **extra, GucSource source)
 void
 AssignTotalMemoryLimit(int newval, void *extra)
 {
+	if (newval != NO_LIMIT)
+		StatementHooksWant();
 	limit_changed(newval);
 	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, newval);
 }
@@ -420,17 +427,45 @@ stored_altered(const char *name, Oid database, Oid role)
 
 /*
  * stored_accessed
- *		Hook of ALTER DATABASE and ALTER ROLE ... SET, among others.
+ *		Hook of ALTER DATABASE and ALTER ROLE ... SET.
  */
 static void
 stored_accessed(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
 	if (previous_access_hook)
 		previous_access_hook(access, class_id, object_id, sub_id, arg);
-	if (access != OAT_POST_ALTER || class_id != DbRoleSettingRelationId || superuser())
+	if (!stored_guarded || access != OAT_POST_ALTER || class_id != DbRoleSettingRelationId ||
+		superuser())
 		return;
 	for (int i = 0; i < lengthof(settings); i++)
 		stored_altered(settings[i].name, object_id, ((ObjectAccessPostAlter *) arg)->auxiliary_id);
+}
+
+/*
+ * LimitSettingGuardBegin, LimitSettingGuardEnd
+ *		The hook is there only while such a command runs: the server looks for hooks of
+ *		this kind in many places.  If another library has put its own on top
+ *		meanwhile, ours stays below and does nothing.
+ */
+void
+LimitSettingGuardBegin(void)
+{
+	stored_guarded = true;
+	if (stored_hooked)
+		return;
+	stored_hooked = true;
+	previous_access_hook = object_access_hook;
+	object_access_hook = stored_accessed;
+}
+
+void
+LimitSettingGuardEnd(void)
+{
+	stored_guarded = false;
+	if (object_access_hook != stored_accessed)
+		return;
+	stored_hooked = false;
+	object_access_hook = previous_access_hook;
 }
 
 void
@@ -447,8 +482,6 @@ LimitSettingIdle(const char *why)
 void
 LimitSettingInit(bool preloaded)
 {
-	previous_access_hook = object_access_hook;
-	object_access_hook = stored_accessed;
 	for (int i = 0; i < lengthof(settings); i++)
 		limit_changed(*settings[i].value);
 	limit_changed(goarena_total_memory_limit_kb);

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/nodes.h"
 #include "utils/guc.h"
 
 #define NO_LIMIT (-1)
@@ -61,6 +62,18 @@ extern bool limit_of_user;
 
 /* See LimitSettingAtStatement. */
 extern void LimitSettingSettle(void);
+
+/*
+ * Does a command change settings that are stored for databases and roles?  From Begin
+ * on, only superusers may change limits there.  End must be called after an error, too.
+ */
+static inline bool
+LimitSettingGuards(const Node *command)
+{
+	return IsA(command, AlterRoleSetStmt) || IsA(command, AlterDatabaseSetStmt);
+}
+extern void LimitSettingGuardBegin(void);
+extern void LimitSettingGuardEnd(void);
 
 /* For shared_memory.c. */
 extern Size LimitSettingSize(void);

@@ -53,6 +53,7 @@
 #include "backend/unused.h"
 #include "backend/usage.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
@@ -72,10 +73,10 @@
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
 
-static Size error_context_empty;	/* bytes used in ErrorContext without an error */
-static bool looking_again = false;	/* memory was given back already */
-static bool new_transaction = true; /* nothing was looked at in this one */
-static Size held_at_start;			/* of the transaction, about */
+static Size error_context_empty;	  /* bytes used in ErrorContext without an error */
+static bool looking_again = false;	  /* memory was given back already */
+static uint64 looked_in = UINT64_MAX; /* the number of the transaction that last was near a limit */
+static Size held_at_start;			  /* of that, about */
 
 /*
  * limits_error_context_used
@@ -288,9 +289,9 @@ limits_find_room(Size bytes)
 
 	TotalLimitJoin();
 	UsageMeasureOthers();
-	if (new_transaction)
+	if (looked_in != free_history_transactions)
 		held_at_start = UsageHeld();
-	new_transaction = false;
+	looked_in = free_history_transactions;
 	if (limits_look(bytes) == NO_LIMIT_CROSSED)
 		return true;
 
@@ -422,19 +423,9 @@ LimitsRaise(MemoryContext context, Size size)
 }
 
 void
-LimitsAtTransactionEnd(void)
+LimitsLookSooner(void)
 {
-	refusal.crossed = NO_LIMIT_CROSSED;
-	new_transaction = true;
-	LimitsAfterShrinking();
-	IdleAfterStatement();
-}
-
-void
-LimitsAfterShrinking(void)
-{
-	if (process_heap.limit != SIZE_MAX)
-		process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
+	process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
 }
 
 void

@@ -12,6 +12,9 @@
 
 #include "postgres.h"
 
+#include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
+
 /*
  * What is left for this process before it crosses a limit, in bytes; SIZE_MAX
  * without one.
@@ -33,10 +36,23 @@ extern void LimitsRaise(MemoryContext context, Size size);
 extern bool LimitsOthersAsk(Size bytes, bool taken);
 extern void LimitsOthersTook(Size bytes);
 
-/* A transaction ended. */
-extern void LimitsAtTransactionEnd(void);
+/* See LimitsAfterShrinking. */
+extern void LimitsLookSooner(void);
 
-/* Much memory was given back: look again when it grows. */
-extern void LimitsAfterShrinking(void);
+/* Much memory was given back: look again when it grows.  0 and SIZE_MAX say that already, or never. */
+static inline void
+LimitsAfterShrinking(void)
+{
+	if (unlikely(process_heap.limit - 1 < SIZE_MAX - 1))
+		LimitsLookSooner();
+}
+
+/* A transaction ended. */
+static inline void
+LimitsAtTransactionEnd(void)
+{
+	refusal.crossed = NO_LIMIT_CROSSED;
+	LimitsAfterShrinking();
+}
 
 #endif /* GOARENA_LIMITS_H */

@@ -20,6 +20,7 @@
 
 #include "backend/events.h"
 #include "backend/fault_report.h"
+#include "backend/idle.h"
 #include "backend/limit_setting.h"
 #include "backend/limits.h"
 #include "backend/maintenance.h"
@@ -28,6 +29,7 @@
 #include "backend/showing.h"
 #include "backend/snapshots.h"
 #include "backend/sweeps.h"
+#include "backend/usage.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
@@ -73,28 +75,31 @@ MaintainOnSlowPath(void)
 	maintain(SWEEP_VOLUME);
 }
 
-bool
-KeepExcessBegin(void)
+/*
+ * maintain_end_keeping
+ *		Give back what is beyond goarena.retain.
+ */
+static inline void
+maintain_end_keeping(void)
 {
-	bool before = process_heap.keeps_excess;
-
-	/* Others may need it more. */
-	process_heap.keeps_excess = goarena_total_memory_limit_kb == NO_LIMIT;
-	return before;
-}
-
-void
-KeepExcessEnd(bool before)
-{
-	if (!before)
+	if (process_heap.keeps_excess)
 		ga_heap_keep_excess(&process_heap, false);
 }
 
+/*
+ * MaintainStatementBegun
+ *		What a statement gives up while it runs, it is likely to want again, so the
+ *		heap keeps it, also if it is more than goarena.retain, unless that is 0.  With a
+ *		total limit others may need it more.
+ */
 void
-MaintainAtStatementEnd(void)
+MaintainStatementBegun(void)
 {
-	if (unlikely(ProcessHeapWantsAttention()))
-		maintain(SWEEP_VOLUME);
+	UsageStatementBegin();
+	if (!process_heap_ready)
+		return;
+	maintain_end_keeping();
+	process_heap.keeps_excess = goarena_total_memory_limit_kb == NO_LIMIT && goarena_retain_kb > 0;
 }
 
 /*
@@ -128,6 +133,7 @@ void
 MaintainShowMoved(void)
 {
 	LimitsAfterShrinking();
+	IdleAfterStatement();
 	if (ProcessHeapMoved())
 		RegistryPublish();
 }
@@ -156,9 +162,10 @@ MaintainAtTransactionEnd(void)
 {
 	static bool exit_registered = false;
 
-	KeepExcessEnd(false);
+	maintain_end_keeping();
 	free_history_transactions++;
 	LimitsAtTransactionEnd();
+	IdleAfterStatement();
 	ShowAtTransactionEnd(RequestsCanCome());
 	if (unlikely(goarena_trace >= TRACE_ALL) && !exit_registered)
 	{
@@ -167,14 +174,30 @@ MaintainAtTransactionEnd(void)
 	}
 }
 
+/*
+ * maintain_before_first_commit
+ *		What has to be done once in a process, in a transaction.
+ */
+static pg_noinline void
+maintain_before_first_commit(void)
+{
+	RequestsListen();
+	FaultReportLearnNames();
+}
+
 void
 MaintainBeforeCommit(void)
 {
-	KeepExcessEnd(false);
-	RequestsListen();
+	static bool begun = false;
+
+	if (unlikely(!begun))
+	{
+		begun = true;
+		maintain_before_first_commit();
+	}
 	if (!process_heap_ready)
 		return;
-	FaultReportLearnNames();
+	maintain_end_keeping();
 	if (ProcessHeapWantsAttention())
 		maintain(SWEEP_TRANSACTION_END);
 }

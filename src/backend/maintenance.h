@@ -16,17 +16,7 @@
 extern void MaintainOnSlowPath(void);
 extern bool MaintainFindMemory(void);
 extern void MaintainShowMoved(void);
-
-/*
- * What a statement gives up while it runs, it is likely to want again: let the
- * heap keep it, whatever goarena.retain says.  Begin returns what End is to be
- * given.  An error is an end, too.
- */
-extern bool KeepExcessBegin(void);
-extern void KeepExcessEnd(bool before);
-
-/* A statement has ended: do what is due, and what other processes asked for. */
-extern void MaintainAtStatementEnd(void);
+extern void MaintainStatementBegun(void);
 
 /* A transaction is about to commit: do what is due.  And: it has ended. */
 extern void MaintainBeforeCommit(void);

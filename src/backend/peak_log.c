@@ -11,6 +11,7 @@
 
 #include "backend/largest.h"
 #include "backend/peak_log.h"
+#include "backend/statement_hooks.h"
 #include "backend/usage.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
@@ -95,8 +96,10 @@ PeakLogPause(void)
 void
 AssignLogPeak(int newval, void *extra)
 {
-	if (newval >= 0)
-		OthersWatch();
+	if (newval < 0)
+		return;
+	OthersWatch();
+	StatementHooksWant();
 }
 
 static bool

@@ -17,7 +17,7 @@
 #include "postgres.h"
 
 /*
- * Install the hook; once, from _PG_init.  is_wanted tells whether the planner is
+ * Install the hook; once.  is_wanted tells whether the planner is
  * called for a statement of the top level that is watched.
  */
 extern void PlanningInit(bool (*is_wanted)(void));

@@ -97,6 +97,8 @@ typedef struct CancelRequests
 static CancelRequests *cancel_requests = NULL;
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
+bool total_limit_joined = false;
+
 static volatile sig_atomic_t cancelled = false;
 static volatile sig_atomic_t terminated = false;
 
@@ -289,6 +291,7 @@ TotalLimitJoin(void)
 		return;
 	}
 	on_shmem_exit(victim_forget, (Datum) 0);
+	total_limit_joined = true;
 	pg_atomic_write_u32(&own_request->pid, (uint32) MyProcPid);
 }
 
@@ -310,7 +313,7 @@ TotalLimitAmendCancel(void *arg)
 }
 
 void
-TotalLimitEndRequest(void)
+TotalLimitSettleRequest(void)
 {
 	if (cancelled)
 		QueryCancelPending = false; /* nor may the next statement be cancelled */

@@ -20,8 +20,19 @@
 extern Size TotalLimitSize(void);
 extern void TotalLimitAttach(void *memory, bool anew);
 
+/* Can this process be asked for anything?  Not before it comes near a limit. */
+extern bool total_limit_joined;
+
+/* See TotalLimitEndRequest. */
+extern void TotalLimitSettleRequest(void);
+
 /* A transaction ended: what was asked of it is done. */
-extern void TotalLimitEndRequest(void);
+static inline void
+TotalLimitEndRequest(void)
+{
+	if (unlikely(total_limit_joined))
+		TotalLimitSettleRequest();
+}
 
 /* A subtransaction is rolled back: an error may have been caught, that of a cancel, too. */
 extern void TotalLimitErrorCaught(void);

@@ -19,8 +19,7 @@
  * when the executor's memory goes, whether it ended in order or not.
  *
  * As long as nobody wants to know of single statements, which is the default,
- * nothing of that is done: only the high-water mark of the statement at the top
- * is begun and ended.
+ * nothing of that is done, see statement_hooks.h.
  *
  * Memory of contexts that are not arenas, such as those of sorts, is looked at when a
  * statement begins and ends, and while it runs as it grows, see limits.c.
@@ -37,8 +36,10 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/backend_status.h"
 #include "utils/memutils.h"
@@ -50,8 +51,8 @@
 #include "backend/maintenance_memory.h"
 #include "backend/peak_log.h"
 #include "backend/planning.h"
+#include "backend/statement_hooks.h"
 #include "backend/statements.h"
-#include "backend/maintenance.h"
 #include "backend/total_limit.h"
 #include "backend/tracking.h"
 #include "backend/usage.h"
@@ -104,9 +105,6 @@ typedef struct Failure
 
 #define MAX_FAILURES 16 /* more at a time are not told of */
 
-/* Who holds so much in contexts that are no arenas when it ends is worth a look at all. */
-#define MUCH_ELSEWHERE ((Size) 256 << 10)
-
 int goarena_track_statements = TRACK_STATEMENTS_OFF;
 
 static bool may_track = false; /* preloaded, so that there is a table */
@@ -114,6 +112,12 @@ static bool may_track = false; /* preloaded, so that there is a table */
 static Level outermost;
 static Level *level = &outermost;
 static int depth = 0; /* calls of hooks in which statements may run, whether watched or not */
+
+/*
+ * When the message came in which hooks came to be wanted by a statement that was not
+ * seen to begin: statements of that message are inside of it.
+ */
+static TimestampTz unseen_top = 0;
 
 static Statement *alive = NULL; /* the executor's, the innermost first */
 static Statement *spare = NULL;
@@ -148,6 +152,7 @@ AssignTrackStatements(int newval, void *extra)
 	if (may_track)
 		EnableQueryId();
 	OthersWatch();
+	StatementHooksWant();
 }
 
 /*
@@ -264,7 +269,8 @@ Stop(Statement *statement)
 static inline bool
 AtTop(void)
 {
-	return level == &outermost && depth == 0;
+	return level == &outermost && depth == 0 &&
+		   (likely(unseen_top == 0) || unseen_top != GetCurrentStatementStartTimestamp());
 }
 
 /*
@@ -281,13 +287,24 @@ Unwatched(void)
 }
 
 /*
+ * Idle
+ *		Have the hooks nothing to do?  Inside of statements that they saw begin they
+ *		go on.
+ */
+static inline bool
+Idle(void)
+{
+	return Unwatched() && depth == 0 && TotalLimit() == SIZE_MAX;
+}
+
+/*
  * PlanIsWanted
  *		Is it a statement at the top that is planned, and will it be watched?
  */
 static bool
 PlanIsWanted(void)
 {
-	return AtTop() && !Unwatched();
+	return !Unwatched() && AtTop();
 }
 
 static void
@@ -331,7 +348,7 @@ Begin(Statement *statement, QueryDesc *query, int64 queryid, bool at_top)
 	statement->query = query;
 	statement->at_top = at_top;
 	if (at_top)
-		UsageStatementEnd(NULL); /* one that began when nobody watched */
+		UsageStatementEnd(); /* what came before it in its message */
 	if (queryid != 0 && IsTracked(at_top))
 	{
 		statement->key.userid = GetUserId();
@@ -523,24 +540,6 @@ LookBeforeEnd(void)
 		PeakLogAtEnd(PeakSoFar(level->running));
 }
 
-/*
- * HoldsMuchElsewhere
- *		Has a plan that nobody watches much memory in contexts that are no arenas, as a
- *		sort has?
- */
-static bool
-HoldsMuchElsewhere(const QueryDesc *query)
-{
-	Size size = 0;
-
-	if (query->estate == NULL)
-		return false;
-	context_walk_foreach (walk, query->estate->es_query_cxt)
-		if (!MemoryContextIsArena(walk.context))
-			size += walk.context->mem_allocated;
-	return size >= MUCH_ELSEWHERE;
-}
-
 static void
 CallStart(QueryDesc *queryDesc, int eflags)
 {
@@ -564,8 +563,6 @@ TrackStart(QueryDesc *queryDesc, int eflags)
 	}
 	if (likely(Unwatched()))
 	{
-		if (depth == 0)
-			UsageStatementBegin(queryDesc);
 		CallStart(queryDesc, eflags);
 		return;
 	}
@@ -612,6 +609,15 @@ Descend(ErrorContextCallback *callback)
 	error_context_stack = callback;
 }
 
+static void
+CallNextRun(EXECUTOR_RUN_PARAMETERS)
+{
+	if (next_run)
+		next_run(EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+}
+
 /*
  * CallRun, CallFinish, RunUtility
  *		The next in the chain.  PG_END_TRY takes the error context away.
@@ -624,10 +630,7 @@ CallRun(EXECUTOR_RUN_PARAMETERS)
 	PG_TRY();
 	{
 		Descend(&callback);
-		if (next_run)
-			next_run(EXECUTOR_RUN_ARGUMENTS);
-		else
-			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
+		CallNextRun(EXECUTOR_RUN_ARGUMENTS);
 	}
 	PG_FINALLY();
 	{
@@ -668,18 +671,12 @@ RunOnLevel(EXECUTOR_RUN_PARAMETERS)
 static void
 TrackRun(EXECUTOR_RUN_PARAMETERS)
 {
-	bool kept = KeepExcessBegin();
-
-	if (likely(Unwatched()))
-	{
-		if (depth == 0)
-			UsageStatementContinue(queryDesc);
+	if (likely(Idle()))
+		CallNextRun(EXECUTOR_RUN_ARGUMENTS);
+	else if (Unwatched())
 		CallRun(EXECUTOR_RUN_ARGUMENTS);
-	}
 	else
 		RunOnLevel(EXECUTOR_RUN_ARGUMENTS);
-	KeepExcessEnd(kept);
-	MaintainAtStatementEnd();
 }
 
 static void
@@ -718,7 +715,7 @@ TrackFinish(QueryDesc *queryDesc)
 	Statement *statement;
 	Level inner;
 
-	if (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE)
+	if (Idle() || (queryDesc->operation == CMD_SELECT && !queryDesc->plannedstmt->hasModifyingCTE))
 	{
 		CallNextFinish(queryDesc);
 		return;
@@ -800,15 +797,9 @@ static void
 TrackEnd(QueryDesc *queryDesc)
 {
 	if (likely(Unwatched()))
-	{
-		if (depth == 0 && HoldsMuchElsewhere(queryDesc))
-			UsageMeasureOthers();
 		CallEnd(queryDesc);
-		UsageStatementEnd(queryDesc);
-	}
 	else
 		EndWatched(queryDesc);
-	MaintainAtStatementEnd();
 	IdleAfterStatement();
 }
 
@@ -836,6 +827,25 @@ CallNextUtility(UTILITY_PARAMETERS)
 }
 
 /*
+ * CallGuarded
+ *		CallUtility for a command that changes stored settings.
+ */
+static pg_noinline void
+CallGuarded(UTILITY_PARAMETERS)
+{
+	LimitSettingGuardBegin();
+	PG_TRY();
+	{
+		CallNextUtility(UTILITY_ARGUMENTS);
+	}
+	PG_FINALLY();
+	{
+		LimitSettingGuardEnd();
+	}
+	PG_END_TRY();
+}
+
+/*
  * CallMaintenance
  *		CallUtility for a command that gets less than maintenance_work_mem.
  */
@@ -860,7 +870,9 @@ CallUtility(UTILITY_PARAMETERS)
 {
 	int kb = MaintenanceMemoryAllowed(pstmt->utilityStmt);
 
-	if (likely(kb == maintenance_work_mem))
+	if (unlikely(LimitSettingGuards(pstmt->utilityStmt)))
+		CallGuarded(UTILITY_ARGUMENTS);
+	else if (likely(kb == maintenance_work_mem))
 		CallNextUtility(UTILITY_ARGUMENTS);
 	else
 		CallMaintenance(kb, UTILITY_ARGUMENTS);
@@ -925,27 +937,16 @@ RunUtilityOnLevel(UTILITY_PARAMETERS)
 static void
 TrackUtility(UTILITY_PARAMETERS)
 {
-	bool kept;
-
 	LimitSettingAtStatement();
-	if (IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
+	if (Idle() || IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
 	{
 		CallUtility(UTILITY_ARGUMENTS);
 		return;
 	}
-	kept = KeepExcessBegin();
 	if (Unwatched())
-	{
-		if (depth == 0)
-			UsageStatementBegin(pstmt);
 		RunUtility(UTILITY_ARGUMENTS);
-		if (depth == 0)
-			UsageStatementEnd(pstmt);
-	}
 	else
 		RunUtilityOnLevel(UTILITY_ARGUMENTS);
-	KeepExcessEnd(kept);
-	MaintainAtStatementEnd();
 	IdleAfterStatement();
 }
 
@@ -958,8 +959,6 @@ TrackingAfterError(void)
 {
 	if (num_failures > 0)
 		TrackingFlush();
-	if (depth == 0)
-		UsageStatementEnd(NULL);
 }
 
 void
@@ -992,6 +991,50 @@ StartShmem(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/*
+ * SettingIsInside
+ *		Does a setting take effect inside of a statement that runs others, and not by
+ *		a command that the client sent, between two messages, or at the end of a
+ *		transaction?
+ */
+static bool
+SettingIsInside(void)
+{
+	Node *command = NULL;
+
+	if (ActivePortal == NULL)
+		return false;
+	if (list_length(ActivePortal->stmts) == 1)
+		command = linitial_node(PlannedStmt, ActivePortal->stmts)->utilityStmt;
+	return command == NULL || !(IsA(command, VariableSetStmt) || IsA(command, LoadStmt) ||
+								IsA(command, DiscardStmt) || IsA(command, TransactionStmt));
+}
+
+/*
+ * InstallHooks
+ *		Somebody wants to see statements who may not have done so before.
+ */
+static void
+InstallHooks(void)
+{
+	static bool installed = false;
+
+	if (Idle() && IsTransactionState() && SettingIsInside())
+		unseen_top = GetCurrentStatementStartTimestamp();
+	if (installed)
+		return;
+	installed = true;
+	next_start = ExecutorStart_hook;
+	ExecutorStart_hook = TrackStart;
+	next_run = ExecutorRun_hook;
+	ExecutorRun_hook = TrackRun;
+	next_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = TrackFinish;
+	next_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = TrackEnd;
+	PlanningInit(PlanIsWanted);
+}
+
 void
 TrackingInit(void)
 {
@@ -1004,16 +1047,8 @@ TrackingInit(void)
 		next_shmem_startup = shmem_startup_hook;
 		shmem_startup_hook = StartShmem;
 	}
-	next_start = ExecutorStart_hook;
-	ExecutorStart_hook = TrackStart;
-	next_run = ExecutorRun_hook;
-	ExecutorRun_hook = TrackRun;
-	next_finish = ExecutorFinish_hook;
-	ExecutorFinish_hook = TrackFinish;
-	next_end = ExecutorEnd_hook;
-	ExecutorEnd_hook = TrackEnd;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = TrackUtility;
 	PeakLogInit();
-	PlanningInit(PlanIsWanted);
+	StatementHooksInit(InstallHooks);
 }

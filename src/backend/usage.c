@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -25,6 +26,9 @@
 /* To look at them may take this many microseconds for each statement that is watched. */
 #define CHEAP_MEASUREMENT 200
 
+/* To give back so many bytes takes longer than most looks. */
+#define LARGE_MEASUREMENT ((Size) 4 << 20)
+
 static Size others = 0;		  /* bytes of contexts that are no arenas, as last found */
 static Size others_grown = 0; /* what they took since */
 static Size process_peak = 0;
@@ -33,12 +37,11 @@ static Size transaction_peak = 0;
 static Size statement_peak = 0; /* of the last one at the top level */
 static UsageMark *innermost = NULL;
 
-static UsageMark top_mark; /* of the statement that was begun by its address */
-static const void *top_statement;
+static UsageMark top_mark; /* of the statement of the message of process_heap_statement */
 
 /*
  * A transaction gives its memory back after its callbacks were called, so the
- * next one's mark is begun at the first statement of it.
+ * next one's mark is begun when its first statement takes memory.
  */
 static bool transaction_ended = false;
 
@@ -96,6 +99,7 @@ usage_fold(void)
 static void
 usage_note_others(Size bytes)
 {
+	ProcessHeapNoteStatement();
 	others_grown = 0;
 	if (bytes == others)
 		return;
@@ -107,33 +111,70 @@ usage_note_others(Size bytes)
 }
 
 /*
- * UsageMeasureOthers
- *		Add up what does not come from the heap.  An arena has the first block that
- *		AllocSet made for it.
+ * usage_sum_others
+ *		Bytes that do not come from the heap.
  */
-void
-UsageMeasureOthers(void)
+static Size
+usage_sum_others(void)
 {
 	Size sum = 0;
 
 	context_walk_foreach (walk, TopMemoryContext)
-		sum += MemoryContextIsArena(walk.context) ? ArenaSetOfContext(walk.context)->arena.credit
-												  : walk.context->mem_allocated;
-	usage_note_others(sum + MallocedBytes() - usage_undecided);
+		sum += MemoryContextIsArena(walk.context)
+				   ? ArenaSetElsewhere(ArenaSetOfContext(walk.context))
+				   : walk.context->mem_allocated;
+	return sum + MallocedBytes() - usage_undecided;
+}
+
+void
+UsageMeasureOthers(void)
+{
+	usage_note_others(usage_sum_others());
+}
+
+/* Until when it takes too long for each statement; 0: it does not. */
+static TimestampTz cheap_again = 0;
+
+static void
+usage_note_time(TimestampTz began)
+{
+	int64 taken = GetCurrentTimestamp() - began;
+
+	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : began + 20 * taken;
 }
 
 void
 UsageMeasureOthersIfCheap(void)
 {
-	static TimestampTz cheap_again = 0;
 	TimestampTz now = GetCurrentTimestamp();
-	int64 taken;
 
 	if (now < cheap_again)
 		return;
 	UsageMeasureOthers();
-	taken = GetCurrentTimestamp() - now;
-	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : now + 20 * taken;
+	usage_note_time(now);
+}
+
+/*
+ * UsageOthersLeave
+ *		What such a context held at most is known when it ends: until then nothing has
+ *		to be done while it grows.  Children of the postmaster would inherit its peaks.
+ */
+void
+UsageOthersLeave(Size bytes, bool listed)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Size rest;
+
+	if (IsPostmasterEnvironment && !IsUnderPostmaster)
+		return;
+	if (now < cheap_again && bytes < LARGE_MEASUREMENT)
+		return;
+	rest = usage_sum_others();
+	if (listed)
+		rest -= Min(bytes, rest);
+	usage_note_others(rest + bytes);
+	usage_note_others(rest);
+	usage_note_time(now);
 }
 
 bool
@@ -203,26 +244,23 @@ UsageMarkPeak(const UsageMark *mark)
 	return peak;
 }
 
+/*
+ * UsageStatementBegin
+ *		Statements that are watched have marks of their own.
+ */
 void
-UsageStatementBegin(const void *statement)
+UsageStatementBegin(void)
+{
+	if (innermost == &top_mark)
+		UsageMarkClose(&top_mark);
+	if (innermost == NULL)
+		UsageMarkOpen(&top_mark);
+}
+
+void
+UsageStatementEnd(void)
 {
 	UsageMarkClose(&top_mark);
-	UsageMarkOpen(&top_mark);
-	top_statement = statement;
-}
-
-void
-UsageStatementContinue(const void *statement)
-{
-	if (!top_mark.open || top_statement != statement)
-		UsageStatementBegin(statement);
-}
-
-void
-UsageStatementEnd(const void *statement)
-{
-	if (statement == NULL || top_statement == statement)
-		UsageMarkClose(&top_mark);
 }
 
 Size
@@ -230,6 +268,7 @@ UsageStatementPeak(void)
 {
 	Size held = 0;
 
+	ProcessHeapNoteStatement();
 	usage_fold();
 	if (innermost == NULL)
 		return statement_peak;
@@ -241,6 +280,7 @@ UsageStatementPeak(void)
 Size
 UsageTransactionPeak(void)
 {
+	ProcessHeapNoteStatement();
 	usage_fold();
 	return transaction_peak;
 }
@@ -295,9 +335,12 @@ UsageAdd(UsageCounters *sum, const UsageCounters *more)
 	sum->limit_hits += more->limit_hits;
 }
 
+/*
+ * UsageTransactionEnd
+ *		What came since the last fold is folded in when the next mark is begun.
+ */
 void
 UsageTransactionEnd(void)
 {
-	usage_fold();
 	transaction_ended = true;
 }

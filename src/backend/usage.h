@@ -58,14 +58,12 @@ extern void UsageMarkOpen(UsageMark *mark);
 extern void UsageMarkClose(UsageMark *mark);
 
 /*
- * The same for the statement at the top level, if nobody wants to know more of
- * it.  It is known by any address.  Begin ends the one before; Continue begins it
- * unless it runs; End does nothing for another one than that which runs, and
- * ends that if it is told none.
+ * The same for the statement at the top level, if nobody wants to know more of it:
+ * it begins when memory is first taken after a message from the client, and ends
+ * when the next one begins, or when it is known better what the statement is.
  */
-extern void UsageStatementBegin(const void *statement);
-extern void UsageStatementContinue(const void *statement);
-extern void UsageStatementEnd(const void *statement);
+extern void UsageStatementBegin(void);
+extern void UsageStatementEnd(void);
 
 /*
  * The most bytes that the process held while the statement at the top level ran that
@@ -96,6 +94,9 @@ extern void UsageMeasureOthers(void);
 
 /* The same, unless that would take more than a twentieth of the time. */
 extern void UsageMeasureOthersIfCheap(void);
+
+/* See ProcessHeapCallbacks. */
+extern void UsageOthersLeave(Size bytes, bool listed);
 
 /* What they took that may still be refused: it is not counted. */
 extern Size usage_undecided;

@@ -39,6 +39,7 @@
 #include "mcxt/compat.h"
 #include "mcxt/context_sites.h"
 #include "mcxt/context_walk.h"
+#include "mcxt/leaving.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
@@ -47,6 +48,7 @@ int goarena_method_id = METHOD_ID_AUTO;
 
 static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
 static MemoryContextMethods plain_methods;	  /* its contents as they were */
+static MemoryContextMethods left_methods;	  /* for contexts that are left alone */
 static MemoryContextMethods rearming_methods; /* for contexts that existed before */
 static MemoryContextMethods top_methods;	  /* for TopMemoryContext, likewise */
 static bool contexts_may_hold_memory;		  /* when they are adopted */
@@ -66,7 +68,7 @@ AdoptOrigin(MemoryContext context)
 void
 AdoptInterpose(const MemoryContextMethods *methods)
 {
-	MemoryContextMethods *own[] = {&plain_methods, &rearming_methods, &top_methods};
+	MemoryContextMethods *own[] = {&plain_methods, &left_methods, &rearming_methods, &top_methods};
 
 	for (int i = 0; i < lengthof(own); i++)
 	{
@@ -139,31 +141,26 @@ AdoptSlow(MemoryContext context, ContextSite *site)
 	else if (say == PATTERNS_LEAVE ||
 			 !ArenaContextAdopt(context, &plain_methods, contexts_may_hold_memory,
 								say == PATTERNS_NAME ? NULL : site))
-		context->methods = &plain_methods;
+		context->methods = &left_methods;
 }
 
 /*
  * adopt_decide
- *		Decide what becomes of an AllocSet context in its present life: context->methods
- *		is then an arena's, or a private copy of the server's.
+ *		Decide what becomes of an AllocSet context in its present life: returns its methods,
+ *		which are then an arena's, or a private copy of the server's.
  */
-static void
+static const MemoryContextMethods *
 adopt_decide(MemoryContext context)
 {
-	ContextSite *site;
+	ContextSite *site = ContextSiteOf(context);
 
-	if (unlikely(!goarena_enabled || context_patterns_none))
-	{
-		context->methods = &plain_methods;
-		return;
-	}
-	site = ContextSiteOf(context);
 	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
 		AdoptSlow(context, site);
 	else if (unlikely(ProcessHeapSample()))
 		AdoptSampled(context, site);
 	else
 		context->methods = &site->methods;
+	return context->methods;
 }
 
 /*
@@ -179,18 +176,26 @@ adopt_outgrown(MemoryContext context)
 	ContextSiteNoteLife(site, context->mem_allocated);
 	if (AdoptAllowed(context) == PATTERNS_LEAVE ||
 		!ArenaContextTakeOver(context, &plain_methods, site))
-		context->methods = &plain_methods;
+		context->methods = &left_methods;
 }
 
 /*
  * adopt_deciding_alloc
  *		Stands in for AllocSet's alloc method.
  */
+static pg_noinline void *
+adopt_decide_and_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	return adopt_decide(context)->alloc(context, size FLAGS_ARGUMENT);
+}
+
 static void *
 adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 {
-	adopt_decide(context);
-	return context->methods->alloc(context, size FLAGS_ARGUMENT);
+	if (likely(goarena_enabled && !context_patterns_none))
+		return adopt_decide_and_alloc(context, size FLAGS_ARGUMENT);
+	context->methods = &left_methods;
+	return left_methods.alloc(context, size FLAGS_ARGUMENT);
 }
 
 /*
@@ -219,6 +224,7 @@ SmallReset(MemoryContext context)
 {
 	ContextSite *site = ContextSiteOfMethods(context);
 
+	LeavingByReset(context);
 	ContextSiteNoteLife(site, context->mem_allocated);
 	plain_methods.reset(context);
 	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
@@ -230,7 +236,22 @@ SmallReset(MemoryContext context)
 static void
 SmallDelete(MemoryContext context)
 {
+	LeavingByDelete(context);
 	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
+	plain_methods.delete_context(context);
+}
+
+static void
+LeftReset(MemoryContext context)
+{
+	LeavingByReset(context);
+	plain_methods.reset(context);
+}
+
+static void
+LeftDelete(MemoryContext context)
+{
+	LeavingByDelete(context);
 	plain_methods.delete_context(context);
 }
 
@@ -318,6 +339,9 @@ AdoptStart(bool preloaded)
 
 	shared_table = table;
 	contexts_may_hold_memory = !preloaded;
+	left_methods = plain_methods;
+	left_methods.reset = LeftReset;
+	left_methods.delete_context = LeftDelete;
 	rearming_methods = plain_methods;
 	rearming_methods.reset = RearmingReset;
 	small_methods = plain_methods;

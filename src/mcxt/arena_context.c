@@ -28,6 +28,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/deleted.h"
 #include "mcxt/foreign_text.h"
+#include "mcxt/leaving.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 
@@ -228,6 +229,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	void *object;
 
 	set->ident = set->context->ident;
+	ProcessHeapNoteStatement();
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_callbacks->maintain();
 
@@ -343,6 +345,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	}
 	CheckRequested(set->context, pointer);
 
+	ProcessHeapNoteStatement();
 	if (unlikely(ProcessHeapWantsAttention()))
 		process_heap_callbacks->maintain();
 	refusal.crossed = NO_LIMIT_CROSSED;
@@ -358,6 +361,19 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	return object == NULL ? NULL : ArenaContextMark(object, size);
 }
 
+/*
+ * NoteForeign
+ *		What AllocSet has in the context is about to go.
+ */
+static pg_noinline void
+NoteForeign(const ArenaSet *set, bool listed)
+{
+	Size bytes = ArenaSetElsewhere(set);
+
+	if (bytes >= LEAVING_MUCH)
+		LeavingNoteBytes(bytes, listed);
+}
+
 void
 ArenaContextReset(MemoryContext context)
 {
@@ -367,6 +383,8 @@ ArenaContextReset(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	if (unlikely(set->foreign))
+		NoteForeign(set, true);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	ga_arena_reset(&set->arena);
@@ -396,6 +414,8 @@ ArenaContextDelete(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	if (unlikely(set->foreign))
+		NoteForeign(set, false);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	context->methods = origin;

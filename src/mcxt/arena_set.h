@@ -55,4 +55,14 @@ ArenaSetOfContext(MemoryContext context)
 	return (ArenaSet *) context->methods;
 }
 
+/* Bytes of its context that AllocSet holds: its first block, or all that was there before. */
+static inline Size
+ArenaSetElsewhere(const ArenaSet *set)
+{
+	const ga_arena *arena = &set->arena;
+	Size metered = arena->charged > arena->credit ? arena->charged - arena->credit : 0;
+
+	return set->context->mem_allocated - Min(metered, set->context->mem_allocated);
+}
+
 #endif /* GOARENA_ARENA_SET_H */

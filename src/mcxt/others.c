@@ -22,6 +22,9 @@
  * statements.  Without a limit and without that nothing of this is in place, and
  * once it is, it stays.
  *
+ * For peaks it is enough to look when a large context gives back what it has, so
+ * functions of ours always stand before the reset and delete_context methods.
+ *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
@@ -35,6 +38,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/compat.h"
+#include "mcxt/leaving.h"
 #include "mcxt/others.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
@@ -55,6 +59,7 @@
 
 static MemoryContextMethods *tables[OTHER_TYPES];	/* the server's */
 static MemoryContextMethods originals[OTHER_TYPES]; /* their contents as they were */
+static MemoryContextMethods present[OTHER_TYPES];	/* and as we left them */
 static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
 
 /*
@@ -153,19 +158,44 @@ Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMET
 		return Realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                       \
 	}
 
+/* Likewise at the end of a life; AllocSets have adopt.c's. */
+#define TYPE_ENDS(name, type)                                                                      \
+	static void Reset##name(MemoryContext context)                                                 \
+	{                                                                                              \
+		LeavingByReset(context);                                                                   \
+		originals[type].reset(context);                                                            \
+	}                                                                                              \
+	static void Delete##name(MemoryContext context)                                                \
+	{                                                                                              \
+		LeavingByDelete(context);                                                                  \
+		originals[type].delete_context(context);                                                   \
+	}
+
 TYPE_METHODS(AllocSet, OTHER_ALLOCSET)
 TYPE_METHODS(Generation, OTHER_GENERATION)
+TYPE_ENDS(Generation, OTHER_GENERATION)
 TYPE_METHODS(Slab, OTHER_SLAB)
+TYPE_ENDS(Slab, OTHER_SLAB)
 #if !GA_OWNER_WORD
 TYPE_METHODS(Bump, OTHER_BUMP)
+TYPE_ENDS(Bump, OTHER_BUMP)
 #endif
 
 static const MemoryContextMethods watching[OTHER_TYPES] = {
 	[OTHER_ALLOCSET] = {.alloc = AllocInAllocSet, .realloc = ReallocInAllocSet},
-	[OTHER_GENERATION] = {.alloc = AllocInGeneration, .realloc = ReallocInGeneration},
-	[OTHER_SLAB] = {.alloc = AllocInSlab, .realloc = ReallocInSlab},
+	[OTHER_GENERATION] = {.alloc = AllocInGeneration,
+						  .realloc = ReallocInGeneration,
+						  .reset = ResetGeneration,
+						  .delete_context = DeleteGeneration},
+	[OTHER_SLAB] = {.alloc = AllocInSlab,
+					.realloc = ReallocInSlab,
+					.reset = ResetSlab,
+					.delete_context = DeleteSlab},
 #if !GA_OWNER_WORD
-	[OTHER_BUMP] = {.alloc = AllocInBump, .realloc = ReallocInBump},
+	[OTHER_BUMP] = {.alloc = AllocInBump,
+					.realloc = ReallocInBump,
+					.reset = ResetBump,
+					.delete_context = DeleteBump},
 #endif
 };
 
@@ -179,8 +209,25 @@ static bool
 IsServers(OtherType type, const MemoryContextMethods *table)
 {
 	return ServerOwns(table) && ServerOwns(table->free_p) && ServerOwns(table->realloc) &&
-		   ServerOwns(table->get_chunk_space) &&
+		   ServerOwns(table->get_chunk_space) && ServerOwns(table->reset) &&
+		   ServerOwns(table->delete_context) &&
 		   (type == OTHER_ALLOCSET || ServerOwns(table->alloc));
+}
+
+/*
+ * others_see_ends
+ *		Have the ends of contexts of a type go through our functions.  If that cannot be
+ *		done, peaks of statements may be too low.  AllocSets have our tables anyway.
+ */
+static void
+others_see_ends(OtherType type)
+{
+	MemoryContextMethods methods = originals[type];
+
+	methods.reset = watching[type].reset;
+	methods.delete_context = watching[type].delete_context;
+	if (ServerTableStore(tables[type], &methods, sizeof(methods)) == NULL)
+		present[type] = methods;
 }
 
 void
@@ -192,7 +239,10 @@ OthersFind(void)
 		if (tables[type] == NULL)
 			continue;
 		originals[type] = *tables[type];
+		present[type] = originals[type];
 		are_servers[type] = IsServers(type, tables[type]);
+		if (are_servers[type] && type != OTHER_ALLOCSET)
+			others_see_ends(type);
 	}
 }
 
@@ -204,7 +254,7 @@ OthersFind(void)
 static const char *
 WatchType(OtherType type)
 {
-	MemoryContextMethods methods = originals[type];
+	MemoryContextMethods methods = present[type];
 
 	if (!are_servers[type] || memcmp(tables[type], &methods, sizeof(methods)) != 0)
 		return "Another library has replaced its methods.";

@@ -44,6 +44,7 @@ static const uint32 nothing_wanted = 0;
 const volatile uint32 *process_heap_wanted = &nothing_wanted;
 const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
+TimestampTz process_heap_message = 0;
 Refusal refusal;
 
 /* Steps in which others are shown what this process holds: a quarter, but in bytes */
@@ -97,6 +98,18 @@ HeapSeed(void)
 		memcpy(&seed, random, sizeof(seed));
 	return murmurhash32((uint32) seed ^ (uint32) MyProcPid) |
 		   (uint64) murmurhash32((uint32) (seed >> 32) + (uint32) MyStartTimestamp) << 32;
+}
+
+/*
+ * ProcessHeapStatementBegun
+ *		A library that is passive, and only runs functions, has no callbacks.
+ */
+void
+ProcessHeapStatementBegun(TimestampTz message)
+{
+	process_heap_message = message;
+	if (process_heap_callbacks != NULL)
+		process_heap_callbacks->statement_begun();
 }
 
 void

@@ -14,6 +14,8 @@
 #ifndef GOARENA_PROCESS_HEAP_H
 #define GOARENA_PROCESS_HEAP_H
 
+#include "access/xact.h"
+
 #include "compat.h"
 #include "engine/arena.h"
 
@@ -83,6 +85,18 @@ typedef struct ProcessHeapCallbacks
 	bool (*others_ask)(Size bytes, bool taken);
 	void (*others_took)(Size bytes);
 
+	/*
+	 * The same for one that is about to give back so many bytes, which are not a few.
+	 * Not listed: it is not among its parent's children any more.
+	 */
+	void (*others_leave)(Size bytes, bool listed);
+
+	/*
+	 * Memory is about to be taken, for the first time since a message came from the
+	 * client: another statement has begun.
+	 */
+	void (*statement_begun)(void);
+
 	/* Arenas took much memory at once, or gave it back. */
 	void (*moved)(void);
 
@@ -127,6 +141,22 @@ ProcessHeapShrunk(void)
 
 /* What other processes want of this one: 0 for nothing; see requests.h. */
 extern const volatile uint32 *process_heap_wanted;
+
+/* When the message came from the client for which memory was last taken. */
+extern TimestampTz process_heap_message;
+
+/* See ProcessHeapNoteStatement. */
+extern void ProcessHeapStatementBegun(TimestampTz message);
+
+/* To be called before an allocation that is not a fast one. */
+static inline void
+ProcessHeapNoteStatement(void)
+{
+	TimestampTz message = GetCurrentStatementStartTimestamp();
+
+	if (unlikely(message != process_heap_message))
+		ProcessHeapStatementBegun(message);
+}
 
 /* To be called after an allocation that was not a fast one. */
 static inline void

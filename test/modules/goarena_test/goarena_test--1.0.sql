@@ -167,6 +167,10 @@ CREATE FUNCTION test_linger(ms integer) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_linger(integer) IS 'has the exit of this process last so many milliseconds, after it has given up its place';
 
+CREATE FUNCTION test_hooks() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_hooks() IS 'the hooks of planner, executor and object access that are installed';
+
 CREATE FUNCTION test_leak(context text, size bigint, count bigint) RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_leak(text, bigint, bigint) IS
