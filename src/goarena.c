@@ -245,7 +245,7 @@ DefineSettings(void)
 		NULL);
 	DefineCustomIntVariable(
 		"goarena.idle_release", "Sets after what time an idle session gives back unused memory.",
-		"0 means ten seconds where every arena is quarantined, and else never; -1 never.",
+		"0 means half a second, and ten until it sweeps where every arena is quarantined; -1 never.",
 		&goarena_idle_release, 0, -1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"goarena.idle_retain", "Sets how much memory not in use an idle session keeps.",

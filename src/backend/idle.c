@@ -9,8 +9,9 @@
  * scavenger does (mgcscavenge.go).  With a total limit what is not used counts
  * against others, so the wait is short, and nothing is kept.
  *
- * Other libraries can see timers, so there is none by default: but where every arena is
- * quarantined, sessions keep frames that they will hardly want all.
+ * By default that is done in two steps: it gives back all soon, and where every arena is
+ * quarantined it sweeps much later.  Other libraries can see the timer; who does not
+ * want that can do without.
  *
  * A timer runs from the end of a statement on, if there is something to give back.
  * When it fires, and something has been done since, it begins anew: a session
@@ -35,21 +36,26 @@
 
 #include "backend/idle.h"
 #include "backend/limit_setting.h"
+#include "backend/malloced.h"
 #include "backend/requests.h"
 #include "backend/slot.h"
 #include "backend/sweeps.h"
 #include "engine/sweep.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
 
-/* With a total limit, and unless a setting says another time, in milliseconds. */
-#define LONGEST_WAIT 500
-#define USUAL_WAIT	 10000
+/* The longest wait with a total limit, and the usual ones, in milliseconds. */
+#define LONGEST_WAIT   500
+#define USUAL_WAIT	   500
+#define WAIT_FOR_SWEEP 10000
 
 int goarena_idle_release;
 int goarena_idle_retain_kb;
 
 static TimeoutId idle_timeout = MAX_TIMEOUTS;
 static uint64 idle_work_seen;
+static bool idle_sweeps_next = false; /* what is not used was given back */
+static uint64 idle_transactions_seen; /* by then */
 
 /*
  * idle_work_done
@@ -68,11 +74,8 @@ idle_work_done(void)
 static int
 idle_wait(void)
 {
-	bool all = goarena_quarantine != GA_QUARANTINE_OFF && goarena_sample_rate >= 1;
-	int wait = goarena_idle_release;
+	int wait = goarena_idle_release == 0 ? USUAL_WAIT : goarena_idle_release;
 
-	if (wait == 0)
-		wait = all ? USUAL_WAIT : -1;
 	if (goarena_total_memory_limit_kb == NO_LIMIT)
 		return wait;
 	return wait < 0 ? LONGEST_WAIT : Min(wait, LONGEST_WAIT);
@@ -82,7 +85,23 @@ static void
 idle_watch_on(void)
 {
 	idle_work_seen = idle_work_done();
+	idle_sweeps_next = false;
 	enable_timeout_after(idle_timeout, idle_wait());
+}
+
+/*
+ * idle_first_step
+ *		What is done soon by default.
+ */
+static void
+idle_first_step(void)
+{
+	RequestOwnUnused();
+	if (goarena_quarantine == GA_QUARANTINE_OFF || goarena_sample_rate < 1)
+		return;
+	idle_sweeps_next = true;
+	idle_transactions_seen = free_history_transactions;
+	enable_timeout_after(idle_timeout, WAIT_FOR_SWEEP);
 }
 
 /*
@@ -95,10 +114,17 @@ idle_handle_timeout(void)
 {
 	if (proc_exit_inprogress || MyProc == NULL || idle_wait() < 0)
 		return;
-	if (idle_work_done() != idle_work_seen || !ProcessAwaitsClient(MyProc))
+	if (!ProcessAwaitsClient(MyProc) ||
+		(idle_sweeps_next ? free_history_transactions != idle_transactions_seen
+						  : idle_work_done() != idle_work_seen))
 		idle_watch_on();
+	else if (goarena_idle_release == 0 && !idle_sweeps_next)
+		idle_first_step();
 	else
+	{
+		idle_sweeps_next = false;
 		RequestOwnIdle();
+	}
 }
 
 /*
@@ -122,6 +148,7 @@ idle_release(bool may_sweep)
 	ga_heap_flush_faults(&process_heap);
 	ga_heap_trim(&process_heap, limited ? 0 : (size_t) goarena_idle_retain_kb * 1024);
 	ga_chunk_reserve_ahead(&process_heap);
+	MallocedTrim();
 }
 
 void
@@ -134,6 +161,6 @@ IdleWatch(void)
 		requests_serve_idle = idle_release;
 		idle_timeout = RegisterTimeout(USER_TIMEOUT, idle_handle_timeout);
 	}
-	if (!get_timeout_active(idle_timeout))
+	if (!get_timeout_active(idle_timeout) || idle_sweeps_next)
 		idle_watch_on();
 }

@@ -9,6 +9,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "utils/guc_tables.h"
@@ -97,4 +101,12 @@ Size
 MallocedBytes(void)
 {
 	return malloced_settings() + malloced_local_buffers();
+}
+
+void
+MallocedTrim(void)
+{
+#ifdef __GLIBC__
+	(void) malloc_trim(0);
+#endif
 }

@@ -19,4 +19,10 @@
 /* In bytes.  Allocates nothing. */
 extern Size MallocedBytes(void);
 
+/*
+ * Have the C library give back the pages that it keeps: up to twice the size of the
+ * largest block that was freed, and that can be 32 MB.
+ */
+extern void MallocedTrim(void);
+
 #endif /* GOARENA_MALLOCED_H */

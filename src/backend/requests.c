@@ -18,6 +18,7 @@
 
 #include "backend/answers.h"
 #include "backend/interrupts.h"
+#include "backend/malloced.h"
 #include "backend/proc_compat.h"
 #include "backend/process.h"
 #include "backend/registry.h"
@@ -111,6 +112,7 @@ requests_give_unused(void)
 {
 	if (process_heap_ready)
 		(void) ga_heap_release(&process_heap);
+	MallocedTrim();
 	ShowNow();
 	pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) WANT_UNUSED);
 }
@@ -236,6 +238,16 @@ RequestUnused(int slot, int pid)
 	pg_atomic_write_u64(&mailbox->unused_asked, (uint64) now);
 	InterruptsSend(slot, pid);
 	return true;
+}
+
+void
+RequestOwnUnused(void)
+{
+	if (own == NULL || !ProcessIsOurs())
+		return;
+	pg_atomic_write_u64(&own->unused_asked, (uint64) GetCurrentTimestamp());
+	pg_atomic_fetch_or_u32(&own->wanted, WANT_UNUSED);
+	InterruptsSendSelf();
 }
 
 void

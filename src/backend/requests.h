@@ -52,6 +52,9 @@ extern void RequestsServe(void);
  */
 extern bool RequestUnused(int slot, int pid);
 
+/* Have this process give back what it does not use, likewise.  Async-signal-safe. */
+extern void RequestOwnUnused(void);
+
 /*
  * Have this process do what is to be done when it is idle, see idle.c: at the end of the
  * next transaction, or without a sweep where it checks for interrupts.
