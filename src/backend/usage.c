@@ -184,18 +184,29 @@ UsageOthersGrew(Size bytes)
 	return others_grown >= Max(OTHERS_STEP, others / 8);
 }
 
+/*
+ * usage_mark_begin
+ *		A mark begins with what is held now.
+ */
+static void
+usage_mark_begin(UsageMark *mark)
+{
+	Size held;
+
+	usage_fold();
+	held = usage_held_surely();
+	if (transaction_ended)
+		transaction_peak = held;
+	transaction_ended = false;
+	mark->peak = UsageContexts();
+	mark->held = held;
+}
+
 void
 UsageMarkOpen(UsageMark *mark)
 {
-	usage_fold();
-	if (unlikely(transaction_ended))
-	{
-		transaction_ended = false;
-		transaction_peak = usage_held_surely();
-	}
+	usage_mark_begin(mark);
 	mark->outer = innermost;
-	mark->peak = UsageContexts();
-	mark->held = usage_held_surely();
 	mark->open = true;
 	innermost = mark;
 }
@@ -252,8 +263,8 @@ void
 UsageStatementBegin(void)
 {
 	if (innermost == &top_mark)
-		UsageMarkClose(&top_mark);
-	if (innermost == NULL)
+		usage_mark_begin(&top_mark);
+	else if (innermost == NULL)
 		UsageMarkOpen(&top_mark);
 }
 
