@@ -32,6 +32,7 @@
 #include "backend/peak_log.h"
 #include "backend/statements.h"
 #include "backend/total_limit.h"
+#include "backend/executor_hooks.h"
 #include "backend/tracking.h"
 #include "backend/transaction.h"
 #include "mcxt/adopt.h"
@@ -346,7 +347,7 @@ _PG_init(void)
 	ProcessInit();
 	FaultInit();
 	LimitsInit();
-	TrackingInit();
+	ExecutorHooksInit();
 	TransactionInit();
 	LimitSettingInit(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)

@@ -24,7 +24,9 @@
 #include "backend/shared_memory.h"
 #include "backend/slot.h"
 #include "backend/snapshots.h"
+#include "backend/statements.h"
 #include "backend/total_limit.h"
+#include "backend/workers.h"
 
 typedef struct SharedPart
 {
@@ -44,6 +46,8 @@ static const SharedPart parts[] = {
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
 	{"goarena limits", LimitSettingSize, LimitSettingAttach},
 	{"goarena counters", CountersSize, CountersAttach},
+	{"goarena statements", StatementsSize, StatementsAttach},
+	{"goarena parallel workers", WorkersSize, WorkersAttach},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -56,6 +60,7 @@ shared_request(void)
 		previous_request_hook();
 	for (int i = 0; i < lengthof(parts); i++)
 		RequestAddinShmemSpace(parts[i].size());
+	StatementsRequest();
 }
 
 static void

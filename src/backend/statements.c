@@ -66,23 +66,17 @@ static Entry *recent[NUM_RECENT];
 
 #define TRANCHE "goarena statements"
 
-static Size
-statements_state_size(void)
+Size
+StatementsSize(void)
 {
 	return add_size(offsetof(SharedState, by_usage),
 					mul_size(sizeof(Candidate), goarena_statements_max));
 }
 
-Size
-StatementsShmemSize(void)
-{
-	return add_size(statements_state_size(),
-					hash_estimate_size(goarena_statements_max, sizeof(Entry)));
-}
-
 void
-StatementsShmemRequest(void)
+StatementsRequest(void)
 {
+	RequestAddinShmemSpace(hash_estimate_size(goarena_statements_max, sizeof(Entry)));
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -378,17 +372,16 @@ statements_save(int code, Datum arg)
 }
 
 void
-StatementsShmemInit(void)
+StatementsAttach(void *memory, bool anew)
 {
 	HASHCTL info = {0};
-	bool found;
 
+	shared = memory;
 	info.keysize = sizeof(StatementKey);
 	info.entrysize = sizeof(Entry);
-	shared = ShmemInitStruct("goarena statements", statements_state_size(), &found);
 	table = ShmemInitHashFixed("goarena statements hash", goarena_statements_max, &info,
 							   HASH_ELEM | HASH_BLOBS);
-	if (!found)
+	if (anew)
 	{
 		shared->lock = &GetNamedLWLockTranche(TRANCHE)->lock;
 		shared->dropped = 0;
@@ -397,6 +390,6 @@ StatementsShmemInit(void)
 	}
 	if (!IsUnderPostmaster)
 		on_shmem_exit(statements_save, (Datum) 0);
-	if (!found)
+	if (anew)
 		statements_restore();
 }

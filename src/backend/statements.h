@@ -64,10 +64,10 @@ typedef struct StatementRow
 	double usage; /* how much it is used, for dropping */
 } StatementRow;
 
-/* For the hooks of shared memory. */
-extern Size StatementsShmemSize(void);
-extern void StatementsShmemRequest(void);
-extern void StatementsShmemInit(void);
+/* For shared_memory.c.  Request asks the server for what is not in the size. */
+extern Size StatementsSize(void);
+extern void StatementsRequest(void);
+extern void StatementsAttach(void *memory, bool anew);
 
 /* Is there a table? */
 extern bool StatementsReady(void);

@@ -33,18 +33,16 @@ static WorkerReports *slots = NULL; /* by index of the leader's PGPROC */
 pg_atomic_uint32 *workers_reports = NULL;
 
 Size
-WorkersShmemSize(void)
+WorkersSize(void)
 {
 	return mul_size(sizeof(WorkerReports), MaxBackends);
 }
 
 void
-WorkersShmemInit(void)
+WorkersAttach(void *memory, bool anew)
 {
-	bool found;
-
-	slots = ShmemInitStruct("goarena parallel workers", WorkersShmemSize(), &found);
-	if (found)
+	slots = memory;
+	if (!anew)
 		return;
 	for (int i = 0; i < MaxBackends; i++)
 	{

@@ -24,9 +24,9 @@
 
 #include "backend/usage.h"
 
-/* For the hooks of shared memory: the slots' size, and their place. */
-extern Size WorkersShmemSize(void);
-extern void WorkersShmemInit(void);
+/* For shared_memory.c. */
+extern Size WorkersSize(void);
+extern void WorkersAttach(void *memory, bool anew);
 
 /* How often workers of this process reported since it took that last; NULL before it is found. */
 extern pg_atomic_uint32 *workers_reports;
