@@ -121,11 +121,11 @@ static const GoarenaApi api = {
 };
 
 /*
- * CheckChunkSize
+ * setting_check_chunk_size
  *		Chunks are cut from segments buddy fashion.
  */
 static bool
-CheckChunkSize(int *newval, void **extra, GucSource source)
+setting_check_chunk_size(int *newval, void **extra, GucSource source)
 {
 	if ((*newval & (*newval - 1)) != 0)
 	{
@@ -137,29 +137,29 @@ CheckChunkSize(int *newval, void **extra, GucSource source)
 }
 
 static void
-AssignBool(bool newval, void *extra)
+setting_assign_bool(bool newval, void *extra)
 {
 	ProcessHeapSettingsChanged();
 }
 
 static void
-AssignInt(int newval, void *extra)
+setting_assign_int(int newval, void *extra)
 {
 	ProcessHeapSettingsChanged();
 }
 
 static void
-AssignReal(double newval, void *extra)
+setting_assign_real(double newval, void *extra)
 {
 	ProcessHeapSettingsChanged();
 }
 
 /*
- * DefineStatementSettings
+ * define_statement_settings
  *		What is seen of statements.
  */
 static void
-DefineStatementSettings(void)
+define_statement_settings(void)
 {
 	DefineCustomEnumVariable(
 		"goarena.track_statements", "Sets which statements goarena_statements counts.",
@@ -178,7 +178,7 @@ DefineStatementSettings(void)
 }
 
 static void
-DefineLimits(void)
+define_limits(void)
 {
 	DefineCustomIntVariable("goarena.memory_limit", "Sets how much memory this process may hold.",
 							"-1 means no limit.  Only superusers can raise it.",
@@ -205,12 +205,12 @@ DefineLimits(void)
 }
 
 static void
-DefineSettings(void)
+define_settings(void)
 {
-	DefineLimits();
+	define_limits();
 	DefineCustomBoolVariable("goarena.enabled", "Makes memory contexts into arenas.",
 							 "Contexts that are arenas already stay so until they are deleted.",
-							 &goarena_enabled, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+							 &goarena_enabled, true, PGC_SUSET, 0, NULL, setting_assign_bool, NULL);
 	DefineCustomStringVariable("goarena.contexts", "Names the memory contexts that become arenas.",
 							   "A list of patterns; the first that matches decides.",
 							   &goarena_contexts, "!CacheMemoryContext/, *", PGC_SUSET, 0,
@@ -219,31 +219,31 @@ DefineSettings(void)
 		"goarena.quarantine", "Sets what becomes of memory when a context is reset or deleted.",
 		"off uses it again at once, on sets it to fault later, when enough of it has "
 		"been freed, and strict at once.",
-		&goarena_quarantine, GA_QUARANTINE_ON, quarantine_options, PGC_SUSET, 0, NULL, AssignInt,
-		NULL);
+		&goarena_quarantine, GA_QUARANTINE_ON, quarantine_options, PGC_SUSET, 0, NULL,
+		setting_assign_int, NULL);
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
 		"It is drawn anew each time an arena starts a life.", &goarena_sample_rate, 0.002, 0.0, 1.0,
-		PGC_SUSET, 0, NULL, AssignReal, NULL);
+		PGC_SUSET, 0, NULL, setting_assign_real, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",
 							&goarena_chunk_size_kb, 8192, 64, 65536, PGC_SUSET, GUC_UNIT_KB,
-							CheckChunkSize, AssignInt, NULL);
+							setting_check_chunk_size, setting_assign_int, NULL);
 	DefineCustomIntVariable(
 		"goarena.sweep_percent",
 		"Sweeps when the address space that came into quarantine reaches this share "
 		"of the memory in use.",
 		"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000, PGC_SUSET, 0, NULL,
-		AssignInt, NULL);
-	DefineCustomIntVariable("goarena.sweep_min",
-							"Sets the least address space in quarantine that makes a sweep due.",
-							"Addresses take no memory.", &goarena_sweep_min_kb, 16 * 1024 * 1024,
-							64, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt, NULL);
+		setting_assign_int, NULL);
+	DefineCustomIntVariable(
+		"goarena.sweep_min", "Sets the least address space in quarantine that makes a sweep due.",
+		"Addresses take no memory.", &goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES,
+		PGC_SUSET, GUC_UNIT_KB, NULL, setting_assign_int, NULL);
 	DefineCustomIntVariable(
 		"goarena.retain", "Sets how much unused memory a process keeps.",
 		"What is beyond that goes back to the operating system when a statement ends.",
-		&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignInt,
-		NULL);
+		&goarena_retain_kb, 16 * 1024, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL,
+		setting_assign_int, NULL);
 	DefineCustomIntVariable(
 		"goarena.idle_release", "Sets after what time an idle session gives back unused memory.",
 		"0 means half a second, and ten until it sweeps where every arena is quarantined; -1 never.",
@@ -254,7 +254,7 @@ DefineSettings(void)
 		MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomEnumVariable("goarena.huge_pages", "Asks the kernel for transparent huge pages.",
 							 "try asks for them in chunks of 2 MB and more.", &goarena_huge_pages,
-							 0, huge_pages_options, PGC_SUSET, 0, NULL, AssignInt, NULL);
+							 0, huge_pages_options, PGC_SUSET, 0, NULL, setting_assign_int, NULL);
 	DefineCustomEnumVariable(
 		"goarena.trace", "Logs what goarena does.",
 		"sweeps logs each sweep, all also each release of memory and the end of each process.",
@@ -263,10 +263,10 @@ DefineSettings(void)
 		"goarena.on_fault", "Sets what becomes of a process that touches freed memory.",
 		"terminate ends that process alone where this is safe; crash lets the server restart.",
 		&goarena_on_fault, FAULT_TERMINATE, on_fault_options, PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("goarena.free_stacks",
-							 "Keeps the call stack of each free in a quarantined arena.",
-							 "A report of an access to freed memory then says who freed it.",
-							 &goarena_free_stacks, true, PGC_SUSET, 0, NULL, AssignBool, NULL);
+	DefineCustomBoolVariable(
+		"goarena.free_stacks", "Keeps the call stack of each free in a quarantined arena.",
+		"A report of an access to freed memory then says who freed it.", &goarena_free_stacks, true,
+		PGC_SUSET, 0, NULL, setting_assign_bool, NULL);
 	DefineCustomIntVariable(
 		"goarena.free_history", "Sets how many frees in quarantined arenas a session remembers.",
 		"A report of an access to freed memory says more if its free is among them.",
@@ -278,27 +278,27 @@ DefineSettings(void)
 		&goarena_method_id, METHOD_ID_AUTO, method_id_options,
 		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
 		NULL);
-	DefineStatementSettings();
+	define_statement_settings();
 	MarkGUCPrefixReserved("goarena");
 }
 
 /*
- * LoadedOnPurpose
+ * loaded_on_purpose
  *		Not when a query calls one of our functions, or creates one.
  */
 static bool
-LoadedOnPurpose(void)
+loaded_on_purpose(void)
 {
 	return process_shared_preload_libraries_in_progress || ActivePortal == NULL ||
 		   ActivePortal->commandTag == CMDTAG_LOAD;
 }
 
 /*
- * LogStart
+ * log_start
  *		What goarena does in this server, in one line of its log.
  */
 static void
-LogStart(void)
+log_start(void)
 {
 	static const char *const names[] = {
 		"enabled",		"quarantine",			"quarantine_sample_rate", "on_fault",
@@ -326,8 +326,8 @@ _PG_init(void)
 {
 	const char *wrong;
 
-	DefineSettings();
-	if (!LoadedOnPurpose())
+	define_settings();
+	if (!loaded_on_purpose())
 	{
 		LimitSettingIdle("The library was loaded only to run its functions.");
 		return;
@@ -353,7 +353,7 @@ _PG_init(void)
 	if (process_shared_preload_libraries_in_progress)
 	{
 		SharedMemoryInit();
-		LogStart();
+		log_start();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;
 }

@@ -29,7 +29,7 @@ extern bool AnswersWrite(void);
 
 /*
  * Say that this process, which has a slot, wants the contexts of the one in another
- * slot.  Returns the number of the request.  The other process is not told.
+ * slot.  Returns the number of the request.  The other process is not asked yet.
  */
 extern uint64 AnswersAsk(int slot, bool privileged);
 extern void AnswersStopAsking(void);

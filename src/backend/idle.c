@@ -14,7 +14,7 @@
  * want that can do without.
  *
  * A timer runs from the end of a statement on, if there is something to give back.
- * When it fires, and something has been done since, it begins anew: a session
+ * When it fires, and something has been done since, it begins again: a session
  * at work is interrupted once in that time, and one that is idle twice, and then
  * not any more.
  *

@@ -139,7 +139,7 @@ roots_is_written_page(uint64 entry)
 /*
  * roots_scan_written
  *		Scan the pages of a mapped file that are no longer the file's.  False if
- *		they cannot be told from the others.
+ *		the kernel does not say which these are.
  */
 static bool
 roots_scan_written(const RootScan *scan, uintptr_t from, uintptr_t to)

@@ -21,8 +21,8 @@
 extern void StatementHooksWant(void);
 
 /*
- * From now on let install be called each time that somebody wants them, and now if
- * somebody did; once, from _PG_init.
+ * Once, from _PG_init: call install each time that a setting asks for hooks, and now
+ * if one has asked already.
  */
 extern void StatementHooksInit(void (*install)(void));
 

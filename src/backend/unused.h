@@ -20,7 +20,7 @@ extern uint64 UnusedTotal(void);
 
 /*
  * Have the others give back what they do not use, and wait a little, until look says
- * that no limit is crossed with so many more bytes.  Returns what it said last.
+ * that no limit is crossed with that many bytes more.  Returns what it said last.
  */
 extern Crossed UnusedReclaim(Size bytes, Crossed (*look)(Size bytes));
 

@@ -26,7 +26,7 @@
 /* To look at them may take this many microseconds for each statement that is watched. */
 #define CHEAP_MEASUREMENT 200
 
-/* To give back so many bytes takes longer than most looks. */
+/* To give back as many bytes takes longer than most looks. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
 
 static Size others = 0;		  /* bytes of contexts that are no arenas, as last found */
@@ -323,7 +323,7 @@ UsageReadCounters(UsageCounters *counters)
 }
 
 static inline uint64
-Difference(uint64 from, uint64 to)
+usage_difference(uint64 from, uint64 to)
 {
 	return to >= from ? to - from : to;
 }
@@ -331,10 +331,10 @@ Difference(uint64 from, uint64 to)
 void
 UsageAddDifference(UsageCounters *sum, const UsageCounters *from, const UsageCounters *to)
 {
-	sum->objects += Difference(from->objects, to->objects);
-	sum->bytes += Difference(from->bytes, to->bytes);
-	sum->large_allocs += Difference(from->large_allocs, to->large_allocs);
-	sum->limit_hits += Difference(from->limit_hits, to->limit_hits);
+	sum->objects += usage_difference(from->objects, to->objects);
+	sum->bytes += usage_difference(from->bytes, to->bytes);
+	sum->large_allocs += usage_difference(from->large_allocs, to->large_allocs);
+	sum->limit_hits += usage_difference(from->limit_hits, to->limit_hits);
 }
 
 void

@@ -58,7 +58,7 @@ extern void UsageMarkOpen(UsageMark *mark);
 extern void UsageMarkClose(UsageMark *mark);
 
 /*
- * The same for the statement at the top level, if nobody wants to know more of it:
+ * The same for the statement at the top level, if it is not watched:
  * it begins when memory is first taken after a message from the client, and ends
  * when the next one begins, or when it is known better what the statement is.
  */
@@ -66,9 +66,9 @@ extern void UsageStatementBegin(void);
 extern void UsageStatementEnd(void);
 
 /*
- * The most bytes that the process held while the statement at the top level ran that
- * is running, or else the last one; in the transaction, or else the last one; and
- * since it began.
+ * The most bytes that the process held: during the statement at the top level that
+ * runs or ran last, during the transaction that runs or ran last, and since the
+ * process began.
  */
 extern Size UsageStatementPeak(void);
 extern Size UsageTransactionPeak(void);
@@ -105,7 +105,7 @@ extern Size usage_undecided;
 extern void (*usage_others_changed)(void);
 
 /*
- * They took so many bytes since.  True if they should be looked at again: what they
+ * They took bytes more since.  True if they should be looked at again: what they
  * gave back meanwhile is not known.
  */
 extern bool UsageOthersGrew(Size bytes);
@@ -115,7 +115,7 @@ extern void UsageReadCounters(UsageCounters *counters);
 
 /*
  * Add to sum what was counted between two readings.  Counters that were zeroed
- * in between began anew.
+ * in between began at 0.
  */
 extern void UsageAddDifference(UsageCounters *sum, const UsageCounters *from,
 							   const UsageCounters *to);

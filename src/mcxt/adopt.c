@@ -8,12 +8,12 @@
  * the first allocation in a context, decides once whether the context becomes
  * an arena, and points context->methods at the arena's table or at a private
  * copy of the original one.  Contexts that are not adopted pay nothing from
- * then on.  AllocSetContextCreate sets methods anew whenever it hands out a
+ * then on.  AllocSetContextCreate sets methods each time it hands out a
  * context, so each life of a context is decided on its own.
  *
  * Done in the postmaster, every child inherits the replacement.  What is
  * written is one pointer, and only after the table was found to be what is
- * expected: see VerifyTable.
+ * expected: see adopt_verify_table.
  *
  * Most contexts stay small, and are expected to, see context_sites.h.  They keep
  * AllocSet's functions, in a table of their site that lets us see how large they
@@ -93,12 +93,12 @@ AdoptCreate(MemoryContext parent, const char *name)
 }
 
 /*
- * AdoptAllowed
+ * adopt_allowed
  *		What the patterns say of a context.  Never the contexts that the server
  *		needs to report that memory is used up, and nothing in the postmaster.
  */
 static PatternsSay
-AdoptAllowed(MemoryContext context)
+adopt_allowed(MemoryContext context)
 {
 	if (!goarena_enabled || (IsPostmasterEnvironment && !IsUnderPostmaster))
 		return PATTERNS_LEAVE;
@@ -108,33 +108,33 @@ AdoptAllowed(MemoryContext context)
 }
 
 /*
- * AdoptSampled
+ * adopt_sampled
  *		The life that begins in a context is in the sample.
  */
 static pg_noinline void
-AdoptSampled(MemoryContext context, ContextSite *site)
+adopt_sampled(MemoryContext context, ContextSite *site)
 {
-	if (AdoptAllowed(context) == PATTERNS_LEAVE ||
+	if (adopt_allowed(context) == PATTERNS_LEAVE ||
 		!ArenaContextAdoptSampled(context, &plain_methods, contexts_may_hold_memory, site))
 		context->methods = &site->methods;
 }
 
 /*
- * AdoptSlow
+ * adopt_slow
  *		The context is not known to be one that "*" takes in and that stays small.
- *		That the others of its site are told alike is a guess: contexts further
+ *		That the others of its site are treated alike is a guess: contexts further
  *		up may differ.  But as long as one is small it is an AllocSet either way.
  */
 static pg_noinline void
-AdoptSlow(MemoryContext context, ContextSite *site)
+adopt_slow(MemoryContext context, ContextSite *site)
 {
-	PatternsSay say = AdoptAllowed(context);
+	PatternsSay say = adopt_allowed(context);
 
 	if (say == PATTERNS_TAKE_IN && ContextSiteIsSmall(site))
 	{
 		site->patterns = context_patterns_version;
 		if (ProcessHeapSample())
-			AdoptSampled(context, site);
+			adopt_sampled(context, site);
 		else
 			context->methods = &site->methods;
 	}
@@ -155,9 +155,9 @@ adopt_decide(MemoryContext context)
 	ContextSite *site = ContextSiteOf(context);
 
 	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
-		AdoptSlow(context, site);
+		adopt_slow(context, site);
 	else if (unlikely(ProcessHeapSample()))
-		AdoptSampled(context, site);
+		adopt_sampled(context, site);
 	else
 		context->methods = &site->methods;
 	return context->methods;
@@ -174,7 +174,7 @@ adopt_outgrown(MemoryContext context)
 	ContextSite *site = ContextSiteOfMethods(context);
 
 	ContextSiteNoteLife(site, context->mem_allocated);
-	if (AdoptAllowed(context) == PATTERNS_LEAVE ||
+	if (adopt_allowed(context) == PATTERNS_LEAVE ||
 		!ArenaContextTakeOver(context, &plain_methods, site))
 		context->methods = &left_methods;
 }
@@ -216,11 +216,11 @@ static const MemoryContextMethods deciding_methods = {.alloc = adopt_deciding_al
 static const MemoryContextMethods watching_methods = {.alloc = adopt_watching_alloc};
 
 /*
- * SmallReset
+ * adopt_small_reset
  *		A context that was expected to stay small begins another life.
  */
 static void
-SmallReset(MemoryContext context)
+adopt_small_reset(MemoryContext context)
 {
 	ContextSite *site = ContextSiteOfMethods(context);
 
@@ -230,11 +230,11 @@ SmallReset(MemoryContext context)
 	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
 		context->methods = shared_table;
 	else if (unlikely(ProcessHeapSample()))
-		AdoptSampled(context, site);
+		adopt_sampled(context, site);
 }
 
 static void
-SmallDelete(MemoryContext context)
+adopt_small_delete(MemoryContext context)
 {
 	LeavingByDelete(context);
 	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
@@ -242,36 +242,36 @@ SmallDelete(MemoryContext context)
 }
 
 static void
-LeftReset(MemoryContext context)
+adopt_left_reset(MemoryContext context)
 {
 	LeavingByReset(context);
 	plain_methods.reset(context);
 }
 
 static void
-LeftDelete(MemoryContext context)
+adopt_left_delete(MemoryContext context)
 {
 	LeavingByDelete(context);
 	plain_methods.delete_context(context);
 }
 
 /*
- * RearmingReset
+ * adopt_rearming_reset
  *		A context that existed before is empty now.
  */
 static void
-RearmingReset(MemoryContext context)
+adopt_rearming_reset(MemoryContext context)
 {
 	plain_methods.reset(context);
 	context->methods = shared_table;
 }
 
 /*
- * SetAsideExisting
+ * adopt_set_aside_existing
  *		Keep existing contexts from being decided on while they hold memory.
  */
 static void
-SetAsideExisting(void)
+adopt_set_aside_existing(void)
 {
 	context_walk_foreach (walk, TopMemoryContext)
 		if (walk.context->methods == shared_table)
@@ -279,11 +279,11 @@ SetAsideExisting(void)
 }
 
 /*
- * VerifyTable
+ * adopt_verify_table
  *		Is this the method table of AllocSet, and does it behave so?
  */
 static const char *
-VerifyTable(const MemoryContextMethods *table)
+adopt_verify_table(const MemoryContextMethods *table)
 {
 	MemoryContext probe;
 	const char *wrong = NULL;
@@ -322,7 +322,7 @@ AdoptStart(bool preloaded)
 {
 	MemoryContextMethods *table = (MemoryContextMethods *) TopMemoryContext->methods;
 	MemoryContextMethods small_methods;
-	const char *wrong = VerifyTable(table);
+	const char *wrong = adopt_verify_table(table);
 
 	if (wrong == NULL)
 		wrong = ChunkFormatStart();
@@ -340,16 +340,16 @@ AdoptStart(bool preloaded)
 	shared_table = table;
 	contexts_may_hold_memory = !preloaded;
 	left_methods = plain_methods;
-	left_methods.reset = LeftReset;
-	left_methods.delete_context = LeftDelete;
+	left_methods.reset = adopt_left_reset;
+	left_methods.delete_context = adopt_left_delete;
 	rearming_methods = plain_methods;
-	rearming_methods.reset = RearmingReset;
+	rearming_methods.reset = adopt_rearming_reset;
 	small_methods = plain_methods;
-	small_methods.reset = SmallReset;
-	small_methods.delete_context = SmallDelete;
+	small_methods.reset = adopt_small_reset;
+	small_methods.delete_context = adopt_small_delete;
 	ContextSitesStart(&small_methods, &watching_methods);
 
-	SetAsideExisting();
+	adopt_set_aside_existing();
 	top_methods = plain_methods;
 	ChunkFormatTopMethods(&top_methods);
 	TopMemoryContext->methods = &top_methods;

@@ -46,7 +46,7 @@
 #define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
 
-/* What an object of this size takes, or the reset of an arena gives back, is shown to others. */
+/* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
 #define LARGE_ARENA ((Size) 256 << 10)
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
@@ -67,7 +67,7 @@ MemoryContextIsArena(MemoryContext context)
 }
 
 static inline void
-ArenaSetPrepare(void)
+arena_prepare(void)
 {
 	if (unlikely(!process_heap_ready || goarena_settings_changed))
 		ProcessHeapPrepare();
@@ -76,11 +76,11 @@ ArenaSetPrepare(void)
 }
 
 /*
- * ArenaSetNew
+ * arena_set_new
  *		A set whose arena holds no chunk; NULL if there is no memory.
  */
 static ArenaSet *
-ArenaSetNew(MemoryContext context, Size credit)
+arena_set_new(MemoryContext context, Size credit)
 {
 	ArenaSet *set = ga_fixed_alloc(&arena_sets);
 
@@ -93,27 +93,27 @@ ArenaSetNew(MemoryContext context, Size credit)
 }
 
 /*
- * ArenaSetTake
+ * arena_set_take
  *		One that is parked, else a new one.
  */
 static ArenaSet *
-ArenaSetTake(MemoryContext context, Size credit)
+arena_set_take(MemoryContext context, Size credit)
 {
 	ga_arena *arena;
 
-	ArenaSetPrepare();
+	arena_prepare();
 	arena = ga_arena_revive(&process_heap, (uint64) (uintptr_t) context, &context->mem_allocated,
 							credit);
-	return arena != NULL ? ArenaSetOf(arena) : ArenaSetNew(context, credit);
+	return arena != NULL ? ArenaSetOf(arena) : arena_set_new(context, credit);
 }
 
 /*
- * ArenaSetBegin
+ * arena_set_begin
  *		From now on the context's memory comes from the arena.
  */
 static inline void
-ArenaSetBegin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *origin,
-			  bool foreign, ContextSite *site)
+arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *origin,
+				bool foreign, ContextSite *site)
 {
 	set->context = context;
 	set->origin = origin;
@@ -127,11 +127,11 @@ ArenaSetBegin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *
 }
 
 /*
- * ArenaSetEnd
+ * arena_set_end
  *		The context does not use it any more, and has other methods.
  */
 static void
-ArenaSetEnd(ArenaSet *set)
+arena_set_end(ArenaSet *set)
 {
 	if (ga_arena_park(&set->arena))
 		set->context = NULL;
@@ -146,11 +146,11 @@ bool
 ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, bool foreign,
 				  ContextSite *site)
 {
-	ArenaSet *set = ArenaSetTake(context, context->mem_allocated);
+	ArenaSet *set = arena_set_take(context, context->mem_allocated);
 
 	if (set == NULL)
 		return false;
-	ArenaSetBegin(set, context, origin, foreign, site);
+	arena_set_begin(set, context, origin, foreign, site);
 	return true;
 }
 
@@ -162,11 +162,11 @@ ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, boo
 bool
 ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin, ContextSite *site)
 {
-	ArenaSet *set = ArenaSetTake(context, 0);
+	ArenaSet *set = arena_set_take(context, 0);
 
 	if (set == NULL)
 		return false;
-	ArenaSetBegin(set, context, origin, true, site);
+	arena_set_begin(set, context, origin, true, site);
 	return true;
 }
 
@@ -176,21 +176,21 @@ ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *orig
 {
 	ArenaSet *set;
 
-	ArenaSetPrepare();
-	set = ArenaSetNew(context, context->mem_allocated);
+	arena_prepare();
+	set = arena_set_new(context, context->mem_allocated);
 	if (set == NULL)
 		return false;
 	ga_arena_quarantine(&set->arena);
-	ArenaSetBegin(set, context, origin, foreign, site);
+	arena_set_begin(set, context, origin, foreign, site);
 	return true;
 }
 
 /*
- * CheckRequested
+ * arena_check_requested
  *		With memory checking, complain if that mark was overwritten.
  */
 static inline void
-CheckRequested(MemoryContext context, void *object)
+arena_check_requested(MemoryContext context, void *object)
 {
 #ifdef MEMORY_CONTEXT_CHECKING
 	Size requested = ga_object_requested(object);
@@ -205,12 +205,12 @@ CheckRequested(MemoryContext context, void *object)
 }
 
 /*
- * MayTryAgain
- *		There was no memory for so many bytes, after so many tries more.  A limit
+ * arena_may_try_again
+ *		There was no memory for size bytes, after a number of tries more.  A limit
  *		can refuse it first, and then the system.
  */
 static pg_noinline bool
-MayTryAgain(const ArenaSet *set, Size size, int tries)
+arena_may_try_again(const ArenaSet *set, Size size, int tries)
 {
 	refusal.context = set->context;
 	refusal.size = size;
@@ -237,7 +237,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_alloc_slow(arena, size);
-		if (likely(object != NULL) || !MayTryAgain(set, size, tries))
+		if (likely(object != NULL) || !arena_may_try_again(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
@@ -247,12 +247,12 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 }
 
 /*
- * DescribePointer
+ * arena_describe_pointer
  *		Say what a pointer does point at, without allocating: this may be a
  *		critical section.
  */
 static void
-DescribePointer(char *text, size_t size, MemoryContext context, const void *pointer)
+arena_describe_pointer(char *text, size_t size, MemoryContext context, const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 	int length;
@@ -274,7 +274,7 @@ DescribePointer(char *text, size_t size, MemoryContext context, const void *poin
 }
 
 static void
-DescribeFreed(char *text, size_t size, const void *object)
+arena_describe_freed(char *text, size_t size, const void *object)
 {
 	if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED)
 		snprintf(text, size, "The object has %zu bytes.", ga_object_size(object));
@@ -298,9 +298,9 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 	if (context != NULL)
 		(void) ForeignNameCopy(name, context->name, sizeof(name));
 	if (result == GA_FREE_DOUBLE)
-		DescribeFreed(detail, sizeof(detail), pointer);
+		arena_describe_freed(detail, sizeof(detail), pointer);
 	else
-		DescribePointer(detail, sizeof(detail), context, pointer);
+		arena_describe_pointer(detail, sizeof(detail), context, pointer);
 	bad = (BadPointer){context == NULL ? NULL : name, pointer, result, detail, level == ERROR};
 	process_heap_callbacks->bad_pointer(&bad);
 	ereport(level,
@@ -320,7 +320,7 @@ ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
-		CheckRequested(set->context, pointer);
+		arena_check_requested(set->context, pointer);
 #ifdef CLOBBER_FREED_MEMORY
 		wipe_mem(pointer, ga_object_size(pointer));
 		GA_MAKE_UNDEFINED(pointer, ga_object_size(pointer));
@@ -343,7 +343,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 		ArenaContextReportBadPointer(set->context, pointer, result);
 		return NULL;
 	}
-	CheckRequested(set->context, pointer);
+	arena_check_requested(set->context, pointer);
 
 	ProcessHeapNoteStatement();
 	if (unlikely(ProcessHeapWantsAttention()))
@@ -352,7 +352,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_realloc(&set->arena, pointer, size);
-		if (likely(object != NULL) || !MayTryAgain(set, size, tries))
+		if (likely(object != NULL) || !arena_may_try_again(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
@@ -395,7 +395,7 @@ ArenaContextReset(MemoryContext context)
 	if (set->site != NULL && ContextSiteIsSmall(set->site) && set->arena.mode == GA_QUARANTINE_OFF)
 	{
 		context->methods = &set->site->methods;
-		ArenaSetEnd(set);
+		arena_set_end(set);
 	}
 }
 
@@ -421,7 +421,7 @@ ArenaContextDelete(MemoryContext context)
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;
-	ArenaSetEnd(set);
+	arena_set_end(set);
 	if (unlikely(waits))
 		DeletedContextsAdd(context, id, process_heap.freed_note);
 	else
@@ -507,9 +507,9 @@ ArenaContextStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *p
 
 #ifdef MEMORY_CONTEXT_CHECKING
 static void
-CheckVisited(void *object, void *context)
+arena_check_visited(void *object, void *context)
 {
-	CheckRequested((MemoryContext) context, object);
+	arena_check_requested((MemoryContext) context, object);
 }
 
 /*
@@ -520,6 +520,6 @@ CheckVisited(void *object, void *context)
 void
 ArenaContextCheck(MemoryContext context)
 {
-	ga_arena_walk(&ArenaSetOfContext(context)->arena, CheckVisited, context);
+	ga_arena_walk(&ArenaSetOfContext(context)->arena, arena_check_visited, context);
 }
 #endif

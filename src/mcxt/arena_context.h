@@ -81,7 +81,7 @@ typedef struct BadPointer
 } BadPointer;
 
 /*
- * Somebody frees or reallocates what is no object of the context (NULL: of any
+ * The caller frees or reallocates what is no object of the context (NULL: of any
  * context).  That is an error as in aset.c, unless an error would only make it
  * worse.
  */

@@ -51,12 +51,12 @@ static int own_id;						   /* the entry that is ours */
 static MemoryContextMethods unused_entry;  /* what stood there */
 
 /*
- * WantsError
+ * format_wants_error
  *		Does the caller of an allocation want an error when there is no memory?
  *		dynahash.c asks for NULL, and then raises an error that does not say why.
  */
 static bool
-WantsError(MemoryContext context, int flags)
+format_wants_error(MemoryContext context, int flags)
 {
 	char name[CONTEXT_NAME_LENGTH];
 
@@ -71,13 +71,13 @@ WantsError(MemoryContext context, int flags)
 pg_noinline void *
 ChunkFormatFailure(MemoryContext context, Size size, int flags)
 {
-	if (refusal.crossed != NO_LIMIT_CROSSED && WantsError(context, flags))
+	if (refusal.crossed != NO_LIMIT_CROSSED && format_wants_error(context, flags))
 		process_heap_callbacks->raise_refusal(context, size);
 	return MemoryContextAllocationFailure(context, size, flags);
 }
 
 static void *
-AllocMethod(MemoryContext context, Size size, int flags)
+format_alloc(MemoryContext context, Size size, int flags)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 	void *object;
@@ -91,12 +91,12 @@ AllocMethod(MemoryContext context, Size size, int flags)
 }
 
 /*
- * SetOfObject
+ * format_set_of_object
  *		The set whose object this is, as far as one can tell from the address, or
  *		NULL after telling that there is none.
  */
 static inline ArenaSet *
-SetOfObject(const void *pointer)
+format_set_of_object(const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 
@@ -110,18 +110,18 @@ SetOfObject(const void *pointer)
 }
 
 static void
-FreeMethod(void *pointer)
+format_free(void *pointer)
 {
-	ArenaSet *set = SetOfObject(pointer);
+	ArenaSet *set = format_set_of_object(pointer);
 
 	if (likely(set != NULL))
 		ArenaContextFree(set, pointer);
 }
 
 static void *
-ReallocMethod(void *pointer, Size size, int flags)
+format_realloc(void *pointer, Size size, int flags)
 {
-	ArenaSet *set = SetOfObject(pointer);
+	ArenaSet *set = format_set_of_object(pointer);
 	void *object;
 
 	if (unlikely(set == NULL))
@@ -134,27 +134,27 @@ ReallocMethod(void *pointer, Size size, int flags)
 }
 
 static MemoryContext
-GetChunkContextMethod(void *pointer)
+format_get_context(void *pointer)
 {
-	ArenaSet *set = SetOfObject(pointer);
+	ArenaSet *set = format_set_of_object(pointer);
 
 	return set == NULL ? NULL : set->context;
 }
 
 static Size
-GetChunkSpaceMethod(void *pointer)
+format_get_space(void *pointer)
 {
-	return SetOfObject(pointer) == NULL ? 0 : ArenaContextSpaceOf(pointer);
+	return format_set_of_object(pointer) == NULL ? 0 : ArenaContextSpaceOf(pointer);
 }
 
 static const MemoryContextMethods arena_methods = {
-	.alloc = AllocMethod,
-	.free_p = FreeMethod,
-	.realloc = ReallocMethod,
+	.alloc = format_alloc,
+	.free_p = format_free,
+	.realloc = format_realloc,
 	.reset = ArenaContextReset,
 	.delete_context = ArenaContextDelete,
-	.get_chunk_context = GetChunkContextMethod,
-	.get_chunk_space = GetChunkSpaceMethod,
+	.get_chunk_context = format_get_context,
+	.get_chunk_space = format_get_space,
 	.is_empty = ArenaContextIsEmpty,
 	.stats = ArenaContextStats,
 #ifdef MEMORY_CONTEXT_CHECKING
@@ -163,11 +163,11 @@ static const MemoryContextMethods arena_methods = {
 };
 
 /*
- * IsUnused
+ * format_id_is_unused
  *		Does an entry have the functions of one that is known to be unused?
  */
 static bool
-IsUnused(int id)
+format_id_is_unused(int id)
 {
 	const MemoryContextMethods *entry = &method_table[id];
 	const MemoryContextMethods *unused = &method_table[0];
@@ -180,11 +180,11 @@ IsUnused(int id)
 }
 
 /*
- * IsContextType
+ * format_id_is_type
  *		Are these the methods of a context type of the server?
  */
 static bool
-IsContextType(int id)
+format_id_is_type(int id)
 {
 	const MemoryContextMethods *entry = &method_table[id];
 
@@ -196,11 +196,11 @@ IsContextType(int id)
 }
 
 /*
- * HasMethods
+ * format_has_methods
  *		Does a new context have the methods at this index?  Deletes it.
  */
 static bool
-HasMethods(MemoryContext probe, int id)
+format_has_methods(MemoryContext probe, int id)
 {
 	bool result = probe->methods == &method_table[id];
 
@@ -209,12 +209,12 @@ HasMethods(MemoryContext probe, int id)
 }
 
 /*
- * VerifyMethodTable
+ * format_verify_table
  *		The array's beginning is computed from AllocSet's entry, and its length
  *		from the server's headers.  Both must fit what is there.
  */
 static const char *
-VerifyMethodTable(void)
+format_verify_table(void)
 {
 	static const int unused[] = {
 		MCTX_0_RESERVED_UNUSEDMEM_ID,
@@ -230,35 +230,37 @@ VerifyMethodTable(void)
 		!ServerOwns(method_table[MCTX_ALIGNED_REDIRECT_ID].free_p))
 		return "The table of methods does not hold functions of the server program.";
 	for (int i = 0; i < lengthof(unused); i++)
-		if (!IsUnused(unused[i]))
+		if (!format_id_is_unused(unused[i]))
 			return "Reserved entries of the table of methods are not as expected.";
 	for (int i = 0; i < lengthof(used); i++)
-		if (!IsContextType(used[i]))
+		if (!format_id_is_type(used[i]))
 			return "The table of methods does not hold the context types that are expected.";
-	if (!HasMethods(
+	if (!format_has_methods(
 			GenerationContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES),
 			MCTX_GENERATION_ID) ||
-		!HasMethods(SlabContextCreate(TopMemoryContext, "goarena probe", 8192, 64), MCTX_SLAB_ID) ||
-		!HasMethods(BumpContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES),
-					MCTX_BUMP_ID))
+		!format_has_methods(SlabContextCreate(TopMemoryContext, "goarena probe", 8192, 64),
+							MCTX_SLAB_ID) ||
+		!format_has_methods(
+			BumpContextCreate(TopMemoryContext, "goarena probe", ALLOCSET_SMALL_SIZES),
+			MCTX_BUMP_ID))
 		return "New contexts do not have the methods that the table holds for their type.";
 	return NULL;
 }
 
 /*
- * ChooseId
+ * format_choose_id
  *		The id to take, or 0.  Later majors fill the table from below, so the
  *		uppermost one is the least likely to be wanted.  Entries 0 to 2 and 15
  *		stand for what is found in memory that is not a chunk, and stay as
  *		they are.
  */
 static int
-ChooseId(void)
+format_choose_id(void)
 {
 	if (goarena_method_id != METHOD_ID_AUTO)
-		return IsUnused(goarena_method_id) ? goarena_method_id : 0;
+		return format_id_is_unused(goarena_method_id) ? goarena_method_id : 0;
 	for (int id = METHOD_IDS - 2; id > MCTX_BUMP_ID; id--)
-		if (IsUnused(id))
+		if (format_id_is_unused(id))
 			return id;
 	return 0;
 }
@@ -283,10 +285,10 @@ ChunkFormatStart(void)
 	int id;
 
 	method_table = (MemoryContextMethods *) TopMemoryContext->methods - MCTX_ASET_ID;
-	wrong = VerifyMethodTable();
+	wrong = format_verify_table();
 	if (wrong != NULL)
 		return wrong;
-	id = ChooseId();
+	id = format_choose_id();
 	if (id == 0)
 		return goarena_method_id == METHOD_ID_AUTO
 				   ? "All entries of the table of methods are in use."

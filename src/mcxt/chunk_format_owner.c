@@ -33,8 +33,8 @@
 static MemoryContextMethods top_origin;
 
 static void
-TopStatsMethod(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
-			   MemoryContextCounters *totals, bool print_to_stderr)
+format_top_stats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,
+				 MemoryContextCounters *totals, bool print_to_stderr)
 {
 	if (refusal.crossed != NO_LIMIT_CROSSED && print_to_stderr)
 		process_heap_callbacks->raise_refusal(refusal.context, refusal.size);
@@ -45,63 +45,63 @@ void
 ChunkFormatTopMethods(MemoryContextMethods *methods)
 {
 	top_origin = *methods;
-	methods->stats = TopStatsMethod;
+	methods->stats = format_top_stats;
 }
 
 static void *
-AllocMethod(MemoryContext context, Size size)
+format_alloc(MemoryContext context, Size size)
 {
 	return ArenaContextAlloc(ArenaSetOfContext(context), size);
 }
 
 /*
- * IsForeign
+ * format_is_foreign
  *		Is the pointer from the time before its context was adopted?
  */
 static inline bool
-IsForeign(const ArenaSet *set, const void *pointer)
+format_is_foreign(const ArenaSet *set, const void *pointer)
 {
 	return unlikely(set->foreign) && ga_segment_of(&process_heap, (uintptr_t) pointer) == NULL;
 }
 
 static void
-FreeMethod(MemoryContext context, void *pointer)
+format_free(MemoryContext context, void *pointer)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 
-	if (IsForeign(set, pointer))
+	if (format_is_foreign(set, pointer))
 		set->origin->free_p(context, pointer);
 	else
 		ArenaContextFree(set, pointer);
 }
 
 static void *
-ReallocMethod(MemoryContext context, void *pointer, Size size)
+format_realloc(MemoryContext context, void *pointer, Size size)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 
-	if (IsForeign(set, pointer))
+	if (format_is_foreign(set, pointer))
 		return set->origin->realloc(context, pointer, size);
 	return ArenaContextRealloc(set, pointer, size);
 }
 
 static Size
-GetChunkSpaceMethod(MemoryContext context, void *pointer)
+format_get_space(MemoryContext context, void *pointer)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 
-	if (IsForeign(set, pointer))
+	if (format_is_foreign(set, pointer))
 		return set->origin->get_chunk_space(context, pointer);
 	return ArenaContextSpaceOf(pointer);
 }
 
 static const MemoryContextMethods arena_methods = {
-	.alloc = AllocMethod,
-	.free_p = FreeMethod,
-	.realloc = ReallocMethod,
+	.alloc = format_alloc,
+	.free_p = format_free,
+	.realloc = format_realloc,
 	.reset = ArenaContextReset,
 	.delete_context = ArenaContextDelete,
-	.get_chunk_space = GetChunkSpaceMethod,
+	.get_chunk_space = format_get_space,
 	.is_empty = ArenaContextIsEmpty,
 	.stats = ArenaContextStats,
 #ifdef MEMORY_CONTEXT_CHECKING
@@ -109,7 +109,7 @@ static const MemoryContextMethods arena_methods = {
 #endif
 };
 
-/* mcxt.c finds that there is none, and calls TopStatsMethod if an error is wanted. */
+/* mcxt.c finds that there is none, and calls format_top_stats if an error is wanted. */
 void *
 ChunkFormatFailure(MemoryContext context, Size size)
 {

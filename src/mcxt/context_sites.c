@@ -58,12 +58,12 @@ ContextSiteUnwatch(ContextSite *site)
 }
 
 /*
- * SiteBegin
+ * site_begin
  *		Contexts of the site that was here before keep its methods, which are the
  *		same.
  */
 static pg_noinline void
-SiteBegin(ContextSite *site, MemoryContext context, const char *parent)
+site_begin(ContextSite *site, MemoryContext context, const char *parent)
 {
 	site->name = context->name;
 	site->parent = parent;
@@ -82,6 +82,6 @@ ContextSiteOf(MemoryContext context)
 	ContextSite *site = &sites[key * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - SITE_BITS)];
 
 	if (unlikely(site->name != name || site->parent != parent))
-		SiteBegin(site, context, parent);
+		site_begin(site, context, parent);
 	return site;
 }

@@ -39,8 +39,8 @@
 #define OUTGROWN_CONTEXT ((Size) 64 << 10)
 
 /*
- * After a large life, a site is expected to be small again when so many in a row
- * were, and its contexts are not watched any longer when so many were.
+ * After a large life, a site is expected to be small again when SMALL_LIVES in a
+ * row were, and its contexts are not watched any longer when UNWATCHED_LIVES were.
  */
 #define SMALL_LIVES		8
 #define UNWATCHED_LIVES 64
@@ -86,11 +86,11 @@ ContextSiteIsSmall(const ContextSite *site)
 	return site->small_lives >= SMALL_LIVES;
 }
 
-/* A life of a context of the site was large, or the last of so many small ones ends. */
+/* A life of a context of the site was large, or enough small ones in a row have ended. */
 extern void ContextSiteWatch(ContextSite *site);
 extern void ContextSiteUnwatch(ContextSite *site);
 
-/* A life of a context ends, which held so many bytes in the end. */
+/* A life of a context ends, which held bytes in the end. */
 static inline void
 ContextSiteNoteLife(ContextSite *site, Size bytes)
 {

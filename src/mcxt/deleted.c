@@ -27,15 +27,15 @@ typedef struct DeletedContext
 	uint64 note;
 } DeletedContext;
 
-static DeletedContext ring[DELETED_CONTEXTS];
-static uint64 added;
+static DeletedContext deleted_ring[DELETED_CONTEXTS];
+static uint64 deleted_count;
 
 /*
- * Describe
+ * deleted_describe
  *		What is known of a deletion, as of that of an object.
  */
 static void
-Describe(const DeletedContext *deleted, ga_event *event)
+deleted_describe(const DeletedContext *deleted, ga_event *event)
 {
 	const FreeRecord *record = FreeHistoryFind(deleted->note);
 	const FreeKind *kind = record == NULL ? NULL : FreeHistoryKind(record);
@@ -52,11 +52,11 @@ Describe(const DeletedContext *deleted, ga_event *event)
 }
 
 /*
- * Check
+ * deleted_check
  *		Was a context written to while it waited?
  */
 static void
-Check(const DeletedContext *deleted)
+deleted_check(const DeletedContext *deleted)
 {
 	const uint64 *found = (const uint64 *) deleted->context;
 	const uint64 *expected = (const uint64 *) &deleted->poisoned;
@@ -67,7 +67,7 @@ Check(const DeletedContext *deleted)
 		return;
 	while (i < sizeof(MemoryContextData) / sizeof(uint64) - 1 && found[i] == expected[i])
 		i++;
-	Describe(deleted, &event);
+	deleted_describe(deleted, &event);
 	event.offset = i * sizeof(uint64);
 	event.value = found[i];
 	ga_heap_add_event(&process_heap, &event);
@@ -86,12 +86,12 @@ DeletedContextsAdd(MemoryContext context, uint64 arena_id, uint64 note)
 		return;
 	}
 
-	deleted = &ring[added++ % DELETED_CONTEXTS];
+	deleted = &deleted_ring[deleted_count++ % DELETED_CONTEXTS];
 	if (deleted->context != NULL)
 	{
 		MemoryContext oldest = deleted->context;
 
-		Check(deleted);
+		deleted_check(deleted);
 		*oldest = deleted->before;
 		deleted->context = NULL;
 		oldest->methods->delete_context(oldest);
@@ -112,12 +112,12 @@ DeletedContextsFind(uintptr_t address, ga_event *found)
 {
 	for (int i = 0; i < DELETED_CONTEXTS; i++)
 	{
-		uintptr_t context = (uintptr_t) ring[i].context;
+		uintptr_t context = (uintptr_t) deleted_ring[i].context;
 
 		if (context == 0 || address - context >= sizeof(MemoryContextData))
 			continue;
 		*found = (ga_event){.offset = address - context};
-		Describe(&ring[i], found);
+		deleted_describe(&deleted_ring[i], found);
 		return true;
 	}
 	return false;

@@ -15,7 +15,7 @@
 #include "mcxt/process_heap.h"
 #include "stack/code.h"
 
-/* So many programs and libraries are remembered, and so many names kept. */
+/* How many programs and libraries are remembered, and how many names kept. */
 #define MAX_OBJECTS	   8
 #define MAX_KEPT_NAMES 512
 
@@ -59,7 +59,7 @@ foreign_text_encoding(void)
 
 /*
  * foreign_text_length
- *		Of a text of which so many bytes can be read; if it takes size bytes or more, it
+ *		Of a text of which that many bytes can be read; if it takes size bytes or more, it
  *		is cut off at a character.
  */
 static int

@@ -4,7 +4,7 @@
  *	  Reading texts that belong to others and may be gone.
  *
  * The names of memory contexts are to be constants, and their identifiers are to live
- * as long as they do, but nobody sees to it: the server reads them only when somebody
+ * as long as they do, but nothing sees to it: the server reads them only when a user
  * asks for statistics.  So what is wrong with them must not show before that, and in
  * what goarena says there must be no bytes of whatever lies there now.
  *
@@ -17,7 +17,7 @@
 
 #include "postgres.h"
 
-/* Stands for a name that cannot be told. */
+/* Stands for a name that cannot be read. */
 #define UNREADABLE_NAME "unreadable"
 
 /* Names are cut off here, as other names in the server are. */

@@ -31,12 +31,12 @@ static uint64 last_serial;
 static uint64 serial_of_hash[2 * FREE_KINDS];
 
 /*
- * CopyIdent
+ * history_copy_ident
  *		A context that is deleted has already lost its ident, so it is what it was
  *		last seen to be.  One that is reset may have had it in itself.
  */
 static void
-CopyIdent(FreeKind *record, const ArenaSet *set)
+history_copy_ident(FreeKind *record, const ArenaSet *set)
 {
 	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
@@ -44,12 +44,12 @@ CopyIdent(FreeKind *record, const ArenaSet *set)
 }
 
 /*
- * CopyQuery
+ * history_copy_query
  *		To cut it off at a character takes longer than all the rest, so what was
  *		copied last is used again as long as the same statement runs.
  */
 static void
-CopyQuery(FreeKind *record)
+history_copy_query(FreeKind *record)
 {
 	static const char *source = NULL;
 	static TimestampTz statement = 0;
@@ -67,11 +67,11 @@ CopyQuery(FreeKind *record)
 }
 
 /*
- * HashKind
+ * history_hash_kind
  *		Where it was freed, and what, tells most kinds apart.
  */
 static uint32
-HashKind(const FreeKind *kind)
+history_hash_kind(const FreeKind *kind)
 {
 	uint64 hash = (uint64) (uintptr_t) kind->name + (uint64) kind->how;
 
@@ -81,13 +81,13 @@ HashKind(const FreeKind *kind)
 }
 
 /*
- * KeepKind
+ * history_keep_kind
  *		The serial of a kind: that of one like it, or else a new one.
  */
 static uint64
-KeepKind(FreeKind *kind)
+history_keep_kind(FreeKind *kind)
 {
-	uint64 *serial = &serial_of_hash[HashKind(kind)];
+	uint64 *serial = &serial_of_hash[history_hash_kind(kind)];
 	FreeKind *known = &kinds[*serial % FREE_KINDS];
 
 	kind->serial = *serial;
@@ -99,11 +99,11 @@ KeepKind(FreeKind *kind)
 }
 
 /*
- * Prepare
+ * history_prepare
  *		Memory for the history.  False if there is none, or none is wanted.
  */
 static bool
-Prepare(void)
+history_prepare(void)
 {
 	uint64 most = GA_REGION_SIZE / sizeof(FreeRecord);
 
@@ -125,7 +125,7 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	static FreeKind kind;
 	ArenaSet *set = ArenaSetOf(arena);
 
-	if (unlikely(!Prepare()))
+	if (unlikely(!history_prepare()))
 		return 0;
 
 	/* What is not set has to be alike, since kinds are compared byte by byte. */
@@ -135,14 +135,14 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	if (set->context->parent != NULL)
 		ArenaSetNoteParents(set);
 	memcpy(kind.parents, set->parents, sizeof(kind.parents));
-	CopyIdent(&kind, set);
-	CopyQuery(&kind);
+	history_copy_ident(&kind, set);
+	history_copy_query(&kind);
 	kind.depth = goarena_free_stacks ? StackTraceTake(kind.stack, FREE_STACK_DEPTH) : 0;
 	last_number++;
 	ring[last_number % ring_size] = (FreeRecord){
 		.number = last_number,
 		.arena_id = arena->id,
-		.serial = KeepKind(&kind),
+		.serial = history_keep_kind(&kind),
 		.at = GetCurrentTimestamp(),
 		.sweeps = process_heap.counters.sweeps,
 		.transactions = free_history_transactions,

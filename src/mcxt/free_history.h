@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * free_history.h
- *	  What was freed, when, and by whom.
+ *	  What was freed, when, and where in the code.
  *
  * Each reset, delete, pfree or repalloc that gives memory of a quarantined arena
  * up has a number; the engine's history leads from an address to it.  What is

@@ -21,7 +21,7 @@
 #define LEAVING_MUCH ((Size) 256 << 10)
 
 /*
- * A context is about to give back so many bytes that do not come from the heap.
+ * A context is about to give back bytes that do not come from the heap.
  * listed: it is among its parent's children.
  */
 extern void LeavingNoteBytes(Size bytes, bool listed);

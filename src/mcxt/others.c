@@ -18,7 +18,7 @@
  * Objects that grow are only refused beforehand: the caller would be left with
  * a pointer to where the object was.
  *
- * The same tells how much these contexts take where somebody wants to know of single
+ * The same shows how much these contexts take where a setting asks for single
  * statements.  Without a limit and without that nothing of this is in place, and
  * once it is, it stays.
  *
@@ -63,12 +63,12 @@ static MemoryContextMethods present[OTHER_TYPES];	/* and as we left them */
 static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
 
 /*
- * OthersHaveHeap
+ * others_have_heap
  *		The point where to look next is the heap's, so there has to be one, also where
  *		no context is an arena.  Not in the postmaster.
  */
 static inline bool
-OthersHaveHeap(void)
+others_have_heap(void)
 {
 	if (likely(process_heap_ready))
 		return true;
@@ -79,14 +79,14 @@ OthersHaveHeap(void)
 }
 
 /*
- * MayTake
- *		May a context have so many bytes more for an object of this size?
+ * others_may_take
+ *		May a context have bytes more for an object of this size?
  *		taken says that it has them already.
  */
 static pg_noinline bool
-MayTake(MemoryContext context, Size size, Size bytes, bool taken)
+others_may_take(MemoryContext context, Size size, Size bytes, bool taken)
 {
-	if (context == ErrorContext || process_heap.sweeping || !OthersHaveHeap())
+	if (context == ErrorContext || process_heap.sweeping || !others_have_heap())
 		return true;
 	if (!ga_heap_may_hold(&process_heap, bytes))
 	{
@@ -102,7 +102,7 @@ MayTake(MemoryContext context, Size size, Size bytes, bool taken)
 }
 
 static inline void *
-Alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
+others_alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
 {
 	Size before = context->mem_allocated;
 	void *object;
@@ -110,12 +110,12 @@ Alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
 	if (unlikely(size >= LARGE_OBJECT))
 	{
 		CheckSize(context, size);
-		if (!MayTake(context, size, size, false))
+		if (!others_may_take(context, size, size, false))
 			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
 	}
 	object = originals[type].alloc(context, size FLAGS_ARGUMENT);
 	if (unlikely(context->mem_allocated > before) &&
-		!MayTake(context, size, context->mem_allocated - before, true))
+		!others_may_take(context, size, context->mem_allocated - before, true))
 	{
 		if (type != OTHER_BUMP)
 			originals[type].free_p(CONTEXT_ARGUMENT object);
@@ -125,7 +125,7 @@ Alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
 }
 
 static inline void *
-Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)
+others_realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)
 {
 #if !GA_OWNER_WORD
 	MemoryContext context = originals[type].get_chunk_context(pointer);
@@ -138,7 +138,7 @@ Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMET
 		Size space = originals[type].get_chunk_space(CONTEXT_ARGUMENT pointer);
 
 		CheckSize(context, size);
-		if (size > space && !MayTake(context, size, size - space, false))
+		if (size > space && !others_may_take(context, size, size - space, false))
 			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
 	}
 	object = originals[type].realloc(CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);
@@ -151,11 +151,11 @@ Realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMET
 #define TYPE_METHODS(name, type)                                                                   \
 	static void *AllocIn##name(MemoryContext context, Size size FLAGS_PARAMETER)                   \
 	{                                                                                              \
-		return Alloc(type, context, size FLAGS_ARGUMENT);                                          \
+		return others_alloc(type, context, size FLAGS_ARGUMENT);                                   \
 	}                                                                                              \
 	static void *ReallocIn##name(CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)       \
 	{                                                                                              \
-		return Realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                       \
+		return others_realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                \
 	}
 
 /* Likewise at the end of a life; AllocSets have adopt.c's. */
@@ -202,11 +202,11 @@ static const MemoryContextMethods watching[OTHER_TYPES] = {
 static const char *const names[OTHER_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
 
 /*
- * IsServers
+ * others_is_servers
  *		Does a table hold functions of the server?  AllocSet's alloc is ours.
  */
 static bool
-IsServers(OtherType type, const MemoryContextMethods *table)
+others_is_servers(OtherType type, const MemoryContextMethods *table)
 {
 	return ServerOwns(table) && ServerOwns(table->free_p) && ServerOwns(table->realloc) &&
 		   ServerOwns(table->get_chunk_space) && ServerOwns(table->reset) &&
@@ -240,19 +240,19 @@ OthersFind(void)
 			continue;
 		originals[type] = *tables[type];
 		present[type] = originals[type];
-		are_servers[type] = IsServers(type, tables[type]);
+		are_servers[type] = others_is_servers(type, tables[type]);
 		if (are_servers[type] && type != OTHER_ALLOCSET)
 			others_see_ends(type);
 	}
 }
 
 /*
- * WatchType
+ * others_watch_type
  *		Put our methods into the table of a type.  Returns NULL, or why it cannot
  *		be done.
  */
 static const char *
-WatchType(OtherType type)
+others_watch_type(OtherType type)
 {
 	MemoryContextMethods methods = present[type];
 
@@ -275,7 +275,7 @@ OthersWatch(void)
 
 	for (int type = 0; type < OTHER_TYPES; type++)
 	{
-		const char *wrong = tables[type] == NULL ? NULL : WatchType(type);
+		const char *wrong = tables[type] == NULL ? NULL : others_watch_type(type);
 
 		if (wrong != NULL)
 			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),

@@ -66,11 +66,11 @@ static bool star_names = false; /* see ContextPatternsNameAll */
 static CachedName cache[CACHE_SIZE];
 
 /*
- * GlobMatches
+ * pattern_matches
  *		"*" backtracks to its last occurrence only, which suffices for globs.
  */
 static bool
-GlobMatches(const char *glob, const char *name)
+pattern_matches(const char *glob, const char *name)
 {
 	const char *star = NULL;
 	const char *resume = NULL;
@@ -101,12 +101,12 @@ GlobMatches(const char *glob, const char *name)
 }
 
 /*
- * ParsePattern
+ * pattern_parse
  *		Parse one element of the list in place.  Returns what is wrong with it,
  *		or NULL.
  */
 static const char *
-ParsePattern(char *element, PatternList *list)
+pattern_parse(char *element, PatternList *list)
 {
 	ContextPattern *pattern = &list->patterns[list->count];
 	size_t length;
@@ -171,7 +171,7 @@ CheckContextPatterns(char **newval, void **extra, GucSource source)
 
 		if (comma != NULL)
 			*comma++ = '\0';
-		wrong = ParsePattern(element, list);
+		wrong = pattern_parse(element, list);
 		element = comma;
 	}
 	if (wrong != NULL)
@@ -206,12 +206,12 @@ ContextPatternsNameAll(bool name_all)
 }
 
 /*
- * CacheName
+ * pattern_cache_name
  *		The name is read here only, with care: it can lie in the context that was just
  *		reset.
  */
 static pg_noinline void
-CacheName(CachedName *cached, const char *name)
+pattern_cache_name(CachedName *cached, const char *name)
 {
 	char copy[CONTEXT_NAME_LENGTH];
 	const char *text = name;
@@ -221,30 +221,30 @@ CacheName(CachedName *cached, const char *name)
 	cached->name = name;
 	cached->matches = 0;
 	for (int i = 0; i < patterns->count; i++)
-		if (GlobMatches(patterns->patterns[i].glob, text))
+		if (pattern_matches(patterns->patterns[i].glob, text))
 			cached->matches |= UINT64CONST(1) << i;
 }
 
 /*
- * MatchesOfName
+ * pattern_matches_of_name
  *		The patterns that match a name itself, as bits.
  */
 static inline uint64
-MatchesOfName(const char *name)
+pattern_matches_of_name(const char *name)
 {
 	/* Fibonacci hashing: names lie close to each other. */
 	CachedName *cached =
 		&cache[(uintptr_t) name * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - CACHE_BITS)];
 
 	if (unlikely(cached->name != name))
-		CacheName(cached, name);
+		pattern_cache_name(cached, name);
 	return cached->matches;
 }
 
 PatternsSay
 ContextPatternsSay(MemoryContext context)
 {
-	uint64 matches = MatchesOfName(context->name);
+	uint64 matches = pattern_matches_of_name(context->name);
 
 	if (patterns->subtrees != 0)
 	{
@@ -254,7 +254,7 @@ ContextPatternsSay(MemoryContext context)
 
 		for (MemoryContext up = context->parent; up != NULL && steps < MAX_ANCESTORS;
 			 up = up->parent, steps++)
-			above |= MatchesOfName(up->name);
+			above |= pattern_matches_of_name(up->name);
 		matches |= above & patterns->subtrees;
 	}
 	if (matches == 0 || patterns->patterns[__builtin_ctzll(matches)].exclude)

@@ -34,7 +34,7 @@ extern PatternsSay ContextPatternsSay(MemoryContext context);
 extern bool context_patterns_none;
 
 /*
- * Somebody wants to know of each allocation, or no longer: let "*" name contexts, so that
+ * A setting asks for each allocation to be counted, or does no longer: let "*" name contexts, so that
  * all are arenas from birth.
  */
 extern void ContextPatternsNameAll(bool name_all);

@@ -55,12 +55,12 @@ Refusal refusal;
 #define DEFAULT_MAX_MAP_COUNT 65530
 
 /*
- * MaxMappings
+ * heap_max_mappings
  *		How many mappings isolation may cost: half of what the kernel allows a
  *		process, since libraries and the rest of the server need some too.
  */
 static size_t
-MaxMappings(void)
+heap_max_mappings(void)
 {
 	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
 	unsigned long limit = DEFAULT_MAX_MAP_COUNT;
@@ -84,12 +84,12 @@ ProcessHeapShown(void)
 }
 
 /*
- * HeapSeed
+ * heap_seed
  *		The kernel's random bytes for this program, which all children of a
  *		postmaster share, mixed with what differs between them.
  */
 static uint64
-HeapSeed(void)
+heap_seed(void)
 {
 	uint64 seed = 0;
 	const void *random = (const void *) getauxval(AT_RANDOM);
@@ -133,8 +133,8 @@ ProcessHeapPrepare(void)
 	}
 	else
 	{
-		config.max_mappings = MaxMappings();
-		ga_heap_init(&process_heap, ga_os_default(), &config, HeapSeed());
+		config.max_mappings = heap_max_mappings();
+		ga_heap_init(&process_heap, ga_os_default(), &config, heap_seed());
 		process_heap.note_free = process_heap_callbacks->note_free;
 		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
@@ -152,11 +152,11 @@ ProcessHeapSettingsChanged(void)
 }
 
 /*
- * DrawUnsampled
+ * heap_draw_unsampled
  *		How many lives begin before one is in the sample: a geometric distribution.
  */
 static uint64
-DrawUnsampled(void)
+heap_draw_unsampled(void)
 {
 	double lives;
 
@@ -180,13 +180,13 @@ ProcessHeapSampleNow(void)
 	if (!sample_drawn)
 	{
 		sample_drawn = true;
-		process_heap_unsampled = DrawUnsampled();
+		process_heap_unsampled = heap_draw_unsampled();
 		if (process_heap_unsampled > 0)
 		{
 			process_heap_unsampled--;
 			return false;
 		}
 	}
-	process_heap_unsampled = DrawUnsampled();
+	process_heap_unsampled = heap_draw_unsampled();
 	return true;
 }

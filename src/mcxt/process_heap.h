@@ -31,7 +31,7 @@ extern int goarena_huge_pages;
 extern bool goarena_free_stacks;
 extern int goarena_free_history;
 
-/* Set by assign hooks: the heap must be configured anew. */
+/* Set by assign hooks: the heap must be configured again. */
 extern bool goarena_settings_changed;
 
 /* The heap of this process; use only through the functions below before it is set up. */
@@ -86,7 +86,7 @@ typedef struct ProcessHeapCallbacks
 	void (*others_took)(Size bytes);
 
 	/*
-	 * The same for one that is about to give back so many bytes, which are not a few.
+	 * The same for one that is about to give back bytes, and many.
 	 * Not listed: it is not among its parent's children any more.
 	 */
 	void (*others_leave)(Size bytes, bool listed);

@@ -27,12 +27,12 @@ ServerOwns(const void *address)
 }
 
 /*
- * ProtectionOf
+ * server_protection_of
  *		The protection that all pages of a range have; -1 if it cannot be found
  *		out or differs.
  */
 static int
-ProtectionOf(uintptr_t from, uintptr_t to)
+server_protection_of(uintptr_t from, uintptr_t to)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
@@ -60,7 +60,7 @@ ServerTableStore(void *at, const void *bytes, Size size)
 	uintptr_t page_size = (uintptr_t) sysconf(_SC_PAGESIZE);
 	uintptr_t from = (uintptr_t) at & ~(page_size - 1);
 	uintptr_t to = ((uintptr_t) at + size + page_size - 1) & ~(page_size - 1);
-	int protection = ProtectionOf(from, to);
+	int protection = server_protection_of(from, to);
 	bool locked = (protection & PROT_WRITE) == 0;
 
 	if (protection < 0)

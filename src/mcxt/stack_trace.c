@@ -61,11 +61,11 @@ StackTraceDepth(uintptr_t address)
 }
 
 /*
- * StackTraceView
+ * stack_trace_view
  *		The stack from an address on that is in use.
  */
 static ga_view
-StackTraceView(uintptr_t sp)
+stack_trace_view(uintptr_t sp)
 {
 	static char copied[COPIED_FOR_FREE];
 
@@ -76,7 +76,7 @@ StackTraceView(uintptr_t sp)
 }
 
 static inline bool
-StackTraceIsOurs(uintptr_t pc)
+stack_trace_is_ours(uintptr_t pc)
 {
 	return pc >= library_start && pc < library_end;
 }
@@ -90,9 +90,9 @@ StackTraceTake(uintptr_t *frames, int room)
 		.sp = (uintptr_t) __builtin_dwarf_cfa(),
 		.fp = frame[0],
 	};
-	ga_view stack = StackTraceView(place.sp);
+	ga_view stack = stack_trace_view(place.sp);
 
-	while (StackTraceIsOurs(place.pc))
+	while (stack_trace_is_ours(place.pc))
 		if (!ga_walk_step(&stack, &ga_code_here, &place))
 			return 0;
 	return ga_walk(&stack, &ga_code_here, place, frames, room);

@@ -258,7 +258,7 @@ faults_is_copy(const char *text)
 
 /*
  * goarena_faults() returns setof record
- *		The kept reports, in no particular order.  What is no report is told and
+ *		The kept reports, in no particular order.  What is no report is warned of and
  *		left out.
  */
 Datum
