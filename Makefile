@@ -3,7 +3,7 @@ DATA = $(sort $(wildcard goarena--*.sql))
 MODULE_big = goarena
 OBJS = \
 	src/goarena.o \
-	$(patsubst %.c,%.o,$(sort $(wildcard src/engine/*.c src/stack/*.c src/mcxt/*.c src/backend/*.c src/sql/*.c)))
+	$(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
 HEADERS = src/goarena.h
 SCRIPTS = scripts/goarena-check
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
@@ -45,14 +45,14 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # Headers are few and small: each change rebuilds all.
-$(OBJS): $(wildcard src/*.h src/*/*.h)
+$(OBJS): $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 
 .PHONY: unitcheck format dist
 unitcheck:
 	$(MAKE) -C test/unit check
 
 format:
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] bench/*.c)
+	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] bench/*.c)
 
 # The archive for PGXN
 dist:

@@ -7,7 +7,7 @@
 #   dist      META.json, and the archive for PGXN
 #   servers   how servers in root directories are made, and what is skipped
 #   package   the Debian package: build, install, use, remove
-#   build     from clean, warnings are errors; no circle of files in src/engine
+#   build     from clean, warnings are errors; what needs what in src
 #   sql       pg_regress, in a server with goarena preloaded
 #   tap       test/t: crashes, restarts, several backends
 #   core      PostgreSQL's own regression tests with goarena on and strict
@@ -62,7 +62,7 @@ level_build()
 {
 	pgxs_make -s -C "$TOP" clean
 	pgxs_make -s -C "$TOP" -j "$(nproc)" COPT=-Werror
-	"$TOP/scripts/circles.sh" "$TOP/src/engine"
+	"$TOP/scripts/check_structure.sh"
 }
 
 level_dist()

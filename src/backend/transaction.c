@@ -18,12 +18,12 @@
 
 #include "access/xact.h"
 
-#include "backend/limit_exempt.h"
-#include "backend/maintenance.h"
-#include "backend/total_limit.h"
-#include "backend/tracking.h"
+#include "backend/limits/limit_exempt.h"
+#include "backend/limits/total_limit.h"
+#include "backend/maintenance/maintenance.h"
+#include "backend/statements/tracking.h"
 #include "backend/transaction.h"
-#include "backend/usage.h"
+#include "backend/usage/usage.h"
 
 /*
  * transaction_failed

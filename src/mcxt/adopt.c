@@ -44,8 +44,6 @@
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
 
-int goarena_method_id = METHOD_ID_AUTO;
-
 static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
 static MemoryContextMethods plain_methods;	  /* its contents as they were */
 static MemoryContextMethods left_methods;	  /* for contexts that are left alone */

@@ -24,10 +24,6 @@
 
 #include "nodes/memnodes.h"
 
-/* GUC variable: the method id to take, or METHOD_ID_AUTO. */
-extern int goarena_method_id;
-#define METHOD_ID_AUTO (-1)
-
 /*
  * Let arenas have their methods, and make the server find these from objects.  Returns
  * NULL, or, with the server left as it was, why not (a sentence for

@@ -30,6 +30,7 @@ int goarena_sweep_min_kb;
 int goarena_retain_kb;
 int goarena_huge_pages;
 bool goarena_free_stacks = true;
+int goarena_method_id = METHOD_ID_AUTO;
 int goarena_free_history;
 bool goarena_settings_changed = false;
 

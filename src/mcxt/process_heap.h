@@ -29,6 +29,8 @@ extern int goarena_sweep_min_kb;
 extern int goarena_retain_kb;
 extern int goarena_huge_pages;
 extern bool goarena_free_stacks;
+extern int goarena_method_id; /* or METHOD_ID_AUTO */
+#define METHOD_ID_AUTO (-1)
 extern int goarena_free_history;
 
 /* Set by assign hooks: the heap must be configured again. */

@@ -18,7 +18,7 @@
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-#include "backend/fault_files.h"
+#include "backend/faults/fault_files.h"
 #include "sql/columns.h"
 #include "sql/sql.h"
 

@@ -19,7 +19,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "backend/registry.h"
+#include "backend/registry/registry.h"
 #include "mcxt/process_heap.h"
 
 /* Only functions declared so are visible outside of the library. */

@@ -17,8 +17,8 @@
 #include "utils/acl.h"
 #include "utils/timestamp.h"
 
-#include "backend/statements.h"
-#include "backend/tracking.h"
+#include "backend/statements/statements.h"
+#include "backend/statements/tracking.h"
 #include "sql/columns.h"
 #include "sql/sql.h"
 

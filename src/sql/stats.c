@@ -13,9 +13,9 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "backend/counters.h"
-#include "backend/kernel_memory.h"
-#include "backend/requests.h"
+#include "backend/process/counters.h"
+#include "backend/registry/kernel_memory.h"
+#include "backend/registry/requests.h"
 #include "sql/columns.h"
 #include "sql/sql.h"
 

@@ -13,8 +13,8 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "backend/requests.h"
-#include "backend/sweeps.h"
+#include "backend/registry/requests.h"
+#include "backend/sweeps/sweeps.h"
 #include "sql/columns.h"
 #include "sql/sql.h"
 

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_find.c
+ *	  What a fault has to do with freed memory.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backend/faults/fault_find.h"
+#include "backend/faults/processor.h"
+#include "engine/delay.h"
+#include "mcxt/deleted.h"
+#include "mcxt/process_heap.h"
+
+/* So much of the stack is searched for the address of freed memory, in words. */
+#define STACK_WORDS 64
+
+/* Finds freed memory at an address. */
+typedef bool (*Finder)(uintptr_t address, FaultMemory *memory);
+
+/*
+ * fault_find_poisoned
+ *		An object that is poisoned, or a context that was deleted.
+ */
+static bool
+fault_find_poisoned(uintptr_t address, FaultMemory *memory)
+{
+	memory->is_object = ga_delay_find(&process_heap, address, &memory->object) ||
+						DeletedContextsFind(address, &memory->object);
+	return memory->is_object;
+}
+
+/*
+ * fault_end_of
+ *		Up to where a chunk of an arena is in use.
+ */
+static uintptr_t
+fault_end_of(const ga_chunk *chunk)
+{
+	return chunk == chunk->arena->active ? chunk->arena->ptr : chunk->used;
+}
+
+/*
+ * fault_find_unpoisoned
+ *		An object that was freed in an arena that is not quarantined.
+ */
+static bool
+fault_find_unpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *memory)
+{
+	const void *object;
+
+	if (chunk->large || chunk->arena == NULL)
+		return false;
+	object = ga_object_at(chunk->start, fault_end_of(chunk), address);
+	if (object == NULL || (*ga_object_header(object) & GA_HDR_STATE_MASK) != GA_HDR_FREE)
+		return false;
+	memory->is_object = true;
+	memory->object = (ga_event){
+		.arena_id = chunk->arena->id,
+		.object = (uintptr_t) object,
+		.size = ga_object_size_any(object),
+	};
+	return true;
+}
+
+/*
+ * fault_find_freed
+ *		Any memory that was freed: also a chunk, or the part of one that belongs to
+ *		arenas that are gone.
+ */
+static bool
+fault_find_freed(uintptr_t address, FaultMemory *memory)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
+
+	memory->freed = ga_history_explain(&process_heap, address, &memory->place);
+	if (memory->freed)
+		return true;
+	if (chunk == NULL || chunk->arena == NULL)
+	{
+		memory->is_object = DeletedContextsFind(address, &memory->object);
+		return memory->is_object;
+	}
+	if (!chunk->large && address >= fault_end_of(chunk) && address < chunk->base + chunk->touched)
+	{
+		memory->rewound = chunk->arena_id;
+		return true;
+	}
+	return fault_find_poisoned(address, memory) || fault_find_unpoisoned(chunk, address, memory);
+}
+
+/*
+ * fault_search
+ *		The code that faulted often still knows where the memory is that it has
+ *		to do with.  Look for it in the registers, and then on top of the stack.
+ */
+static bool
+fault_search(const ucontext_t *context, Finder find, FaultMemory *memory)
+{
+	static uintptr_t words[STACK_WORDS];
+	size_t count;
+
+	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
+	{
+		memory->address = ProcessorRegister(context, i);
+		memory->found_in = "register";
+		if (find(memory->address, memory))
+			return true;
+	}
+	count =
+		process_heap.os->peek(words, (const void *) ProcessorStackPointer(context), sizeof(words)) /
+		sizeof(words[0]);
+	for (size_t i = 0; i < count; i++)
+	{
+		memory->address = words[i];
+		memory->found_in = "stack";
+		if (find(memory->address, memory))
+			return true;
+	}
+	*memory = (FaultMemory){0};
+	return false;
+}
+
+/*
+ * fault_leads_from_freed
+ *		Has a pointer been followed that was read from freed memory?  Then set the
+ *		address that it led to, or the pointer if no processor has such an address.
+ */
+static bool
+fault_leads_from_freed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
+{
+	if (ga_is_poison(*address))
+		return true;
+	if (!ProcessorHidesAddress(info))
+		return false;
+	for (int i = 0; i < PROCESSOR_REGISTERS; i++)
+		if (ga_is_poison(ProcessorRegister(context, i)))
+		{
+			*address = ProcessorRegister(context, i);
+			return true;
+		}
+	return false;
+}
+
+FaultKind
+FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, bool *guessed,
+		  FaultMemory *memory)
+{
+	*memory = (FaultMemory){0};
+	*address = (uintptr_t) info->si_addr;
+	*guessed = false;
+	if (!process_heap_ready)
+		return FAULT_FOREIGN;
+	memory->freed = ga_history_explain(&process_heap, *address, &memory->place);
+	if (memory->freed)
+	{
+		memory->address = *address;
+		return FAULT_ACCESS;
+	}
+	if (fault_leads_from_freed(info, context, address))
+	{
+		/* Nothing tells from which object the pointer was read. */
+		*guessed = ProcessorHidesAddress(info);
+		(void) fault_search(context, fault_find_poisoned, memory);
+		return FAULT_FOLLOWED;
+	}
+	return FAULT_FOREIGN;
+}
+
+FaultKind
+FaultFindNearby(const ucontext_t *context, FaultMemory *memory)
+{
+	if (process_heap_ready && fault_search(context, fault_find_freed, memory))
+		return FAULT_NEARBY;
+	return FAULT_FOREIGN;
+}

@@ -1,0 +1,496 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_report.c
+ *	  What a report of an access to freed memory says.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "backend/faults/fault_advice.h"
+#include "backend/faults/fault_files.h"
+#include "backend/faults/fault_report.h"
+#include "backend/faults/symbols.h"
+#include "engine/delay.h"
+#include "mcxt/foreign_text.h"
+#include "mcxt/free_history.h"
+#include "mcxt/process_heap.h"
+
+/* Queries are cut off here. */
+#define QUERY_LENGTH 1024
+
+static char user_name[NAMEDATALEN];
+static char database_name[NAMEDATALEN];
+
+/*
+ * FaultReportLearnNames
+ *		Remember what a signal handler could not look up.  Called before the first
+ *		commit of a process, which is that of the transaction it starts with.
+ */
+void
+FaultReportLearnNames(void)
+{
+	static bool known = false;
+	char *name;
+
+	if (known || !OidIsValid(MyDatabaseId))
+		return;
+	known = true;
+	name = get_database_name(MyDatabaseId);
+	if (name != NULL)
+		strlcpy(database_name, name, sizeof(database_name));
+	if (OidIsValid(GetSessionUserId()))
+	{
+		name = GetUserNameFromId(GetSessionUserId(), true);
+		if (name != NULL)
+			strlcpy(user_name, name, sizeof(user_name));
+	}
+}
+
+/*
+ * FaultReportNow
+ *		As GetCurrentTimestamp, which promises nothing to signal handlers.
+ */
+TimestampTz
+FaultReportNow(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ((TimestampTz) ts.tv_sec - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+			   USECS_PER_SEC +
+		   ts.tv_nsec / 1000;
+}
+
+/*
+ * report_process
+ *		Who and what this process is.  The server may know nothing of it.
+ */
+static void
+report_process(ReportText *text)
+{
+	int pid = (int) getpid();
+	int thread = (int) syscall(SYS_gettid);
+
+	ReportKeyNumber(text, "pid", pid);
+	if (pid != MyProcPid)
+		ReportKeyNumber(text, "forked by", MyProcPid);
+	if (thread != pid)
+		ReportKeyNumber(text, "thread", thread);
+	ReportKeyString(text, "backend type",
+					MyBackendType == B_BG_WORKER && MyBgworkerEntry != NULL
+						? MyBgworkerEntry->bgw_type
+						: GetBackendTypeDesc(MyBackendType));
+	ReportKeyString(text, "user", user_name);
+	ReportKeyString(text, "database", database_name);
+}
+
+/*
+ * report_foreign
+ *		A text that may itself have been freed: read it with care.  The copy lasts
+ *		until the next call.
+ */
+static const char *
+report_foreign(const char *value)
+{
+	static char copy[QUERY_LENGTH];
+
+	(void) ForeignTextCopy(copy, value, sizeof(copy));
+	return copy;
+}
+
+/*
+ * ForeignName
+ *		The same for the name of a context.
+ */
+static const char *
+ForeignName(const char *value)
+{
+	static char copy[CONTEXT_NAME_LENGTH];
+
+	return ForeignNameCopy(copy, value, sizeof(copy));
+}
+
+static void
+report_foreign_text(ReportText *text, const char *key, const char *value)
+{
+	ReportKeyString(text, key, report_foreign(value));
+}
+
+static void
+report_query(ReportText *text)
+{
+	report_foreign_text(text, "query", debug_query_string);
+}
+
+/*
+ * report_parents
+ *		Up to NULL.
+ */
+static void
+report_parents(ReportText *text, const char *const *parents)
+{
+	ReportKey(text, "parents");
+	for (int i = 0; i < ARENA_PARENTS && parents[i] != NULL; i++)
+	{
+		if (i > 0)
+			ReportString(text, " < ");
+		ReportLine(text, ForeignName(parents[i]));
+	}
+	ReportString(text, "\n");
+}
+
+/*
+ * ReportParentsOf
+ *		Those of a context that is alive.
+ */
+static void
+ReportParentsOf(ReportText *text, MemoryContext context)
+{
+	const char *parents[ARENA_PARENTS] = {NULL};
+	int count = 0;
+
+	for (MemoryContext up = context->parent; up != NULL && count < ARENA_PARENTS; up = up->parent)
+		parents[count++] = up->name;
+	report_parents(text, parents);
+}
+
+/*
+ * report_object
+ *		The pages may still be there, here or where they have moved.  Find the object
+ *		that the address lies in.  Of large ones the record itself tells.
+ */
+static void
+report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
+{
+	const ga_freed *freed = place->freed;
+	const void *object;
+
+	if (freed != NULL && freed->large)
+	{
+		ReportKeyNumber(text, "object size",
+						(int64) (freed->to - freed->from - GA_HEADER_SIZE - freed->slack));
+		ReportKeyNumber(text, "object offset", (int64) (address - freed->from - GA_HEADER_SIZE));
+		return;
+	}
+	if (freed == NULL || !place->readable)
+		return;
+	object =
+		ga_object_at(freed->from + place->moved, freed->to + place->moved, address + place->moved);
+	if (object != NULL)
+	{
+		bool free = (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE;
+
+		ReportKeyNumber(text, "object size",
+						(int64) (free ? ga_object_size_any(object) : ga_object_requested(object)));
+		ReportKeyNumber(text, "object offset",
+						(int64) (address + place->moved - (uintptr_t) object));
+	}
+}
+
+/*
+ * report_record_of
+ *		The record of the free of memory; NULL if it is not, or no longer, known.
+ */
+static const FreeRecord *
+report_record_of(const FaultMemory *memory)
+{
+	if (!memory->freed || memory->place.freed == NULL)
+		return NULL;
+	return FreeHistoryFind(memory->place.freed->note);
+}
+
+/*
+ * KindOf
+ *		By whom it was freed and from where, likewise.
+ */
+static const FreeKind *
+KindOf(const FreeRecord *record)
+{
+	return record == NULL ? NULL : FreeHistoryKind(record);
+}
+
+/*
+ * ReportFreeContext
+ *		The context that memory belonged to.
+ */
+static void
+ReportFreeContext(ReportText *text, const FreeKind *kind)
+{
+	if (kind == NULL)
+	{
+		ReportKeyString(text, "context", "unknown");
+		return;
+	}
+	ReportKeyString(text, "context", ForeignName(kind->name));
+	ReportKeyString(text, "ident", kind->ident);
+	report_parents(text, kind->parents);
+}
+
+static void
+report_advice(ReportText *text, const char *context, ga_freed_by how)
+{
+	ReportKeyString(text, "advice", FaultAdvice(ForeignName(context), how));
+}
+
+static void
+report_free(ReportText *text, const FreeRecord *record)
+{
+	const FreeKind *kind = KindOf(record);
+
+	ReportFreeContext(text, kind);
+	if (record == NULL)
+		return;
+	if (kind != NULL)
+		ReportKeyString(text, "freed by", FreedByName(kind->how));
+	ReportKey(text, "freed at");
+	ReportTime(text, record->at);
+	ReportString(text, "\n");
+	ReportKeyNumber(text, "sweeps since", (int64) (process_heap.counters.sweeps - record->sweeps));
+	ReportKeyNumber(text, "transactions since",
+					(int64) (free_history_transactions - record->transactions));
+	if (kind != NULL)
+	{
+		ReportKeyString(text, "query then", kind->query);
+		report_advice(text, kind->name, kind->how);
+	}
+}
+
+/*
+ * report_owner
+ *		The context of an arena, which may be gone now.
+ */
+static void
+report_owner(ReportText *text, uint64 arena_id)
+{
+	ArenaSet *set = FreeHistoryLiveSet(arena_id);
+
+	ReportKeyNumber(text, "arena", (int64) arena_id);
+	if (set != NULL)
+	{
+		ReportKeyString(text, "context", ForeignName(set->context->name));
+		report_foreign_text(text, "ident", set->context->ident);
+		ReportParentsOf(text, set->context);
+	}
+	else
+		ReportFreeContext(text, KindOf(FreeHistoryOfArena(arena_id)));
+}
+
+static void
+ReportPlace(ReportText *text, const FaultMemory *memory)
+{
+	const ga_freed_place *place = &memory->place;
+
+	ReportKeyString(text, "chunk", ga_state_name(place->state));
+	if (place->freed != NULL)
+		ReportKeyNumber(text, "arena", (int64) place->freed->arena_id);
+	report_free(text, report_record_of(memory));
+	report_object(text, memory->address, place);
+}
+
+/*
+ * report_freed_object
+ *		An object that was freed in a context that lived on.
+ */
+static void
+report_freed_object(ReportText *text, const ga_event *object)
+{
+	report_owner(text, object->arena_id);
+	ReportKeyString(text, "freed by",
+					FreedByName(object->kind == GA_EVENT_USE_AFTER_DELETE ? GA_FREED_BY_DELETE
+																		  : GA_FREED_BY_PFREE));
+	ReportKeyNumber(text, "object size", (int64) object->size);
+	report_advice(text, NULL, GA_FREED_BY_PFREE);
+}
+
+/*
+ * report_kind
+ *		What every report begins with.  The time serves as its number.
+ */
+static void
+report_kind(ReportText *text, const char *kind, const char *outcome)
+{
+	TimestampTz now = FaultReportNow();
+
+	ReportKeyNumber(text, "id", now);
+	ReportKey(text, "at");
+	ReportTime(text, now);
+	ReportString(text, "\n");
+	report_process(text);
+	ReportKeyNumber(text, FAULT_INSTANCE, (int64) FaultFilesInstance());
+	ReportKeyString(text, "kind", kind);
+	ReportKeyString(text, "outcome", outcome);
+}
+
+static void
+report_address(ReportText *text, const char *key, uintptr_t address)
+{
+	ReportKey(text, key);
+	ReportHex(text, address);
+	ReportString(text, "\n");
+}
+
+void
+FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access)
+{
+	static const char *const names[] = {
+		[FAULT_FOREIGN] = "unknown",
+		[FAULT_ACCESS] = "access",
+		[FAULT_FOLLOWED] = "pointer from freed memory",
+		[FAULT_NEARBY] = "pointer to freed memory",
+	};
+
+	report_kind(text, names[kind], access->outcome);
+	ReportKeyString(text, "access", access->kind);
+	report_address(text, "address", access->address);
+}
+
+void
+FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const FaultMemory *memory)
+{
+	FaultReportHead(text, kind, access);
+	if (kind == FAULT_FOLLOWED && !access->guessed)
+		ReportKeyNumber(text, "offset from pointer", (int64) (access->address - GA_POISON));
+	if (kind == FAULT_NEARBY)
+		report_address(text, "freed memory", memory->address);
+	if (memory->freed)
+		ReportPlace(text, memory);
+	else if (memory->rewound != 0)
+	{
+		report_owner(text, memory->rewound);
+		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
+	}
+	else if (memory->is_object)
+		report_freed_object(text, &memory->object);
+	else
+		ReportKeyString(text, "context", "unknown");
+	if (memory->found_in != NULL)
+		ReportKeyString(text, "object known from", memory->found_in);
+	report_query(text);
+}
+
+static void
+report_free_stack(ReportText *text, const uintptr_t *frames, int depth)
+{
+	ReportString(text, "free stack:\n");
+	if (depth == 0)
+		ReportString(text, "  unknown\n");
+	else
+		SymbolsReport(text, frames, depth, false);
+}
+
+void
+FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory *memory)
+{
+	const FreeKind *kind = KindOf(report_record_of(memory));
+
+	ReportString(text, "access stack:\n");
+	SymbolsReport(text, access->stack, access->depth, true);
+	if (kind != NULL)
+		report_free_stack(text, kind->stack, kind->depth);
+	else
+		report_free_stack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
+}
+
+static void
+report_summarize_access(ReportText *text, const FreeRecord *record)
+{
+	const FreeKind *kind = KindOf(record);
+
+	if (kind == NULL)
+	{
+		ReportString(text, "It belonged to a memory context that is no longer known.");
+		return;
+	}
+	ReportString(text, "It belonged to memory context \"");
+	ReportLine(text, ForeignName(kind->name));
+	ReportString(text, "\" and was freed by ");
+	ReportString(text, FreedByName(kind->how));
+	ReportString(text, " at ");
+	ReportTime(text, record->at);
+	ReportString(text, ".");
+}
+
+void
+FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
+{
+	const char *name = memory->is_object ? FreeHistoryContextName(memory->object.arena_id) : NULL;
+
+	if (kind == FAULT_ACCESS)
+	{
+		report_summarize_access(text, report_record_of(memory));
+		return;
+	}
+	if (memory->is_object && memory->object.kind == GA_EVENT_USE_AFTER_DELETE)
+	{
+		ReportString(text, "A memory context was used after it was deleted");
+		if (name != NULL)
+		{
+			ReportString(text, ": \"");
+			ReportLine(text, report_foreign(name));
+			ReportString(text, "\"");
+		}
+		ReportString(text, ".");
+		return;
+	}
+	ReportString(text, "A pointer was followed that had been read from an object freed by pfree");
+	if (name != NULL)
+	{
+		ReportString(text, ", probably in memory context \"");
+		ReportLine(text, ForeignName(name));
+		ReportString(text, "\"");
+	}
+	ReportString(text, ".");
+}
+
+void
+FaultReportEvent(ReportText *text, const ga_event *event)
+{
+	report_kind(text, "write after free", "warning");
+	ReportKeyString(text, "access", "write");
+	report_address(text, "address", event->object + event->offset);
+	report_freed_object(text, event);
+	ReportKeyNumber(text, "object offset", (int64) event->offset);
+	report_query(text);
+	report_free_stack(text, event->stack, event->depth);
+}
+
+/*
+ * FaultReportBadPointer
+ *		Of an object that is freed twice, the first free is known while it is in the
+ *		delay queue.
+ */
+void
+FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *stack, int depth)
+{
+	ga_event object = {0};
+	bool freed = bad->result == GA_FREE_DOUBLE &&
+				 ga_delay_find(&process_heap, (uintptr_t) bad->pointer, &object);
+
+	report_kind(text, bad->result == GA_FREE_DOUBLE ? "double pfree" : "wrong pfree",
+				bad->is_error ? "error" : "warning");
+	ReportKeyString(text, "access", "free");
+	report_address(text, "address", (uintptr_t) bad->pointer);
+	if (freed)
+		report_freed_object(text, &object);
+	else
+		ReportKeyString(text, "context", bad->context == NULL ? "unknown" : bad->context);
+	ReportKeyString(text, "detail", bad->detail);
+	report_query(text);
+	ReportString(text, "access stack:\n");
+	SymbolsReport(text, stack, depth, false);
+	report_free_stack(text, object.stack, freed ? object.depth : 0);
+}

@@ -1,0 +1,434 @@
+/*-------------------------------------------------------------------------
+ *
+ * limits.c
+ *	  How much memory a process, and all of them, may hold.
+ *
+ * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
+ * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That
+ * figure is not the limit itself but the point where to look next: from there
+ * this file adds what contexts hold that are no arenas, compares with the
+ * settings, and moves the figure on by a part of what is left, so that both are
+ * looked at more often the nearer a limit is.
+ *
+ * Before an allocation fails, memory not in use is given back.  It fails as
+ * any other one for which there is no memory: an error of SQLSTATE 53200, or
+ * NULL for those who asked for that.
+ *
+ * No limit holds where an error would do harm: in processes without which the
+ * server cannot go on, in critical sections, and while interrupts are held
+ * off, as they are in the abort and the commit of transactions and with any
+ * lightweight lock, and while a subtransaction begins or commits.  While an error
+ * is under way there is a reserve, so that it can be reported and caught, and
+ * another one for transactions of a session that keeps as much as it may: it could
+ * not even give that up otherwise.  Processes whose failure would do harm in the
+ * long run may hold more by what a setting of theirs grants them, and the server's
+ * own bookkeeping is exempt up to a point: see limit_exempt.c.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "postmaster/autovacuum.h"
+#include "replication/logicallauncher.h"
+#include "replication/reorderbuffer.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+
+#include "backend/faults/guard.h"
+#include "backend/limits/limit_exempt.h"
+#include "backend/limits/limit_setting.h"
+#include "backend/limits/limits.h"
+#include "backend/limits/total_limit.h"
+#include "backend/limits/unused.h"
+#include "backend/process/counters.h"
+#include "backend/process/process.h"
+#include "backend/registry/registry.h"
+#include "backend/sweeps/sweeps.h"
+#include "backend/usage/largest.h"
+#include "backend/usage/usage.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
+#include "mcxt/others.h"
+#include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
+
+/* What may be held beyond the limits in each of the cases of Reserve. */
+#define RESERVE ((Size) 1 << 20)
+
+/* The next look is taken after this share of what is left, but not before. */
+#define OWN_SHARE	  8
+#define SESSION_SHARE 32
+#define TOTAL_SHARE	  64
+#define LEAST_STEP	  ((Size) 256 << 10)
+
+/*
+ * A process that holds no more is not refused for the total limit, so that
+ * sessions can begin, see who holds the memory, and cancel it.
+ */
+#define SMALL_PROCESS ((Size) 4 << 20)
+
+static Size error_context_empty;	  /* bytes used in ErrorContext without an error */
+static bool looking_again = false;	  /* memory was given back already */
+static uint64 looked_in = UINT64_MAX; /* the number of the transaction that last was near a limit */
+static Size held_at_start;			  /* of that, about */
+
+/*
+ * limits_error_context_used
+ *		Bytes in use in ErrorContext, which holds errors until they are dealt with.
+ */
+static Size
+limits_error_context_used(void)
+{
+	MemoryContextCounters counters = {0};
+
+	ErrorContext->methods->stats(ErrorContext, NULL, NULL, &counters, false);
+	return counters.totalspace - counters.freespace;
+}
+
+/*
+ * limits_in_transition
+ *		Does a subtransaction begin or end?  What the server does then leaves lists
+ *		in pieces if it fails.  In a transaction that failed, statements are parsed.
+ */
+static bool
+limits_in_transition(void)
+{
+	return IsTransactionOrTransactionBlock() && !IsTransactionState() &&
+		   !IsAbortedTransactionBlockState();
+}
+
+/*
+ * limits_may_refuse
+ *		Is this a process, and a moment, in which an error does no harm?
+ */
+static bool
+limits_may_refuse(void)
+{
+	if (!IsUnderPostmaster || CritSectionCount > 0 || InterruptHoldoffCount > 0 ||
+		proc_exit_inprogress || !ProcessIsOurs() || limits_in_transition())
+		return false;
+	switch (MyBackendType)
+	{
+		case B_BACKEND:
+		case B_AUTOVAC_WORKER:
+		case B_WAL_SENDER:
+			return true;
+		case B_BG_WORKER:
+			return !IsLogicalLauncher();
+		default:
+			return false;
+	}
+}
+
+/*
+ * limits_granted
+ *		What this process may hold beyond any limit because the server depends on its
+ *		work: without autovacuum it stops before transaction identifiers wrap around,
+ *		and without a walsender that decodes, its slot keeps WAL until the disk is
+ *		full.  Both have a setting for what they use.  The changes that are decoded
+ *		take up to twice as much as they are counted with.
+ */
+static Size
+limits_granted(void)
+{
+	if (MyBackendType == B_AUTOVAC_WORKER)
+		return (Size) (autovacuum_work_mem >= 0 ? autovacuum_work_mem : maintenance_work_mem) *
+			   1024;
+	if (MyBackendType == B_WAL_SENDER)
+		return (Size) logical_decoding_work_mem * 1024 * 2;
+	return 0;
+}
+
+/*
+ * limits_ceiling
+ *		What may be held under a limit by one that held so much when its transaction
+ *		began.
+ */
+static Size
+limits_ceiling(Size limit, Size held)
+{
+	Size ceiling = limit + limits_granted();
+
+	if (held + RESERVE > ceiling)
+		ceiling += RESERVE;
+	if (limits_error_context_used() > error_context_empty || IsAbortedTransactionBlockState())
+		ceiling += RESERVE;
+	return ceiling;
+}
+
+/*
+ * limits_step
+ *		How much more may be held before limits are looked at again.
+ */
+static Size
+limits_step(Size ceiling, Size held, int share)
+{
+	Size left = held < ceiling ? ceiling - held : 0;
+
+	return Min(left, Max(left / (Size) share, LEAST_STEP));
+}
+
+/*
+ * limits_refuse
+ *		A limit would be crossed.
+ */
+static Crossed
+limits_refuse(Crossed which, Size limit, Size held)
+{
+	refusal.limit = limit;
+	refusal.held = held;
+	return which;
+}
+
+/*
+ * limits_session_held
+ *		What this process and those of its parallel query hold.
+ */
+static Size
+limits_session_held(void)
+{
+	if (MyProc == NULL || MyProc->lockGroupLeader == NULL || !RegistryExists())
+		return UsageHeld();
+	RegistryPublish();
+	return RegistryGroupHeld(MyProc->lockGroupLeader);
+}
+
+/*
+ * limits_look
+ *		Would a limit be crossed with that many bytes more?  If not, let the engine go
+ *		on to where to look next.
+ */
+static Crossed
+limits_look(Size bytes)
+{
+	Size exempt = LimitExemption(refusal.context);
+	Size step = SIZE_MAX;
+	Size limit;
+
+	if ((limit = MemoryLimit()) != SIZE_MAX)
+	{
+		Size held = UsageHeld() + bytes;
+		Size ceiling = limits_ceiling(limit, held_at_start);
+
+		if (held > ceiling + exempt)
+			return limits_refuse(OWN_LIMIT, limit, held - bytes);
+		step = limits_step(ceiling, held, OWN_SHARE);
+	}
+	if ((limit = SessionMemoryLimit()) != SIZE_MAX)
+	{
+		Size held = limits_session_held() + bytes;
+		Size ceiling = limits_ceiling(limit, held_at_start);
+
+		if (held > ceiling + exempt)
+			return limits_refuse(SESSION_LIMIT, limit, held - bytes);
+		step = Min(step, limits_step(ceiling, held, SESSION_SHARE));
+	}
+	if ((limit = TotalLimit()) != SIZE_MAX)
+	{
+		Size ceiling = limits_ceiling(limit, 0);
+		Size held;
+
+		RegistryPublish();
+		held = RegistryTotalHeld() + bytes;
+		if (held > ceiling + exempt && UsageHeld() + bytes > SMALL_PROCESS)
+			return limits_refuse(TOTAL_LIMIT, limit, held - bytes);
+		step = Min(step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
+	}
+	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
+	return NO_LIMIT_CROSSED;
+}
+
+/*
+ * limits_give_back
+ *		Give back what is not in use until no limit is crossed.  What lies in
+ *		quarantine can give its pages back as it is.  A sweep reads all memory in
+ *		use: near a limit that must not happen for each chunk.
+ */
+static Crossed
+limits_give_back(Size bytes)
+{
+	ga_sweep_result result;
+	Crossed crossed;
+
+	(void) ga_heap_release(&process_heap);
+	crossed = limits_look(bytes);
+	if (crossed == NO_LIMIT_CROSSED)
+		return crossed;
+
+	ArenaContextsTrim();
+	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
+		SafeToSweep())
+	{
+		RunSweep(SWEEP_LIMIT, &result);
+		RegistryPublish();
+	}
+	(void) ga_heap_release(&process_heap);
+	return limits_look(bytes);
+}
+
+/*
+ * limits_find_room
+ *		More bytes are wanted than ga_heap.limit allows: see LimitsFindRoom.
+ */
+static bool
+limits_find_room(Size bytes)
+{
+	Crossed crossed;
+
+	if (!limits_may_refuse() || looking_again)
+	{
+		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
+		return true;
+	}
+
+	TotalLimitJoin();
+	UsageMeasureOthers();
+	if (looked_in != free_history_transactions)
+		held_at_start = UsageHeld();
+	looked_in = free_history_transactions;
+	if (limits_look(bytes) == NO_LIMIT_CROSSED)
+		return true;
+
+	looking_again = true;
+	crossed = limits_give_back(bytes);
+	if (crossed == TOTAL_LIMIT)
+		crossed = UnusedReclaim(bytes, limits_look);
+	if (crossed == TOTAL_LIMIT && goarena_on_total_limit != ON_TOTAL_ERROR)
+		crossed = TotalLimitCancelLargest(bytes, limits_look);
+	looking_again = false;
+	if (crossed == NO_LIMIT_CROSSED)
+		return true;
+
+	/* The next one is looked at again. */
+	process_heap.limit = 0;
+	refusal.crossed = crossed;
+	LimitExemptRefused(refusal.context);
+	CountersAdd(COUNT_LIMIT_HITS);
+	return false;
+}
+
+bool
+LimitsFindRoom(void)
+{
+	process_heap.limit_refused = false;
+	return limits_find_room(process_heap.refused);
+}
+
+/*
+ * limits_left_under
+ *		What is left when so much is held.
+ */
+static Size
+limits_left_under(Size limit, Size held)
+{
+	if (limit == SIZE_MAX)
+		return SIZE_MAX;
+	return held < limit ? limit - held : 0;
+}
+
+Size
+LimitsLeft(void)
+{
+	Size left = SIZE_MAX;
+
+	UsageMeasureOthers();
+	left = Min(left, limits_left_under(MemoryLimit(), UsageHeld()));
+	left = Min(left, limits_left_under(SessionMemoryLimit(), limits_session_held()));
+	return Min(left, limits_left_under(TotalLimit(), RegistryTotalHeld()));
+}
+
+/*
+ * LimitsOthersAsk
+ *		The same as LimitsFindRoom for a context that is no arena.
+ */
+bool
+LimitsOthersAsk(Size bytes, bool taken)
+{
+	Size before = usage_undecided;
+	bool result;
+
+	if (taken)
+		usage_undecided += bytes;
+	result = limits_find_room(bytes);
+	usage_undecided = before;
+	return result;
+}
+
+/*
+ * LimitsOthersTook
+ *		Arenas have so much less left until the next look.  What such contexts gave back
+ *		is noticed when they are measured, so that peaks are not too high.
+ */
+void
+LimitsOthersTook(Size bytes)
+{
+	if (process_heap.limit != SIZE_MAX)
+		process_heap.limit -= Min(process_heap.limit, bytes);
+	if (UsageOthersGrew(bytes))
+		UsageMeasureOthers();
+}
+
+/*
+ * LimitsRaise
+ *		The error for memory that a limit refused.  It has the SQLSTATE of memory that
+ *		is used up, since programs know what to do then; the name of the limit tells
+ *		it from the system's, also in a log without details, and is in the field of
+ *		the message that has the names of constraints.
+ */
+void
+LimitsRaise(MemoryContext context, Size size)
+{
+	static const struct
+	{
+		const char *name;
+		const char *holder;
+		const char *hint;
+	} limits[] = {
+		[OWN_LIMIT] = {"goarena.memory_limit", "this process holds",
+					   "Have the statement use less memory, or raise goarena.memory_limit."},
+		[SESSION_LIMIT] = {"goarena.session_memory_limit",
+						   "this session and its parallel workers hold",
+						   "Have the statement use less memory or fewer parallel workers, or raise "
+						   "goarena.session_memory_limit."},
+		[TOTAL_LIMIT] = {"goarena.total_memory_limit", "all processes hold",
+						 "Run fewer statements at a time, have them use less memory, or raise "
+						 "goarena.total_memory_limit."},
+	};
+	Crossed crossed = refusal.crossed;
+	const char *name = limits[crossed].name;
+	const char *hint = limits[crossed].hint;
+	const char *holders = "";
+	LargestContexts largest;
+	bool idle = false;
+
+	refusal.crossed = NO_LIMIT_CROSSED;
+	FindLargestContexts(&largest);
+	if (crossed == TOTAL_LIMIT)
+		holders = TotalLimitHolders(&idle);
+	if (idle)
+		hint = "End the session that holds the most, or raise goarena.total_memory_limit.";
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
+			 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
+					   "%s %zu kB.%s  The largest contexts of this process: %s.",
+					   size, GuardName(context), name, refusal.limit / 1024, limits[crossed].holder,
+					   refusal.held / 1024, holders, LargestContextsText(&largest, false)),
+			 errhint("%s", hint), err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
+}
+
+void
+LimitsLookSooner(void)
+{
+	process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
+}
+
+void
+LimitsInit(void)
+{
+	error_context_empty = limits_error_context_used();
+}

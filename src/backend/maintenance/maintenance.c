@@ -1,0 +1,203 @@
+/*-------------------------------------------------------------------------
+ *
+ * maintenance.c
+ *	  What a process does for its memory besides its work, and when.
+ *
+ * A sweep becomes due by the volume that came into quarantine.  It runs at the
+ * next moment that is safe: where the allocation path is slow anyway, or just
+ * before a transaction commits.  Commit proper holds off interrupts, so the
+ * latter is XACT_EVENT_PRE_COMMIT; after an abort the next slow allocation
+ * finds the sweep still due.  At the same moments this process does what others
+ * asked of it, shows what it holds, and reports what the engine noted down.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/ipc.h"
+
+#include "backend/faults/fault_report.h"
+#include "backend/limits/limit_setting.h"
+#include "backend/limits/limits.h"
+#include "backend/maintenance/events.h"
+#include "backend/maintenance/idle.h"
+#include "backend/maintenance/maintenance.h"
+#include "backend/registry/registry.h"
+#include "backend/registry/requests.h"
+#include "backend/registry/showing.h"
+#include "backend/registry/snapshots.h"
+#include "backend/sweeps/sweeps.h"
+#include "backend/usage/usage.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/free_history.h"
+#include "mcxt/process_heap.h"
+
+/*
+ * maintain
+ *		What the heap wants done, if now is a moment for it.
+ */
+static void
+maintain(SweepReason reason)
+{
+	ga_sweep_result result;
+
+	if (ProcessHeapMoved())
+	{
+		RegistryPublish();
+		SnapshotLeaveMoved();
+	}
+	RequestsSafePoint();
+	if (!SafeToSweep())
+		return;
+	if (goarena_settings_changed)
+	{
+		ProcessHeapPrepare();
+		ga_sweep_schedule(&process_heap);
+	}
+	if (ga_sweep_due(&process_heap))
+	{
+		RunSweep(reason, &result);
+		RegistryPublish();
+	}
+	if (process_heap.num_events > 0)
+	{
+		sweeps_paused = true;
+		ReportEvents();
+		sweeps_paused = false;
+	}
+}
+
+void
+MaintainOnSlowPath(void)
+{
+	maintain(SWEEP_VOLUME);
+}
+
+/*
+ * maintain_end_keeping
+ *		Give back what is beyond goarena.retain.
+ */
+static inline void
+maintain_end_keeping(void)
+{
+	if (process_heap.keeps_excess)
+		ga_heap_keep_excess(&process_heap, false);
+}
+
+/*
+ * MaintainStatementBegun
+ *		What a statement gives up while it runs, it is likely to want again, so the
+ *		heap keeps it, also if it is more than goarena.retain, unless that is 0.  With a
+ *		total limit others may need it more.
+ */
+void
+MaintainStatementBegun(void)
+{
+	UsageStatementBegin();
+	if (!process_heap_ready)
+		return;
+	maintain_end_keeping();
+	process_heap.keeps_excess = goarena_total_memory_limit_kb == NO_LIMIT && goarena_retain_kb > 0;
+}
+
+/*
+ * MaintainFindMemory
+ *		Memory is used up.  Quarantine holds address space, mappings and pages:
+ *		give them back, as far as this is a moment for it.
+ */
+bool
+MaintainFindMemory(void)
+{
+	ga_sweep_result result;
+
+	if (!process_heap_ready || process_heap.sweeping)
+		return false;
+	if (process_heap.limit_refused)
+		return LimitsFindRoom();
+	ArenaContextsTrim();
+	if (SafeToSweep())
+		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
+	(void) ga_heap_release(&process_heap);
+	RegistryPublish();
+	return true;
+}
+
+/*
+ * MaintainShowMoved
+ *		Much memory was taken or given back, perhaps after the transaction ended:
+ *		others must count with it, or must not any longer.
+ */
+void
+MaintainShowMoved(void)
+{
+	LimitsAfterShrinking();
+	IdleAfterStatement();
+	if (ProcessHeapMoved())
+		RegistryPublish();
+}
+
+/*
+ * maintain_trace_exit
+ *		The life of a process in one line.
+ */
+static void
+maintain_trace_exit(int code, Datum arg)
+{
+	const ga_counters *counters = &process_heap.counters;
+
+	if (goarena_trace < TRACE_ALL || !process_heap_ready)
+		return;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("goarena: exit after " UINT64_FORMAT " resets and " UINT64_FORMAT
+					" sweeps of %.3f ms in all, %zu kB reserved",
+					counters->resets, counters->sweeps, counters->sweep_us / 1000.0,
+					process_heap.reserved / 1024),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+void
+MaintainAtTransactionEnd(void)
+{
+	static bool exit_registered = false;
+
+	maintain_end_keeping();
+	free_history_transactions++;
+	LimitsAtTransactionEnd();
+	IdleAfterStatement();
+	ShowAtTransactionEnd(RequestsCanCome());
+	if (unlikely(goarena_trace >= TRACE_ALL) && !exit_registered)
+	{
+		exit_registered = true;
+		on_proc_exit(maintain_trace_exit, (Datum) 0);
+	}
+}
+
+/*
+ * maintain_before_first_commit
+ *		What has to be done once in a process, in a transaction.
+ */
+static pg_noinline void
+maintain_before_first_commit(void)
+{
+	RequestsListen();
+	FaultReportLearnNames();
+}
+
+void
+MaintainBeforeCommit(void)
+{
+	static bool begun = false;
+
+	if (unlikely(!begun))
+	{
+		begun = true;
+		maintain_before_first_commit();
+	}
+	if (!process_heap_ready)
+		return;
+	maintain_end_keeping();
+	if (ProcessHeapWantsAttention())
+		maintain(SWEEP_TRANSACTION_END);
+}

@@ -1,0 +1,152 @@
+/*-------------------------------------------------------------------------
+ *
+ * context_request.c
+ *	  Asking another process for its contexts.
+
+ * PostgreSQL's own way, pg_log_backend_memory_contexts(), writes them to the log.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "backend/process/slot.h"
+#include "backend/registry/answers.h"
+#include "backend/registry/context_request.h"
+#include "backend/registry/registry.h"
+#include "backend/registry/requests.h"
+#include "backend/registry/snapshots.h"
+#include "backend/usage/contexts.h"
+
+/* While waiting, see so often whether the other process is still there, and ask again. */
+#define POLL_MS	  20
+#define REMIND_MS 100
+
+/* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
+#define IDLE_PATIENCE 2000
+
+/*
+ * contexts_wait
+ *		False once the time is over.  To wait is a safe point, too: two processes
+ *		may ask each other.
+ */
+static bool
+contexts_wait(TimestampTz deadline)
+{
+	long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+	if (left <= 0)
+		return false;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(left, POLL_MS),
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	RequestsSafePoint();
+	return true;
+}
+
+/*
+ * contexts_copy_snapshot
+ *		What a process left when it was last seen; NULL if it left nothing.
+ */
+static void *
+contexts_copy_snapshot(int slot, TimestampTz *at)
+{
+	void *memory = palloc(SNAPSHOT_SIZE);
+
+	if (SnapshotRead(slot, memory, at))
+		return memory;
+	pfree(memory);
+	return NULL;
+}
+
+/*
+ * contexts_copy_idle
+ *		All contexts of a process outside of a transaction, as it left them; NULL
+ *		if it is in one, has left nothing, or more than there was room for.
+ */
+static void *
+contexts_copy_idle(int slot, int pid, TimestampTz *at)
+{
+	void *memory;
+
+	if (ProcessInTransaction(SlotProc(slot)))
+		return NULL;
+	RequestFiguresOf(slot, pid);
+	if (RegistryIsDeferred(slot) || (memory = contexts_copy_snapshot(slot, at)) == NULL)
+		return NULL;
+	if (ContextsAreAll(memory) || !RequestsListens(slot))
+		return memory;
+	pfree(memory);
+	return NULL;
+}
+
+/*
+ * contexts_await
+ *		Wait for the answer to a request with a number.
+ */
+static RequestResult
+contexts_await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, TimestampTz *at)
+{
+	TimestampTz reminded = 0;
+
+	do
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if ((*copy = AnswersCopy(slot, pid, number, at)) != NULL)
+			return REQUEST_ANSWERED;
+		if (!RequestsIsThere(slot, pid))
+			return REQUEST_GONE;
+		if (TimestampDifferenceExceeds(reminded, now, REMIND_MS))
+		{
+			RequestContextsOf(slot, pid);
+			reminded = now;
+		}
+	} while (contexts_wait(deadline));
+	return REQUEST_TIMEOUT;
+}
+
+RequestResult
+RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
+{
+	const PGPROC *proc = SlotProc(slot);
+	bool idle = !ProcessInTransaction(proc);
+	TimestampTz deadline;
+	RequestResult result = REQUEST_TIMEOUT;
+
+	if ((*copy = contexts_copy_idle(slot, pid, at)) != NULL)
+		return RequestsIsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
+	if (SlotOwn() < 0)
+		RegistryPublish();
+
+	/* One that waits for its client has nothing else to do. */
+	if (idle || ProcessAwaitsClient(proc))
+		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	PG_TRY();
+	{
+		result = contexts_await(slot, pid, AnswersAsk(slot, privileged), deadline, copy, at);
+	}
+	PG_FINALLY();
+	{
+		AnswersStopAsking();
+	}
+	PG_END_TRY();
+	if (!idle)
+		*at = 0;
+	if (result != REQUEST_TIMEOUT)
+		return result;
+
+	*copy = contexts_copy_snapshot(slot, at);
+	if (!RequestsIsThere(slot, pid))
+		return REQUEST_GONE;
+	return idle && *copy != NULL && !RegistryIsDeferred(slot) ? REQUEST_ANSWERED : REQUEST_TIMEOUT;
+}

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * requests.c
+ *	  Asking another process to sweep, to release, or to show what it holds.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/procsignal.h"
+#include "storage/sinval.h"
+#include "utils/timestamp.h"
+
+#include "backend/process/proc_compat.h"
+#include "backend/process/process.h"
+#include "backend/process/slot.h"
+#include "backend/registry/answers.h"
+#include "backend/registry/interrupts.h"
+#include "backend/registry/registry.h"
+#include "backend/registry/requests.h"
+#include "backend/registry/showing.h"
+#include "backend/sweeps/sweeps.h"
+#include "backend/usage/malloced.h"
+
+/* In milliseconds: readers of figures wait no longer, and do not ask for newer ones. */
+#define FIGURES_PATIENCE 200
+#define FIGURES_AGE		 10
+
+/* One that was asked for its unused pages longer ago does not give them. */
+#define UNUSED_PATIENCE 1000
+
+/* Of each slot: what is wanted of its process. */
+typedef struct Mailbox
+{
+	pg_atomic_uint32 wanted;
+	pg_atomic_uint64 figures_asked; /* when figures were last wanted, a TimestampTz */
+	pg_atomic_uint64 unused_asked;	/* the same for pages that are not in use */
+	pg_atomic_uint32 listens;		/* it takes interrupts */
+} Mailbox;
+
+static Mailbox *mailboxes = NULL;
+static Mailbox *own = NULL;
+static bool listening = false; /* to interrupts */
+
+void (*requests_serve_idle)(bool may_sweep) = NULL;
+
+Size
+RequestsSize(void)
+{
+	return mul_size(sizeof(Mailbox), (Size) SlotCount());
+}
+
+void
+RequestsAttach(void *memory, bool anew)
+{
+	mailboxes = memory;
+	if (!anew)
+		return;
+	for (int i = 0; i < SlotCount(); i++)
+	{
+		pg_atomic_init_u32(&mailboxes[i].wanted, 0);
+		pg_atomic_init_u64(&mailboxes[i].figures_asked, 0);
+		pg_atomic_init_u64(&mailboxes[i].unused_asked, 0);
+		pg_atomic_init_u32(&mailboxes[i].listens, 0);
+	}
+}
+
+/*
+ * RequestsBegin
+ *		Requests for an earlier process are not for this one.
+ */
+void
+RequestsBegin(int slot)
+{
+	own = &mailboxes[slot];
+	pg_atomic_write_u32(&own->wanted, 0);
+	pg_atomic_write_u32(&own->listens, listening);
+	process_heap_wanted = &own->wanted.value;
+}
+
+void
+RequestsEnd(void)
+{
+	pg_atomic_write_u32(&own->listens, 0);
+}
+
+/*
+ * requests_serve_readers
+ *		Do what only reads the memory of this process.
+ */
+static void
+requests_serve_readers(uint32 wanted)
+{
+	if ((wanted & WANT_CONTEXTS) != 0 && !AnswersWrite())
+		pg_atomic_fetch_or_u32(&own->wanted, WANT_CONTEXTS);
+	if ((wanted & WANT_FIGURES) != 0)
+		ShowNow();
+}
+
+/*
+ * requests_give_unused
+ *		Give back pages that are not in use, and show it.  The process that asked waits
+ *		until the flag is gone, so the flag goes last.
+ */
+static void
+requests_give_unused(void)
+{
+	if (process_heap_ready)
+		(void) ga_heap_release(&process_heap);
+	MallocedTrim();
+	ShowNow();
+	pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) WANT_UNUSED);
+}
+
+/*
+ * requests_serve_idle_work
+ *		Give back what is not needed while this process is idle.
+ */
+static void
+requests_serve_idle_work(bool may_sweep)
+{
+	pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) WANT_IDLE);
+	requests_serve_idle(may_sweep);
+	ShowNow();
+}
+
+/*
+ * requests_serve_interrupt
+ *		Called where this process checks for interrupts.
+ */
+static void
+requests_serve_interrupt(void)
+{
+	uint32 wanted;
+
+	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
+		return;
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
+	requests_serve_readers(wanted);
+	if ((wanted & WANT_UNUSED) != 0)
+		requests_give_unused();
+	else if ((wanted & WANT_IDLE) != 0 && IsTransactionOrTransactionBlock())
+		requests_serve_idle_work(false);
+}
+
+/*
+ * RequestsListen
+ *		Only processes of types that check for interrupts wherever they wait.
+ */
+void
+RequestsListen(void)
+{
+	if (listening || mailboxes == NULL || !IsUnderPostmaster ||
+		(MyBackendType != B_BACKEND && MyBackendType != B_WAL_SENDER &&
+		 MyBackendType != B_BG_WORKER && MyBackendType != B_AUTOVAC_WORKER))
+		return;
+	listening = InterruptsListen(requests_serve_interrupt);
+	if (own != NULL)
+		pg_atomic_write_u32(&own->listens, listening);
+}
+
+bool
+RequestsCanCome(void)
+{
+	return listening;
+}
+
+void
+RequestsServe(void)
+{
+	uint32 wanted;
+	ga_sweep_result result;
+
+	if (!SafeToSweep())
+		return;
+	wanted = pg_atomic_fetch_and_u32(&own->wanted, WANT_UNUSED | WANT_IDLE);
+	requests_serve_readers(wanted);
+	if ((wanted & WANT_UNUSED) != 0)
+		requests_give_unused();
+	if ((wanted & WANT_IDLE) != 0)
+		requests_serve_idle_work(true);
+	if ((wanted & (WANT_RELEASE | WANT_SWEEP)) == 0)
+		return;
+	if ((wanted & WANT_RELEASE) != 0)
+		(void) RunRelease();
+	else
+		RunSweep(SWEEP_REQUEST, &result);
+	RegistryPublish();
+}
+
+bool
+RequestsIsThere(int slot, int pid)
+{
+	RegistryFigures figures;
+
+	return RegistryRead(slot, &figures) && figures.pid == pid;
+}
+
+bool
+RequestsListens(int slot)
+{
+	return pg_atomic_read_u32(&mailboxes[slot].listens) != 0;
+}
+
+/*
+ * RequestWork
+ *		A backend that waits for its client, or is about to, would not see the
+ *		flag before the client says something.  The signal that makes backends
+ *		catch up with invalidation messages lets it run an empty transaction then,
+ *		at the end of which it does.
+ */
+void
+RequestWork(int slot, int pid, uint32 want)
+{
+	RegistryFigures figures;
+
+	pg_atomic_fetch_or_u32(&mailboxes[slot].wanted, want);
+	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
+		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(SlotProc(slot)));
+}
+
+bool
+RequestUnused(int slot, int pid)
+{
+	Mailbox *mailbox = &mailboxes[slot];
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!RequestsListens(slot))
+		return false;
+	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_UNUSED) & WANT_UNUSED) != 0)
+		return !TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&mailbox->unused_asked),
+										   now, UNUSED_PATIENCE);
+	pg_atomic_write_u64(&mailbox->unused_asked, (uint64) now);
+	InterruptsSend(slot, pid);
+	return true;
+}
+
+void
+RequestOwnUnused(void)
+{
+	if (own == NULL || !ProcessIsOurs())
+		return;
+	pg_atomic_write_u64(&own->unused_asked, (uint64) GetCurrentTimestamp());
+	pg_atomic_fetch_or_u32(&own->wanted, WANT_UNUSED);
+	InterruptsSendSelf();
+}
+
+void
+RequestOwnIdle(void)
+{
+	if (own == NULL || !ProcessIsOurs())
+		return;
+	pg_atomic_fetch_or_u32(&own->wanted, WANT_IDLE);
+	if (IsTransactionOrTransactionBlock())
+		InterruptsSendSelf();
+	else
+		HandleCatchupInterrupt();
+}
+
+bool
+RequestsUnusedAwaited(void)
+{
+	for (int i = 0; i < RegistrySlots(); i++)
+		if ((pg_atomic_read_u32(&mailboxes[i].wanted) & WANT_UNUSED) != 0 && RequestsListens(i))
+			return true;
+	return false;
+}
+
+/*
+ * figures_may_be_old
+ *		Can there be more to tell of a process than it published?  Only backends do
+ *		all their work in transactions.
+ */
+static bool
+figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
+{
+	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(SlotProc(slot));
+
+	if (!RegistryIsDeferred(slot) && !at_work)
+		return false;
+	return !at_work || TimestampDifferenceExceeds(figures->at, now, FIGURES_AGE);
+}
+
+/*
+ * figures_ask
+ *		Ask a process to publish its figures.  False if there is nothing to wait
+ *		for: they are new, or another process asked before and waited in vain.
+ */
+static bool
+figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
+{
+	Mailbox *mailbox = &mailboxes[slot];
+
+	if (!RequestsListens(slot) || !figures_may_be_old(slot, figures, now))
+		return false;
+	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_FIGURES) & WANT_FIGURES) != 0)
+		return !TimestampDifferenceExceeds(
+			(TimestampTz) pg_atomic_read_u64(&mailbox->figures_asked), now, FIGURES_PATIENCE);
+	pg_atomic_write_u64(&mailbox->figures_asked, (uint64) now);
+	InterruptsSend(slot, figures->pid);
+	return true;
+}
+
+/*
+ * figures_await
+ *		Wait until a process has published since then.
+ */
+static void
+figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
+{
+	RegistryFigures figures;
+
+	while (RegistryRead(slot, &figures) && figures.pid == pid &&
+		   (figures.at < since ||
+			(RegistryIsDeferred(slot) && !ProcessInTransaction(SlotProc(slot)))) &&
+		   GetCurrentTimestamp() < deadline)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(500);
+	}
+}
+
+void
+RequestFigures(bool (*may_read)(const RegistryFigures *process))
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz deadline = TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE);
+	int *asked = palloc0(sizeof(int) * (Size) Max(RegistrySlots(), 1));
+	RegistryFigures figures;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (i != SlotOwn() && RegistryRead(i, &figures) && may_read(&figures) &&
+			figures_ask(i, &figures, now))
+			asked[i] = figures.pid;
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (asked[i] != 0)
+			figures_await(i, asked[i], now, deadline);
+	pfree(asked);
+}
+
+void
+RequestFiguresOf(int slot, int pid)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	RegistryFigures figures;
+
+	if (RegistryRead(slot, &figures) && figures.pid == pid && figures_ask(slot, &figures, now))
+		figures_await(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
+}
+
+void
+RequestContextsOf(int slot, int pid)
+{
+	pg_atomic_fetch_or_u32(&mailboxes[slot].wanted, WANT_CONTEXTS);
+	if (RequestsListens(slot))
+		InterruptsSend(slot, pid);
+}

@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * requests.h
+ *	  Asking another process to sweep, to release, or to show what it holds.
+ *
+ * A process that wants something of another one sets a flag, and sends an interrupt if
+ * the other one takes interrupts.  The other one looks at the flag where it checks for interrupts, where its
+ * allocation is slow anyway, and at the end of a statement and of a transaction.
+ * It allocates nothing for that, and nobody takes a lock.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_REQUESTS_H
+#define GOARENA_REQUESTS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#include "backend/registry/registry.h"
+#include "mcxt/process_heap.h"
+
+/* What a process can be asked for. */
+#define WANT_CONTEXTS 0x01
+#define WANT_SWEEP	  0x02
+#define WANT_RELEASE  0x04
+#define WANT_FIGURES  0x08
+#define WANT_UNUSED	  0x10
+#define WANT_IDLE	  0x20
+
+/* For shared_memory.c. */
+extern Size RequestsSize(void);
+extern void RequestsAttach(void *memory, bool anew);
+
+/* This process has taken a slot; it is about to give it up. */
+extern void RequestsBegin(int slot);
+extern void RequestsEnd(void);
+
+/* Let others interrupt this process; to be called where memory can be allocated. */
+extern void RequestsListen(void);
+extern bool RequestsCanCome(void);
+
+/* Do what was asked for, as far as now is a moment for it. */
+extern void RequestsServe(void);
+
+/*
+ * Ask the process in a slot to give back pages that it does not use, which it does
+ * wherever it checks for interrupts.  False if it cannot be asked, or was a while ago
+ * and has not done so.
+ */
+extern bool RequestUnused(int slot, int pid);
+
+/* Have this process give back what it does not use, likewise.  Async-signal-safe. */
+extern void RequestOwnUnused(void);
+
+/*
+ * Have this process do what is to be done when it is idle, see idle.c: at the end of the
+ * next transaction, or without a sweep where it checks for interrupts.
+ * Async-signal-safe.
+ */
+extern void RequestOwnIdle(void);
+extern void (*requests_serve_idle)(bool may_sweep);
+
+/* Has any process that was asked to not done so yet? */
+extern bool RequestsUnusedAwaited(void);
+
+/*
+ * Ask the process in a slot to publish its figures, and wait for it for some
+ * milliseconds; or to answer those who want its contexts, see answers.h.
+ */
+extern void RequestFiguresOf(int slot, int pid);
+extern void RequestContextsOf(int slot, int pid);
+
+/* Is a process still in this slot, and does it take interrupts? */
+extern bool RequestsIsThere(int slot, int pid);
+extern bool RequestsListens(int slot);
+
+/* Ask the process in a slot to sweep or to release. */
+extern void RequestWork(int slot, int pid, uint32 want);
+
+/*
+ * Before figures of other processes are read: ask those whose figures may be old
+ * to publish them, and wait for it, but only for some milliseconds in all.  Only
+ * processes for which may_read says so are asked.
+ */
+extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
+
+/* To be called where a statement or a transaction ends. */
+static inline void
+RequestsSafePoint(void)
+{
+	if (unlikely(*process_heap_wanted != 0))
+		RequestsServe();
+}
+
+#endif /* GOARENA_REQUESTS_H */

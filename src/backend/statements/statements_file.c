@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements_file.c
+ *	  Where the table of statements is kept while the server is down.
+ *
+ * The file has a head, the rows, and a checksum of both.  It belongs to one
+ * version of the format and one major of the server, since identifiers of
+ * queries change with the latter.  It is removed when it was read, so that
+ * a server that crashes does not go back to it, and base backups do not take it
+ * elsewhere.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pgstat.h"
+#include "port/pg_crc32c.h"
+#include "storage/fd.h"
+
+#include "backend/statements/statements_file.h"
+
+#define STATEMENTS_FILE PGSTAT_STAT_PERMANENT_DIRECTORY "/goarena_statements.stat"
+#define MAGIC			0x6761736d /* gasm */
+#define FORMAT			1
+
+typedef struct FileHead
+{
+	uint32 magic;
+	uint32 format;
+	uint32 major;
+	uint32 row_size;
+	int64 count;
+} FileHead;
+
+static pg_crc32c
+statements_file_checksum(const FileHead *head, const StatementRow *rows)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, head, sizeof(*head));
+	COMP_CRC32C(crc, rows, sizeof(StatementRow) * (Size) head->count);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+/*
+ * statements_file_write_all
+ */
+static bool
+statements_file_write_all(FILE *file, const FileHead *head, const StatementRow *rows)
+{
+	pg_crc32c crc = statements_file_checksum(head, rows);
+
+	return fwrite(head, sizeof(*head), 1, file) == 1 &&
+		   fwrite(rows, sizeof(StatementRow), (size_t) head->count, file) == (size_t) head->count &&
+		   fwrite(&crc, sizeof(crc), 1, file) == 1;
+}
+
+void
+StatementsFileWrite(const StatementRow *rows, int count)
+{
+	FileHead head = {
+		.magic = MAGIC,
+		.format = FORMAT,
+		.major = PG_VERSION_NUM / 10000,
+		.row_size = sizeof(StatementRow),
+		.count = count,
+	};
+	FILE *file = AllocateFile(STATEMENTS_FILE ".tmp", PG_BINARY_W);
+	bool written = file != NULL && statements_file_write_all(file, &head, rows);
+
+	if (file != NULL && FreeFile(file) != 0)
+		written = false;
+	if (written)
+		(void) durable_rename(STATEMENTS_FILE ".tmp", STATEMENTS_FILE, LOG);
+	else
+	{
+		ereport(LOG, (errcode_for_file_access(),
+					  errmsg("could not write file \"%s\": %m", STATEMENTS_FILE ".tmp")));
+		unlink(STATEMENTS_FILE ".tmp");
+	}
+}
+
+/*
+ * statements_file_read_rows
+ *		NULL if the file is not as it should be, also in length.
+ */
+static StatementRow *
+statements_file_read_rows(FILE *file, int *count)
+{
+	StatementRow *rows;
+	FileHead head;
+	struct stat st;
+	pg_crc32c crc;
+
+	if (fread(&head, sizeof(head), 1, file) != 1 || fstat(fileno(file), &st) != 0)
+		return NULL;
+	if (head.magic != MAGIC || head.format != FORMAT || head.major != PG_VERSION_NUM / 10000 ||
+		head.row_size != sizeof(StatementRow) || head.count < 0 || head.count > INT_MAX / 2 ||
+		st.st_size !=
+			(off_t) (sizeof(head) + sizeof(StatementRow) * (size_t) head.count + sizeof(crc)))
+		return NULL;
+
+	rows = MemoryContextAllocHuge(CurrentMemoryContext,
+								  sizeof(StatementRow) * Max((Size) head.count, 1));
+	if (fread(rows, sizeof(StatementRow), (size_t) head.count, file) != (size_t) head.count ||
+		fread(&crc, sizeof(crc), 1, file) != 1 ||
+		!EQ_CRC32C(crc, statements_file_checksum(&head, rows)))
+	{
+		pfree(rows);
+		return NULL;
+	}
+	*count = (int) head.count;
+	return rows;
+}
+
+StatementRow *
+StatementsFileRead(int *count)
+{
+	StatementRow *rows;
+	FILE *file = AllocateFile(STATEMENTS_FILE, PG_BINARY_R);
+
+	*count = 0;
+	if (file == NULL)
+	{
+		if (errno != ENOENT)
+			ereport(LOG, (errcode_for_file_access(),
+						  errmsg("could not read file \"%s\": %m", STATEMENTS_FILE)));
+		return NULL;
+	}
+	rows = statements_file_read_rows(file, count);
+	FreeFile(file);
+	if (rows == NULL)
+		ereport(LOG, (errcode(ERRCODE_DATA_CORRUPTED),
+					  errmsg("ignoring invalid data in file \"%s\"", STATEMENTS_FILE),
+					  errdetail("It is damaged, or of another version of goarena or the server.")));
+	unlink(STATEMENTS_FILE);
+	return rows;
+}

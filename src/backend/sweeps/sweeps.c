@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * sweeps.c
+ *	  Running a sweep, and what a process remembers of its sweeps.
+ *
+ * maintenance.c says when.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/timestamp.h"
+
+#include "backend/process/process.h"
+#include "backend/sweeps/roots.h"
+#include "backend/sweeps/sweeps.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/process_heap.h"
+
+int goarena_trace = TRACE_OFF;
+
+bool sweeps_paused = false;
+
+static SweepRecord history[SWEEP_HISTORY];
+static uint64 num_sweeps = 0; /* ever, in this process */
+static bool logged_incomplete = false;
+
+bool
+SafeToSweep(void)
+{
+	return process_heap_ready && !sweeps_paused && !process_heap.sweeping &&
+		   CritSectionCount == 0 && InterruptHoldoffCount == 0 && !proc_exit_inprogress &&
+		   ProcessIsOurs();
+}
+
+const char *
+SweepReasonName(SweepReason reason)
+{
+	switch (reason)
+	{
+		case SWEEP_VOLUME:
+			return "volume";
+		case SWEEP_TRANSACTION_END:
+			return "transaction end";
+		case SWEEP_SQL:
+			return "sql";
+		case SWEEP_RELEASE:
+			return "release";
+		case SWEEP_OUT_OF_MEMORY:
+			return "out of memory";
+		case SWEEP_LIMIT:
+			return "limit";
+		case SWEEP_REQUEST:
+			return "request";
+		case SWEEP_IDLE:
+			return "idle";
+	}
+	return "unknown";
+}
+
+const SweepRecord *
+SweepHistory(int i)
+{
+	if (i < 0 || i >= SWEEP_HISTORY || (uint64) i >= num_sweeps)
+		return NULL;
+	return &history[(num_sweeps - 1 - i) % SWEEP_HISTORY];
+}
+
+/*
+ * sweeps_trace
+ *		One log line a sweep, as Go's gctrace.
+ */
+static void
+sweeps_trace(const SweepRecord *record, size_t quarantined_before)
+{
+	const ga_sweep_result *result = &record->result;
+
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("goarena: sweep " UINT64_FORMAT " (%s): %zu kB scanned, %zu chunks freed, "
+					"%zu pinned, quarantine %zu -> %zu kB, %zu kB in use, %.3f ms",
+					num_sweeps, SweepReasonName(record->reason), result->bytes_scanned / 1024,
+					result->chunks_freed, result->chunks_pinned, quarantined_before / 1024,
+					process_heap.state_bytes[GA_QUARANTINED] / 1024, process_heap.in_use / 1024,
+					result->duration / 1000.0),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+void
+RunSweep(SweepReason reason, ga_sweep_result *result)
+{
+	SweepRecord *record = &history[num_sweeps % SWEEP_HISTORY];
+	size_t before = process_heap.state_bytes[GA_QUARANTINED];
+
+	Assert(SafeToSweep());
+	sweeps_paused = true;
+	ga_sweep_begin(&process_heap);
+	if (!ScanRoots(&process_heap))
+		ga_sweep_give_up(&process_heap);
+	ga_sweep_live(&process_heap);
+	ga_sweep_finish(&process_heap, result);
+
+	record->at = GetCurrentTimestamp();
+	record->reason = reason;
+	record->result = *result;
+	num_sweeps++;
+
+	/* Where /proc is hidden each sweep is so. */
+	if (result->incomplete && !logged_incomplete)
+		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
+					  errdetail("No quarantined memory was freed.  Further sweeps of this process "
+								"of which that is true are not logged.")));
+	logged_incomplete |= result->incomplete;
+	if (goarena_trace >= TRACE_SWEEPS)
+		sweeps_trace(record, before);
+	sweeps_paused = false;
+}
+
+size_t
+RunRelease(void)
+{
+	ga_sweep_result result;
+	size_t released;
+
+	ArenaContextsTrim();
+	RunSweep(SWEEP_RELEASE, &result);
+	released = ga_heap_release(&process_heap);
+	if (goarena_trace >= TRACE_ALL)
+		ereport(LOG_SERVER_ONLY, (errmsg("goarena: %zu kB released", released / 1024),
+								  errhidestmt(true), errhidecontext(true)));
+	return released;
+}
