@@ -321,6 +321,20 @@ isolation_stops_at_the_mapping_limit(void **state)
 		}
 	}
 
+	/* And so do their large objects. */
+	{
+		static ga_arena arena;
+		void *objects[2];
+
+		begin(&arena, heap, GA_QUARANTINE_STRICT);
+		for (size_t i = 0; i < lengthof(objects); i++)
+			objects[i] = alloc(&arena, 64 * KB);
+		assert_ptr_equal(ga_heap_lookup(heap, (uintptr_t) objects[0])->slot,
+						 ga_heap_lookup(heap, (uintptr_t) objects[1])->slot);
+		assert_heap(heap);
+		ga_arena_destroy(&arena);
+	}
+
 	/* When there are fewer again, isolation goes on. */
 	for (size_t i = 0; i < lengthof(chunks); i += 2)
 		quarantine(heap, chunks[i]);
