@@ -92,8 +92,8 @@ foreach my $rate (0, 0.002, 1)
 	{
 		my $session = session($node);
 		my $pid = backend_pid($session);
-		# Where all arenas are quarantined, what is known of what was spent comes to something.
-		my $more = $rate < 1 ? 1024 : $quarantine eq 'strict' ? 4096 : 1536;
+		# Where arenas are quarantined, what is known of what was spent comes to something.
+		my $more = $rate == 0 ? 1024 : $rate == 1 && $quarantine eq 'strict' ? 4096 : 1536;
 
 		ask($session, "SET goarena.quarantine = '$quarantine'; SET goarena.quarantine_sample_rate = $rate");
 		foreach my $step (@steps)
