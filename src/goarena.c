@@ -117,7 +117,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = AdoptCreate,
-	.is_arena = MemoryContextIsArena,
+	.is_arena = ContextIsArena,
 };
 
 /*

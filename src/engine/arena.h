@@ -54,7 +54,7 @@
 #define GA_HDR_STATE_MASK  UINT64_C(0x30)
 #define GA_HDR_LIVE		   UINT64_C(0x10)
 #define GA_HDR_FREE		   UINT64_C(0x20)
-#define GA_HDR_DELAYED	   UINT64_C(0x30)
+#define GA_HDR_DEAD		   UINT64_C(0x30)
 #define GA_HDR_SIZE_SHIFT  6
 #define GA_HDR_SIZE_BITS   38
 #define GA_HDR_SLACK_SHIFT 44

@@ -87,7 +87,7 @@ ga_delay_push(ga_arena *arena, void *object)
 		arena->delay = delay;
 	}
 
-	*ga_object_header(object) |= GA_HDR_DELAYED;
+	*ga_object_header(object) |= GA_HDR_DEAD;
 	position = (delay->first + delay->count) % GA_DELAY_OBJECTS;
 	delay->objects[position] = object;
 	if (delay->stacks != NULL)

@@ -109,7 +109,7 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *si
 		return GA_FREE_WILD;
 	header = ga_word_before(object);
 	state = header & GA_HDR_STATE_MASK;
-	if (state == GA_HDR_FREE || state == GA_HDR_DELAYED)
+	if (state == GA_HDR_FREE || state == GA_HDR_DEAD)
 		return GA_FREE_DOUBLE;
 	if (state != GA_HDR_LIVE || addr > ga_bump_of(arena, chunk))
 		return GA_FREE_WILD;
@@ -141,7 +141,7 @@ release_object(ga_arena *arena, void *object, int size_class)
 {
 	size_t size = ga_class_size(size_class);
 
-	*ga_object_header(object) |= GA_HDR_DELAYED;
+	*ga_object_header(object) |= GA_HDR_DEAD;
 	GA_MAKE_NOACCESS(object, size);
 	if (!ga_free_list_push(arena, object, size_class))
 		arena->lost_bytes += size + GA_HEADER_SIZE;
@@ -194,7 +194,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	if (arena->mode == GA_QUARANTINE_OFF && ga_arena_is_last(arena, object, size))
 	{
 		/* What was allocated last is freed in place. */
-		*ga_object_header(object) |= GA_HDR_DELAYED;
+		*ga_object_header(object) |= GA_HDR_DEAD;
 		GA_MAKE_NOACCESS(object, size);
 		arena->ptr = (uintptr_t) object - GA_HEADER_SIZE;
 		if (size > GA_SMALL_MAX)

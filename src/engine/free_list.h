@@ -157,7 +157,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	if (addr + size == bump)
 	{
 		/* What was allocated last is freed in place. */
-		*ga_object_header(object) |= GA_HDR_DELAYED;
+		*ga_object_header(object) |= GA_HDR_DEAD;
 		arena->ptr = addr - GA_HEADER_SIZE;
 	}
 	else

@@ -107,7 +107,7 @@ ga_heap_configure(ga_heap *heap, const ga_config *config)
 	heap->config = *config;
 	heap->max_order = ga_order_of(config->chunk_size);
 	heap->large_threshold = config->chunk_size / 4;
-	heap->sample_every =
+	heap->sample_threshold =
 		config->sample_rate >= 1.0 ? UINT32_MAX : (uint32_t) (config->sample_rate * 4294967296.0);
 	ga_sweep_schedule(heap);
 }

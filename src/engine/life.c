@@ -26,7 +26,7 @@
 static ga_quarantine
 sampled_mode(const ga_heap *heap)
 {
-	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == UINT32_MAX)
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == UINT32_MAX)
 		return heap->config.quarantine;
 	return GA_QUARANTINE_STRICT;
 }
@@ -40,16 +40,16 @@ ga_heap_draw_mode(ga_heap *heap)
 {
 	uint64_t x = heap->random;
 
-	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_every == 0)
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == 0)
 		return GA_QUARANTINE_OFF;
-	if (heap->sample_every == UINT32_MAX)
+	if (heap->sample_threshold == UINT32_MAX)
 		return sampled_mode(heap);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
 	heap->random = x;
-	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_every)
+	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_threshold)
 		return sampled_mode(heap);
 	return GA_QUARANTINE_OFF;
 }

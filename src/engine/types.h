@@ -286,11 +286,11 @@ typedef struct ga_heap
 {
 	const ga_os *os;
 	ga_config config;
-	int min_order;			/* of the smallest chunk: a granule or a page */
-	int max_order;			/* of config.chunk_size */
-	size_t large_threshold; /* objects above this get a span */
-	uint32_t sample_every;	/* config.sample_rate as a threshold for random bits */
-	uint64_t random;		/* state of the sampling generator */
+	int min_order;			   /* of the smallest chunk: a granule or a page */
+	int max_order;			   /* of config.chunk_size */
+	size_t large_threshold;	   /* objects above this get a span */
+	uint32_t sample_threshold; /* config.sample_rate as a threshold for random bits */
+	uint64_t random;		   /* state of the sampling generator */
 
 	ga_metadata metadata;
 	ga_fixed chunk_structs;

@@ -61,7 +61,7 @@ ArenaContextsStart(const MemoryContextMethods *methods, unsigned tag)
 }
 
 bool
-MemoryContextIsArena(MemoryContext context)
+ContextIsArena(MemoryContext context)
 {
 	return context->methods->alloc == arena_methods.alloc;
 }
@@ -276,7 +276,7 @@ arena_describe_pointer(char *text, size_t size, MemoryContext context, const voi
 static void
 arena_describe_freed(char *text, size_t size, const void *object)
 {
-	if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED)
+	if ((*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DEAD)
 		snprintf(text, size, "The object has %zu bytes.", ga_object_size(object));
 	else
 		strlcpy(text, "Its memory is free.", size);

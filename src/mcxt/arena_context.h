@@ -41,7 +41,7 @@ extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextM
 									 bool foreign, ContextSite *site);
 
 /* Is the context an arena at the moment? */
-extern bool MemoryContextIsArena(MemoryContext context);
+extern bool ContextIsArena(MemoryContext context);
 
 /* Give up what arenas have no use for now, and what those that ended keep for others to come. */
 extern void ArenaContextsTrim(void);

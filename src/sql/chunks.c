@@ -84,14 +84,14 @@ chunks_put(ReturnSetInfo *rows, const ChunkCopy *copy)
 	int i = 0;
 
 	values[i++] = chunks_address(chunk->base);
-	values[i++] = BytesDatum(chunk->size);
+	values[i++] = CountDatum(chunk->size);
 	values[i++] = CStringGetTextDatum(ga_state_name((ga_chunk_state) chunk->state));
 	nulls[i] = chunk->arena_id == 0;
-	values[i++] = BytesDatum(chunk->arena_id);
-	values[i++] = BytesDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
+	values[i++] = CountDatum(chunk->arena_id);
+	values[i++] = CountDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
 	nulls[i] = copy->pinned_by == 0;
 	values[i++] = copy->pinned_by == 0 ? (Datum) 0 : chunks_address(copy->pinned_by);
-	values[i++] = BytesDatum(chunk->touched);
+	values[i++] = CountDatum(chunk->touched);
 	PutRow(rows, values, nulls);
 }
 
@@ -162,10 +162,10 @@ goarena_size_classes(PG_FUNCTION_ARGS)
 		if (allocs[i] == 0 && frees[i] == 0 && lengths[i] == 0)
 			continue;
 		values[0] = Int32GetDatum(i);
-		values[1] = BytesDatum(ga_class_size(i));
-		values[2] = BytesDatum(allocs[i]);
-		values[3] = BytesDatum(frees[i]);
-		values[4] = BytesDatum(lengths[i]);
+		values[1] = CountDatum(ga_class_size(i));
+		values[2] = CountDatum(allocs[i]);
+		values[3] = CountDatum(frees[i]);
+		values[4] = CountDatum(lengths[i]);
 		values[5] = Float8GetDatum(ga_class_waste(i));
 		PutRow(rows, values, nulls);
 	}

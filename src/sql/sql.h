@@ -58,7 +58,7 @@ extern ReturnSetInfo *BeginRows(FunctionCallInfo fcinfo);
 extern void PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls);
 
 static inline Datum
-BytesDatum(size_t bytes)
+CountDatum(size_t bytes)
 {
 	return Int64GetDatum((int64) bytes);
 }

@@ -59,7 +59,7 @@ alloc_inner(ga_arena *arena, size_t size)
 static bool
 is_delayed(const void *object)
 {
-	return (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DELAYED;
+	return (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_DEAD;
 }
 
 /*

@@ -48,7 +48,7 @@ static ContextRow contexts_sums[CONTEXT_NAME_NUMBERS];
 static ContextType
 contexts_type_of(MemoryContext context)
 {
-	if (MemoryContextIsArena(context))
+	if (ContextIsArena(context))
 		return CONTEXT_ARENA;
 	switch (nodeTag(context))
 	{

@@ -120,9 +120,8 @@ usage_sum_others(void)
 	Size sum = 0;
 
 	context_walk_foreach (walk, TopMemoryContext)
-		sum += MemoryContextIsArena(walk.context)
-				   ? ArenaSetElsewhere(ArenaSetOfContext(walk.context))
-				   : walk.context->mem_allocated;
+		sum += ContextIsArena(walk.context) ? ArenaSetElsewhere(ArenaSetOfContext(walk.context))
+											: walk.context->mem_allocated;
 	return sum + MallocedBytes() - usage_undecided;
 }
 
