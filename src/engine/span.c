@@ -94,8 +94,7 @@ take(ga_arena *arena, size_t bytes, size_t room)
 		return ga_chunk_take_span(heap, bytes, room);
 
 	/* Where slots become too many, those of strict arenas share one, too. */
-	if (size <= GA_NURSERY_MAX &&
-		(arena->mode == GA_QUARANTINE_ON || !ga_heap_may_isolate(heap)))
+	if (size <= GA_NURSERY_MAX && (arena->mode == GA_QUARANTINE_ON || !ga_heap_may_isolate(heap)))
 		return ga_slot_cut(heap, &heap->nursery, size, GA_NURSERY_SIZE);
 	bytes = ga_max_size(bytes, GA_SLOT_SIZE);
 	chunk = ga_chunk_take_span(heap, bytes, bytes);
