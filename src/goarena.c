@@ -235,10 +235,11 @@ define_settings(void)
 		"of the memory in use.",
 		"-1 never sweeps by volume.", &goarena_sweep_percent, 100, -1, 10000, PGC_SUSET, 0, NULL,
 		setting_assign_int, NULL);
-	DefineCustomIntVariable(
-		"goarena.sweep_min", "Sets the least address space in quarantine that makes a sweep due.",
-		"Addresses take no memory.", &goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES,
-		PGC_SUSET, GUC_UNIT_KB, NULL, setting_assign_int, NULL);
+	DefineCustomIntVariable("goarena.sweep_min",
+							"Sets the least address space in quarantine that makes a sweep due.",
+							"Addresses take no memory; less than 32MB counts as 32MB.",
+							&goarena_sweep_min_kb, 16 * 1024 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
+							GUC_UNIT_KB, NULL, setting_assign_int, NULL);
 	DefineCustomIntVariable(
 		"goarena.retain", "Sets how much unused memory a process keeps.",
 		"What is beyond that goes back to the operating system when a statement ends.",

@@ -21,6 +21,12 @@
 #include "mcxt/refusal.h"
 #include "mcxt/stack_trace.h"
 
+/*
+ * A reset in strict spends a slot, whatever it held.  To sweep for each would take two
+ * hundred times as long as to spend it.
+ */
+#define LEAST_TO_SWEEP (16 * GA_SLOT_SIZE)
+
 bool goarena_enabled = true;
 int goarena_quarantine = GA_QUARANTINE_ON;
 double goarena_sample_rate;
@@ -122,7 +128,7 @@ ProcessHeapPrepare(void)
 		.chunk_size = (size_t) goarena_chunk_size_kb * 1024,
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
-		.sweep_min = (size_t) goarena_sweep_min_kb * 1024,
+		.sweep_min = Max((size_t) goarena_sweep_min_kb * 1024, LEAST_TO_SWEEP),
 		.huge_pages = goarena_huge_pages != 0,
 		.history = (size_t) goarena_free_history,
 	};
