@@ -225,12 +225,13 @@ sub stop_in_order
 	is(crashes($node), '', $name // $node->name . ' did not crash');
 }
 
-# Wait until a condition holds; false if it does not within the usual time.
+# Wait until a condition holds; false if it does not within so many seconds, or the usual time.
 sub wait_until
 {
-	my ($condition) = @_;
+	my ($condition, $seconds) = @_;
 
-	for (my $i = 0; $i < 10 * $PostgreSQL::Test::Utils::timeout_default; $i++)
+	$seconds //= $PostgreSQL::Test::Utils::timeout_default;
+	for (my $i = 0; $i < 10 * $seconds; $i++)
 	{
 		return 1 if $condition->();
 		select(undef, undef, undef, 0.1);
