@@ -93,7 +93,7 @@ foreach my $rate (0, 0.002, 1)
 		my $session = session($node);
 		my $pid = backend_pid($session);
 		# Where arenas are quarantined, what is known of what was spent comes to something.
-		my $more = $rate == 0 ? 1024 : $rate == 1 && $quarantine eq 'strict' ? 4096 : 1536;
+		my $more = $rate == 0 ? 1024 : $rate < 1 ? 1536 : $quarantine eq 'strict' ? 4096 : 2048;
 
 		ask($session, "SET goarena.quarantine = '$quarantine'; SET goarena.quarantine_sample_rate = $rate");
 		foreach my $step (@steps)
