@@ -7,6 +7,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "annotate.h"
 #include "support.h"
 
 static int
@@ -540,6 +541,7 @@ access_to_a_span_that_fails(void **state)
 	ga_heap *heap = *state;
 	ga_chunk *chunk = take_span(heap, 3 * MB);
 
+	GA_MAKE_UNDEFINED(chunk->base, 3 * MB); /* as for an object */
 	fill((void *) chunk->base, 3 * MB, 1);
 	ga_chunk_touch(heap, chunk, 3 * MB);
 	fake_fail(OS_USE, 1, ENOMEM);
