@@ -79,6 +79,24 @@ delete_heap(ga_heap *heap)
 	free(heap);
 }
 
+int
+setup_heap(void **state)
+{
+	ga_config config = usual_config();
+
+	*state = new_heap(&config);
+	return 0;
+}
+
+int
+teardown_heap(void **state)
+{
+	assert_heap(*state);
+	assert_access(*state);
+	delete_heap(*state);
+	return 0;
+}
+
 /* A range of addresses with one kind of access, from /proc/self/maps. */
 typedef struct mapping
 {

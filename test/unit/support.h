@@ -60,6 +60,10 @@ extern ga_heap *new_heap_with_pages(const ga_config *config, size_t page_size);
 /* Destroy a heap; nothing may remain reserved. */
 extern void delete_heap(ga_heap *heap);
 
+/* Before and after each test: *state is a heap of the usual kind, in order at the end. */
+extern int setup_heap(void **state);
+extern int teardown_heap(void **state);
+
 /* Fail if something in the heap does not add up. */
 #define assert_heap(heap)                                                                          \
 	do                                                                                             \

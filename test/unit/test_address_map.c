@@ -12,15 +12,6 @@
 #include "support.h"
 
 static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
 teardown(void **state)
 {
 	delete_heap(*state);
@@ -249,7 +240,7 @@ unaligned_address_space(void **state)
 	assert_int_equal(fake_reserved(), heap->reserved + heap->metadata.reserved);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown)
 
 int
 main(void)

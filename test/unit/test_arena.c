@@ -11,24 +11,6 @@
 
 #define HEADER GA_HEADER_SIZE
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 /*
  * edges
  *		Sizes around all limits that a heap with this chunk size has.
@@ -341,7 +323,7 @@ huge_pages_for_large_chunks(void **state)
 	ga_arena_destroy(&arena);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -11,24 +11,6 @@
 
 #define HEADER GA_HEADER_SIZE
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 /*
  * assert_metered
  *		The meter is at most a page ahead of what is used, for each chunk.
@@ -315,7 +297,7 @@ a_span_that_moves_counts_once(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

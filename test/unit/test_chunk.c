@@ -10,24 +10,6 @@
 #include "annotate.h"
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 /*
  * assert_states
  *		Number of chunks that are not FRESH, by state.
@@ -701,7 +683,7 @@ huge_pages_are_off_by_default(void **state)
 	assert_int_equal(fake_calls(OS_HUGE), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -10,15 +10,6 @@
 #include "support.h"
 
 static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
 teardown(void **state)
 {
 	delete_heap(*state);
@@ -297,7 +288,7 @@ counters_can_be_zeroed(void **state)
 	assert_heap(heap);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown)
 
 int
 main(void)

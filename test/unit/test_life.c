@@ -12,24 +12,6 @@
 
 #define HEADER GA_HEADER_SIZE
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 static void
 a_reset_of_one_chunk_calls_nobody(void **state)
 {
@@ -566,7 +548,7 @@ a_life_can_be_quarantined_whatever_was_drawn(void **state)
 	ga_arena_destroy(&arena);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -9,24 +9,6 @@
  */
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 /*
  * leave_room
  *		Set the limit so many bytes above what is held.
@@ -330,16 +312,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(objects_up_to_the_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_large_request, setup, teardown),
-		cmocka_unit_test_setup_teardown(memory_that_is_held_already, setup, teardown),
-		cmocka_unit_test_setup_teardown(growth_in_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(growth_of_spans, setup, teardown),
-		cmocka_unit_test_setup_teardown(growth_by_copying, setup, teardown),
-		cmocka_unit_test_setup_teardown(retained_pages_count, setup, teardown),
-		cmocka_unit_test_setup_teardown(quarantine_counts_until_it_is_released, setup, teardown),
-		cmocka_unit_test_setup_teardown(pages_that_cannot_be_released, setup, teardown),
-		cmocka_unit_test_setup_teardown(held_is_what_is_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(objects_up_to_the_limit, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(one_large_request, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(memory_that_is_held_already, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(growth_in_place, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(growth_of_spans, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(growth_by_copying, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(retained_pages_count, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(quarantine_counts_until_it_is_released, setup_heap,
+										teardown_heap),
+		cmocka_unit_test_setup_teardown(pages_that_cannot_be_released, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(held_is_what_is_touched, setup_heap, teardown_heap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,24 +11,6 @@
 
 #define HEADER GA_HEADER_SIZE
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 static void *
 resize(ga_arena *arena, void *object, size_t size)
 {
@@ -563,7 +545,7 @@ spans_move_again_and_again(void **state)
 	ga_arena_destroy(&arena);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -9,24 +9,6 @@
  */
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 static size_t
 pages_of(const ga_heap *heap, const ga_chunk *chunk)
 {
@@ -311,7 +293,7 @@ release_that_fails(void **state)
 	assert_int_equal(ga_heap_release(heap), 64 * KB);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -11,24 +11,6 @@
 
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 static char *
 map_pages(size_t size)
 {
@@ -351,7 +333,7 @@ large_roots(void **state)
 	munmap(pages, size);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

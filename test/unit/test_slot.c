@@ -9,24 +9,6 @@
  */
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 /* System calls that change what is mapped, but for metadata and new address space. */
 static uint64_t
 changes(void)
@@ -516,7 +498,7 @@ little_address_space_for_what_was_swept(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)

@@ -9,24 +9,6 @@
  */
 #include "support.h"
 
-static int
-setup(void **state)
-{
-	ga_config config = usual_config();
-
-	*state = new_heap(&config);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	assert_heap(*state);
-	assert_access(*state);
-	delete_heap(*state);
-	return 0;
-}
-
 static size_t
 sweep_word(ga_heap *heap, uintptr_t word)
 {
@@ -688,7 +670,7 @@ sweeps_are_counted(void **state)
 	assert_true(heap->counters.sweep_us >= heap->counters.max_sweep_us);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
 main(void)
