@@ -28,6 +28,7 @@
 #include "backend/maintenance/idle.h"
 #include "backend/maintenance/maintenance.h"
 #include "backend/process/process.h"
+#include "backend/registry/machine_memory.h"
 #include "backend/shared_memory.h"
 #include "backend/statements/executor_hooks.h"
 #include "backend/statements/peak_log.h"
@@ -280,6 +281,11 @@ define_settings(void)
 		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
 		NULL);
 	define_statement_settings();
+	DefineCustomStringVariable(
+		"goarena.machine_root", "Sets the directory below which proc and sys are.",
+		"For tests with files that stand for those of the kernel.", &goarena_machine_root, "",
+		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET,
+		GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("goarena");
 }
 

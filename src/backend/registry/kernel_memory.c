@@ -13,13 +13,11 @@
  */
 #include "postgres.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
 #include "backend/process/slot.h"
+#include "backend/registry/kernel_file.h"
 #include "backend/registry/kernel_memory.h"
 #include "backend/registry/registry.h"
 
@@ -58,34 +56,6 @@ KernelMemoryAttach(void *memory, bool anew)
 }
 
 /*
- * kernel_read_status
- *		The beginning of /proc/PID/status, which is small, as a string.
- */
-static bool
-kernel_read_status(int pid, char *text, size_t size)
-{
-	char path[64];
-	size_t length = 0;
-	ssize_t got = 0;
-	int file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return false;
-	do
-	{
-		length += (size_t) got;
-		got = read(file, text + length, size - 1 - length);
-	} while (got > 0 && length + (size_t) got < size - 1);
-	if (got > 0)
-		length += (size_t) got;
-	close(file);
-	text[length] = '\0';
-	return got >= 0;
-}
-
-/*
  * kernel_find_field
  *		The value of a line "Name:  123 kB" in bytes.
  */
@@ -104,9 +74,11 @@ kernel_find_field(const char *text, const char *name, uint64 *bytes)
 bool
 KernelMemoryRead(int pid, KernelMemory *memory)
 {
+	char path[64];
 	char text[8192];
 
-	return kernel_read_status(pid, text, sizeof(text)) &&
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return KernelFileRead(path, text, sizeof(text)) &&
 		   kernel_find_field(text, "\nRssAnon:", &memory->anonymous) &&
 		   kernel_find_field(text, "\nRssShmem:", &memory->shared);
 }
