@@ -192,6 +192,20 @@ scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 }
 
 /*
+ * is_ours
+ *		Does the heap have memory in the slot of this address?  What is mapped in a slot
+ *		that was spent or lost belongs to somebody else.
+ */
+static bool
+is_ours(const ga_heap *heap, uintptr_t address)
+{
+	const ga_segment *segment = ga_segment_of(heap, address);
+
+	return segment != NULL &&
+		   ((segment->spent | segment->swept | segment->lost) & ga_slot_bit(address)) == 0;
+}
+
+/*
  * ga_sweep_root
  *		Cut chunks, metadata and the heap's own struct out of the range.
  */
@@ -202,10 +216,11 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 
 	while (from < to)
 	{
-		uintptr_t next = ga_min_size(ga_align_down(from, GA_SEGMENT_SIZE) + GA_SEGMENT_SIZE, to);
+		size_t unit = ga_segment_of(heap, from) != NULL ? GA_SLOT_SIZE : GA_SEGMENT_SIZE;
+		uintptr_t next = ga_min_size(ga_align_down(from, unit) + unit, to);
 		uintptr_t skip_to = 0;
 
-		if (ga_segment_of(heap, from) != NULL)
+		if (is_ours(heap, from))
 		{
 			from = next;
 			continue;

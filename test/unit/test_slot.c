@@ -396,6 +396,75 @@ slots_that_cannot_fault(void **state)
 	assert_true(ga_list_empty(&heap->stuck));
 }
 
+/* It is tried again when another slot is given up, and the system does what is asked. */
+static void
+slots_that_are_stuck_go_with_the_next(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *first = cut_written(heap, GA_SLOT_ORDER);
+	ga_chunk *second = cut_written(heap, GA_SLOT_ORDER);
+	uintptr_t bases[2] = {first->base, second->base};
+
+	fake_fail_from(OS_MOVE, 1, ENOMEM);
+	fake_fail_from(OS_LEAVE, 1, ENOMEM);
+	quarantine(heap, first);
+	assert_false(read_faults((void *) bases[0]));
+	fake_fail_never();
+	quarantine(heap, second);
+	for (int i = 0; i < 2; i++)
+		assert_true(read_faults((void *) bases[i]));
+	assert_true(ga_list_empty(&heap->stuck));
+	assert_heap(heap);
+}
+
+/* Frames that wait to be used again are mappings, of which there are only so many. */
+static void
+frames_that_wait_count_as_mappings(void **state)
+{
+	ga_heap *heap = *state;
+	ga_chunk *chunks[100];
+	size_t limit;
+
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		chunks[i] = cut_written(heap, GA_SLOT_ORDER);
+	limit = ga_heap_mappings(heap) / 2;
+	heap->config.max_mappings = limit;
+	for (size_t i = 0; i < lengthof(chunks); i++)
+		quarantine(heap, chunks[i]);
+	assert_true(ga_heap_mappings(heap) <= limit);
+	assert_true(heap->cooling.count + heap->ready[GA_SLOT_ORDER].count > lengthof(chunks) / 4);
+	assert_heap(heap);
+}
+
+/* Pointers in it count, whether the slot was only spent or is known to be taken. */
+static void
+what_somebody_else_has_in_a_slot_is_a_root(void **state)
+{
+	ga_heap *heap = *state;
+	uintptr_t taken = victim(heap);
+	uintptr_t pinned = victim(heap);
+	size_t page = ga_os_default()->page_size;
+	uintptr_t *others = ga_os_default()->reserve((void *) taken, page);
+
+	assert_ptr_equal(others, taken);
+	assert_int_equal(ga_os_default()->use(others, page), 0);
+	GA_MAKE_UNDEFINED(others, page);
+	for (int times = 0; times < 2; times++)
+	{
+		ga_sweep_result result;
+
+		others[0] = pinned;
+		result = sweep_range(heap, others, page, false);
+		assert_int_equal(result.chunks_pinned, 1);
+		assert_int_equal(state_at(heap, pinned), GA_QUARANTINED);
+
+		/* Let the heap find out whose it is. */
+		while (times == 0 && heap->swept_slots > 0)
+			assert_non_null(take_chunk(heap, GA_SLOT_ORDER));
+	}
+	assert_int_equal(ga_os_default()->free(others, page), 0);
+}
+
 /* Nobody else's mapping is taken for a slot that is free again. */
 static void
 slots_that_somebody_else_took(void **state)
@@ -513,6 +582,9 @@ main(void)
 		TEST(isolation_stops_at_the_mapping_limit),
 		TEST(slots_that_cannot_be_moved_are_left),
 		TEST(slots_that_cannot_fault),
+		TEST(slots_that_are_stuck_go_with_the_next),
+		TEST(frames_that_wait_count_as_mappings),
+		TEST(what_somebody_else_has_in_a_slot_is_a_root),
 		TEST(slots_that_somebody_else_took),
 		TEST(holes_are_not_taken_for_new_segments),
 		TEST(slots_that_cannot_be_reserved_again),
