@@ -97,6 +97,7 @@ frames_cool(ga_heap *heap)
 
 		ga_list_remove(&heap->cooling, link);
 		chunk->cools = false;
+		heap->unmerged += chunk->size;
 		ga_list_push_head(ga_chunk_free_list(heap, chunk), link);
 		link = next;
 	}
@@ -105,8 +106,8 @@ frames_cool(ga_heap *heap)
 /*
  * slot_move
  *		Move the frame of a slot elsewhere.  False if that did not work, or is not
- *		worth it: what was punched has several mappings, and more than may be kept
- *		would be given back at once.
+ *		worth it: what was punched has several mappings, more than may be kept would be
+ *		given back at once, and each frame that waits is a mapping.
  */
 static bool
 slot_move(ga_heap *heap, ga_slot *slot)
@@ -116,7 +117,8 @@ slot_move(ga_heap *heap, ga_slot *slot)
 	ga_chunk *target;
 
 	if (slot->punched || slot->size > GA_SEGMENT_SIZE || heap->moves_refused || extent == 0 ||
-		(extent > heap->config.retain && !heap->keeps_excess))
+		(extent > heap->config.retain && !heap->keeps_excess) ||
+		ga_heap_mappings(heap) >= heap->config.max_mappings)
 		return false;
 	if (only->accessible < only->size && !ga_chunk_set_accessible(heap, only, only->size))
 		return false;
@@ -154,14 +156,13 @@ slot_dissolve(ga_heap *heap, ga_slot *slot)
 }
 
 /*
- * slot_spend
- *		Everything in a slot was given up.  If the system lets it neither move nor
- *		fault, it is tried again with the next one that is wanted to.
+ * slot_leave
+ *		Move the frame of a slot, or give its pages back.  A slot that the system lets
+ *		neither move nor fault is stuck.
  */
 static bool
-slot_spend(ga_heap *heap, ga_slot *slot)
+slot_leave(ga_heap *heap, ga_slot *slot)
 {
-	slot_unlist(heap, slot);
 	if (!slot_move(heap, slot))
 	{
 		heap->counters.drop_calls++;
@@ -174,8 +175,26 @@ slot_spend(ga_heap *heap, ga_slot *slot)
 		heap->fault_failure_told = false;
 	}
 	slot_dissolve(heap, slot);
-	ga_heap_trim_excess(heap);
 	return true;
+}
+
+/*
+ * slot_spend
+ *		Everything in a slot was given up.  Where the system does what is asked again, one
+ *		that is stuck goes with it.
+ */
+static void
+slot_spend(ga_heap *heap, ga_slot *slot)
+{
+	ga_link *stuck = ga_list_first(&heap->stuck);
+
+	slot_unlist(heap, slot);
+	if (slot_leave(heap, slot) && stuck != NULL)
+	{
+		ga_list_remove(&heap->stuck, stuck);
+		(void) slot_leave(heap, ga_container(ga_slot, link, stuck));
+	}
+	ga_heap_trim_excess(heap);
 }
 
 /*
@@ -260,7 +279,7 @@ slot_died(ga_heap *heap, ga_slot *slot)
 {
 	if (slot->live == 0)
 	{
-		(void) slot_spend(heap, slot);
+		slot_spend(heap, slot);
 		return;
 	}
 	if (!slot->wasteful && slot->dead > 0)
@@ -495,7 +514,7 @@ ga_heap_flush_faults(ga_heap *heap)
 	ga_list_foreach_safe (link, &heap->stuck)
 	{
 		ga_list_remove(&heap->stuck, link);
-		if (!slot_spend(heap, ga_container(ga_slot, link, link)))
+		if (!slot_leave(heap, ga_container(ga_slot, link, link)))
 			break;
 	}
 	if (heap->nursery != NULL && (heap->nursery->dead > 0 || heap->state_chunks[GA_REUSE] > 0))

@@ -303,6 +303,7 @@ typedef struct ga_heap
 	ga_fixed delay_stacks; /* ga_delay_stacks */
 
 	ga_segment *segments; /* in order of address */
+	ga_segment *newest;	  /* the one that was entered last, or NULL */
 	uintptr_t hint;		  /* where to reserve next */
 
 	ga_list fresh[GA_NUM_ORDERS];
@@ -329,6 +330,7 @@ typedef struct ga_heap
 	size_t waste;			   /* bytes of pages that the slots on the list hold */
 	uint64_t nurseries_closed; /* ever */
 	size_t swept_slots;		   /* that are free but not reserved */
+	size_t unmerged;		   /* bytes that became free since free buddies were merged */
 
 	size_t limit;		/* what ga_heap_held may come to; SIZE_MAX: no limit */
 	size_t refused;		/* bytes that were asked for when it was last refused */
@@ -427,11 +429,14 @@ ga_chunk_is_vacant(const ga_chunk *chunk)
 	return chunk->state == GA_FULL && chunk->freed == chunk->used - chunk->start;
 }
 
-/* Mappings that isolation costs, at most: each seam is one. */
+/*
+ * Mappings that isolation costs, at most: each seam is one, and each frame that waits to be
+ * used again.
+ */
 GA_INLINE size_t
 ga_heap_mappings(const ga_heap *heap)
 {
-	return 2 * heap->closed + heap->slots;
+	return 2 * heap->closed + heap->slots + heap->cooling.count + heap->ready[GA_SLOT_ORDER].count;
 }
 
 #endif /* GA_TYPES_H */
