@@ -53,6 +53,7 @@ ga_chunk_set_state(ga_heap *heap, ga_chunk *chunk, ga_chunk_state state)
 
 	if (state == GA_READY && chunk->state != GA_READY)
 	{
+		heap->unmerged += chunk->size;
 		heap->retained += chunk->touched;
 		heap->released += chunk->size - chunk->touched;
 		if (chunk->touched > 0)
@@ -228,7 +229,22 @@ merge_free(ga_heap *heap, int wanted)
 				found = true;
 		}
 	}
+	heap->unmerged = 0;
 	return found;
+}
+
+/*
+ * worth_merging
+ *		Merging looks at every chunk, so that it pays only where an eighth of a large heap
+ *		became free since it was done last.
+ */
+static bool
+worth_merging(const ga_heap *heap)
+{
+	size_t gone = heap->state_bytes[GA_QUARANTINED] + (heap->swept_slots << GA_SLOT_SHIFT);
+	size_t size = heap->reserved - gone;
+
+	return heap->unmerged > (size <= GA_MERGED_ALWAYS ? 0 : size / 8);
 }
 
 static ga_chunk *
@@ -341,11 +357,13 @@ find_chunk(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = find_free(heap, order);
 
-	if (chunk == NULL && (merge_free(heap, order) || ga_map_grow(heap)))
+	if (chunk == NULL && worth_merging(heap) && merge_free(heap, order))
 		chunk = find_free(heap, order);
 
 	/* What was swept may be in pieces that are too small. */
 	while (chunk == NULL && ga_map_grow(heap))
+		chunk = find_free(heap, order);
+	if (chunk == NULL && merge_free(heap, order))
 		chunk = find_free(heap, order);
 	if (chunk == NULL && order <= GA_SLOT_ORDER)
 		chunk = first_of(&heap->cooling);

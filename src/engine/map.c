@@ -33,6 +33,9 @@ enter(ga_heap *heap, ga_segment *segment)
 	ga_map_leaf **leaf = &heap->map[index >> GA_MAP_L2_BITS];
 	ga_segment **at = &heap->segments;
 
+	/* Mostly it comes behind the one that was entered last. */
+	if (heap->newest != NULL && heap->newest->base < segment->base)
+		at = &heap->newest->next;
 	if (*leaf == NULL)
 		*leaf = ga_persistent_alloc(&heap->metadata, sizeof(ga_map_leaf));
 	if (*leaf == NULL)
@@ -43,6 +46,7 @@ enter(ga_heap *heap, ga_segment *segment)
 		at = &(*at)->next;
 	segment->next = *at;
 	*at = segment;
+	heap->newest = segment;
 	return true;
 }
 
@@ -55,6 +59,7 @@ remove_range(ga_heap *heap, uintptr_t base, size_t size)
 {
 	ga_segment **at = &heap->segments;
 
+	heap->newest = NULL;
 	while (*at != NULL)
 	{
 		ga_segment *segment = *at;
@@ -191,6 +196,7 @@ new_fresh(ga_heap *heap, uintptr_t base, size_t size)
 	if (size <= GA_SEGMENT_SIZE)
 		ga_segment_of(heap, base)->granules->chunks[ga_granule_of(base)] = chunk;
 	heap->state_chunks[GA_FRESH]++;
+	heap->unmerged += size;
 	ga_list_push_tail(ga_chunk_free_list(heap, chunk), &chunk->link);
 	return chunk;
 }
