@@ -40,7 +40,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/free_history.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 
@@ -105,9 +105,9 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.maintain = MaintainOnSlowPath,
 	.find_memory = MaintainFindMemory,
 	.raise_refusal = LimitsRaise,
-	.others_ask = LimitsOthersAsk,
-	.others_took = LimitsOthersTook,
-	.others_leave = UsageOthersLeave,
+	.plain_ask = LimitsPlainAsk,
+	.plain_took = LimitsPlainTook,
+	.plain_leave = UsagePlainLeave,
 	.statement_begun = MaintainStatementBegun,
 	.moved = MaintainShowMoved,
 	.watched = PeakLogReached,
@@ -350,7 +350,7 @@ _PG_init(void)
 		LimitSettingIdle("The library cannot adopt memory contexts of this server.");
 		return;
 	}
-	OthersFind();
+	PlainContextsFind();
 	ProcessInit();
 	FaultInit();
 	LimitsInit();

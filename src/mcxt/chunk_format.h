@@ -38,20 +38,20 @@ extern void ChunkFormatTopMethods(MemoryContextMethods *methods);
 extern void ChunkFormatStop(void);
 
 /* Types of contexts that are no arenas. */
-typedef enum OtherType
+typedef enum ContextType
 {
 	OTHER_ALLOCSET,
 	OTHER_GENERATION,
 	OTHER_SLAB,
 	OTHER_BUMP, /* 17 and later */
-	OTHER_TYPES
-} OtherType;
+	CONTEXT_TYPES
+} ContextType;
 
 /*
  * The table of the server by which the methods of a type are found; NULL if there
  * is none but our own.
  */
-extern MemoryContextMethods *ChunkFormatTable(OtherType type);
+extern MemoryContextMethods *ChunkFormatTable(ContextType type);
 
 /* What an alloc or realloc method does, and returns, when there is no memory. */
 #if GA_OWNER_WORD

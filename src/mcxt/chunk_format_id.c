@@ -266,9 +266,9 @@ format_choose_id(void)
 }
 
 MemoryContextMethods *
-ChunkFormatTable(OtherType type)
+ChunkFormatTable(ContextType type)
 {
-	static const int ids[OTHER_TYPES] = {
+	static const int ids[CONTEXT_TYPES] = {
 		[OTHER_ALLOCSET] = MCTX_ASET_ID,
 		[OTHER_GENERATION] = MCTX_GENERATION_ID,
 		[OTHER_SLAB] = MCTX_SLAB_ID,

@@ -121,7 +121,7 @@ ChunkFormatFailure(MemoryContext context, Size size)
  *		AllocSets that hold memory have tables of our own.
  */
 MemoryContextMethods *
-ChunkFormatTable(OtherType type)
+ChunkFormatTable(ContextType type)
 {
 	MemoryContext probe;
 	MemoryContextMethods *table;

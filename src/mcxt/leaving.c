@@ -15,7 +15,7 @@
 void
 LeavingNoteBytes(Size bytes, bool listed)
 {
-	process_heap_callbacks->others_leave(bytes, listed);
+	process_heap_callbacks->plain_leave(bytes, listed);
 }
 
 void

@@ -84,14 +84,14 @@ typedef struct ProcessHeapCallbacks
 	 * A context that is no arena wants bytes, more than the heap's limit allows, or has
 	 * taken them already: may it?  And: it took them, and that is not refused any more.
 	 */
-	bool (*others_ask)(Size bytes, bool taken);
-	void (*others_took)(Size bytes);
+	bool (*plain_ask)(Size bytes, bool taken);
+	void (*plain_took)(Size bytes);
 
 	/*
 	 * The same for one that is about to give back bytes, and many.
 	 * Not listed: it is not among its parent's children any more.
 	 */
-	void (*others_leave)(Size bytes, bool listed);
+	void (*plain_leave)(Size bytes, bool listed);
 
 	/*
 	 * Memory is about to be taken, for the first time since a message came from the

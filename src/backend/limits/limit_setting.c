@@ -49,7 +49,7 @@
 #include "backend/limits/limit_setting.h"
 #include "backend/process/statement_hooks.h"
 #include "mcxt/compat.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
 
 int goarena_memory_limit_kb = NO_LIMIT;
@@ -185,7 +185,7 @@ limit_changed(int kb)
 {
 	limit_look_again();
 	if (kb != NO_LIMIT)
-		OthersWatch();
+		PlainContextsWatch();
 }
 
 /*

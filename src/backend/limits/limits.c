@@ -4,7 +4,7 @@
  *	  How much memory a process, and all of them, may hold.
  *
  * The engine knows one figure, ga_heap.limit, and refuses memory beyond it on
- * its slow paths; mcxt/others.c does so for contexts that are no arenas.  That
+ * its slow paths; mcxt/plain_contexts.c does so for contexts that are no arenas.  That
  * figure is not the limit itself but the point where to look next: from there
  * this file adds what contexts hold that are no arenas, compares with the
  * settings, and moves the figure on by a part of what is left, so that both are
@@ -53,7 +53,7 @@
 #include "backend/usage/usage.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 
@@ -287,7 +287,7 @@ limits_find_room(Size bytes)
 	}
 
 	TotalLimitJoin();
-	UsageMeasureOthers();
+	UsageMeasurePlain();
 	if (looked_in != free_history_transactions)
 		held_at_start = UsageHeld();
 	looked_in = free_history_transactions;
@@ -336,18 +336,18 @@ LimitsLeft(void)
 {
 	Size left = SIZE_MAX;
 
-	UsageMeasureOthers();
+	UsageMeasurePlain();
 	left = Min(left, limits_left_under(MemoryLimit(), UsageHeld()));
 	left = Min(left, limits_left_under(SessionMemoryLimit(), limits_session_held()));
 	return Min(left, limits_left_under(TotalLimit(), RegistryTotalHeld()));
 }
 
 /*
- * LimitsOthersAsk
+ * LimitsPlainAsk
  *		The same as LimitsFindRoom for a context that is no arena.
  */
 bool
-LimitsOthersAsk(Size bytes, bool taken)
+LimitsPlainAsk(Size bytes, bool taken)
 {
 	Size before = usage_undecided;
 	bool result;
@@ -360,17 +360,17 @@ LimitsOthersAsk(Size bytes, bool taken)
 }
 
 /*
- * LimitsOthersTook
+ * LimitsPlainTook
  *		Arenas have so much less left until the next look.  What such contexts gave back
  *		is noticed when they are measured, so that peaks are not too high.
  */
 void
-LimitsOthersTook(Size bytes)
+LimitsPlainTook(Size bytes)
 {
 	if (process_heap.limit != SIZE_MAX)
 		process_heap.limit -= Min(process_heap.limit, bytes);
-	if (UsageOthersGrew(bytes))
-		UsageMeasureOthers();
+	if (UsagePlainGrew(bytes))
+		UsageMeasurePlain();
 }
 
 /*

@@ -33,8 +33,8 @@ extern bool LimitsFindRoom(void);
 
 /* See ProcessHeapCallbacks. */
 extern void LimitsRaise(MemoryContext context, Size size);
-extern bool LimitsOthersAsk(Size bytes, bool taken);
-extern void LimitsOthersTook(Size bytes);
+extern bool LimitsPlainAsk(Size bytes, bool taken);
+extern void LimitsPlainTook(Size bytes);
 
 /* See LimitsAfterShrinking. */
 extern void LimitsLookSooner(void);

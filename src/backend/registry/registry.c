@@ -109,7 +109,7 @@ RegistryLookClosely(TimestampTz now)
 {
 	int64 taken;
 
-	UsageMeasureOthers();
+	UsageMeasurePlain();
 	if (process_heap_ready && !process_heap.sweeping)
 		resident = ga_heap_resident(&process_heap);
 	looked_touched = process_heap.touched;

@@ -13,7 +13,7 @@
 #include "backend/statements/peak_log.h"
 #include "backend/usage/largest.h"
 #include "backend/usage/usage.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
 
 /* Contexts of statements that stay below this are looked at when these end. */
@@ -59,11 +59,11 @@ PeakLogReached(void)
 }
 
 /*
- * peak_log_others_changed
+ * peak_log_plain_changed
  *		Contexts that are no arenas can reach it, too.
  */
 static void
-peak_log_others_changed(void)
+peak_log_plain_changed(void)
 {
 	if (watch_at == SIZE_MAX)
 		return;
@@ -98,7 +98,7 @@ AssignLogPeak(int newval, void *extra)
 {
 	if (newval < 0)
 		return;
-	OthersWatch();
+	PlainContextsWatch();
 	StatementHooksWant();
 }
 
@@ -136,6 +136,6 @@ PeakLogStatement(Size peak, Size workers_peak)
 void
 PeakLogInit(void)
 {
-	usage_others_changed = peak_log_others_changed;
+	usage_plain_changed = peak_log_plain_changed;
 	AssignLogPeak(goarena_log_peak, NULL);
 }

@@ -57,7 +57,7 @@ planning_hook(PLANNER_PARAMETERS)
 	if (likely(planning || !planning_is_wanted()))
 		return planning_call_next(PLANNER_ARGUMENTS);
 
-	UsageMeasureOthersIfCheap();
+	UsageMeasurePlainIfCheap();
 	message = planning_message_held();
 	held_before = UsageContexts() - Min(message, UsageContexts());
 	planned_query = (uint64) parse->queryId;
@@ -72,7 +72,7 @@ planning_hook(PLANNER_PARAMETERS)
 	PG_FINALLY();
 	{
 		planning = false;
-		UsageMeasureOthersIfCheap();
+		UsageMeasurePlainIfCheap();
 		UsageMarkClose(&mark);
 	}
 	PG_END_TRY();

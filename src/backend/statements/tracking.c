@@ -24,7 +24,7 @@
 #include "backend/statements/workers.h"
 #include "backend/usage/usage.h"
 #include "mcxt/context_walk.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"
 
 /* A statement that failed and is yet to be recorded. */
@@ -69,7 +69,7 @@ AssignTrackStatements(int newval, void *extra)
 		return;
 	if (may_track)
 		EnableQueryId();
-	OthersWatch();
+	PlainContextsWatch();
 	StatementHooksWant();
 }
 
@@ -151,7 +151,7 @@ TrackingResume(Statement *statement)
 	tracking_take_workers(); /* what failed statements left */
 	level->running = statement;
 	statement->running_on = level;
-	UsageMeasureOthersIfCheap();
+	UsageMeasurePlainIfCheap();
 	if (statement->state != STATEMENT_NEW && statement->query != NULL)
 		statement->held = ContextWalkBytes(statement->query->estate->es_query_cxt);
 	else if (statement->state == STATEMENT_NEW && statement->at_top)
@@ -417,7 +417,7 @@ void
 TrackingLookBeforeEnd(void)
 {
 	tracking_take_workers();
-	UsageMeasureOthersIfCheap();
+	UsageMeasurePlainIfCheap();
 	if (level == &outermost && level->running != NULL)
 		PeakLogAtEnd(tracking_peak_so_far(level->running));
 }
@@ -438,7 +438,7 @@ TrackingBeginWorker(void)
 {
 	if (worker_base != 0)
 		return;
-	UsageMeasureOthers();
+	UsageMeasurePlain();
 	worker_base = UsageContexts();
 }
 

@@ -21,7 +21,7 @@
 #include "mcxt/process_heap.h"
 
 /* With so much more, or an eighth, what contexts that are no arenas hold is looked at again. */
-#define OTHERS_STEP ((Size) 256 << 10)
+#define PLAIN_STEP ((Size) 256 << 10)
 
 /* To look at them may take this many microseconds for each statement that is watched. */
 #define CHEAP_MEASUREMENT 200
@@ -29,8 +29,8 @@
 /* To give back as many bytes takes longer than most looks. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
 
-static Size others = 0;		  /* bytes of contexts that are no arenas, as last found */
-static Size others_grown = 0; /* what they took since */
+static Size plain = 0;		 /* bytes of contexts that are no arenas, as last found */
+static Size plain_grown = 0; /* what they took since */
 static Size process_peak = 0;
 static Size contexts_peak = 0;
 static Size transaction_peak = 0;
@@ -45,19 +45,19 @@ static UsageMark top_mark; /* of the statement of the message of process_heap_st
  */
 static bool transaction_ended = false;
 
-void (*usage_others_changed)(void) = NULL;
+void (*usage_plain_changed)(void) = NULL;
 Size usage_undecided = 0;
 
 Size
 UsageContexts(void)
 {
-	return process_heap.in_use + others;
+	return process_heap.in_use + plain;
 }
 
 Size
 UsageHeld(void)
 {
-	return (process_heap_ready ? ga_heap_held(&process_heap) : 0) + others + others_grown;
+	return (process_heap_ready ? ga_heap_held(&process_heap) : 0) + plain + plain_grown;
 }
 
 /*
@@ -67,7 +67,7 @@ UsageHeld(void)
 static Size
 usage_held_surely(void)
 {
-	return UsageHeld() - others_grown;
+	return UsageHeld() - plain_grown;
 }
 
 /*
@@ -78,7 +78,7 @@ usage_held_surely(void)
 static void
 usage_fold(void)
 {
-	Size peak = process_heap.peak + others;
+	Size peak = process_heap.peak + plain;
 	Size held = Max(peak + process_heap.metadata.mapped, usage_held_surely());
 
 	if (innermost != NULL)
@@ -93,29 +93,29 @@ usage_fold(void)
 }
 
 /*
- * usage_note_others
+ * usage_note_plain
  *		Contexts that are no arenas hold this many bytes.
  */
 static void
-usage_note_others(Size bytes)
+usage_note_plain(Size bytes)
 {
 	ProcessHeapNoteStatement();
-	others_grown = 0;
-	if (bytes == others)
+	plain_grown = 0;
+	if (bytes == plain)
 		return;
 	usage_fold();
-	others = bytes;
+	plain = bytes;
 	usage_fold();
-	if (usage_others_changed != NULL)
-		usage_others_changed();
+	if (usage_plain_changed != NULL)
+		usage_plain_changed();
 }
 
 /*
- * usage_sum_others
+ * usage_sum_plain
  *		Bytes that do not come from the heap.
  */
 static Size
-usage_sum_others(void)
+usage_sum_plain(void)
 {
 	Size sum = 0;
 
@@ -126,9 +126,9 @@ usage_sum_others(void)
 }
 
 void
-UsageMeasureOthers(void)
+UsageMeasurePlain(void)
 {
-	usage_note_others(usage_sum_others());
+	usage_note_plain(usage_sum_plain());
 }
 
 /* Until when it takes too long for each statement; 0: it does not. */
@@ -143,23 +143,23 @@ usage_note_time(TimestampTz began)
 }
 
 void
-UsageMeasureOthersIfCheap(void)
+UsageMeasurePlainIfCheap(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (now < cheap_again)
 		return;
-	UsageMeasureOthers();
+	UsageMeasurePlain();
 	usage_note_time(now);
 }
 
 /*
- * UsageOthersLeave
+ * UsagePlainLeave
  *		What such a context held at most is known when it ends: until then nothing has
  *		to be done while it grows.  Children of the postmaster would inherit its peaks.
  */
 void
-UsageOthersLeave(Size bytes, bool listed)
+UsagePlainLeave(Size bytes, bool listed)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	Size rest;
@@ -168,19 +168,19 @@ UsageOthersLeave(Size bytes, bool listed)
 		return;
 	if (now < cheap_again && bytes < LARGE_MEASUREMENT)
 		return;
-	rest = usage_sum_others();
+	rest = usage_sum_plain();
 	if (listed)
 		rest -= Min(bytes, rest);
-	usage_note_others(rest + bytes);
-	usage_note_others(rest);
+	usage_note_plain(rest + bytes);
+	usage_note_plain(rest);
 	usage_note_time(now);
 }
 
 bool
-UsageOthersGrew(Size bytes)
+UsagePlainGrew(Size bytes)
 {
-	others_grown += bytes;
-	return others_grown >= Max(OTHERS_STEP, others / 8);
+	plain_grown += bytes;
+	return plain_grown >= Max(PLAIN_STEP, plain / 8);
 }
 
 /*

@@ -90,25 +90,25 @@ extern Size UsageContextsPeak(void);
 extern Size UsageMarkPeak(const UsageMark *mark);
 
 /* Find out what contexts that are no arenas hold.  It walks all contexts. */
-extern void UsageMeasureOthers(void);
+extern void UsageMeasurePlain(void);
 
 /* The same, unless that would take more than a twentieth of the time. */
-extern void UsageMeasureOthersIfCheap(void);
+extern void UsageMeasurePlainIfCheap(void);
 
 /* See ProcessHeapCallbacks. */
-extern void UsageOthersLeave(Size bytes, bool listed);
+extern void UsagePlainLeave(Size bytes, bool listed);
 
 /* What they took that may still be refused: it is not counted. */
 extern Size usage_undecided;
 
 /* Called, unless it is NULL, when they were found to hold something else than before. */
-extern void (*usage_others_changed)(void);
+extern void (*usage_plain_changed)(void);
 
 /*
  * They took bytes more since.  True if they should be looked at again: what they
  * gave back meanwhile is not known.
  */
-extern bool UsageOthersGrew(Size bytes);
+extern bool UsagePlainGrew(Size bytes);
 
 /* Some hundred instructions, so not for the way of each allocation. */
 extern void UsageReadCounters(UsageCounters *counters);

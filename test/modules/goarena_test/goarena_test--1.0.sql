@@ -161,7 +161,7 @@ CREATE FUNCTION test_other_types() RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_other_types() IS 'are contexts of other types left as they are?';
 
--- others.c: contexts that are no arenas
+-- plain_contexts.c: contexts that are no arenas
 
 CREATE FUNCTION test_linger(ms integer) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

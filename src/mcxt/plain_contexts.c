@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * others.c
+ * plain_contexts.c
  *	  Limits for contexts that are no arenas.
  *
  * Contexts of the types Generation, Slab and Bump, and AllocSets that are not
@@ -39,7 +39,7 @@
 #include "mcxt/chunk_format.h"
 #include "mcxt/compat.h"
 #include "mcxt/leaving.h"
-#include "mcxt/others.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 #include "mcxt/server_table.h"
@@ -57,18 +57,18 @@
 #define CheckSize(context, size) MemoryContextCheckSize(context, size, flags)
 #endif
 
-static MemoryContextMethods *tables[OTHER_TYPES];	/* the server's */
-static MemoryContextMethods originals[OTHER_TYPES]; /* their contents as they were */
-static MemoryContextMethods present[OTHER_TYPES];	/* and as we left them */
-static bool are_servers[OTHER_TYPES];				/* do they hold functions of the server? */
+static MemoryContextMethods *tables[CONTEXT_TYPES];	  /* the server's */
+static MemoryContextMethods originals[CONTEXT_TYPES]; /* their contents as they were */
+static MemoryContextMethods present[CONTEXT_TYPES];	  /* and as we left them */
+static bool are_servers[CONTEXT_TYPES];				  /* do they hold functions of the server? */
 
 /*
- * others_have_heap
+ * plain_have_heap
  *		The point where to look next is the heap's, so there has to be one, also where
  *		no context is an arena.  Not in the postmaster.
  */
 static inline bool
-others_have_heap(void)
+plain_have_heap(void)
 {
 	if (likely(process_heap_ready))
 		return true;
@@ -79,30 +79,30 @@ others_have_heap(void)
 }
 
 /*
- * others_may_take
+ * plain_may_take
  *		May a context have bytes more for an object of this size?
  *		taken says that it has them already.
  */
 static pg_noinline bool
-others_may_take(MemoryContext context, Size size, Size bytes, bool taken)
+plain_may_take(MemoryContext context, Size size, Size bytes, bool taken)
 {
-	if (context == ErrorContext || process_heap.sweeping || !others_have_heap())
+	if (context == ErrorContext || process_heap.sweeping || !plain_have_heap())
 		return true;
 	if (!ga_heap_may_hold(&process_heap, bytes))
 	{
 		refusal.crossed = NO_LIMIT_CROSSED;
 		refusal.context = context;
 		refusal.size = size;
-		if (!process_heap_callbacks->others_ask(bytes, taken))
+		if (!process_heap_callbacks->plain_ask(bytes, taken))
 			return false;
 	}
 	if (taken)
-		process_heap_callbacks->others_took(bytes);
+		process_heap_callbacks->plain_took(bytes);
 	return true;
 }
 
 static inline void *
-others_alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
+plain_alloc(ContextType type, MemoryContext context, Size size FLAGS_PARAMETER)
 {
 	Size before = context->mem_allocated;
 	void *object;
@@ -110,12 +110,12 @@ others_alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
 	if (unlikely(size >= LARGE_OBJECT))
 	{
 		CheckSize(context, size);
-		if (!others_may_take(context, size, size, false))
+		if (!plain_may_take(context, size, size, false))
 			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
 	}
 	object = originals[type].alloc(context, size FLAGS_ARGUMENT);
 	if (unlikely(context->mem_allocated > before) &&
-		!others_may_take(context, size, context->mem_allocated - before, true))
+		!plain_may_take(context, size, context->mem_allocated - before, true))
 	{
 		if (type != OTHER_BUMP)
 			originals[type].free_p(CONTEXT_ARGUMENT object);
@@ -125,7 +125,7 @@ others_alloc(OtherType type, MemoryContext context, Size size FLAGS_PARAMETER)
 }
 
 static inline void *
-others_realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)
+plain_realloc(ContextType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)
 {
 #if !GA_OWNER_WORD
 	MemoryContext context = originals[type].get_chunk_context(pointer);
@@ -138,12 +138,12 @@ others_realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_
 		Size space = originals[type].get_chunk_space(CONTEXT_ARGUMENT pointer);
 
 		CheckSize(context, size);
-		if (size > space && !others_may_take(context, size, size - space, false))
+		if (size > space && !plain_may_take(context, size, size - space, false))
 			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
 	}
 	object = originals[type].realloc(CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);
 	if (unlikely(context->mem_allocated > before))
-		process_heap_callbacks->others_took(context->mem_allocated - before);
+		process_heap_callbacks->plain_took(context->mem_allocated - before);
 	return object;
 }
 
@@ -151,11 +151,11 @@ others_realloc(OtherType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS_
 #define TYPE_METHODS(name, type)                                                                   \
 	static void *AllocIn##name(MemoryContext context, Size size FLAGS_PARAMETER)                   \
 	{                                                                                              \
-		return others_alloc(type, context, size FLAGS_ARGUMENT);                                   \
+		return plain_alloc(type, context, size FLAGS_ARGUMENT);                                    \
 	}                                                                                              \
 	static void *ReallocIn##name(CONTEXT_PARAMETER void *pointer, Size size FLAGS_PARAMETER)       \
 	{                                                                                              \
-		return others_realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                \
+		return plain_realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                 \
 	}
 
 /* Likewise at the end of a life; AllocSets have adopt.c's. */
@@ -181,7 +181,7 @@ TYPE_METHODS(Bump, OTHER_BUMP)
 TYPE_ENDS(Bump, OTHER_BUMP)
 #endif
 
-static const MemoryContextMethods watching[OTHER_TYPES] = {
+static const MemoryContextMethods watching[CONTEXT_TYPES] = {
 	[OTHER_ALLOCSET] = {.alloc = AllocInAllocSet, .realloc = ReallocInAllocSet},
 	[OTHER_GENERATION] = {.alloc = AllocInGeneration,
 						  .realloc = ReallocInGeneration,
@@ -199,14 +199,14 @@ static const MemoryContextMethods watching[OTHER_TYPES] = {
 #endif
 };
 
-static const char *const names[OTHER_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
+static const char *const names[CONTEXT_TYPES] = {"AllocSet", "Generation", "Slab", "Bump"};
 
 /*
- * others_is_servers
+ * plain_is_servers
  *		Does a table hold functions of the server?  AllocSet's alloc is ours.
  */
 static bool
-others_is_servers(OtherType type, const MemoryContextMethods *table)
+plain_is_servers(ContextType type, const MemoryContextMethods *table)
 {
 	return ServerOwns(table) && ServerOwns(table->free_p) && ServerOwns(table->realloc) &&
 		   ServerOwns(table->get_chunk_space) && ServerOwns(table->reset) &&
@@ -215,12 +215,12 @@ others_is_servers(OtherType type, const MemoryContextMethods *table)
 }
 
 /*
- * others_see_ends
+ * plain_see_ends
  *		Have the ends of contexts of a type go through our functions.  If that cannot be
  *		done, peaks of statements may be too low.  AllocSets have our tables anyway.
  */
 static void
-others_see_ends(OtherType type)
+plain_see_ends(ContextType type)
 {
 	MemoryContextMethods methods = originals[type];
 
@@ -231,28 +231,28 @@ others_see_ends(OtherType type)
 }
 
 void
-OthersFind(void)
+PlainContextsFind(void)
 {
-	for (int type = 0; type < OTHER_TYPES; type++)
+	for (int type = 0; type < CONTEXT_TYPES; type++)
 	{
 		tables[type] = ChunkFormatTable(type);
 		if (tables[type] == NULL)
 			continue;
 		originals[type] = *tables[type];
 		present[type] = originals[type];
-		are_servers[type] = others_is_servers(type, tables[type]);
+		are_servers[type] = plain_is_servers(type, tables[type]);
 		if (are_servers[type] && type != OTHER_ALLOCSET)
-			others_see_ends(type);
+			plain_see_ends(type);
 	}
 }
 
 /*
- * others_watch_type
+ * plain_watch_type
  *		Put our methods into the table of a type.  Returns NULL, or why it cannot
  *		be done.
  */
 static const char *
-others_watch_type(OtherType type)
+plain_watch_type(ContextType type)
 {
 	MemoryContextMethods methods = present[type];
 
@@ -265,7 +265,7 @@ others_watch_type(OtherType type)
 }
 
 void
-OthersWatch(void)
+PlainContextsWatch(void)
 {
 	static bool begun = false;
 
@@ -273,9 +273,9 @@ OthersWatch(void)
 		return;
 	begun = true;
 
-	for (int type = 0; type < OTHER_TYPES; type++)
+	for (int type = 0; type < CONTEXT_TYPES; type++)
 	{
-		const char *wrong = tables[type] == NULL ? NULL : others_watch_type(type);
+		const char *wrong = tables[type] == NULL ? NULL : plain_watch_type(type);
 
 		if (wrong != NULL)
 			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),

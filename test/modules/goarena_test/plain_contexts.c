@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * others.c
+ * plain_contexts.c
  *	  Contexts that are no arenas, and memory outside of contexts.
  *
  * Copyright (c) 2026, goarena contributors

@@ -1,25 +1,25 @@
 /*-------------------------------------------------------------------------
  *
- * others.h
+ * plain_contexts.h
  *	  Limits for contexts that are no arenas.
  *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef GOARENA_OTHERS_H
-#define GOARENA_OTHERS_H
+#ifndef GOARENA_PLAIN_CONTEXTS_H
+#define GOARENA_PLAIN_CONTEXTS_H
 
 #include "postgres.h"
 
 /* Find the methods of all types; once, when contexts begin to be adopted. */
-extern void OthersFind(void);
+extern void PlainContextsFind(void);
 
 /*
  * From now on look at what contexts that are no arenas take in this process and
  * its children.  Does nothing if that is so already, or if no contexts are
  * adopted.  A type for which it cannot be done is left alone, with a LOG message.
  */
-extern void OthersWatch(void);
+extern void PlainContextsWatch(void);
 
-#endif /* GOARENA_OTHERS_H */
+#endif /* GOARENA_PLAIN_CONTEXTS_H */
