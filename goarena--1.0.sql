@@ -229,6 +229,34 @@ contexts: how many contexts the row is for
 held_bytes: bytes of memory that it holds, the sum of used, free and dead
 age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
 
+CREATE FUNCTION goarena_tree(
+    pid integer DEFAULT pg_catalog.pg_backend_pid(),
+    timeout double precision DEFAULT 5.0,
+    OUT context text,
+    OUT subtree_bytes bigint,
+    OUT held_bytes bigint,
+    OUT used_bytes bigint,
+    OUT contexts bigint,
+    OUT level integer,
+    OUT type text,
+    OUT ident text,
+    OUT age interval)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_tree(integer, double precision) IS
+'memory contexts of a process as a tree: each with those below it, which are indented, the largest first
+pid: process ID, by default of this session
+timeout: seconds to wait for the answer of another process
+context: name of the context, indented; "and N more" are contexts below it for which there was no room, none of them large
+subtree_bytes: bytes of memory that it and all contexts below it hold
+held_bytes: bytes that it holds itself
+used_bytes: bytes of its objects in use with their headers
+contexts: how many contexts it and those below it are
+level: distance from the top in the process
+type: arena, or AllocSet, Generation, Slab or Bump
+ident: its identifier, for superusers and pg_read_all_stats
+age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
+
 CREATE FUNCTION goarena_chunks(
     OUT address text,
     OUT size bigint,
@@ -442,6 +470,50 @@ COMMENT ON COLUMN goarena_activity.rss_anon IS
 COMMENT ON COLUMN goarena_activity.rss_shmem IS
 'bytes of shared memory that the process has touched, by the kernel (RssShmem), at most a second old';
 GRANT SELECT ON goarena_activity TO PUBLIC;
+
+CREATE FUNCTION goarena_top(
+    OUT pid integer,
+    OUT backend_type text,
+    OUT held bigint,
+    OUT growth bigint,
+    OUT elapsed interval)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_top() IS
+'what each process holds whose figures the user may see, and how that grew since this session last looked
+pid: process ID
+backend_type: type of the process
+held: bytes of memory that the process holds as far as goarena knows
+growth: bytes that it holds more than when the last statement of this session looked before this one, null if it was not there then
+elapsed: how long ago that was';
+
+CREATE VIEW goarena_top AS
+SELECT t.pid, a.usename, a.datname, coalesce(a.backend_type, t.backend_type) AS backend_type, a.state,
+    t.held, t.growth, t.elapsed,
+    pg_catalog.left(pg_catalog.regexp_replace(a.query, '\s+', ' ', 'g'), 80) AS query
+FROM goarena_top() t LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = t.pid
+ORDER BY t.held DESC, t.pid;
+COMMENT ON VIEW goarena_top IS
+'what each process holds and how that grew since this session last looked, the largest first, for \watch';
+COMMENT ON COLUMN goarena_top.pid IS
+'process ID';
+COMMENT ON COLUMN goarena_top.usename IS
+'name of the user who is logged in';
+COMMENT ON COLUMN goarena_top.datname IS
+'name of the database that the process is connected to';
+COMMENT ON COLUMN goarena_top.backend_type IS
+'type of the process';
+COMMENT ON COLUMN goarena_top.state IS
+'active, idle, idle in transaction, and so on, as in pg_stat_activity';
+COMMENT ON COLUMN goarena_top.held IS
+'bytes of memory that the process holds, used or not, as far as goarena knows';
+COMMENT ON COLUMN goarena_top.growth IS
+'bytes that it holds more than when the last statement of this session looked, null if it was not there then';
+COMMENT ON COLUMN goarena_top.elapsed IS
+'how long ago that was';
+COMMENT ON COLUMN goarena_top.query IS
+'beginning of the text of its statement, or of the last one, in one line';
+GRANT SELECT ON goarena_top TO PUBLIC;
 
 CREATE FUNCTION goarena_statements(
     OUT userid oid,

@@ -321,3 +321,55 @@ SELECT i, s.pid = pg_backend_pid() AS own FROM generate_series(1, 2) i, LATERAL 
 RESET goarena.quarantine;
 DROP FUNCTION broken(), try_sweep(), try_release(), try_reset();
 DROP VIEW chunks, own_figures;
+
+--
+-- goarena_tree(): a row for each context where there is room, each with all below it
+--
+CREATE TEMP TABLE tree AS SELECT * FROM goarena_tree() WITH ORDINALITY AS t(context, subtree_bytes, held_bytes,
+	used_bytes, contexts, level, type, ident, age, n);
+SELECT context, level, n FROM tree WHERE level = 0;
+SELECT bool_and(context = repeat('  ', level) || ltrim(context)) AS indented, bool_and(age IS NULL) AS now FROM tree;
+-- the first row is all of it
+SELECT (SELECT count(*) FROM tree) = contexts AS contexts, (SELECT sum(held_bytes) FROM tree) = subtree_bytes AS bytes
+FROM tree WHERE n = 1;
+-- what is below a context comes after it, up to the next one that is not further down
+SELECT count(*) FROM tree a WHERE NOT EXISTS (
+	SELECT FROM tree b WHERE b.n >= a.n AND b.n < coalesce(
+		(SELECT min(c.n) FROM tree c WHERE c.n > a.n AND c.level <= a.level), 1000000)
+	HAVING sum(b.held_bytes) = a.subtree_bytes AND count(*) = a.contexts);
+-- of the children of one context the largest come first
+SELECT count(*) FROM tree a JOIN tree b ON b.n = (SELECT min(c.n) FROM tree c WHERE c.n > a.n AND c.level <= a.level)
+WHERE a.level = b.level AND a.subtree_bytes < b.subtree_bytes;
+-- each row is that of goarena_arenas()
+SELECT count(*) FROM tree t WHERE ltrim(context) IN ('RowDescriptionContext', 'CacheMemoryContext', 'ErrorContext') AND NOT EXISTS (
+	SELECT FROM goarena_arenas() a WHERE (a.name, a.level, a.type) = (ltrim(t.context), t.level, t.type));
+DROP TABLE tree;
+-- a process that cannot be asked, one that is not there, a bad timeout
+SELECT count(*) > 0 AS some, bool_and(age >= '0'::interval) AS age
+FROM goarena_tree((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'), 0);
+SELECT * FROM goarena_tree(1);
+SELECT goarena_tree(1, -1);
+
+--
+-- goarena_top(): a look is a statement that the client sent
+--
+\c -
+SELECT held > 0 AS held, growth, elapsed FROM goarena_top() WHERE pid = pg_backend_pid();
+SELECT growth IS NOT NULL AS growth, elapsed > '0' AS elapsed FROM goarena_top() WHERE pid = pg_backend_pid();
+-- two looks in one statement do not compare with each other
+SELECT b.elapsed >= a.elapsed AS with_the_one_before, b.growth IS NOT NULL AS growth
+FROM goarena_top() a, LATERAL (SELECT * FROM goarena_top() WHERE pid = a.pid) b WHERE a.pid = pg_backend_pid();
+-- two statements of a transaction do, also if it is rolled back
+BEGIN;
+SELECT count(*) FROM goarena_top() WHERE pid = pg_backend_pid();
+SELECT clock_timestamp() AS looked \gset
+SELECT elapsed < clock_timestamp() - xact_start AS with_the_first
+FROM goarena_top JOIN pg_stat_activity USING (pid) WHERE pid = pg_backend_pid();
+ROLLBACK;
+SELECT elapsed < clock_timestamp() - :'looked' AS with_the_second FROM goarena_top WHERE pid = pg_backend_pid();
+-- the view: the largest first, queries in one line
+SELECT usename = current_user AS usename, datname = current_database() AS datname, backend_type, state, query
+FROM goarena_top WHERE pid
+	= pg_backend_pid();
+SELECT count(*) > 1 AS some, bool_and(held >= next IS NOT FALSE) AS sorted
+FROM (SELECT held, lead(held) OVER () AS next FROM goarena_top) t;

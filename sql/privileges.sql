@@ -42,6 +42,8 @@ SELECT * FROM goarena_faults();
 SELECT goarena_faults_text(1);
 -- own processes, others not at all
 SELECT count(*) > 5 AS own FROM goarena_arenas(pg_backend_pid());
+SELECT count(*) > 5 AS own, count(ident) AS idents FROM goarena_tree();
+SELECT count(*) AS own, bool_and(pid = pg_backend_pid()) AS only FROM goarena_top;
 -- identifiers can be texts of functions that run with the rights of others
 RESET ROLE;
 SET goarena.contexts = '*';
@@ -66,6 +68,7 @@ SET ROLE regress_goarena_user;
 SELECT goarena_sweep(pg_backend_pid()), goarena_release(pg_backend_pid());
 \set VERBOSITY sqlstate
 SELECT * FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT * FROM goarena_tree((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT goarena_sweep((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT goarena_release((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 \set VERBOSITY default

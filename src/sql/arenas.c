@@ -9,20 +9,14 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
-#include "backend/registry/context_request.h"
-#include "backend/registry/registry.h"
-#include "backend/registry/requests.h"
 #include "backend/usage/contexts.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/context_walk.h"
 #include "sql/columns.h"
+#include "sql/contexts_of.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_arenas);
@@ -63,9 +57,6 @@ static const Column columns[] = {
 	{"age", COLUMN_INTERVAL, offsetof(ShownContext, age)},
 };
 
-/* One day is long enough to wait. */
-#define MAX_TIMEOUT_SECONDS 86400.0
-
 /*
  * arenas_copy
  *		Copy what the rows need: while rows are put, memory is allocated.
@@ -102,35 +93,6 @@ arenas_mode_name(ga_quarantine mode)
 }
 
 /*
- * arenas_ident
- *		An identifier can be a whole query: cut it at a character.
- */
-static const char *
-arenas_ident(const char *ident)
-{
-	int length = (int) strnlen(ident, IDENT_LENGTH);
-
-	if (length >= IDENT_LENGTH)
-		length = pg_mbcliplen(ident, length, IDENT_LENGTH - 1);
-	return pnstrdup(ident, (Size) length);
-}
-
-/*
- * arenas_age
- *		How old a snapshot of that time is; NULL for 0.
- */
-static const Interval *
-arenas_age(TimestampTz at)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (at == 0)
-		return NULL;
-	return DatumGetIntervalP(DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
-												 TimestampTzGetDatum(Min(at, now))));
-}
-
-/*
  * arenas_put
  *		Put a row of a snapshot of this age, if it is one.  The last row of another process
  *		may be the sum of contexts of several names.  An identifier can be the text of a
@@ -147,7 +109,7 @@ arenas_put(ReturnSetInfo *rows, const ContextRow *row, bool with_ident, const In
 		.id = row->name == NULL ? UINT64_MAX : row->id,
 		.name =
 			row->name == NULL ? psprintf(UINT64_FORMAT " more contexts", row->contexts) : row->name,
-		.ident = with_ident && row->ident != NULL ? arenas_ident(row->ident) : NULL,
+		.ident = with_ident && row->ident != NULL ? ContextShownIdent(row->ident) : NULL,
 		.parent = row->parent,
 		.level = one ? row->level : INT_MIN,
 		.allocs = one && !arena ? UINT64_MAX : row->allocs,
@@ -164,7 +126,7 @@ static void
 arenas_put_packed(ReturnSetInfo *rows, const void *packed, TimestampTz at)
 {
 	bool with_idents = MayReadAll();
-	const Interval *age = arenas_age(at);
+	const Interval *age = ContextsAge(at);
 	ContextRow row;
 	Size offset = 0;
 
@@ -201,15 +163,6 @@ goarena_arenas(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static int64
-arenas_timeout(float8 seconds)
-{
-	if (isnan(seconds) || seconds < 0.0 || seconds > MAX_TIMEOUT_SECONDS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
-						errdetail("It is in seconds, from 0 to %g.", MAX_TIMEOUT_SECONDS)));
-	return (int64) (seconds * 1000.0);
-}
-
 /*
  * goarena_arenas(pid integer, timeout double precision) returns setof record
  *		The contexts of any process.
@@ -219,43 +172,16 @@ goarena_arenas_of(PG_FUNCTION_ARGS)
 {
 	int pid = PG_GETARG_INT32(0);
 	float8 seconds = PG_GETARG_FLOAT8(1);
-	int64 timeout = arenas_timeout(seconds);
 	ReturnSetInfo *rows;
-	RegistryFigures target;
 	TimestampTz at;
 	void *packed;
-	int slot;
 
 	RequireActive();
+	ContextsCheckTimeout(seconds);
 	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	if (pid == MyProcPid)
-	{
 		arenas_put_own(rows);
-		return (Datum) 0;
-	}
-	slot = FindProcess(pid, &target);
-	if (slot < 0)
-		return (Datum) 0;
-	RequireMayRead(&target);
-
-	switch (RequestContexts(slot, pid, MayReadAll(), timeout, &packed, &at))
-	{
-		case REQUEST_ANSWERED:
-			arenas_put_packed(rows, packed, at);
-			break;
-		case REQUEST_GONE:
-			WarnNoProcess(pid);
-			break;
-		case REQUEST_TIMEOUT:
-			ereport(WARNING,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("process %d did not answer within %g s", pid, seconds),
-					 packed == NULL ? errdetail("Nothing is known of its contexts.")
-									: errdetail("The contexts are those when it was last seen, see "
-												"age.")));
-			if (packed != NULL)
-				arenas_put_packed(rows, packed, at);
-			break;
-	}
+	else if ((packed = ContextsOfProcess(pid, seconds, &at)) != NULL)
+		arenas_put_packed(rows, packed, at);
 	return (Datum) 0;
 }

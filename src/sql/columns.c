@@ -41,6 +41,7 @@ column_sql_type(ColumnType type)
 			return INT4OID;
 		case COLUMN_COUNT:
 		case COLUMN_IDENTIFIER:
+		case COLUMN_DIFFERENCE:
 			return INT8OID;
 		case COLUMN_MILLISECONDS:
 		case COLUMN_FLOAT:
@@ -106,6 +107,9 @@ column_value(const Column *column, const void *values, bool *null)
 		case COLUMN_BOOL:
 			return BoolGetDatum(*(const bool *) member);
 		case COLUMN_IDENTIFIER:
+			return Int64GetDatum(*(const int64 *) member);
+		case COLUMN_DIFFERENCE:
+			*null = *(const int64 *) member == PG_INT64_MIN;
 			return Int64GetDatum(*(const int64 *) member);
 		case COLUMN_OID:
 			return ObjectIdGetDatum(*(const Oid *) member);

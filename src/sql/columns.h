@@ -29,6 +29,7 @@ typedef enum ColumnType
 	COLUMN_BOOL,		 /* bool; none */
 	COLUMN_OID,			 /* Oid; none */
 	COLUMN_IDENTIFIER,	 /* int64; none */
+	COLUMN_DIFFERENCE,	 /* int64; PG_INT64_MIN */
 	COLUMN_TIME,		 /* TimestampTz; 0 */
 	COLUMN_INTERVAL,	 /* const Interval *; NULL */
 	COLUMN_TEXT			 /* const char *, in any encoding; NULL */

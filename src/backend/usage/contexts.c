@@ -26,6 +26,8 @@ typedef struct PackedHead
 {
 	Size used;		 /* bytes, with this; 0: nothing was ever packed */
 	bool summed;	 /* not each context has a row of its own */
+	int in_tree;	 /* rows of single contexts in the order of the tree */
+	Size above;		 /* while packing: the last of them, at this offset, or one above it */
 	ContextRow rest; /* the sum of those that no row tells of; the pointers mean nothing */
 } PackedHead;
 
@@ -36,6 +38,8 @@ typedef struct PackedRow
 	uint16 name_size;
 	uint16 ident_size; /* 0: NULL */
 	uint16 parent_size;
+	int number; /* of the row in the order of the tree */
+	Size above; /* offset of the row of a context above it, or 0 */
 } PackedRow;
 
 /* Orders of magnitude of a context's size: number of bits. */
@@ -153,6 +157,7 @@ ContextRowOf(MemoryContext context, int level, ContextRow *row)
 	memset(row, 0, sizeof(*row));
 	row->contexts = 1;
 	row->level = level;
+	row->above = CONTEXT_NOT_IN_TREE;
 	contexts_fill_strings(context, row);
 	row->type = contexts_type_of(context);
 	if (row->type == CONTEXT_ARENA)
@@ -234,27 +239,79 @@ contexts_put_string(char *at, const char *string, uint16 size)
 	return at + size;
 }
 
+static PackedRow *
+contexts_row_at(PackedHead *head, Size offset)
+{
+	return (PackedRow *) ((char *) head + offset);
+}
+
 /*
- * contexts_pack_row
- *		Pack a row if there is room, else add it to the sum at the end.
+ * contexts_ascend
+ *		The next context is on this level: go up to the nearest context above it that has
+ *		a row.  Over a whole walk this takes no more steps than there are rows.
  */
 static void
+contexts_ascend(PackedHead *head, int level)
+{
+	while (head->above != 0 && contexts_row_at(head, head->above)->row.level >= level)
+		head->above = contexts_row_at(head, head->above)->above;
+}
+
+/*
+ * contexts_pack_row
+ *		Pack a row if there is room, and return false if there is none.
+ */
+static bool
 contexts_pack_row(PackedHead *head, Size size, const ContextRow *row)
 {
-	PackedRow packed = {.row = *row};
+	PackedRow packed = {.row = *row, .number = head->in_tree, .above = head->above};
 	Size row_size = contexts_measure_row(row, size, &packed);
 	char *at = (char *) head + head->used;
 
 	if (row_size > size - head->used)
-	{
-		contexts_add_to_sum(&head->rest, row);
-		return;
-	}
+		return false;
 	memcpy(at, &packed, sizeof(packed));
 	at = contexts_put_string(at + sizeof(packed), row->name, packed.name_size);
 	at = contexts_put_string(at, row->ident, packed.ident_size);
 	(void) contexts_put_string(at, row->parent, packed.parent_size);
 	head->used += row_size;
+	return true;
+}
+
+/*
+ * contexts_pack_in_tree
+ *		Pack the row of a single context below the nearest one above it that has a row.
+ */
+static bool
+contexts_pack_in_tree(PackedHead *head, Size size, ContextRow *row)
+{
+	Size offset = head->used;
+
+	row->above = head->above == 0 ? CONTEXT_TOP : contexts_row_at(head, head->above)->number;
+	if (!contexts_pack_row(head, size, row))
+	{
+		row->above = CONTEXT_NOT_IN_TREE;
+		return false;
+	}
+	head->in_tree++;
+	head->above = offset;
+	return true;
+}
+
+/*
+ * contexts_count_below
+ *		The nearest context above tells of one that has no row of its own.
+ */
+static void
+contexts_count_below(PackedHead *head, const ContextRow *row)
+{
+	ContextRow *above;
+
+	if (head->above == 0)
+		return;
+	above = &contexts_row_at(head, head->above)->row;
+	above->below_contexts++;
+	above->below_bytes += row->held_bytes;
 }
 
 static int
@@ -314,7 +371,8 @@ contexts_pack_sums(PackedHead *head, Size size)
 		if (largest == NULL)
 			return;
 		head->summed |= largest->contexts > 1;
-		contexts_pack_row(head, size, largest);
+		if (!contexts_pack_row(head, size, largest))
+			contexts_add_to_sum(&head->rest, largest);
 		largest->contexts = 0;
 	}
 }
@@ -338,10 +396,12 @@ ContextsPack(void *memory, Size size)
 		ContextRow row;
 
 		ContextRowOf(walk.context, walk.level, &row);
-		if (contexts_order_of(walk.context) >= order)
-			contexts_pack_row(head, size, &row);
-		else
-			contexts_add_to_sum(&contexts_sums[ContextNameNumber(&contexts_names, row.name)], &row);
+		contexts_ascend(head, walk.level);
+		if ((walk.context == TopMemoryContext || contexts_order_of(walk.context) >= order) &&
+			contexts_pack_in_tree(head, size, &row))
+			continue;
+		contexts_count_below(head, &row);
+		contexts_add_to_sum(&contexts_sums[ContextNameNumber(&contexts_names, row.name)], &row);
 	}
 	contexts_pack_sums(head, size);
 }

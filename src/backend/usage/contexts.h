@@ -7,6 +7,11 @@
  * the largest contexts get a row each, and the others one for each name, with
  * their sum: what leaks is often a hundred thousand small contexts.
  *
+ * The rows of single contexts come first, in the order of the tree, and each knows the
+ * nearest context above it that has a row, too.  What has no row of its own is also
+ * counted there, so that the rows make a tree whose sums are right.  TopMemoryContext always
+ * has a row.
+ *
  * Copyright (c) 2026, goarena contributors
  *
  *-------------------------------------------------------------------------
@@ -51,7 +56,15 @@ typedef struct ContextRow
 	const char *name;	/* NULL: contexts of several names */
 	const char *ident;	/* or NULL */
 	const char *parent; /* its name, or NULL */
+
+	int above;			   /* number of the row above in the tree, counted from 0, or see below */
+	uint64 below_contexts; /* below it, with no row of their own and no other row between */
+	uint64 below_bytes;	   /* that they hold */
 } ContextRow;
+
+/* Of a row that has none above it in the tree; and of one that is no part of it. */
+#define CONTEXT_TOP			(-1)
+#define CONTEXT_NOT_IN_TREE (-2)
 
 /* NULL if it is unknown. */
 extern const char *ContextTypeName(ContextType type);
