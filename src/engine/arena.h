@@ -115,11 +115,18 @@ ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t
 								(uint64_t) (size >> 3) << GA_HDR_SIZE_SHIFT | state | arena->tag;
 }
 
+/* May the fast path free objects of the arena? */
+GA_INLINE bool
+ga_arena_frees_fast(const ga_arena *arena)
+{
+	return arena->mode == GA_QUARANTINE_OFF && arena->specials == NULL;
+}
+
 /* Say where the fast path may free objects: wherever the active chunk has some, for now. */
 GA_INLINE void
 ga_arena_set_window(ga_arena *arena)
 {
-	arena->active_first = arena->active != NULL && arena->mode == GA_QUARANTINE_OFF
+	arena->active_first = arena->active != NULL && ga_arena_frees_fast(arena)
 							  ? arena->active->start + GA_HEADER_SIZE
 							  : UINTPTR_MAX;
 	arena->full_first = arena->full_size = 0;

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "free_list.h"
+#include "special.h"
 
 #define REQUIRE(condition)                                                                         \
 	do                                                                                             \
@@ -292,14 +293,14 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		return wrong;
 
 	REQUIRE(charged == arena->charged);
-	REQUIRE(arena->active_first == (arena->active != NULL && arena->mode == GA_QUARANTINE_OFF
+	REQUIRE(arena->active_first == (arena->active != NULL && ga_arena_frees_fast(arena)
 										? arena->active->start + GA_HEADER_SIZE
 										: UINTPTR_MAX));
 	if (arena->full_size > 0)
 	{
 		const ga_chunk *chunk = ga_heap_lookup(arena->heap, arena->full_first);
 
-		REQUIRE(arena->mode == GA_QUARANTINE_OFF);
+		REQUIRE(ga_arena_frees_fast(arena));
 		REQUIRE(chunk != NULL && chunk->arena == arena && chunk->state == GA_FULL && !chunk->large);
 		REQUIRE(arena->full_first == chunk->start + GA_HEADER_SIZE);
 		REQUIRE(arena->full_first + arena->full_size == chunk->used);
@@ -309,6 +310,11 @@ check_arena(const ga_arena *arena, size_t *in_use)
 			listed += ga_free_list_length(arena, i);
 	REQUIRE(listed == free_objects);
 	REQUIRE(ga_free_list_is_valid(arena));
+	REQUIRE(ga_special_is_valid(arena));
+	if (arena->specials != NULL)
+		ga_list_foreach (link, &arena->specials->waiting)
+			REQUIRE(ga_arena_check_object(arena, ga_special_object(ga_container(
+													 ga_special, link, link))) == GA_FREE_OK);
 	*in_use += charged;
 	return NULL;
 }
@@ -343,6 +349,7 @@ ga_heap_check(ga_heap *heap)
 		REQUIRE(arena->active != NULL && arena->ptr == arena->active->base);
 		REQUIRE(arena->full.count == 0 && arena->large.count == 0 && arena->charged == 0);
 		REQUIRE(arena->mode == GA_QUARANTINE_OFF && arena->delay == NULL);
+		REQUIRE(arena->specials == NULL);
 		wrong = check_arena(arena, &in_use);
 		if (wrong != NULL)
 			return wrong;

@@ -92,6 +92,9 @@
 /* An object that grows beyond GA_SMALL_MAX gets address space for this many times its size. */
 #define GA_GROWTH ((size_t) 4)
 
+/* Kinds of specials, see special.h; a power of two, at most GA_ALIGN. */
+#define GA_SPECIAL_KINDS 8
+
 /* Bits of address space of a process on the supported platforms. */
 #define GA_ADDRESS_BITS 48
 

@@ -12,6 +12,7 @@
 #include "delay.h"
 #include "free_list.h"
 #include "span.h"
+#include "special.h"
 
 /*
  * widen_window
@@ -23,7 +24,7 @@ widen_window(ga_arena *arena, uintptr_t addr)
 {
 	const ga_chunk *chunk;
 
-	if (arena->mode != GA_QUARANTINE_OFF)
+	if (!ga_arena_frees_fast(arena))
 		return false;
 	chunk = ga_heap_lookup(arena->heap, addr);
 	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large)
@@ -127,8 +128,23 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 {
 	ga_chunk *chunk;
 	int size_class;
+	ga_free_result result = find_object(arena, object, &chunk, &size_class);
 
-	return find_object(arena, object, &chunk, &size_class);
+	return result == GA_FREE_OK && ga_special_runs(arena, object) ? GA_FREE_DOUBLE : result;
+}
+
+/*
+ * end_specials
+ *		An object is to be freed.  Unless that is because it is freed: what ends then
+ *		must not free it once more.
+ */
+static GA_NOINLINE ga_free_result
+end_specials(ga_arena *arena, void *object)
+{
+	if (ga_special_runs(arena, object))
+		return GA_FREE_DOUBLE;
+	ga_special_end_object(arena, object, GA_FREED_BY_PFREE);
+	return GA_FREE_OK;
 }
 
 /*
@@ -179,6 +195,8 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	if (widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
 		return GA_FREE_OK;
 	result = find_object(arena, object, &chunk, &size_class);
+	if (GA_UNLIKELY(arena->specials != NULL) && result == GA_FREE_OK)
+		result = end_specials(arena, object);
 	if (GA_UNLIKELY(result != GA_FREE_OK))
 		return result;
 

@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "delay.h"
 #include "free_list.h"
+#include "special.h"
 #include "sweep.h"
 
 /*
@@ -44,6 +45,8 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
 	ga_fixed_init(&heap->delay_stacks, &heap->metadata, sizeof(ga_delay_stacks));
+	ga_fixed_init(&heap->special_structs, &heap->metadata, sizeof(ga_special));
+	ga_fixed_init(&heap->special_sets, &heap->metadata, sizeof(ga_specials));
 
 	for (int order = 0; order < GA_NUM_ORDERS; order++)
 	{

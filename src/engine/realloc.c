@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "charge.h"
 #include "span.h"
+#include "special.h"
 
 /*
  * realloc_last
@@ -75,15 +76,16 @@ make_room(ga_arena *arena, size_t size)
 		arena->next_order = order;
 }
 
-void *
-ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+/*
+ * change_size
+ *		As ga_arena_realloc, for an object that is no span.
+ */
+static void *
+change_size(ga_arena *arena, void *object, size_t size)
 {
 	size_t old_size = ga_object_size(object);
 	size_t rounded;
 	void *copy;
-
-	if (ga_heap_lookup(arena->heap, (uintptr_t) object)->large)
-		return ga_span_realloc(arena, object, size);
 
 	rounded = size > arena->heap->large_threshold ? size : ga_class_round(size);
 	if (rounded != old_size && realloc_last(arena, object, size, rounded))
@@ -108,6 +110,21 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 		return object;
 	}
 	memcpy(copy, object, ga_min_size(ga_object_requested(object), size));
+	if (GA_UNLIKELY(arena->specials != NULL))
+		ga_special_move(arena, object, copy);
 	(void) ga_arena_free(arena, object);
 	return copy;
+}
+
+void *
+ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+{
+	void *place;
+
+	if (!ga_heap_lookup(arena->heap, (uintptr_t) object)->large)
+		return change_size(arena, object, size);
+	place = ga_span_realloc(arena, object, size);
+	if (GA_UNLIKELY(arena->specials != NULL) && place != NULL && place != object)
+		ga_special_move(arena, object, place);
+	return place;
 }

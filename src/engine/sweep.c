@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "delay.h"
+#include "special.h"
 #include "sweep.h"
 
 void
@@ -249,6 +250,22 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 	}
 }
 
+/*
+ * scan_specials
+ *		What a finalizer is given may be pointed to by nothing else.
+ */
+static void
+scan_specials(ga_heap *heap, const ga_specials *specials)
+{
+	ga_list_foreach (link, &specials->waiting)
+	{
+		const ga_special *special = ga_container(ga_special, link, link);
+		uintptr_t data = (uintptr_t) special->data;
+
+		scan_range(heap, data, data + sizeof(special->data), GA_ROOT_RESIDENT);
+	}
+}
+
 void
 ga_sweep_live(ga_heap *heap)
 {
@@ -257,6 +274,8 @@ ga_sweep_live(ga_heap *heap)
 		ga_arena *arena = ga_container(ga_arena, link, link);
 
 		ga_delay_check(arena);
+		if (arena->specials != NULL)
+			scan_specials(heap, arena->specials);
 		if (arena->active != NULL)
 			scan_range(heap, arena->active->start, arena->ptr, GA_ROOT_MAPPED);
 		ga_list_foreach (at, &arena->full)

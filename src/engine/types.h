@@ -65,6 +65,8 @@
 typedef struct ga_arena ga_arena;
 typedef struct ga_free_lists ga_free_lists;
 typedef struct ga_delay ga_delay;
+typedef struct ga_special ga_special;
+typedef struct ga_specials ga_specials;
 
 typedef enum ga_chunk_state
 {
@@ -373,6 +375,12 @@ typedef struct ga_heap
 	/* What is large or rarely used comes last: all above fits a page or two. */
 	ga_map_leaf *map[1 << GA_MAP_L1_BITS];
 	ga_event events[GA_MAX_EVENTS];
+	ga_fixed special_structs; /* ga_special, see special.h */
+	ga_fixed special_sets;	  /* ga_specials */
+
+	/* Called for each special that ends, by its kind.  They always return. */
+	void (*end_special[GA_SPECIAL_KINDS])(ga_arena *arena, ga_special *special, ga_freed_by how);
+
 	ga_sweep sweep;
 } ga_heap;
 
@@ -387,7 +395,7 @@ struct ga_arena
 	ga_heap *heap;
 	uint64_t tag; /* low four bits of each header word */
 
-	/* And to free; neither is ever in a quarantined arena. */
+	/* And to free; neither is ever in an arena that is quarantined or has specials. */
 	uintptr_t active_first; /* where objects of the active chunk begin, or UINTPTR_MAX */
 	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
 	size_t full_size;		/* bytes from there to their end; 0 if there is none */
@@ -412,8 +420,9 @@ struct ga_arena
 	uint64_t id;
 	uint64_t frees;
 	uint64_t resets;
-	size_t delayed_bytes; /* bytes in the delay queue, with headers */
-	size_t lost_bytes;	  /* freed where there was no memory for free lists */
+	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
+	size_t lost_bytes;	   /* freed where there was no memory for free lists */
+	ga_specials *specials; /* NULL if no object has any */
 };
 
 GA_INLINE bool
