@@ -35,6 +35,12 @@ extern void *__libc_stack_end;
 #define COPIED_FOR_FREE	 (8 * 1024)
 #define COPIED_FOR_FAULT (256 * 1024)
 
+/*
+ * So many frames of our own are left out at most.  Finalizers that free one another can
+ * have thousands, if they call pfree last of all.
+ */
+#define MOST_OWN_FRAMES 64
+
 static uintptr_t stack_bottom; /* the lowest address of the main stack */
 static uintptr_t library_start;
 static uintptr_t library_end;
@@ -92,7 +98,7 @@ StackTraceTake(uintptr_t *frames, int room)
 	};
 	ga_view stack = stack_trace_view(place.sp);
 
-	while (stack_trace_is_ours(place.pc))
+	for (int i = 0; i < MOST_OWN_FRAMES && stack_trace_is_ours(place.pc); i++)
 		if (!ga_walk_step(&stack, &ga_code_here, &place))
 			return 0;
 	return ga_walk(&stack, &ga_code_here, place, frames, room);
