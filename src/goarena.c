@@ -39,6 +39,7 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/finalizer.h"
 #include "mcxt/free_history.h"
 #include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"
@@ -119,6 +120,8 @@ static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = AdoptCreate,
 	.is_arena = ContextIsArena,
+	.set_finalizer = FinalizerSet,
+	.free = FinalizerFree,
 };
 
 /*

@@ -15,17 +15,35 @@
 #ifndef GOARENA_H
 #define GOARENA_H
 
+/* For C++, all of this is C: postgres.h must have been included so, too. */
+#ifdef __cplusplus
+#define GOARENA_C_BEGIN                                                                            \
+	extern "C"                                                                                     \
+	{
+#define GOARENA_C_END }
+#else
+#define GOARENA_C_BEGIN
+#define GOARENA_C_END
+#endif
+
+GOARENA_C_BEGIN
+
 #include "fmgr.h"
 #include "utils/memutils.h"
 
 /* Incremented when a member is added at the end; members never go away. */
 #define GOARENA_API_VERSION 1
 
+/* Is called with the object and what was given to GoarenaSetFinalizer. */
+typedef void (*GoarenaFinalizer)(void *object, void *arg);
+
 typedef struct GoarenaApi
 {
 	int version; /* GOARENA_API_VERSION of the loaded library */
 	MemoryContext (*context_create)(MemoryContext parent, const char *name);
 	bool (*is_arena)(MemoryContext context);
+	void (*set_finalizer)(void *object, GoarenaFinalizer function, void *arg);
+	void (*free)(void *object);
 } GoarenaApi;
 
 /*
@@ -73,5 +91,128 @@ GoarenaIsArena(MemoryContext context)
 
 	return api != NULL && api->is_arena(context);
 }
+
+/*
+ * What GoarenaSetFinalizer leaves where goarena is not loaded; not for callers.
+ */
+typedef struct GoarenaFinalizerCallback
+{
+	MemoryContextCallback callback; /* must be first */
+	void *object;
+	GoarenaFinalizer function;
+	void *arg;
+} GoarenaFinalizerCallback;
+
+static inline void
+GoarenaRunFinalizerCallback(void *arg)
+{
+	GoarenaFinalizerCallback *entry = (GoarenaFinalizerCallback *) arg;
+
+	entry->function(entry->object, entry->arg);
+}
+
+/* Take an object's entry off the context's callbacks; NULL if there is none. */
+static inline GoarenaFinalizerCallback *
+GoarenaTakeFinalizerCallback(void *object)
+{
+	MemoryContextCallback **at = &GetMemoryChunkContext(object)->reset_cbs;
+
+	for (; *at != NULL; at = &(*at)->next)
+	{
+		GoarenaFinalizerCallback *entry = (GoarenaFinalizerCallback *) *at;
+
+		if ((*at)->func == GoarenaRunFinalizerCallback && entry->object == object)
+		{
+			*at = (*at)->next;
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+static inline void
+GoarenaSetFinalizerCallback(void *object, GoarenaFinalizer function, void *arg)
+{
+	MemoryContext context = GetMemoryChunkContext(object);
+	GoarenaFinalizerCallback *entry;
+
+	if (function == NULL)
+	{
+		entry = GoarenaTakeFinalizerCallback(object);
+		if (entry != NULL)
+			pfree(entry);
+		return;
+	}
+	entry = (GoarenaFinalizerCallback *) MemoryContextAlloc(context, sizeof(*entry));
+	entry->callback.func = GoarenaRunFinalizerCallback;
+	entry->callback.arg = entry;
+	entry->object = object;
+	entry->function = function;
+	entry->arg = arg;
+	MemoryContextRegisterResetCallback(context, &entry->callback);
+}
+
+/*
+ * GoarenaSetFinalizer
+ *		Have a function called once before an object goes: when it is freed, or its
+ *		memory context is reset or deleted, those of one context newest first.
+ *		The object and all else in the context are still as they were.
+ *
+ * object: what palloc or the like has returned, but not palloc_aligned
+ * function: NULL takes the finalizer away; an object has one at most
+ * arg: is passed on
+ *
+ * An ERROR in the function becomes a WARNING.  The function must neither free its object
+ * nor reset or delete the context.  docs/c-api.md says what it may do.
+ *
+ * Where goarena is not loaded, or the object is not in an arena, the function is called
+ * when the context is reset or deleted, but neither pfree nor repalloc knows of it:
+ * free such an object with GoarenaFree, and do not reallocate it.
+ *
+ * Raises ERRCODE_OUT_OF_MEMORY and, for an object in an arena,
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if it has a finalizer or is about to end, and
+ * ERRCODE_INVALID_PARAMETER_VALUE for a pointer to something else.  Nothing
+ * has changed then.
+ *
+ * After Go's runtime.SetFinalizer.
+ */
+static inline void
+GoarenaSetFinalizer(void *object, GoarenaFinalizer function, void *arg)
+{
+	const GoarenaApi *api = GoarenaGetApi();
+
+	if (api != NULL)
+		api->set_finalizer(object, function, arg);
+	else
+		GoarenaSetFinalizerCallback(object, function, arg);
+}
+
+/*
+ * GoarenaFree
+ *		Call the finalizer of an object, if it has one, and free it, in any context.
+ *		For an object in an arena that is what pfree does.  Elsewhere it takes
+ *		time in proportion to the reset callbacks of the context that are newer.
+ */
+static inline void
+GoarenaFree(void *object)
+{
+	const GoarenaApi *api = GoarenaGetApi();
+	GoarenaFinalizerCallback *entry;
+
+	if (api != NULL)
+	{
+		api->free(object);
+		return;
+	}
+	entry = GoarenaTakeFinalizerCallback(object);
+	if (entry != NULL)
+	{
+		entry->function(object, entry->arg);
+		pfree(entry);
+	}
+	pfree(object);
+}
+
+GOARENA_C_END
 
 #endif /* GOARENA_H */

@@ -25,6 +25,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
+#include "engine/special.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/deleted.h"
 #include "mcxt/foreign_text.h"
@@ -312,14 +313,33 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 			 errdetail_internal("%s", detail), errdetail_log("Address %p: %s", pointer, detail)));
 }
 
+/*
+ * arena_keeps_object
+ *		The arena has finalizers.  In a critical section none is called, and an object that
+ *		has one stays.  Those that free one another must not use up the stack.
+ */
+static pg_noinline bool
+arena_keeps_object(const ArenaSet *set, const void *pointer)
+{
+	if (CritSectionCount > 0)
+		return ga_special_find(&set->arena, pointer, GA_SPECIAL_FINALIZER) != NULL;
+	if (set->arena.specials->ended.count > 0)
+		check_stack_depth();
+	return false;
+}
+
 pg_noinline void
 ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 {
 	ga_free_result result;
 
+	if (unlikely(set->arena.specials != NULL) && arena_keeps_object(set, pointer))
+		return;
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
+		/* It must be as it was. */
+		ga_special_end_object(&set->arena, pointer, GA_FREED_BY_PFREE);
 		arena_check_requested(set->context, pointer);
 #ifdef CLOBBER_FREED_MEMORY
 		wipe_mem(pointer, ga_object_size(pointer));

@@ -184,3 +184,18 @@ COMMENT ON FUNCTION test_others(text, bigint, bigint, text) IS
 CREATE FUNCTION test_malloc(bytes bigint) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_malloc(bigint) IS 'takes so many bytes from malloc, writes to them, and keeps them';
+
+-- finalizers.c: finalizers that note when they are called
+
+CREATE FUNCTION test_finalizers(scenario text) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_finalizers(text) IS 'plays a scenario and says what happened, in order';
+
+CREATE FUNCTION test_finalized() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_finalized() IS 'says what happened since the last scenario began';
+
+CREATE FUNCTION test_finalize_many(objects bigint) RETURNS bigint
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_finalize_many(bigint) IS
+'sets so many finalizers in a context, deletes it, and says how many were called';
