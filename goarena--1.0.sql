@@ -142,6 +142,86 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_total_held() IS
 'sum of held over all processes as published, null if the server did not preload goarena';
 
+CREATE FUNCTION goarena_total_limit(
+    OUT limit_bytes bigint,
+    OUT setting text,
+    OUT source text,
+    OUT memory bigint,
+    OUT shared_memory bigint,
+    OUT share double precision)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_total_limit() IS
+'what goarena.total_memory_limit comes to
+limit_bytes: bytes that all processes together may hold, null for no limit
+setting: what is set
+source: setting if that is a size; cgroup or host if it is a share, for whose memory it is a share of; null for no limit
+memory: bytes of memory that the cgroup or the host has, null unless a share is set
+shared_memory: bytes of the shared memory of the server, which are taken off, null unless a share is set
+share: the share in percent, null unless one is set';
+
+CREATE FUNCTION goarena_machine(
+    OUT cgroup_limit bigint,
+    OUT cgroup_used bigint,
+    OUT host_total bigint,
+    OUT host_available bigint,
+    OUT pressure_some double precision,
+    OUT pressure_full double precision)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_machine() IS
+'memory of the machine that the server runs on, as the kernel says now
+cgroup_limit: bytes that the cgroup of the server may use, by the least limit of it and those above it, null for no limit
+cgroup_used: bytes that the cgroup with that limit uses, or without one that of the server, files in the page cache included
+host_total: bytes that the host has
+host_available: bytes of that which can be had without swapping
+pressure_some: percent of the last 10 seconds in which some process of the cgroup, or else of the host, waited for memory
+pressure_full: percent of it in which all waited';
+
+CREATE FUNCTION goarena_owners(
+    OUT kind text,
+    OUT id oid,
+    OUT processes integer,
+    OUT held bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_owners() IS
+'what the processes of each user hold together, and those of each database
+kind: user or database
+id: OID of the user who logged in, or of the database
+processes: how many processes there are
+held: bytes that they hold together, which limits of users and databases are compared with';
+
+CREATE VIEW goarena_users AS
+SELECT o.id AS usesysid, r.rolname AS usename, o.processes, o.held
+FROM goarena_owners() o LEFT JOIN pg_catalog.pg_roles r ON r.oid = o.id WHERE o.kind = 'user';
+COMMENT ON VIEW goarena_users IS
+'memory that the processes of each user hold together';
+COMMENT ON COLUMN goarena_users.usesysid IS
+'OID of the user who logged in, whatever role was set later';
+COMMENT ON COLUMN goarena_users.usename IS
+'its name';
+COMMENT ON COLUMN goarena_users.processes IS
+'number of its processes, with parallel workers';
+COMMENT ON COLUMN goarena_users.held IS
+'bytes that they hold, which goarena.user_memory_limit is compared with';
+GRANT SELECT ON goarena_users TO PUBLIC;
+
+CREATE VIEW goarena_databases AS
+SELECT o.id AS datid, d.datname, o.processes, o.held
+FROM goarena_owners() o LEFT JOIN pg_catalog.pg_database d ON d.oid = o.id WHERE o.kind = 'database';
+COMMENT ON VIEW goarena_databases IS
+'memory that the processes connected to each database hold together';
+COMMENT ON COLUMN goarena_databases.datid IS
+'OID of the database';
+COMMENT ON COLUMN goarena_databases.datname IS
+'its name';
+COMMENT ON COLUMN goarena_databases.processes IS
+'number of processes that are connected to it, with parallel and autovacuum workers';
+COMMENT ON COLUMN goarena_databases.held IS
+'bytes that they hold, which goarena.database_memory_limit is compared with';
+GRANT SELECT ON goarena_databases TO PUBLIC;
+
 CREATE FUNCTION goarena_reset_stats() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_reset_stats() IS 'zeroes the cumulative counters of this process';
@@ -594,6 +674,8 @@ COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_sta
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
+REVOKE ALL ON FUNCTION goarena_machine() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_machine() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;

@@ -194,11 +194,24 @@ define_limits(void)
 							&goarena_session_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, CheckSessionMemoryLimit,
 							AssignSessionMemoryLimit, NULL);
-	DefineCustomIntVariable(
+	DefineCustomIntVariable("goarena.user_memory_limit",
+							"Sets how much memory all processes of a user together may hold.",
+							"-1 means no limit.  It is the user who logged in that counts.",
+							&goarena_user_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, CheckUserMemoryLimit, AssignSharedMemoryLimit,
+							NULL);
+	DefineCustomIntVariable("goarena.database_memory_limit",
+							"Sets how much memory all processes of a database together may hold.",
+							"-1 means no limit.  Holds only if the library is preloaded.",
+							&goarena_database_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, CheckDatabaseMemoryLimit,
+							AssignSharedMemoryLimit, NULL);
+	DefineCustomStringVariable(
 		"goarena.total_memory_limit", "Sets how much memory all processes together may hold.",
-		"-1 means no limit.  Holds only if the library is preloaded.",
-		&goarena_total_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB,
-		CheckTotalMemoryLimit, AssignTotalMemoryLimit, NULL);
+		"A size, or a share of the machine's memory such as 80%, less shared memory.  -1 means "
+		"no limit.  Holds only if the library is preloaded.",
+		&goarena_total_memory_limit, "-1", PGC_SIGHUP, 0, CheckTotalMemoryLimit,
+		AssignTotalMemoryLimit, NULL);
 	DefineCustomEnumVariable(
 		"goarena.on_total_limit", "Sets what happens when goarena.total_memory_limit is reached.",
 		"error refuses memory to the process that asks for it, cancel_largest cancels the "
@@ -206,6 +219,22 @@ define_limits(void)
 		"that cannot be cancelled.",
 		&goarena_on_total_limit, ON_TOTAL_ERROR, on_total_limit_options, PGC_SUSET, 0, NULL, NULL,
 		NULL);
+}
+
+/*
+ * define_test_settings
+ *		For tests of what cannot be had on each machine.  Nobody else sees it, and it is set by who
+ *		starts the server.
+ */
+static void
+define_test_settings(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomStringVariable(
+			"goarena.machine_root", "Sets where files of the kernel are looked for.",
+			"For tests of goarena: a directory that has proc and the like.", &goarena_machine_root,
+			"", PGC_POSTMASTER, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_SUPERUSER_ONLY, NULL,
+			NULL, NULL);
 }
 
 static void
@@ -284,11 +313,7 @@ define_settings(void)
 		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
 		NULL);
 	define_statement_settings();
-	DefineCustomStringVariable(
-		"goarena.machine_root", "Sets the directory below which proc and sys are.",
-		"For tests with files that stand for those of the kernel.", &goarena_machine_root, "",
-		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET,
-		GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	define_test_settings();
 	MarkGUCPrefixReserved("goarena");
 }
 
@@ -311,8 +336,16 @@ static void
 log_start(void)
 {
 	static const char *const names[] = {
-		"enabled",		"quarantine",			"quarantine_sample_rate", "on_fault",
-		"memory_limit", "session_memory_limit", "total_memory_limit",	  "on_total_limit",
+		"enabled",
+		"quarantine",
+		"quarantine_sample_rate",
+		"on_fault",
+		"memory_limit",
+		"session_memory_limit",
+		"user_memory_limit",
+		"database_memory_limit",
+		"total_memory_limit",
+		"on_total_limit",
 	};
 	StringInfoData text;
 

@@ -17,10 +17,12 @@
 
 #include "backend/limits/limit_setting.h"
 #include "backend/limits/total_limit.h"
+#include "backend/limits/total_value.h"
 #include "backend/process/counters.h"
 #include "backend/process/slot.h"
 #include "backend/registry/answers.h"
 #include "backend/registry/kernel_memory.h"
+#include "backend/registry/owners.h"
 #include "backend/registry/registry.h"
 #include "backend/registry/requests.h"
 #include "backend/registry/snapshots.h"
@@ -38,12 +40,14 @@ typedef struct SharedPart
 } SharedPart;
 
 static const SharedPart parts[] = {
+	{"goarena sums by user and database", OwnersSize, OwnersAttach},
 	{"goarena registry", RegistrySize, RegistryAttach, RegistryBegin, RegistryEnd},
 	{"goarena snapshots", SnapshotsSize, SnapshotsAttach, SnapshotsBegin},
 	{"goarena answers", AnswersSize, AnswersAttach, NULL, AnswersEnd},
 	{"goarena requests", RequestsSize, RequestsAttach, RequestsBegin, RequestsEnd},
 	{"goarena kernel memory", KernelMemorySize, KernelMemoryAttach},
 	{"goarena cancel requests", TotalLimitSize, TotalLimitAttach},
+	{"goarena memory of the machine", TotalValueSize, TotalValueAttach},
 	{"goarena limits", LimitSettingSize, LimitSettingAttach},
 	{"goarena counters", CountersSize, CountersAttach},
 	{"goarena statements", StatementsSize, StatementsAttach},

@@ -19,7 +19,9 @@ typedef enum Crossed
 {
 	NO_LIMIT_CROSSED,
 	OWN_LIMIT,
-	SESSION_LIMIT, /* of a session with its parallel workers */
+	SESSION_LIMIT,	/* of a session with its parallel workers */
+	USER_LIMIT,		/* of all processes of a user */
+	DATABASE_LIMIT, /* of all that are connected to a database */
 	TOTAL_LIMIT
 } Crossed;
 

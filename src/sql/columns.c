@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -103,6 +104,7 @@ column_value(const Column *column, const void *values, bool *null)
 			memcpy(&number, member, sizeof(number));
 			return Float8GetDatum((double) number / 1000.0);
 		case COLUMN_FLOAT:
+			*null = isnan(*(const double *) member);
 			return Float8GetDatum(*(const double *) member);
 		case COLUMN_BOOL:
 			return BoolGetDatum(*(const bool *) member);

@@ -25,7 +25,7 @@ typedef enum ColumnType
 	COLUMN_INT,			 /* int; INT_MIN */
 	COLUMN_COUNT,		 /* uint64 or size_t; UINT64_MAX */
 	COLUMN_MILLISECONDS, /* uint64 with microseconds; none */
-	COLUMN_FLOAT,		 /* double; none */
+	COLUMN_FLOAT,		 /* double; not a number */
 	COLUMN_BOOL,		 /* bool; none */
 	COLUMN_OID,			 /* Oid; none */
 	COLUMN_IDENTIFIER,	 /* int64; none */

@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
@@ -24,6 +23,7 @@
 #include "backend/faults/fault_files.h"
 #include "backend/faults/fault_report.h"
 #include "backend/faults/symbols.h"
+#include "backend/process/names.h"
 #include "engine/delay.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
@@ -31,34 +31,6 @@
 
 /* Queries are cut off here. */
 #define QUERY_LENGTH 1024
-
-static char user_name[NAMEDATALEN];
-static char database_name[NAMEDATALEN];
-
-/*
- * FaultReportLearnNames
- *		Remember what a signal handler could not look up.  Called before the first
- *		commit of a process, which is that of the transaction it starts with.
- */
-void
-FaultReportLearnNames(void)
-{
-	static bool known = false;
-	char *name;
-
-	if (known || !OidIsValid(MyDatabaseId))
-		return;
-	known = true;
-	name = get_database_name(MyDatabaseId);
-	if (name != NULL)
-		strlcpy(database_name, name, sizeof(database_name));
-	if (OidIsValid(GetSessionUserId()))
-	{
-		name = GetUserNameFromId(GetSessionUserId(), true);
-		if (name != NULL)
-			strlcpy(user_name, name, sizeof(user_name));
-	}
-}
 
 /*
  * FaultReportNow
@@ -94,8 +66,8 @@ report_process(ReportText *text)
 					MyBackendType == B_BG_WORKER && MyBgworkerEntry != NULL
 						? MyBgworkerEntry->bgw_type
 						: GetBackendTypeDesc(MyBackendType));
-	ReportKeyString(text, "user", user_name);
-	ReportKeyString(text, "database", database_name);
+	ReportKeyString(text, "user", process_user_name);
+	ReportKeyString(text, "database", process_database_name);
 }
 
 /*

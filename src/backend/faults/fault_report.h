@@ -34,9 +34,6 @@ typedef struct FaultAccess
 	uintptr_t stack[FAULT_STACK_DEPTH];
 } FaultAccess;
 
-/* Remember the names of user and database, once; in a transaction. */
-extern void FaultReportLearnNames(void);
-
 /* The time, in a signal handler. */
 extern TimestampTz FaultReportNow(void);
 

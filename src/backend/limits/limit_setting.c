@@ -19,6 +19,10 @@
  * It is read once, when a session begins, and only in order to be applied; where
  * the client's connection options come before it, only the check hook is called.
  *
+ * Limits of sums over processes are set by superusers alone: that of all processes in
+ * the server's configuration, those of a user and of a database also for roles,
+ * databases and sessions.
+ *
  * So the cap can come to be below the value that a session has.  The lower one
  * holds at once, and the next statement begins by making it the value of its
  * transaction, so that SHOW, pg_settings and parallel workers have it.
@@ -54,7 +58,10 @@
 
 int goarena_memory_limit_kb = NO_LIMIT;
 int goarena_session_memory_limit_kb = NO_LIMIT;
-int goarena_total_memory_limit_kb = NO_LIMIT;
+int goarena_user_memory_limit_kb = NO_LIMIT;
+int goarena_database_memory_limit_kb = NO_LIMIT;
+char *goarena_total_memory_limit = NULL;
+TotalValue total_value = {.share = 0, .kb = NO_LIMIT};
 int goarena_on_total_limit = ON_TOTAL_ERROR;
 
 /* What a check hook finds out of a value, for the assign hook. */
@@ -92,7 +99,7 @@ bool limit_of_user = false;
 
 /* Why limits do not hold, as a sentence; NULL if they do. */
 static const char *idle_because = NULL;
-static const char *total_idle_because = NULL; /* that of all processes */
+static const char *shared_idle_because = NULL; /* those of sums over processes */
 
 static bool advises = false; /* all settings of the server are known */
 
@@ -166,6 +173,18 @@ SessionMemoryLimit(void)
 	return limit_bytes(capped_limit(session_memory_limit));
 }
 
+Size
+UserMemoryLimit(void)
+{
+	return server_limits == NULL ? SIZE_MAX : limit_bytes(goarena_user_memory_limit_kb);
+}
+
+Size
+DatabaseMemoryLimit(void)
+{
+	return server_limits == NULL ? SIZE_MAX : limit_bytes(goarena_database_memory_limit_kb);
+}
+
 /*
  * limit_look_again
  *		With the next allocation that is not a fast one.
@@ -181,22 +200,22 @@ limit_look_again(void)
  *		Contexts that are no arenas are watched from the first limit on.
  */
 static void
-limit_changed(int kb)
+limit_changed(bool set)
 {
 	limit_look_again();
-	if (kb != NO_LIMIT)
+	if (set)
 		PlainContextsWatch();
 }
 
 /*
  * limit_advise
- *		The server has these limits, in kB.
+ *		The server has these limits: in kB for one process and for a session, and for all.
  */
 static void
-limit_advise(int memory_kb, int session_kb, int total_kb)
+limit_advise(int memory_kb, int session_kb, const TotalValue *total)
 {
 	if (advises && !IsUnderPostmaster)
-		LimitAdvise(limit_bytes(memory_kb), limit_bytes(session_kb), limit_bytes(total_kb));
+		LimitAdvise(limit_bytes(memory_kb), limit_bytes(session_kb), TotalValueBytes(total));
 }
 
 static void
@@ -214,11 +233,24 @@ limit_warn(const char *name, const char *why)
  *		tries out to set it.  Not at each reload of the file.
  */
 static void
-limit_warn_if_idle(const char *name, int kb, GucSource source, const char *why)
+limit_warn_if_idle(const char *name, bool set, GucSource source, const char *why)
 {
-	if (why != NULL && kb != NO_LIMIT && !InitializingParallelWorker &&
+	if (why != NULL && set && !InitializingParallelWorker &&
 		(source >= PGC_S_CLIENT || IsTransactionState()))
 		limit_warn(name, why);
+}
+
+/*
+ * limit_is_enough
+ *		For a check hook.
+ */
+static bool
+limit_is_enough(const char *name, int kb)
+{
+	if (kb == NO_LIMIT || kb >= MIN_MEMORY_LIMIT_KB)
+		return true;
+	GUC_check_errdetail("%s must be at least 16MB, or -1 for no limit.", name);
+	return false;
 }
 
 static bool
@@ -228,11 +260,8 @@ capped_check(CappedSetting *setting, const int *newval, void **extra, GucSource 
 	int cap = capped_cap(setting);
 	LimitValue *value;
 
-	if (*newval != NO_LIMIT && *newval < MIN_MEMORY_LIMIT_KB)
-	{
-		GUC_check_errdetail("%s must be at least 16MB, or -1 for no limit.", setting->name);
+	if (!limit_is_enough(setting->name, *newval))
 		return false;
-	}
 	if (!superusers)
 		superusers = IsTransactionState() && superuser();
 
@@ -259,7 +288,7 @@ capped_check(CappedSetting *setting, const int *newval, void **extra, GucSource 
 		setting->stored_source = source;
 	}
 	limit_look_again();
-	limit_warn_if_idle(setting->name, *newval, source, idle_because);
+	limit_warn_if_idle(setting->name, *newval != NO_LIMIT, source, idle_because);
 	return true;
 }
 
@@ -276,7 +305,7 @@ capped_assign(CappedSetting *setting, int newval, void *extra)
 	limit_of_user = !memory_limit->superusers || !session_memory_limit->superusers;
 	if (limit_of_user)
 		StatementHooksWant();
-	limit_changed(newval);
+	limit_changed(newval != NO_LIMIT);
 }
 
 bool
@@ -289,7 +318,7 @@ void
 AssignMemoryLimit(int newval, void *extra)
 {
 	capped_assign(memory_limit, newval, extra);
-	limit_advise(newval, goarena_session_memory_limit_kb, goarena_total_memory_limit_kb);
+	limit_advise(newval, goarena_session_memory_limit_kb, &total_value);
 }
 
 bool
@@ -302,29 +331,60 @@ void
 AssignSessionMemoryLimit(int newval, void *extra)
 {
 	capped_assign(session_memory_limit, newval, extra);
-	limit_advise(goarena_memory_limit_kb, newval, goarena_total_memory_limit_kb);
+	limit_advise(goarena_memory_limit_kb, newval, &total_value);
+}
+
+static bool
+shared_check(const char *name, int kb, GucSource source)
+{
+	if (!limit_is_enough(name, kb))
+		return false;
+	limit_warn_if_idle(name, kb != NO_LIMIT, source, shared_idle_because);
+	return true;
 }
 
 bool
-CheckTotalMemoryLimit(int *newval, void **extra, GucSource source)
+CheckUserMemoryLimit(int *newval, void **extra, GucSource source)
 {
-	if (*newval != NO_LIMIT && *newval < MIN_TOTAL_LIMIT_KB)
-	{
-		GUC_check_errdetail(
-			"goarena.total_memory_limit must be at least 64MB, or -1 for no limit.");
+	return shared_check("goarena.user_memory_limit", *newval, source);
+}
+
+bool
+CheckDatabaseMemoryLimit(int *newval, void **extra, GucSource source)
+{
+	return shared_check("goarena.database_memory_limit", *newval, source);
+}
+
+void
+AssignSharedMemoryLimit(int newval, void *extra)
+{
+	limit_changed(newval != NO_LIMIT);
+}
+
+bool
+CheckTotalMemoryLimit(char **newval, void **extra, GucSource source)
+{
+	TotalValue value;
+
+	if (!TotalValueParse(*newval, &value))
 		return false;
-	}
-	limit_warn_if_idle("goarena.total_memory_limit", *newval, source, total_idle_because);
+	*extra = GucAlloc(sizeof(TotalValue));
+	if (*extra == NULL)
+		return false;
+	memcpy(*extra, &value, sizeof(value));
+	limit_warn_if_idle("goarena.total_memory_limit", value.share > 0 || value.kb != NO_LIMIT,
+					   source, shared_idle_because);
 	return true;
 }
 
 void
-AssignTotalMemoryLimit(int newval, void *extra)
+AssignTotalMemoryLimit(const char *newval, void *extra)
 {
-	if (newval != NO_LIMIT)
+	total_value = *(const TotalValue *) extra;
+	if (LimitSettingTotal())
 		StatementHooksWant();
-	limit_changed(newval);
-	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, newval);
+	limit_changed(LimitSettingTotal());
+	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 }
 
 void
@@ -359,6 +419,9 @@ LimitSettingAttach(void *memory, bool anew)
 		return;
 	for (int i = 0; i < lengthof(settings); i++)
 		pg_atomic_init_u32(&server_limits[i], (uint32) settings[i].server_kb);
+
+	/* Now it is known what a share of the machine comes to. */
+	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 }
 
 /*
@@ -468,32 +531,42 @@ LimitSettingGuardEnd(void)
 	object_access_hook = previous_access_hook;
 }
 
+/*
+ * limit_warn_of_shared
+ *		Those of the settings for sums over processes that are set.
+ */
+static void
+limit_warn_of_shared(const char *why)
+{
+	if (goarena_user_memory_limit_kb != NO_LIMIT)
+		limit_warn("goarena.user_memory_limit", why);
+	if (goarena_database_memory_limit_kb != NO_LIMIT)
+		limit_warn("goarena.database_memory_limit", why);
+	if (LimitSettingTotal())
+		limit_warn("goarena.total_memory_limit", why);
+}
+
 void
 LimitSettingIdle(const char *why)
 {
-	idle_because = total_idle_because = why;
+	idle_because = shared_idle_because = why;
 	for (int i = 0; i < lengthof(settings); i++)
 		if (*settings[i].value != NO_LIMIT)
 			limit_warn(settings[i].name, why);
-	if (goarena_total_memory_limit_kb != NO_LIMIT)
-		limit_warn("goarena.total_memory_limit", why);
+	limit_warn_of_shared(why);
 }
 
 void
 LimitSettingInit(bool preloaded)
 {
-	for (int i = 0; i < lengthof(settings); i++)
-		limit_changed(*settings[i].value);
-	limit_changed(goarena_total_memory_limit_kb);
+	limit_changed(LimitSettingAny());
 	if (preloaded)
 	{
 		advises = true;
-		limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb,
-					 goarena_total_memory_limit_kb);
+		limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 		return;
 	}
-	total_idle_because =
+	shared_idle_because =
 		"The library is not in \"shared_preload_libraries\", so processes do not know of each other.";
-	if (goarena_total_memory_limit_kb != NO_LIMIT)
-		limit_warn("goarena.total_memory_limit", total_idle_because);
+	limit_warn_of_shared(shared_idle_because);
 }

@@ -15,11 +15,10 @@
 #include "nodes/nodes.h"
 #include "utils/guc.h"
 
-#define NO_LIMIT (-1)
+#include "backend/limits/total_value.h"
 
-/* The least limits, in kB: a session can begin and set another one. */
+/* The least limit of a process, a session, a user or a database, in kB. */
 #define MIN_MEMORY_LIMIT_KB (16 * 1024)
-#define MIN_TOTAL_LIMIT_KB	(64 * 1024)
 
 /* What a process does that needs memory beyond the total limit. */
 typedef enum OnTotalLimit
@@ -32,15 +31,20 @@ typedef enum OnTotalLimit
 /* GUC variables, limits in kB, and their hooks. */
 extern int goarena_memory_limit_kb;
 extern int goarena_session_memory_limit_kb;
-extern int goarena_total_memory_limit_kb;
+extern int goarena_user_memory_limit_kb;
+extern int goarena_database_memory_limit_kb;
+extern char *goarena_total_memory_limit;
 extern int goarena_on_total_limit;
 
 extern bool CheckMemoryLimit(int *newval, void **extra, GucSource source);
 extern void AssignMemoryLimit(int newval, void *extra);
 extern bool CheckSessionMemoryLimit(int *newval, void **extra, GucSource source);
 extern void AssignSessionMemoryLimit(int newval, void *extra);
-extern bool CheckTotalMemoryLimit(int *newval, void **extra, GucSource source);
-extern void AssignTotalMemoryLimit(int newval, void *extra);
+extern bool CheckUserMemoryLimit(int *newval, void **extra, GucSource source);
+extern bool CheckDatabaseMemoryLimit(int *newval, void **extra, GucSource source);
+extern void AssignSharedMemoryLimit(int newval, void *extra);
+extern bool CheckTotalMemoryLimit(char **newval, void **extra, GucSource source);
+extern void AssignTotalMemoryLimit(const char *newval, void *extra);
 
 /*
  * What holds in this process, in bytes, SIZE_MAX without a limit: what is set, but
@@ -49,12 +53,36 @@ extern void AssignTotalMemoryLimit(int newval, void *extra);
 extern Size MemoryLimit(void);
 extern Size SessionMemoryLimit(void);
 
+/*
+ * The same of sums over processes, of which there is none unless the library is
+ * preloaded.
+ */
+extern Size UserMemoryLimit(void);
+extern Size DatabaseMemoryLimit(void);
+
+/* The value of goarena.total_memory_limit; see TotalLimit for what it comes to. */
+extern TotalValue total_value;
+
+static inline bool
+LimitSettingTotal(void)
+{
+	return total_value.kb != NO_LIMIT || total_value.share > 0;
+}
+
+/* Is there a limit that this process shares with others? */
+static inline bool
+LimitSettingShared(void)
+{
+	return LimitSettingTotal() || goarena_user_memory_limit_kb != NO_LIMIT ||
+		   goarena_database_memory_limit_kb != NO_LIMIT;
+}
+
 /* Is there any limit? */
 static inline bool
 LimitSettingAny(void)
 {
 	return goarena_memory_limit_kb != NO_LIMIT || goarena_session_memory_limit_kb != NO_LIMIT ||
-		   goarena_total_memory_limit_kb != NO_LIMIT;
+		   LimitSettingShared();
 }
 
 /* Is a value in effect that no superuser set?  Then it can be above the cap. */

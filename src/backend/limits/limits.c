@@ -37,6 +37,7 @@
 #include "replication/reorderbuffer.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
 #include "backend/faults/guard.h"
@@ -46,7 +47,9 @@
 #include "backend/limits/total_limit.h"
 #include "backend/limits/unused.h"
 #include "backend/process/counters.h"
+#include "backend/process/names.h"
 #include "backend/process/process.h"
+#include "backend/registry/owners.h"
 #include "backend/registry/registry.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/largest.h"
@@ -67,7 +70,13 @@
 #define LEAST_STEP	  ((Size) 256 << 10)
 
 /*
- * A process that holds no more is not refused for the total limit, so that
+ * While the total limit is a share of what the machine has, it can change: look for that
+ * each time the process has grown by so much.
+ */
+#define RESIZE_STEP ((Size) 8 << 20)
+
+/*
+ * A process that holds no more is not refused for a limit that it shares, so that
  * sessions can begin, see who holds the memory, and cancel it.
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
@@ -123,6 +132,18 @@ limits_may_refuse(void)
 		default:
 			return false;
 	}
+}
+
+/*
+ * limits_reads_command
+ *		Does the process read a message from its client?  If that failed for lack of a few
+ *		bytes, it would try again at once, without end, and the client would be told of an error
+ *		in what it never asked.
+ */
+static bool
+limits_reads_command(Size bytes)
+{
+	return debug_query_string == NULL && refusal.context == MessageContext && bytes <= RESERVE;
 }
 
 /*
@@ -199,6 +220,53 @@ limits_session_held(void)
 }
 
 /*
+ * limits_look_shared
+ *		Would a limit be crossed that this process shares with others, which hold so much
+ *		with it?  If not, step comes down to where to look next.
+ */
+static Crossed
+limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size *step)
+{
+	Size ceiling = limits_ceiling(limit, 0);
+	Size held = others_too + bytes;
+
+	/* However much the others hold, a transaction that failed can be rolled back. */
+	if (IsAbortedTransactionBlockState() && UsageHeld() + bytes <= held_at_start + RESERVE)
+		return NO_LIMIT_CROSSED;
+	if (held > ceiling + LimitExemption(refusal.context) && UsageHeld() + bytes > SMALL_PROCESS)
+		return limits_refuse(which, limit, others_too);
+	*step = Min(*step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
+	return NO_LIMIT_CROSSED;
+}
+
+/*
+ * limits_look_at_sums
+ *		The same for all limits of that kind.
+ */
+static Crossed
+limits_look_at_sums(Size bytes, Size *step)
+{
+	Crossed crossed = NO_LIMIT_CROSSED;
+	Size limit;
+
+	if (likely(!LimitSettingShared()))
+		return crossed;
+	RegistryPublish();
+	if ((limit = UserMemoryLimit()) != SIZE_MAX)
+		crossed = limits_look_shared(USER_LIMIT, limit, OwnersHeld(OWNER_USER), bytes, step);
+	if (crossed == NO_LIMIT_CROSSED && (limit = DatabaseMemoryLimit()) != SIZE_MAX)
+		crossed =
+			limits_look_shared(DATABASE_LIMIT, limit, OwnersHeld(OWNER_DATABASE), bytes, step);
+	if (crossed == NO_LIMIT_CROSSED && (limit = TotalLimit()) != SIZE_MAX)
+	{
+		crossed = limits_look_shared(TOTAL_LIMIT, limit, RegistryTotalHeld(), bytes, step);
+		if (total_value.share > 0)
+			*step = Min(*step, RESIZE_STEP);
+	}
+	return crossed;
+}
+
+/*
  * limits_look
  *		Would a limit be crossed with that many bytes more?  If not, let the engine go
  *		on to where to look next.
@@ -208,6 +276,7 @@ limits_look(Size bytes)
 {
 	Size exempt = LimitExemption(refusal.context);
 	Size step = SIZE_MAX;
+	Crossed crossed;
 	Size limit;
 
 	if ((limit = MemoryLimit()) != SIZE_MAX)
@@ -228,17 +297,9 @@ limits_look(Size bytes)
 			return limits_refuse(SESSION_LIMIT, limit, held - bytes);
 		step = Min(step, limits_step(ceiling, held, SESSION_SHARE));
 	}
-	if ((limit = TotalLimit()) != SIZE_MAX)
-	{
-		Size ceiling = limits_ceiling(limit, 0);
-		Size held;
-
-		RegistryPublish();
-		held = RegistryTotalHeld() + bytes;
-		if (held > ceiling + exempt && UsageHeld() + bytes > SMALL_PROCESS)
-			return limits_refuse(TOTAL_LIMIT, limit, held - bytes);
-		step = Min(step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
-	}
+	crossed = limits_look_at_sums(bytes, &step);
+	if (crossed != NO_LIMIT_CROSSED)
+		return crossed;
 	process_heap.limit = step == SIZE_MAX ? SIZE_MAX : ga_heap_held(&process_heap) + bytes + step;
 	return NO_LIMIT_CROSSED;
 }
@@ -280,7 +341,7 @@ limits_find_room(Size bytes)
 {
 	Crossed crossed;
 
-	if (!limits_may_refuse() || looking_again)
+	if (!limits_may_refuse() || looking_again || limits_reads_command(bytes))
 	{
 		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
 		return true;
@@ -296,8 +357,9 @@ limits_find_room(Size bytes)
 
 	looking_again = true;
 	crossed = limits_give_back(bytes);
-	if (crossed == TOTAL_LIMIT)
-		crossed = UnusedReclaim(bytes, limits_look);
+	for (Crossed limit = USER_LIMIT; limit <= TOTAL_LIMIT; limit++)
+		if (crossed == limit)
+			crossed = UnusedReclaim(limit, bytes, limits_look);
 	if (crossed == TOTAL_LIMIT && goarena_on_total_limit != ON_TOTAL_ERROR)
 		crossed = TotalLimitCancelLargest(bytes, limits_look);
 	looking_again = false;
@@ -339,6 +401,8 @@ LimitsLeft(void)
 	UsageMeasurePlain();
 	left = Min(left, limits_left_under(MemoryLimit(), UsageHeld()));
 	left = Min(left, limits_left_under(SessionMemoryLimit(), limits_session_held()));
+	left = Min(left, limits_left_under(UserMemoryLimit(), OwnersHeld(OWNER_USER)));
+	left = Min(left, limits_left_under(DatabaseMemoryLimit(), OwnersHeld(OWNER_DATABASE)));
 	return Min(left, limits_left_under(TotalLimit(), RegistryTotalHeld()));
 }
 
@@ -395,30 +459,39 @@ LimitsRaise(MemoryContext context, Size size)
 						   "this session and its parallel workers hold",
 						   "Have the statement use less memory or fewer parallel workers, or raise "
 						   "goarena.session_memory_limit."},
+		[USER_LIMIT] = {"goarena.user_memory_limit", "all processes of user \"%s\" hold",
+						"Run fewer statements at a time as this user, have them use less memory, "
+						"or raise goarena.user_memory_limit."},
+		[DATABASE_LIMIT] = {"goarena.database_memory_limit",
+							"all processes of database \"%s\" hold",
+							"Run fewer statements at a time in this database, have them use less "
+							"memory, or raise goarena.database_memory_limit."},
 		[TOTAL_LIMIT] = {"goarena.total_memory_limit", "all processes hold",
 						 "Run fewer statements at a time, have them use less memory, or raise "
 						 "goarena.total_memory_limit."},
 	};
 	Crossed crossed = refusal.crossed;
 	const char *name = limits[crossed].name;
-	const char *hint = limits[crossed].hint;
-	const char *holders = "";
+	char holder[NAMEDATALEN + 64];
 	LargestContexts largest;
+	const char *holders = "";
 	bool idle = false;
 
 	refusal.crossed = NO_LIMIT_CROSSED;
 	FindLargestContexts(&largest);
-	if (crossed == TOTAL_LIMIT)
-		holders = TotalLimitHolders(&idle);
-	if (idle)
-		hint = "End the session that holds the most, or raise goarena.total_memory_limit.";
+	if (crossed >= USER_LIMIT)
+		holders = SharedLimitHolders(crossed, &idle);
+	snprintf(holder, sizeof(holder), limits[crossed].holder,
+			 crossed == DATABASE_LIMIT ? process_database_name : process_user_name);
 	ereport(ERROR,
 			(errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory because of %s", name),
 			 errdetail("Failed on request of size %zu in memory context \"%s\": %s is %zu kB, and "
 					   "%s %zu kB.%s  The largest contexts of this process: %s.",
-					   size, GuardName(context), name, refusal.limit / 1024, limits[crossed].holder,
+					   size, GuardName(context), name, refusal.limit / 1024, holder,
 					   refusal.held / 1024, holders, LargestContextsText(&largest, false)),
-			 errhint("%s", hint), err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
+			 idle ? errhint("End the session that holds the most, or raise %s.", name)
+				  : errhint("%s", limits[crossed].hint),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
 void

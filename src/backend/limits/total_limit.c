@@ -105,9 +105,7 @@ static volatile sig_atomic_t terminated = false;
 Size
 TotalLimit(void)
 {
-	if (goarena_total_memory_limit_kb == NO_LIMIT || !RegistryExists())
-		return SIZE_MAX;
-	return (Size) goarena_total_memory_limit_kb * 1024;
+	return RegistryExists() ? TotalValueBytes(&total_value) : SIZE_MAX;
 }
 
 /*
@@ -305,9 +303,8 @@ TotalLimitAmendCancel(void *arg)
 	else
 		return;
 	errdetail("It held %zu kB, more than any other %s, when memory of all processes came to the "
-			  "limit of %d kB.",
-			  UsageHeld() / 1024, terminated ? "session" : "statement",
-			  goarena_total_memory_limit_kb);
+			  "limit of %zu kB.",
+			  UsageHeld() / 1024, terminated ? "session" : "statement", TotalLimit() / 1024);
 	cancelled = terminated = false;
 	errhint("Have the statement use less memory, or raise goarena.total_memory_limit.");
 }
@@ -513,7 +510,7 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 		/* What was given back may do, with what its session now keeps without using it. */
 		crossed = look(bytes);
 		if (crossed == TOTAL_LIMIT)
-			crossed = UnusedReclaim(bytes, look);
+			crossed = UnusedReclaim(TOTAL_LIMIT, bytes, look);
 		if (crossed != TOTAL_LIMIT || (settled && !cancel_next(asked)))
 			break;
 		pg_usleep(CANCEL_NAP * 1000L);
@@ -533,7 +530,7 @@ holder_does(const PGPROC *proc)
 }
 
 const char *
-TotalLimitHolders(bool *waits_for_client)
+SharedLimitHolders(Crossed limit, bool *waits_for_client)
 {
 	static char text[200];
 	RegistryFigures figures;
@@ -543,7 +540,7 @@ TotalLimitHolders(bool *waits_for_client)
 
 	*waits_for_client = false;
 	for (int i = 0; i < RegistrySlots(); i++)
-		if (RegistryRead(i, &figures) && figures.held > most)
+		if (RegistryRead(i, &figures) && figures.held > most && LimitCovers(limit, &figures))
 		{
 			most = figures.held;
 			pid = figures.pid;
@@ -555,7 +552,7 @@ TotalLimitHolders(bool *waits_for_client)
 	snprintf(text, sizeof(text),
 			 "  Of that, " UINT64_FORMAT
 			 " kB are not in use.  Process %d (%s) holds the most, " UINT64_FORMAT " kB.",
-			 UnusedTotal() / 1024, pid, does, most / 1024);
+			 UnusedTotal(limit) / 1024, pid, does, most / 1024);
 	return text;
 }
 

@@ -57,9 +57,10 @@ extern void TotalLimitAmendCancel(void *arg);
 extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
 
 /*
- * The session that holds the most, what it does, and what is unused, as sentences; and
- * whether it waits for its client, so that it holds nothing up but the others.
+ * Of the processes that count against a limit: the one that holds the most, what it does,
+ * and what is unused, as sentences; and whether it waits for its client, so that it
+ * holds nothing up but the others.
  */
-extern const char *TotalLimitHolders(bool *waits_for_client);
+extern const char *SharedLimitHolders(Crossed limit, bool *waits_for_client);
 
 #endif /* GOARENA_TOTAL_LIMIT_H */

@@ -4,8 +4,8 @@
  *	  Memory that processes hold and do not use, and that others need.
  *
  * A process keeps pages that it is likely to want again.  They count as held, so
- * many sessions can leave no room under the total limit.  Before anybody is refused
- * memory because of it, all are asked to give back what they do not use.  They do so
+ * many sessions can leave no room under a limit that they share.  Before anybody is refused
+ * memory because of it, all of them are asked to give back what they do not use.  They do so
  * where they check for interrupts, so not in the midst of an allocation.
  *
  * Copyright (c) 2026, goarena contributors
@@ -40,14 +40,28 @@ unused_of(const RegistryFigures *figures)
 	return figures->held - Min(figures->held, used);
 }
 
+bool
+LimitCovers(Crossed limit, const RegistryFigures *process)
+{
+	switch (limit)
+	{
+		case USER_LIMIT:
+			return MyProc != NULL && process->role == MyProc->roleId;
+		case DATABASE_LIMIT:
+			return MyProc != NULL && process->database == MyProc->databaseId;
+		default:
+			return true;
+	}
+}
+
 uint64
-UnusedTotal(void)
+UnusedTotal(Crossed limit)
 {
 	RegistryFigures figures;
 	uint64 sum = 0;
 
 	for (int i = 0; i < RegistrySlots(); i++)
-		if (RegistryRead(i, &figures))
+		if (RegistryRead(i, &figures) && LimitCovers(limit, &figures))
 			sum += unused_of(&figures);
 	return sum;
 }
@@ -57,32 +71,31 @@ UnusedTotal(void)
  *		Ask all that have something to give.  Returns how many were asked.
  */
 static int
-unused_ask(void)
+unused_ask(Crossed limit)
 {
 	RegistryFigures figures;
 	int asked = 0;
 
 	for (int i = 0; i < RegistrySlots(); i++)
-		if (RegistryRead(i, &figures) && figures.pid != MyProcPid &&
+		if (RegistryRead(i, &figures) && figures.pid != MyProcPid && LimitCovers(limit, &figures) &&
 			unused_of(&figures) >= LEAST_UNUSED && RequestUnused(i, figures.pid))
 			asked++;
 	return asked;
 }
 
 Crossed
-UnusedReclaim(Size bytes, Crossed (*look)(Size bytes))
+UnusedReclaim(Crossed limit, Size bytes, Crossed (*look)(Size bytes))
 {
 	TimestampTz started = GetCurrentTimestamp();
-	Crossed crossed = TOTAL_LIMIT;
+	Crossed crossed = limit;
 
-	if (MyProc == NULL || unused_ask() == 0)
+	if (MyProc == NULL || unused_ask(limit) == 0)
 		return crossed;
-	while (crossed == TOTAL_LIMIT && !QueryCancelPending && !ProcDiePending &&
-		   RequestsUnusedAwaited() &&
+	while (crossed == limit && !QueryCancelPending && !ProcDiePending && RequestsUnusedAwaited() &&
 		   !TimestampDifferenceExceeds(started, GetCurrentTimestamp(), RECLAIM_WAIT))
 	{
 		pg_usleep(RECLAIM_NAP * 1000L);
 		crossed = look(bytes);
 	}
-	return crossed == TOTAL_LIMIT ? look(bytes) : crossed;
+	return crossed == limit ? look(bytes) : crossed;
 }

@@ -12,16 +12,26 @@
 
 #include "postgres.h"
 
-#include "backend/limits/limit_setting.h"
+#include "backend/registry/registry.h"
 #include "mcxt/refusal.h"
 
-/* Bytes that all processes hold without using them, as they published it. */
-extern uint64 UnusedTotal(void);
+/*
+ * Does a process count against a limit that this one shares with others: that of its
+ * user, of its database, or of all?
+ */
+extern bool LimitCovers(Crossed limit, const RegistryFigures *process);
 
 /*
- * Have the others give back what they do not use, and wait a little, until look says
- * that no limit is crossed with that many bytes more.  Returns what it said last.
+ * Bytes that the processes which count against a limit hold without using them, as they
+ * published it.
  */
-extern Crossed UnusedReclaim(Size bytes, Crossed (*look)(Size bytes));
+extern uint64 UnusedTotal(Crossed limit);
+
+/*
+ * A limit would be crossed.  Have the others that count against it give back what they do
+ * not use, and wait a little, until look says that it is not crossed with that many
+ * bytes more.  Returns what it said last.
+ */
+extern Crossed UnusedReclaim(Crossed limit, Size bytes, Crossed (*look)(Size bytes));
 
 #endif /* GOARENA_UNUSED_H */

@@ -76,7 +76,7 @@ idle_wait(void)
 {
 	int wait = goarena_idle_release == 0 ? USUAL_WAIT : goarena_idle_release;
 
-	if (goarena_total_memory_limit_kb == NO_LIMIT)
+	if (!LimitSettingShared())
 		return wait;
 	return wait < 0 ? LONGEST_WAIT : Min(wait, LONGEST_WAIT);
 }
@@ -134,7 +134,7 @@ idle_handle_timeout(void)
 static void
 idle_release(bool may_sweep)
 {
-	bool limited = goarena_total_memory_limit_kb != NO_LIMIT;
+	bool limited = LimitSettingShared();
 	ga_sweep_result result;
 
 	if (!process_heap_ready)

@@ -18,12 +18,12 @@
 
 #include "storage/ipc.h"
 
-#include "backend/faults/fault_report.h"
 #include "backend/limits/limit_setting.h"
 #include "backend/limits/limits.h"
 #include "backend/maintenance/events.h"
 #include "backend/maintenance/idle.h"
 #include "backend/maintenance/maintenance.h"
+#include "backend/process/names.h"
 #include "backend/registry/registry.h"
 #include "backend/registry/requests.h"
 #include "backend/registry/showing.h"
@@ -90,7 +90,7 @@ maintain_end_keeping(void)
  * MaintainStatementBegun
  *		What a statement gives up while it runs, it is likely to want again, so the
  *		heap keeps it, also if it is more than goarena.retain, unless that is 0.  With a
- *		total limit others may need it more.
+ *		limit that is shared others may need it more.
  */
 void
 MaintainStatementBegun(void)
@@ -99,7 +99,7 @@ MaintainStatementBegun(void)
 	if (!process_heap_ready)
 		return;
 	maintain_end_keeping();
-	process_heap.keeps_excess = goarena_total_memory_limit_kb == NO_LIMIT && goarena_retain_kb > 0;
+	process_heap.keeps_excess = !LimitSettingShared() && goarena_retain_kb > 0;
 }
 
 /*
@@ -182,7 +182,7 @@ static pg_noinline void
 maintain_before_first_commit(void)
 {
 	RequestsListen();
-	FaultReportLearnNames();
+	ProcessLearnNames();
 }
 
 void

@@ -3,11 +3,17 @@
  * machine_memory.c
  *	  What memory the machine has, or what part of it this server may use.
  *
- * A process is in one control group, and the limits of all groups above hold for it,
- * too.  /proc/self/cgroup says which group it is: of version 2 in the line of hierarchy 0,
- * of version 1 in the line of the controller "memory".  In a container that sees only its
- * own groups, the path that is told may not be there; then the groups above it that are
- * there count, and at last the one at the mount point.
+ * /proc/PID/cgroup says in which cgroups a process is, and /proc/self/mountinfo where
+ * the files of cgroups are.  Limits add up on the way to the root: the least one
+ * holds.  In a container the upper part of the way cannot be seen; the mount then
+ * begins below the root, or the path leads out of it.  Both versions of cgroups are looked at,
+ * since a machine can have both, and the memory controller is in one of them.
+ *
+ * The cgroup is that of the postmaster, whoever reads: all processes are to
+ * come to the same result, also one that was moved elsewhere.
+ *
+ * The files belong to the kernel, or to whoever made the container.  What they say is
+ * checked: whatever is not a number is no limit, and makes the result incomplete.
  *
  * The formats are those of the kernel's documentation: cgroup-v2.rst, memory.rst of
  * cgroup-v1, and psi.rst.
@@ -18,243 +24,430 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+
 #include "backend/registry/kernel_file.h"
 #include "backend/registry/machine_memory.h"
 
-#define CGROUP_MOUNT "/sys/fs/cgroup"
+/* Nobody has so much; version 1 has a number a little below 2^63 for no limit. */
+#define UNLIMITED ((uint64) 1 << 60)
 
-/* Version 1 tells the largest number of pages for no limit. */
-#define NO_LIMIT_FROM (UINT64CONST(1) << 62)
+/* The longest lines that are looked at; paths in the kernel have up to 4096 bytes. */
+#define LINE_SIZE (2 * 4096)
+#define PATH_SIZE (MAXPGPATH + 4096)
 
-/* No more groups than this above one another. */
-#define MOST_LEVELS 64
-
-/* Where a version of control groups has its files, and how they are called. */
-typedef struct GroupFiles
+typedef enum CgroupVersion
 {
-	const char *mount;
+	CGROUP_V1,
+	CGROUP_V2,
+	CGROUP_VERSIONS
+} CgroupVersion;
+
+/* Where the cgroups of a version that has the memory controller are mounted. */
+typedef struct CgroupMount
+{
+	char point[MAXPGPATH]; /* "" if they are not */
+	char root[MAXPGPATH];  /* the cgroup that is there */
+} CgroupMount;
+
+static const struct
+{
 	const char *limit;
 	const char *used;
-	const char *pressure; /* or NULL */
-} GroupFiles;
+} cgroup_files[] = {
+	[CGROUP_V1] = {"memory.limit_in_bytes", "memory.usage_in_bytes"},
+	[CGROUP_V2] = {"memory.max", "memory.current"},
+};
 
-static const GroupFiles version_2 = {CGROUP_MOUNT, "memory.max", "memory.current",
-									 "memory.pressure"};
-static const GroupFiles version_1 = {CGROUP_MOUNT "/memory", "memory.limit_in_bytes",
-									 "memory.usage_in_bytes", NULL};
+/* What came of reading a file with one number. */
+typedef enum NumberRead
+{
+	NUMBER_MISSING, /* or not for us to read */
+	NUMBER_WRONG,	/* or it could not be read this time */
+	NUMBER_FOUND
+} NumberRead;
 
 char *goarena_machine_root = NULL;
 
+static CgroupMount cgroup_mounts[CGROUP_VERSIONS];
+static bool cgroup_mounts_known = false;
+
 /*
- * machine_read
- *		Read a file of a directory and a path below it, and its name.
+ * machine_path
+ *		Where a file of the kernel is.  False if the path is too long.
  */
 static bool
-machine_read(const char *directory, const char *path, const char *name, char *text, size_t size)
+machine_path(char *full, const char *path)
 {
-	char full[MAXPGPATH];
-	int length =
-		snprintf(full, sizeof(full), "%s%s%s/%s",
-				 goarena_machine_root == NULL ? "" : goarena_machine_root, directory, path, name);
+	int length = snprintf(full, PATH_SIZE, "%s%s",
+						  goarena_machine_root == NULL ? "" : goarena_machine_root, path);
 
-	return length > 0 && length < (int) sizeof(full) && KernelFileRead(full, text, size);
+	return length > 0 && length < PATH_SIZE;
 }
 
 /*
- * machine_number
- *		The number at the beginning of a text; false if there is none, as with "max".
+ * machine_each_line
+ *		Call a function with each line of a file, without its end, until it returns false.
+ *		Lines that are too long are passed over.  False if the file could not be read.
  */
 static bool
-machine_number(const char *text, uint64 *number)
+machine_each_line(const char *path, bool (*see)(char *line, void *arg), void *arg)
 {
+	char full[PATH_SIZE];
+	char line[LINE_SIZE];
+	bool whole = true; /* what is read next is the beginning of a line */
+	bool result;
+	FILE *file = machine_path(full, path) ? fopen(full, "re") : NULL;
+
+	if (file == NULL)
+		return false;
+	while (fgets(line, sizeof(line), file) != NULL)
+	{
+		size_t length = strlen(line);
+		bool ends = length > 0 && line[length - 1] == '\n';
+
+		if (ends)
+			line[length - 1] = '\0';
+		if (whole && ends && !see(line, arg))
+			break;
+		whole = ends;
+	}
+	result = !ferror(file);
+	fclose(file);
+	return result;
+}
+
+/*
+ * mount_copy
+ *		A path from mountinfo, in which blanks and the like are octal numbers.  False if
+ *		it is too long.
+ */
+static bool
+mount_copy(char *to, size_t size, const char *from)
+{
+	size_t length = 0;
+
+	for (; *from != '\0'; from++, length++)
+	{
+		if (length + 1 >= size)
+			return false;
+		to[length] = *from;
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' &&
+			from[2] <= '7' && from[3] >= '0' && from[3] <= '7')
+		{
+			to[length] = (char) ((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0');
+			from += 3;
+		}
+	}
+	to[length] = '\0';
+	return true;
+}
+
+/*
+ * list_has
+ *		Is a word in a list with commas?
+ */
+static bool
+list_has(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (; list != NULL; list = strchr(list, ','))
+	{
+		list += *list == ',';
+		if (strncmp(list, word, length) == 0 && (list[length] == ',' || list[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * mount_see
+ *		A line of mountinfo: "36 35 98:0 /root /point options optional... - type source options".
+ *		The first mount of each version is taken.
+ */
+static bool
+mount_see(char *line, void *arg)
+{
+	char *rest = strstr(line, " - ");
+	char *saved;
+	char *root = NULL;
+	char *point = NULL;
+	char *type;
+	char *options;
+	CgroupMount *mount;
+
+	if (rest == NULL)
+		return true;
+	*rest = '\0';
+	for (int i = 0; i < 5; i++)
+	{
+		root = point;
+		point = strtok_r(i == 0 ? line : NULL, " ", &saved);
+	}
+	type = strtok_r(rest + 3, " ", &saved);
+	(void) strtok_r(NULL, " ", &saved);
+	options = strtok_r(NULL, " ", &saved);
+	if (point == NULL || root == NULL || type == NULL || options == NULL)
+		return true;
+
+	if (strcmp(type, "cgroup2") == 0)
+		mount = &cgroup_mounts[CGROUP_V2];
+	else if (strcmp(type, "cgroup") == 0 && list_has(options, "memory"))
+		mount = &cgroup_mounts[CGROUP_V1];
+	else
+		return true;
+	if (mount->point[0] != '\0')
+		return true;
+	if (!mount_copy(mount->point, sizeof(mount->point), point) ||
+		!mount_copy(mount->root, sizeof(mount->root), root))
+		mount->point[0] = '\0';
+	return true;
+}
+
+/*
+ * MachineMemoryInit
+ *		If nothing is told of mounts, files may be where they are on most machines.
+ */
+void
+MachineMemoryInit(void)
+{
+	memset(cgroup_mounts, 0, sizeof(cgroup_mounts));
+	if (!machine_each_line("/proc/self/mountinfo", mount_see, NULL))
+	{
+		cgroup_mounts[CGROUP_V1] = (CgroupMount){"/sys/fs/cgroup/memory", "/"};
+		cgroup_mounts[CGROUP_V2] = (CgroupMount){"/sys/fs/cgroup", "/"};
+	}
+	cgroup_mounts_known = true;
+}
+
+/* The directory of the server's cgroup of each version, "" if there is none. */
+typedef struct CgroupPaths
+{
+	char of_version[CGROUP_VERSIONS][PATH_SIZE];
+} CgroupPaths;
+
+/*
+ * cgroup_below_mount
+ *		A cgroup's path as seen from its mount.  One that is not below it is that of a
+ *		container, of which the mount shows all that can be seen.
+ */
+static const char *
+cgroup_below_mount(const char *path, const CgroupMount *mount)
+{
+	size_t length = strlen(mount->root);
+
+	if (strstr(path, "/..") != NULL)
+		return "";
+	if (strcmp(mount->root, "/") == 0)
+		length = 0;
+	if (strncmp(path, mount->root, length) != 0 || path[length] != '/' || path[length + 1] == '\0')
+		return "";
+	return path + length;
+}
+
+/*
+ * cgroup_see
+ *		A line of /proc/PID/cgroup: "4:memory:/path", or "0::/path" for version 2.
+ */
+static bool
+cgroup_see(char *line, void *arg)
+{
+	CgroupPaths *paths = arg;
+	char *controllers = strchr(line, ':');
+	char *path = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+	CgroupVersion version;
+
+	if (path == NULL)
+		return true;
+	*path++ = '\0';
+	controllers++;
+	if (*controllers == '\0')
+		version = CGROUP_V2;
+	else if (list_has(controllers, "memory"))
+		version = CGROUP_V1;
+	else
+		return true;
+	if (cgroup_mounts[version].point[0] != '\0')
+		snprintf(paths->of_version[version], PATH_SIZE, "%s%s", cgroup_mounts[version].point,
+				 cgroup_below_mount(path, &cgroup_mounts[version]));
+	return true;
+}
+
+/*
+ * cgroup_find
+ *		Where the server is now.  /proc can hide other processes.
+ */
+static bool
+cgroup_find(CgroupPaths *paths)
+{
+	char file[64];
+
+	memset(paths, 0, sizeof(*paths));
+	if (!cgroup_mounts_known)
+		MachineMemoryInit();
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", PostmasterPid);
+	return machine_each_line(file, cgroup_see, paths) ||
+		   machine_each_line("/proc/self/cgroup", cgroup_see, paths);
+}
+
+/*
+ * number_parse
+ *		A number, or "max", that fills a line.
+ */
+static NumberRead
+number_parse(const char *text, uint64 *number)
+{
+	unsigned long long value;
 	char *end;
 
-	if (*text < '0' || *text > '9')
-		return false;
+	*number = MACHINE_UNKNOWN;
+	if (strcmp(text, "max\n") == 0 || strcmp(text, "max") == 0)
+		return NUMBER_FOUND;
+	if (!isdigit((unsigned char) text[0]))
+		return NUMBER_WRONG;
 	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return errno == 0 && (*end == '\0' || *end == '\n' || *end == ' ' || *end == '.');
+	value = strtoull(text, &end, 10);
+	if (strcmp(end, "\n") != 0 && *end != '\0')
+		return NUMBER_WRONG;
+	if (errno != ERANGE && value < UNLIMITED)
+		*number = value;
+	return NUMBER_FOUND;
 }
 
-static uint64
-machine_group_number(const GroupFiles *files, const char *path, const char *name)
+static NumberRead
+number_read(const char *directory, const char *name, uint64 *number)
 {
+	char path[PATH_SIZE];
+	char full[PATH_SIZE];
 	char text[64];
-	uint64 number;
 
-	if (!machine_read(files->mount, path, name, text, sizeof(text)) ||
-		!machine_number(text, &number))
-		return MACHINE_UNKNOWN;
-	return number;
+	*number = MACHINE_UNKNOWN;
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int) sizeof(path) ||
+		!machine_path(full, path))
+		return NUMBER_WRONG;
+	if (!KernelFileRead(full, text, sizeof(text)))
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM
+				   ? NUMBER_MISSING
+				   : NUMBER_WRONG;
+	return number_parse(text, number);
 }
 
 /*
- * machine_find_group
- *		The path of the own group from a line of /proc/self/cgroup, without a slash at the
- *		end; NULL if the line is not there.  Cuts the text.
- */
-static char *
-machine_find_group(char *text, bool of_version_2)
-{
-	char *next;
-
-	for (char *line = text; line != NULL && *line != '\0'; line = next)
-	{
-		char *end = strchr(line, '\n');
-		char *controllers = strchr(line, ':');
-		char *path = controllers == NULL ? NULL : strchr(controllers + 1, ':');
-		size_t length;
-
-		next = end == NULL ? NULL : end + 1;
-		if (path == NULL || (end != NULL && path > end) || path[1] != '/')
-			continue;
-		if (of_version_2)
-		{
-			if (strncmp(line, "0::", 3) != 0)
-				continue;
-		}
-		else
-		{
-			char *found = strstr(controllers, "memory");
-
-			if (found == NULL || found > path || (found[-1] != ':' && found[-1] != ',') ||
-				(found[6] != ':' && found[6] != ','))
-				continue;
-		}
-		if (end != NULL)
-			*end = '\0';
-		path++;
-		length = strlen(path);
-		if (length > 0 && path[length - 1] == '/')
-			path[length - 1] = '\0';
-		/* A group outside of what this process sees: only the mount point is known. */
-		if (strstr(path, "/..") != NULL)
-			*path = '\0';
-		return path;
-	}
-	return NULL;
-}
-
-/*
- * machine_add_group
- *		What the groups from a path upwards allow.  The path is cut.
+ * cgroup_read
+ *		Take in the limits from a directory up to where its version is mounted.
  */
 static void
-machine_add_group(const GroupFiles *files, char *path, MachineMemory *memory)
+cgroup_read(char *directory, CgroupVersion version, MachineMemory *memory)
 {
-	for (int level = 0; level < MOST_LEVELS; level++)
-	{
-		uint64 limit = machine_group_number(files, path, files->limit);
-		uint64 used = machine_group_number(files, path, files->used);
-		char *slash = strrchr(path, '/');
+	size_t top = strlen(cgroup_mounts[version].point);
 
-		if (limit >= NO_LIMIT_FROM)
-			limit = MACHINE_UNKNOWN;
-		if (limit < memory->cgroup_limit)
+	for (;;)
+	{
+		char *last;
+		uint64 limit;
+		uint64 used;
+
+		if (number_read(directory, cgroup_files[version].limit, &limit) == NUMBER_WRONG)
+			memory->complete = false;
+		if (limit < memory->cgroup_limit || memory->cgroup_used == MACHINE_UNKNOWN)
 		{
-			memory->cgroup_limit = limit;
+			(void) number_read(directory, cgroup_files[version].used, &used);
 			memory->cgroup_used = used;
 		}
-		if (memory->cgroup_used == MACHINE_UNKNOWN)
-			memory->cgroup_used = used;
-		if (slash == NULL)
-			return;
-		*slash = '\0';
+		memory->cgroup_limit = Min(memory->cgroup_limit, limit);
+		last = strrchr(directory, '/');
+		if (strlen(directory) <= top || last == NULL)
+			break;
+		*last = '\0';
 	}
 }
 
 /*
- * machine_add_pressure_line
- *		"some avg10=0.12 avg60=0.34 avg300=0.56 total=7890"
+ * meminfo_see
+ *		A line of /proc/meminfo: "MemTotal:       24684084 kB".
  */
-static void
-machine_add_pressure_line(const char *text, const char *kind, uint64 *avg10, uint64 *total)
+static bool
+meminfo_see(char *line, void *arg)
 {
-	const char *line = strstr(text, kind);
-	const char *end = line == NULL ? NULL : line + strcspn(line, "\n");
-	const char *average = line == NULL ? NULL : strstr(line, "avg10=");
-	const char *sum = line == NULL ? NULL : strstr(line, "total=");
-	uint64 number;
+	MachineMemory *memory = arg;
+	unsigned long long kb;
 
-	if (average != NULL && average < end && machine_number(average + 6, &number) && number <= 100)
+	if (sscanf(line, "MemTotal: %llu kB", &kb) == 1 && kb > 0 && kb < UNLIMITED / 1024)
+		memory->host_total = (uint64) kb * 1024;
+	else if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1 && kb < UNLIMITED / 1024)
+		memory->host_available = (uint64) kb * 1024;
+	return memory->host_total == MACHINE_UNKNOWN || memory->host_available == MACHINE_UNKNOWN;
+}
+
+/*
+ * pressure_see
+ *		A line of a pressure file: "some avg10=0.12 avg60=0.05 avg300=0.01 total=1234".
+ */
+static bool
+pressure_see(char *line, void *arg)
+{
+	MachineMemory *memory = arg;
+	char kind[5];
+	double percent;
+	unsigned long long total;
+
+	if (sscanf(line, "%4s avg10=%lf avg60=%*f avg300=%*f total=%llu", kind, &percent, &total) !=
+			3 ||
+		!(percent >= 0 && percent <= 100))
+		return true;
+	if (strcmp(kind, "some") == 0)
 	{
-		const char *point = average + 6 + strcspn(average + 6, ". \n");
-
-		*avg10 = number * 100;
-		if (point[0] == '.' && point[1] >= '0' && point[1] <= '9')
-			*avg10 += (uint64) (point[1] - '0') * 10;
-		if (point[0] == '.' && point[1] != '\0' && point[2] >= '0' && point[2] <= '9')
-			*avg10 += (uint64) (point[2] - '0');
+		memory->some_avg10 = (uint64) (percent * 100 + 0.5);
+		memory->some_total = total;
 	}
-	if (sum != NULL && sum < end && machine_number(sum + 6, &number))
-		*total = number;
-}
-
-static void
-machine_add_pressure(const char *text, MachineMemory *memory)
-{
-	machine_add_pressure_line(text, "some ", &memory->some_avg10, &memory->some_total);
-	machine_add_pressure_line(text, "full ", &memory->full_avg10, &memory->full_total);
-}
-
-/*
- * machine_add_groups
- *		Both versions can be mounted at a time; only one of them has the memory controller.
- */
-static void
-machine_add_groups(MachineMemory *memory)
-{
-	static const GroupFiles *const versions[] = {&version_2, &version_1};
-	char pressure[512];
-
-	for (int i = 0; i < lengthof(versions); i++)
+	else if (strcmp(kind, "full") == 0)
 	{
-		char groups[4096];
-		char *path;
-
-		if (!machine_read("/proc", "/self", "cgroup", groups, sizeof(groups)))
-			return;
-		path = machine_find_group(groups, versions[i] == &version_2);
-		if (path == NULL)
-			continue;
-		if (versions[i]->pressure != NULL && memory->some_total == MACHINE_UNKNOWN &&
-			machine_read(versions[i]->mount, path, versions[i]->pressure, pressure,
-						 sizeof(pressure)))
-			machine_add_pressure(pressure, memory);
-		machine_add_group(versions[i], path, memory);
+		memory->full_avg10 = (uint64) (percent * 100 + 0.5);
+		memory->full_total = total;
 	}
+	return true;
 }
 
 /*
- * machine_host_field
- *		The value of a line "Name:  123 kB" in bytes.
+ * pressure_read
+ *		Of the server's cgroup if that is told, else of the host.
  */
-static uint64
-machine_host_field(const char *text, const char *name)
+static void
+pressure_read(const CgroupPaths *paths, MachineMemory *memory)
 {
-	const char *line = strstr(text, name);
-	uint64 kb;
+	char path[PATH_SIZE + 32];
 
-	if (line == NULL)
-		return MACHINE_UNKNOWN;
-	line += strlen(name);
-	line += strspn(line, " ");
-	return machine_number(line, &kb) && kb <= UINT64_MAX / 1024 ? kb * 1024 : MACHINE_UNKNOWN;
+	if (paths->of_version[CGROUP_V2][0] != '\0')
+	{
+		snprintf(path, sizeof(path), "%s/memory.pressure", paths->of_version[CGROUP_V2]);
+		(void) machine_each_line(path, pressure_see, memory);
+	}
+	if (memory->some_total == MACHINE_UNKNOWN)
+		(void) machine_each_line("/proc/pressure/memory", pressure_see, memory);
 }
 
+/*
+ * MachineMemoryRead
+ *		Containers can have a /proc/meminfo of their own; sysconf() knows the host's.
+ */
 void
 MachineMemoryRead(MachineMemory *memory)
 {
-	char text[4096];
+	CgroupPaths paths;
+	long pages;
 
 	memset(memory, 0xff, sizeof(*memory)); /* MACHINE_UNKNOWN */
-	machine_add_groups(memory);
-	if (memory->some_total == MACHINE_UNKNOWN &&
-		machine_read("/proc", "/pressure", "memory", text, sizeof(text)))
-		machine_add_pressure(text, memory);
-	if (machine_read("/proc", "", "meminfo", text, sizeof(text)))
-	{
-		memory->host_total = machine_host_field(text, "MemTotal:");
-		memory->host_available = machine_host_field(text, "MemAvailable:");
-	}
+	memory->complete = machine_each_line("/proc/meminfo", meminfo_see, memory);
+	if (memory->host_total == MACHINE_UNKNOWN && (pages = sysconf(_SC_PHYS_PAGES)) > 0)
+		memory->host_total = (uint64) pages * (uint64) sysconf(_SC_PAGESIZE);
+	if (!cgroup_find(&paths))
+		memory->complete = false;
+	pressure_read(&paths, memory);
+	for (int i = 0; i < CGROUP_VERSIONS; i++)
+		if (paths.of_version[i][0] != '\0')
+			cgroup_read(paths.of_version[i], (CgroupVersion) i, memory);
 }

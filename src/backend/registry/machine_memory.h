@@ -32,10 +32,19 @@ typedef struct MachineMemory
 	uint64 full_avg10; /* the same in which all tasks waited */
 	uint64 some_total; /* microseconds in which a task waited, ever */
 	uint64 full_total; /* the same for all tasks */
+
+	bool complete; /* no file on limits was there that could not be read or understood */
 } MachineMemory;
 
 /*
- * Read all of it from the kernel.  Allocates nothing and is async-signal-safe.
+ * Look where control groups are mounted.  To be called in the postmaster, so that its
+ * children know; else it is done with the first reading.
+ */
+extern void MachineMemoryInit(void);
+
+/*
+ * Read all of it from the kernel, with some ten files.  Raises no error, and takes no memory from
+ * contexts.
  */
 extern void MachineMemoryRead(MachineMemory *memory);
 

@@ -21,6 +21,7 @@
 #include "backend/process/double_buffer.h"
 #include "backend/process/process.h"
 #include "backend/process/slot.h"
+#include "backend/registry/owners.h"
 #include "backend/registry/registry.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/usage.h"
@@ -133,6 +134,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->pid = MyProcPid;
 	figures->backend_type = MyBackendType;
 	figures->role = MyProc == NULL ? InvalidOid : MyProc->roleId;
+	figures->database = MyProc == NULL ? InvalidOid : MyProc->databaseId;
 	figures->at = now;
 
 	figures->held = UsageHeld();
@@ -208,6 +210,7 @@ RegistryEnd(void)
 	RegistryFigures *half = registry_other_half();
 
 	registry_count(0);
+	OwnersLeave();
 	pg_atomic_write_u32(&registry_own->deferred, 0);
 	memset(half, 0, sizeof(*half));
 	DoubleBufferTurn(&registry_own->version);
@@ -260,6 +263,7 @@ RegistryPublishAt(TimestampTz now)
 	RegistryMeasure(half, now);
 	DoubleBufferTurn(&registry_own->version);
 	registry_count(half->held);
+	OwnersCount(half->held);
 	ProcessHeapShown();
 }
 

@@ -30,7 +30,8 @@ typedef struct RegistryFigures
 {
 	int pid; /* 0: nobody */
 	BackendType backend_type;
-	Oid role; /* that it was authenticated as; InvalidOid for the server's own */
+	Oid role;	  /* that it was authenticated as; InvalidOid for the server's own */
+	Oid database; /* that it is connected to, or InvalidOid */
 	TimestampTz at;
 
 	uint64 held;

@@ -1,0 +1,245 @@
+/*-------------------------------------------------------------------------
+ *
+ * total_value.c
+ *	  The value of goarena.total_memory_limit: so many bytes, or a share of what
+ *	  the machine has.
+ *
+ * A share is of the memory that the cgroup leaves the server, or the host has if that
+ * is less.  What the server's shared memory takes of the share is taken off, and the rest is
+ * for processes.  So "80%" says that a fifth of the machine stays free for the
+ * kernel and others.  ClickHouse has max_server_memory_usage_to_ram_ratio for that.
+ *
+ * The memory of a container can be changed while it runs.  So the machine is asked again
+ * when a limit is compared with and the last answer is a second old.  One
+ * process asks and leaves the answer in shared memory for all.  If the system does not
+ * answer, or answers with something else than a number, a lower value that was known stays.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/pg_shmem.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "backend/limits/total_value.h"
+#include "backend/process/process.h"
+#include "backend/registry/machine_memory.h"
+#include "backend/sweeps/sweeps.h"
+
+/* How long an answer is good for, in milliseconds. */
+#define ASK_AGAIN 1000
+
+typedef struct MachineAnswer
+{
+	pg_atomic_uint64 asked_at; /* a TimestampTz */
+	pg_atomic_uint64 memory;   /* in bytes; the lowest bit is set if it is the cgroup's */
+} MachineAnswer;
+
+static MachineAnswer *machine_answer = NULL;
+
+/*
+ * machine_ask
+ *		What the machine has, as it is kept.
+ */
+static uint64
+machine_ask(void)
+{
+	MachineMemory memory;
+	uint64 before = pg_atomic_read_u64(&machine_answer->memory);
+	uint64 now;
+
+	MachineMemoryRead(&memory);
+	if (memory.cgroup_limit < memory.host_total)
+		now = memory.cgroup_limit | 1;
+	else
+		now = memory.host_total & ~(uint64) 1;
+	return memory.complete || before == 0 ? now : Min(before, now);
+}
+
+/*
+ * machine_tell_change
+ *		A container was resized, or moved.  Told once, by the process that asked.
+ */
+static void
+machine_tell_change(uint64 before, uint64 now)
+{
+	if (IsUnderPostmaster && ProcessIsOurs() && SafeToSweep())
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("goarena: the server has " UINT64_FORMAT " kB of memory from its %s, and "
+						"not " UINT64_FORMAT " kB any more",
+						now / 1024, (now & 1) != 0 ? "cgroup" : "host", before / 1024),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * machine_memory_kept
+ *		The answer, not older than it may be.  Others go on with the old one while a process
+ *		asks.
+ */
+static uint64
+machine_memory_kept(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64 asked_at = pg_atomic_read_u64(&machine_answer->asked_at);
+	uint64 before;
+	uint64 answer;
+
+	if ((TimestampTz) asked_at <= now &&
+		!TimestampDifferenceExceeds((TimestampTz) asked_at, now, ASK_AGAIN))
+		return pg_atomic_read_u64(&machine_answer->memory);
+	if (!pg_atomic_compare_exchange_u64(&machine_answer->asked_at, &asked_at, (uint64) now))
+		return pg_atomic_read_u64(&machine_answer->memory);
+	answer = machine_ask();
+	before = pg_atomic_exchange_u64(&machine_answer->memory, answer);
+	if (before != answer)
+		machine_tell_change(before, answer);
+	return answer;
+}
+
+/*
+ * shared_memory_bytes
+ *		The server's main segment.
+ */
+static uint64
+shared_memory_bytes(void)
+{
+	const PGShmemHeader *header = UsedShmemSegAddr;
+
+	return header == NULL ? 0 : header->totalsize;
+}
+
+/*
+ * share_bytes
+ *		What a share leaves for processes.  Less than the least limit would let nobody in.
+ */
+static Size
+share_bytes(double share, uint64 memory, uint64 shared_memory)
+{
+	uint64 least = (uint64) MIN_TOTAL_LIMIT_KB * 1024;
+	uint64 bytes = (uint64) ((double) memory * (share / 100));
+
+	bytes -= Min(bytes, shared_memory);
+	return (Size) Max(bytes, least);
+}
+
+void
+TotalValueExplain(const TotalValue *value, TotalOrigin *origin)
+{
+	uint64 kept;
+
+	*origin = (TotalOrigin){SIZE_MAX, NULL, UINT64_MAX, UINT64_MAX};
+	if (value->share > 0)
+	{
+		if (machine_answer == NULL)
+			return;
+		kept = machine_memory_kept();
+		origin->source = (kept & 1) != 0 ? "cgroup" : "host";
+		origin->memory = kept & ~(uint64) 1;
+		origin->shared_memory = shared_memory_bytes();
+		origin->limit = share_bytes(value->share, origin->memory, origin->shared_memory);
+	}
+	else if (value->kb != NO_LIMIT)
+	{
+		origin->source = "setting";
+		origin->limit = (Size) value->kb * 1024;
+	}
+}
+
+Size
+TotalValueBytes(const TotalValue *value)
+{
+	TotalOrigin origin;
+
+	TotalValueExplain(value, &origin);
+	return origin.limit;
+}
+
+/*
+ * share_parse
+ *		"80%", "72.5 %".  Only digits: strtod() would also take an exponent and other things.
+ */
+static bool
+share_parse(const char *text, double *share)
+{
+	char *end;
+
+	while (isspace((unsigned char) *text))
+		text++;
+	if (strspn(text, "0123456789.") == 0 || *text == '.')
+		return false;
+	*share = strtod(text, &end);
+	if (end != text + strspn(text, "0123456789."))
+		return false;
+	while (isspace((unsigned char) *end))
+		end++;
+	if (*end++ != '%')
+		return false;
+	while (isspace((unsigned char) *end))
+		end++;
+	return *end == '\0';
+}
+
+bool
+TotalValueParse(const char *text, TotalValue *value)
+{
+	const char *hint = NULL;
+
+	*value = (TotalValue){.share = 0, .kb = NO_LIMIT};
+	if (strchr(text, '%') != NULL)
+	{
+		if (!share_parse(text, &value->share))
+		{
+			GUC_check_errdetail("A share must be a number that is followed by one %% sign.");
+			GUC_check_errhint("For example \"80%%\", or \"72.5%%\".");
+			return false;
+		}
+		if (!(value->share > 0 && value->share <= 100))
+		{
+			GUC_check_errdetail("A share must be more than 0%% and at most 100%%.");
+			GUC_check_errhint("Use -1 for no limit.");
+			return false;
+		}
+		return true;
+	}
+	if (!parse_int(text, &value->kb, GUC_UNIT_KB, &hint))
+	{
+		GUC_check_errdetail(
+			"It must be a size, or a share of the machine's memory such as \"80%%\".");
+		if (hint != NULL)
+			GUC_check_errhint("%s", hint);
+		return false;
+	}
+	if (value->kb != NO_LIMIT && value->kb < MIN_TOTAL_LIMIT_KB)
+	{
+		GUC_check_errdetail(
+			"goarena.total_memory_limit must be at least 64MB, or -1 for no limit.");
+		return false;
+	}
+	return true;
+}
+
+Size
+TotalValueSize(void)
+{
+	return sizeof(MachineAnswer);
+}
+
+void
+TotalValueAttach(void *memory, bool anew)
+{
+	machine_answer = memory;
+	if (!anew)
+		return;
+	MachineMemoryInit();
+	pg_atomic_init_u64(&machine_answer->memory, 0);
+	pg_atomic_write_u64(&machine_answer->memory, machine_ask());
+	pg_atomic_init_u64(&machine_answer->asked_at, (uint64) GetCurrentTimestamp());
+}
