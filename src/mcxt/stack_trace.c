@@ -35,15 +35,8 @@ extern void *__libc_stack_end;
 #define COPIED_FOR_FREE	 (8 * 1024)
 #define COPIED_FOR_FAULT (256 * 1024)
 
-/*
- * So many frames of our own are left out at most.  Finalizers that free one another can
- * have thousands, if they call pfree last of all.
- */
-#define MOST_OWN_FRAMES 64
-
 static uintptr_t stack_bottom; /* the lowest address of the main stack */
-static uintptr_t library_start;
-static uintptr_t library_end;
+static ga_trail last_trail = {.first = GA_TRAIL_PLACES};
 
 void
 StackTraceInit(void)
@@ -55,7 +48,7 @@ StackTraceInit(void)
 	stack_bottom =
 		(uintptr_t) __libc_stack_end -
 		Min((uintptr_t) Min(limit.rlim_cur, LARGEST_STACK), (uintptr_t) __libc_stack_end);
-	ga_code_range((const void *) StackTraceInit, &library_start, &library_end);
+	ga_code_range((const void *) StackTraceInit, &last_trail.skip_start, &last_trail.skip_end);
 }
 
 Size
@@ -81,12 +74,6 @@ stack_trace_view(uintptr_t sp)
 					 copied};
 }
 
-static inline bool
-stack_trace_is_ours(uintptr_t pc)
-{
-	return pc >= library_start && pc < library_end;
-}
-
 int
 StackTraceTake(uintptr_t *frames, int room)
 {
@@ -98,10 +85,7 @@ StackTraceTake(uintptr_t *frames, int room)
 	};
 	ga_view stack = stack_trace_view(place.sp);
 
-	for (int i = 0; i < MOST_OWN_FRAMES && stack_trace_is_ours(place.pc); i++)
-		if (!ga_walk_step(&stack, &ga_code_here, &place))
-			return 0;
-	return ga_walk(&stack, &ga_code_here, place, frames, room);
+	return ga_walk_trail(&stack, &ga_code_here, &last_trail, place, frames, room);
 }
 
 /*

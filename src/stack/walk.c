@@ -47,18 +47,37 @@ without_signature(uintptr_t address)
 #endif
 }
 
-static inline ga_rule
+/*
+ * rule_not_first
+ *		The rule is not the newest one of its set.
+ */
+static __attribute__((noinline)) const ga_rule *
+rule_not_first(const ga_code *code, ga_remembered *set, uintptr_t pc)
+{
+	ga_rule rule;
+
+	for (int i = 1; i < GA_REMEMBERED_WAYS; i++)
+		if (set->ways[i].pc == pc)
+			return &set->ways[i].rule;
+	rule = code->rule(pc);
+	memmove(&set->ways[1], &set->ways[0], sizeof(set->ways) - sizeof(set->ways[0]));
+	set->ways[0].rule = rule;
+	set->ways[0].pc = pc;
+	return &set->ways[0].rule;
+}
+
+/*
+ * rule_at
+ *		The rule of an address, until the next one is asked for.
+ */
+static inline const ga_rule *
 rule_at(const ga_code *code, uintptr_t pc)
 {
-	ga_remembered *r =
+	ga_remembered *set =
 		&code->remembered[pc * UINT64_C(0x9e3779b97f4a7c15) >> (64 - GA_REMEMBERED_BITS)];
 
-	if (__builtin_expect(r->pc != pc, false))
-	{
-		r->rule = code->rule(pc);
-		r->pc = pc;
-	}
-	return r->rule;
+	return __builtin_expect(set->ways[0].pc == pc, true) ? &set->ways[0].rule
+														 : rule_not_first(code, set, pc);
 }
 
 /*
@@ -68,7 +87,7 @@ rule_at(const ga_code *code, uintptr_t pc)
 static bool
 is_code(const ga_code *code, uintptr_t address)
 {
-	return address != 0 && rule_at(code, address - 1).base != GA_BASE_UNKNOWN;
+	return address != 0 && rule_at(code, address - 1)->base != GA_BASE_UNKNOWN;
 }
 
 /*
@@ -135,7 +154,7 @@ step_by_rule(const ga_view *stack, const ga_code *code, ga_place *place, ga_rule
  *		instructions?
  */
 static inline bool
-keeps_frame(ga_rule rule)
+keeps_frame(const ga_rule *rule)
 {
 	static const ga_rule keeps = {
 		.base = GA_BASE_FP,
@@ -145,69 +164,82 @@ keeps_frame(ga_rule rule)
 		.fp_offset = -2,
 	};
 
-	return memcmp(&rule, &keeps, sizeof(rule)) == 0;
+	return memcmp(rule, &keeps, sizeof(keeps)) == 0;
 }
 
 /*
- * plain_cfa
- *		Where the caller's stack pointer is, if nothing is odd; else 0.  The frame
- *		is then known to lie in the view.  Which register leads there is a jump
+ * word_at
+ *		An aligned word that is known to lie in the view.
+ */
+static inline uintptr_t
+word_at(const ga_view *stack, uintptr_t address)
+{
+	uintptr_t word;
+
+	memcpy(&word, stack->data + (address - stack->low), WORD);
+	return word;
+}
+
+/*
+ * step_plainly
+ *		Find the caller of a place, if its return address is right below its stack
+ *		pointer, which is where nearly all are.  Which register leads there is a jump
  *		and not a choice, so that for code that keeps frame pointers the processor
  *		can go ahead before the rule has come.
  */
-static inline uintptr_t
-plain_cfa(const ga_view *stack, uintptr_t sp, uintptr_t fp, ga_rule rule)
+static inline __attribute__((always_inline)) bool
+step_plainly(const ga_view *stack, const ga_code *code, ga_trail_place *place,
+			 ga_trail_place *caller)
 {
+	const ga_rule *rule = rule_at(code, place->pc - 1);
+	bool saved = true;
 	uintptr_t cfa;
+	uintptr_t fp_at;
 
 	if (keeps_frame(rule))
-		cfa = fp + 2 * WORD;
-	else if (rule.ra_offset == -1 && rule.base == GA_BASE_SP && rule.fp_saved <= GA_SAVED_CFA)
-		cfa = sp + BYTES(rule.cfa_offset);
+	{
+		fp_at = place->fp;
+		cfa = fp_at + 2 * WORD;
+	}
+	else if (rule->ra_offset == -1 && rule->base == GA_BASE_SP && rule->fp_saved <= GA_SAVED_CFA)
+	{
+		cfa = place->sp + BYTES(rule->cfa_offset);
+		fp_at = cfa + WORDS(rule->fp_offset);
+		saved = rule->fp_saved != GA_SAVED_NOT;
+	}
 	else
-		return 0;
-	if (cfa - sp < WORD || cfa - sp > stack->high - sp || cfa % WORD != 0)
-		return 0;
-	return cfa;
+		return false;
+	if (cfa - place->sp < WORD || cfa - place->sp > stack->high - place->sp || cfa % WORD != 0 ||
+		(saved && fp_at - place->sp > cfa - place->sp - WORD))
+		return false;
+	caller->pc = without_signature(word_at(stack, cfa - WORD));
+	caller->sp = cfa;
+	caller->fp = saved ? word_at(stack, fp_at) : place->fp;
+	place->fp_at = saved ? fp_at : 0;
+	return caller->pc != 0;
 }
 
 /*
  * walk_plainly
- *		Go up as long as each return address is right below the caller's stack
- *		pointer, which is what nearly all do, and all that can be done fast.
+ *		Go up as long as that is all it takes, since it can be done fast.
  */
 static inline int
 walk_plainly(const ga_view *stack, const ga_code *code, ga_place *place, uintptr_t *frames,
 			 int room)
 {
-	const char *data = stack->data;
-	uintptr_t low = stack->low;
-	uintptr_t pc = place->pc;
-	uintptr_t sp = place->sp;
-	uintptr_t fp = place->fp;
+	ga_trail_place at = {.pc = place->pc, .sp = place->sp, .fp = place->fp};
+	ga_trail_place caller;
 	int count = 0;
 
-	if (place->exact || place->guessed || place->lr != 0 || sp < low || sp > stack->high)
+	if (place->exact || place->guessed || place->lr != 0 || at.sp < stack->low ||
+		at.sp > stack->high)
 		return 0;
-	while (count < room)
+	while (count < room && step_plainly(stack, code, &at, &caller))
 	{
-		ga_rule rule = rule_at(code, pc - 1);
-		uintptr_t cfa = plain_cfa(stack, sp, fp, rule);
-		uintptr_t fp_at = cfa + WORDS(rule.fp_offset);
-		uintptr_t caller;
-
-		if (cfa == 0 || (rule.fp_saved != GA_SAVED_NOT && fp_at - sp > cfa - sp - WORD))
-			break;
-		memcpy(&caller, data + (cfa - WORD - low), WORD);
-		if (caller == 0)
-			break;
-		if (rule.fp_saved != GA_SAVED_NOT)
-			memcpy(&fp, data + (fp_at - low), WORD);
-		frames[count++] = pc;
-		pc = without_signature(caller);
-		sp = cfa;
+		frames[count++] = at.pc;
+		at = caller;
 	}
-	*place = (ga_place){.pc = pc, .sp = sp, .fp = fp};
+	*place = (ga_place){.pc = at.pc, .sp = at.sp, .fp = at.fp};
 	return count;
 }
 
@@ -303,7 +335,7 @@ step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
 bool
 ga_walk_step(const ga_view *stack, const ga_code *code, ga_place *place)
 {
-	ga_rule rule = rule_at(code, place->exact ? place->pc : place->pc - 1);
+	ga_rule rule = *rule_at(code, place->exact ? place->pc : place->pc - 1);
 
 	if (rule.base == GA_BASE_OUTERMOST)
 		return false;
@@ -328,4 +360,126 @@ ga_walk(const ga_view *stack, const ga_code *code, ga_place place, uintptr_t *fr
 			break;
 	}
 	return count;
+}
+
+/*
+ * trail_meet
+ *		Let a trail begin at a place.  Returns which of its places are old ones: what
+ *		they lead to is to be looked at.
+ */
+static inline int
+trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_trail_place at)
+{
+	ga_trail_place *places = trail->places;
+	int old = places[GA_TRAIL_PLACES].sp <= stack->high ? trail->first : GA_TRAIL_PLACES;
+	int made = 0;
+
+	for (;;)
+	{
+		ga_trail_place caller;
+
+		while (old < GA_TRAIL_PLACES && places[old].sp < at.sp)
+			old++;
+		if (old < GA_TRAIL_PLACES && places[old].sp == at.sp && places[old].pc == at.pc &&
+			places[old].fp == at.fp)
+			break;
+		if (made == old)
+			old = GA_TRAIL_PLACES; /* there is no room for both */
+		if (made == GA_TRAIL_PLACES || !step_plainly(stack, code, &at, &caller))
+		{
+			old = GA_TRAIL_PLACES;
+			places[old] = at;
+			break;
+		}
+		places[made++] = at;
+		at = caller;
+	}
+	trail->first = old - made;
+	memmove(&places[trail->first], places, (size_t) made * sizeof(at));
+	return old;
+}
+
+/*
+ * trail_holds
+ *		Is a place's caller the one that it was?
+ */
+static inline bool
+trail_holds(const ga_view *stack, const ga_trail_place *place)
+{
+	const ga_trail_place *caller = place + 1;
+
+	return without_signature(word_at(stack, caller->sp - WORD)) == caller->pc &&
+		   (place->fp_at != 0 ? word_at(stack, place->fp_at) : place->fp) == caller->fp;
+}
+
+/*
+ * trail_mend
+ *		The caller of a place has changed.  True if only that and callers of it have,
+ *		which still begin where others began.
+ */
+static __attribute__((noinline)) bool
+trail_mend(const ga_view *stack, const ga_code *code, ga_trail *trail, int i)
+{
+	bool holds = false;
+
+	for (; i < GA_TRAIL_PLACES && !holds; i++)
+	{
+		ga_trail_place *known = &trail->places[i + 1];
+		ga_trail_place caller;
+
+		if (!step_plainly(stack, code, &trail->places[i], &caller) || caller.sp != known->sp)
+			return false;
+		holds = caller.pc == known->pc && caller.fp == known->fp;
+		known->pc = caller.pc;
+		known->fp = caller.fp;
+	}
+	return true;
+}
+
+/*
+ * walk_trail_plainly
+ *		As walk_plainly, along a trail.
+ */
+static inline int
+walk_trail_plainly(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_place *place,
+				   uintptr_t *frames, int room)
+{
+	ga_trail_place at = {.pc = place->pc, .sp = place->sp, .fp = place->fp};
+	int count = 0;
+	int old;
+	int i;
+
+	if (at.sp < stack->low || at.sp > stack->high)
+		return 0;
+	old = trail_meet(stack, code, trail, at);
+	for (i = trail->first; i < GA_TRAIL_PLACES && count < room; i++)
+	{
+		uintptr_t pc = trail->places[i].pc;
+
+		if (i >= old && !trail_holds(stack, &trail->places[i]) &&
+			!trail_mend(stack, code, trail, i))
+		{
+			trail->first = GA_TRAIL_PLACES;
+			break;
+		}
+		if (count > 0 || pc < trail->skip_start || pc >= trail->skip_end)
+			frames[count++] = pc;
+	}
+	at = trail->places[i];
+	*place = (ga_place){.pc = at.pc, .sp = at.sp, .fp = at.fp};
+	return count;
+}
+
+int
+ga_walk_trail(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_place place,
+			  uintptr_t *frames, int room)
+{
+	int count = walk_trail_plainly(stack, code, trail, &place, frames, room);
+
+	if (count == room)
+		return count;
+	while (count == 0 && place.pc >= trail->skip_start && place.pc < trail->skip_end)
+		if (!ga_walk_step(stack, code, &place))
+			return 0;
+	return count + ga_walk(stack, code, place, frames + count, room - count);
 }

@@ -32,14 +32,21 @@ typedef struct ga_place
 	bool guessed; /* a caller was searched for: fp may be anything */
 } ga_place;
 
-/* Rules that were found, each in the place that its address leads to. */
-#define GA_REMEMBERED_BITS 11
+/*
+ * Rules that were found, each in the set that its address leads to.  To find one takes
+ * a thousand instructions, so that few should push each other out.
+ */
+#define GA_REMEMBERED_BITS 9
+#define GA_REMEMBERED_WAYS 4
 
 typedef struct ga_remembered
 {
-	uintptr_t pc;
-	ga_rule rule;
-} ga_remembered;
+	struct
+	{
+		uintptr_t pc;
+		ga_rule rule;
+	} ways[GA_REMEMBERED_WAYS]; /* newest first */
+} __attribute__((aligned(64))) ga_remembered;
 
 /*
  * What is known of code; see code.h.  A signal handler or another thread may come
@@ -50,7 +57,7 @@ typedef struct ga_code
 {
 	ga_rule (*rule)(uintptr_t pc);
 	bool (*follows_call)(uintptr_t address);
-	ga_remembered *remembered; /* 1 << GA_REMEMBERED_BITS of them */
+	ga_remembered *remembered; /* 1 << GA_REMEMBERED_BITS sets */
 } ga_code;
 
 /* The code of this process. */
@@ -65,5 +72,35 @@ extern bool ga_walk_step(const ga_view *stack, const ga_code *code, ga_place *pl
 /* Store the pc of a place and of its callers.  Returns how many. */
 extern int ga_walk(const ga_view *stack, const ga_code *code, ga_place place, uintptr_t *frames,
 				   int room);
+
+/*
+ * The places of a walk, which the next one is likely to come to again.  From there on it
+ * only has to see that return addresses and frame pointers on the stack are what they
+ * were.
+ */
+#define GA_TRAIL_PLACES 128
+
+typedef struct ga_trail_place
+{
+	uintptr_t pc;
+	uintptr_t sp;
+	uintptr_t fp;
+	uintptr_t fp_at; /* where the caller's fp is saved; 0: it is the same */
+} ga_trail_place;
+
+typedef struct ga_trail
+{
+	uintptr_t skip_start; /* code whose places are not stored as long as no other was */
+	uintptr_t skip_end;
+	int first; /* the innermost one; GA_TRAIL_PLACES if there is none */
+	ga_trail_place places[GA_TRAIL_PLACES + 1]; /* the last one is where the walk ended */
+} ga_trail;
+
+/*
+ * As ga_walk, along the trail of the last one, which may have been anywhere.  Of the place,
+ * pc is behind a call, and the return address on the stack.
+ */
+extern int ga_walk_trail(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_place place,
+						 uintptr_t *frames, int room);
 
 #endif /* GA_WALK_H */

@@ -25,6 +25,7 @@ extern void *__libc_stack_end;
 
 static uintptr_t walked[ROOM]; /* what the walk found in the innermost function */
 static int walked_count;
+static ga_trail last_trail = {.first = GA_TRAIL_PLACES};
 
 /* What libgcc finds. */
 typedef struct unwound
@@ -79,8 +80,12 @@ static void __attribute__((noinline, optimize("no-omit-frame-pointer"))) look(vo
 		.fp = frame[0],
 	};
 	ga_view stack = view_of_stack(place.sp);
+	uintptr_t along[ROOM];
 
 	walked_count = ga_walk(&stack, &ga_code_here, place, walked, ROOM);
+	assert_int_equal(ga_walk_trail(&stack, &ga_code_here, &last_trail, place, along, ROOM),
+					 walked_count);
+	assert_memory_equal(along, walked, (size_t) walked_count * sizeof(*along));
 	unwound_there.count = 0;
 	(void) _Unwind_Backtrace(note, &unwound_there);
 }
@@ -300,6 +305,16 @@ made_up_call(uintptr_t address)
 	return random_below(&random, 6) == 0;
 }
 
+static ga_remembered made_up_rules[1 << GA_REMEMBERED_BITS];
+static const ga_code made_up_code = {made_up_rule, made_up_call, made_up_rules};
+
+static void
+make_up_rules(uint64_t *random)
+{
+	made_up = random_bits(random);
+	memset(made_up_rules, 0, sizeof(made_up_rules));
+}
+
 /*
  * nothing_leads_out_of_a_stack
  *		Its contents are in an allocation of just that size: AddressSanitizer sees
@@ -308,8 +323,6 @@ made_up_call(uintptr_t address)
 static void
 nothing_leads_out_of_a_stack(void **state)
 {
-	static ga_remembered remembered[1 << GA_REMEMBERED_BITS];
-	static const ga_code code = {made_up_rule, made_up_call, remembered};
 	uint64_t random = *(uint64_t *) *state;
 	uint64_t steps = 0;
 
@@ -322,8 +335,7 @@ nothing_leads_out_of_a_stack(void **state)
 		uint64_t room;
 		uint64_t made;
 
-		made_up = random_bits(&random);
-		memset(remembered, 0, sizeof(remembered));
+		make_up_rules(&random);
 		made_words = 1 + random_below(&random, 300);
 		made_low = random_below(&random, 4) == 0 ? UINTPTR_MAX - 7 - made_words * 8
 												 : random_bits(&random) / 16 * 8;
@@ -341,14 +353,93 @@ nothing_leads_out_of_a_stack(void **state)
 			.guessed = random_below(&random, 4) == 0,
 		};
 		room = random_below(&random, ROOM + 1);
-		assert_in_range(ga_walk(&stack, &code, place, frames, (int) room), 0, room);
-		for (made = 0; ga_walk_step(&stack, &code, &place); made++)
+		assert_in_range(ga_walk(&stack, &made_up_code, place, frames, (int) room), 0, room);
+		for (made = 0; ga_walk_step(&stack, &made_up_code, &place); made++)
 			assert_in_range(made, 0, 2 * made_words);
 		steps += made;
 		free(words);
 	}
 	/* It is not that all of them end at once. */
 	assert_true(steps > operations);
+}
+
+/*
+ * Frames of code that keeps frame pointers or does not, so that most walks are plain
+ * ones.
+ */
+static ga_rule
+plain_rule(uintptr_t pc)
+{
+	uint64_t random = made_up ^ pc;
+	uint64_t words = 1 + random_below(&random, 3);
+	ga_rule rule = {.base = GA_BASE_SP, .cfa_offset = (int32_t) words * 8, .ra_offset = -1};
+
+	if (random_below(&random, 20) == 0)
+		return made_up_rule(pc);
+	if (random_below(&random, 3) > 0)
+		rule = (ga_rule){.base = GA_BASE_FP, .cfa_offset = 16, .ra_offset = -1};
+	if (rule.base == GA_BASE_FP || (words > 1 && random_below(&random, 2) == 0))
+	{
+		rule.fp_saved = GA_SAVED_CFA;
+		rule.fp_offset = -2;
+	}
+	return rule;
+}
+
+/*
+ * a_trail_leads_where_a_walk_does
+ *		On a stack that changes between the walks, at few words or at many.
+ */
+static void
+a_trail_leads_where_a_walk_does(void **state)
+{
+	static const ga_code code = {plain_rule, made_up_call, made_up_rules};
+	uint64_t random = *(uint64_t *) *state;
+	uint64_t found = 0;
+
+	for (uint64_t i = 0; i < operations / 20; i++)
+	{
+		ga_trail trail = {.first = GA_TRAIL_PLACES};
+		uintptr_t *words;
+		ga_view stack;
+
+		make_up_rules(&random);
+		made_words = 1 + random_below(&random, 300);
+		made_low = random_bits(&random) / 16 * 8;
+		words = malloc(made_words * sizeof(*words));
+		assert_non_null(words);
+		for (uint64_t j = 0; j < made_words; j++)
+			words[j] = 1 + random_below(&random, 20);
+		for (int walk = 0; walk < 20; walk++)
+		{
+			uintptr_t along[ROOM];
+			uintptr_t frames[ROOM];
+			int room = (int) random_below(&random, ROOM + 1);
+			uint64_t from = random_below(&random, made_words);
+			uint64_t size = made_words - from;
+			ga_place place;
+			int count;
+
+			for (uint64_t changes = random_below(&random, 4); changes > 0; changes--)
+				words[random_below(&random, made_words)] = 1 + random_below(&random, 20);
+			for (uint64_t j = 0; j + 1 < made_words; j++)
+				if (words[j] > 20 || random_below(&random, walk == 0 ? 2 : 50) == 0)
+					words[j] = made_low + (j + 1 + random_below(&random, 4)) * 8;
+			if (random_below(&random, 10) == 0)
+				size = random_below(&random, size + 1);
+			stack = (ga_view){made_low + from * 8, made_low + (from + size) * 8,
+							  (const char *) (words + from)};
+			place = (ga_place){.pc = 1 + random_below(&random, 20),
+							   .sp = stack.low,
+							   .fp = stack.low + random_below(&random, 4) * 8};
+			count = ga_walk(&stack, &code, place, frames, room);
+			assert_int_equal(ga_walk_trail(&stack, &code, &trail, place, along, room), count);
+			assert_memory_equal(along, frames, (size_t) count * sizeof(*frames));
+			found += (uint64_t) count;
+		}
+		free(words);
+	}
+	assert_true(found > operations);
 }
 
 int
@@ -362,6 +453,7 @@ main(void)
 		cmocka_unit_test(a_frame_pointer_may_be_anything),
 		cmocka_unit_test(a_signal_handler_is_left),
 		cmocka_unit_test_prestate(nothing_leads_out_of_a_stack, &state),
+		cmocka_unit_test_prestate(a_trail_leads_where_a_walk_does, &state),
 	};
 
 	operations = environment_number("GA_OPERATIONS", 100000);
