@@ -32,6 +32,7 @@
 #include "mcxt/leaving.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
+#include "mcxt/stack_trace.h"
 
 #if !GA_OWNER_WORD
 #include "utils/memutils_memorychunk.h"
@@ -347,7 +348,9 @@ ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 #endif
 	}
 #endif
+	StackTraceCaller();
 	result = ga_arena_free_slow(&set->arena, pointer);
+	StackTraceCallerEnd();
 	if (unlikely(result != GA_FREE_OK))
 		ArenaContextReportBadPointer(set->context, pointer, result);
 }
@@ -371,7 +374,9 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0;; tries++)
 	{
+		StackTraceCaller();
 		object = ga_arena_realloc(&set->arena, pointer, size);
+		StackTraceCallerEnd();
 		if (likely(object != NULL) || !arena_may_try_again(set, size, tries))
 			break;
 	}
@@ -407,7 +412,9 @@ ArenaContextReset(MemoryContext context)
 		NoteForeign(set, true);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
+	StackTraceCaller();
 	ga_arena_reset(&set->arena);
+	StackTraceCallerEnd();
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
@@ -441,7 +448,9 @@ ArenaContextDelete(MemoryContext context)
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;
+	StackTraceCaller();
 	arena_set_end(set);
+	StackTraceCallerEnd();
 	if (unlikely(waits))
 		DeletedContextsAdd(context, id, process_heap.freed_note);
 	else

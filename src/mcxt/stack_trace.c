@@ -36,6 +36,7 @@ extern void *__libc_stack_end;
 #define COPIED_FOR_FAULT (256 * 1024)
 
 static uintptr_t stack_bottom; /* the lowest address of the main stack */
+ga_place stack_trace_caller;
 static ga_trail last_trail = {.first = GA_TRAIL_PLACES};
 
 void
@@ -77,15 +78,17 @@ stack_trace_view(uintptr_t sp)
 int
 StackTraceTake(uintptr_t *frames, int room)
 {
-	const uintptr_t *frame = __builtin_frame_address(0);
-	ga_place place = {
-		.pc = (uintptr_t) __builtin_return_address(0),
-		.sp = (uintptr_t) __builtin_dwarf_cfa(),
-		.fp = frame[0],
-	};
-	ga_view stack = stack_trace_view(place.sp);
+	bool called = stack_trace_caller.pc != 0;
+	ga_view stack;
+	int depth;
 
-	return ga_walk_trail(&stack, &ga_code_here, &last_trail, place, frames, room);
+	if (!called)
+		StackTraceCaller();
+	stack = stack_trace_view(stack_trace_caller.sp);
+	depth = ga_walk_trail(&stack, &ga_code_here, &last_trail, stack_trace_caller, frames, room);
+	if (!called)
+		StackTraceCallerEnd();
+	return depth;
 }
 
 /*

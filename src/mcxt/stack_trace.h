@@ -17,6 +17,24 @@
 /* Learn where the stack of this process is; once, from _PG_init. */
 extern void StackTraceInit(void);
 
+/* Where stacks begin that are taken within StackTraceCaller() and StackTraceCallerEnd(). */
+extern ga_place stack_trace_caller;
+
+/*
+ * The function that this is in calls the engine, where stacks may be taken: they need not
+ * be walked up from there, but begin with its caller.  Nothing in between raises an error.
+ */
+#define StackTraceCaller()                                                                         \
+	(stack_trace_caller.pc = (uintptr_t) __builtin_return_address(0),                              \
+	 stack_trace_caller.sp = (uintptr_t) __builtin_dwarf_cfa(),                                    \
+	 stack_trace_caller.fp = *(const uintptr_t *) __builtin_frame_address(0))
+
+static inline void
+StackTraceCallerEnd(void)
+{
+	stack_trace_caller.pc = 0;
+}
+
 /*
  * Store return addresses, the innermost first and without those of this
  * library, and return how many.  Takes no lock and no memory, and follows
