@@ -12,10 +12,20 @@
 #include "delay.h"
 #include "poison.h"
 
-static void
-poison(void *object, size_t size)
+/*
+ * poisoned_size
+ *		Bytes of an object that are filled.
+ */
+static size_t
+poisoned_size(const ga_arena *arena, size_t size)
 {
-	ga_poison_fill(object, size);
+	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ? size : GA_POISON_PART;
+}
+
+static void
+poison(const ga_arena *arena, void *object, size_t size)
+{
+	ga_poison_fill(object, poisoned_size(arena, size));
 	GA_MAKE_NOACCESS(object, size);
 }
 
@@ -51,7 +61,7 @@ check_poison(const ga_arena *arena, size_t position)
 	const uint64_t *changed;
 
 	GA_MAKE_DEFINED(object, size);
-	changed = ga_poison_changed(object, size);
+	changed = ga_poison_changed(object, poisoned_size(arena, size));
 	if (GA_UNLIKELY(changed != NULL))
 	{
 		ga_event event = {
@@ -62,7 +72,7 @@ check_poison(const ga_arena *arena, size_t position)
 
 		describe(arena, object, (ptrdiff_t) position, &event);
 		ga_heap_add_event(arena->heap, &event);
-		poison(object, size);
+		poison(arena, object, size);
 	}
 	GA_MAKE_NOACCESS(object, size);
 }
@@ -74,7 +84,7 @@ ga_delay_push(ga_arena *arena, void *object)
 	size_t size = ga_object_size(object);
 	size_t position;
 
-	poison(object, size);
+	poison(arena, object, size);
 	if (delay == NULL)
 	{
 		delay = ga_fixed_alloc(&arena->heap->delays);

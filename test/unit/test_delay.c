@@ -9,6 +9,7 @@
  */
 #include "delay.h"
 #include "free_list.h"
+#include "poison.h"
 #include "support.h"
 
 typedef struct fixture
@@ -63,16 +64,24 @@ is_delayed(const void *object)
 }
 
 /*
- * is_poisoned
- *		Is every word of the object as it should be while it waits?
+ * poisoned_bytes
+ *		How many bytes of the object, from the first on, are as they should be while
+ *		it waits?
  */
+static size_t
+poisoned_bytes(const void *object)
+{
+	size_t i = 0;
+
+	while (i < ga_object_size(object) && peek_word((const char *) object + i) == GA_POISON)
+		i += 8;
+	return i;
+}
+
 static bool
 is_poisoned(const void *object)
 {
-	for (size_t i = 0; i < ga_object_size(object); i += 8)
-		if (peek_word((const char *) object + i) != GA_POISON)
-			return false;
-	return true;
+	return poisoned_bytes(object) == ga_object_size(object);
 }
 
 static void
@@ -275,7 +284,6 @@ one_object_always_waits(void **state)
 	assert_false(chunk_at(f->heap, first)->large);
 	free_object(&f->arena, first);
 	assert_true(is_delayed(first));
-	assert_true(is_poisoned(first));
 	free_object(&f->arena, second);
 	assert_false(is_delayed(first));
 	assert_true(is_delayed(second));
@@ -342,10 +350,35 @@ writes_after_free_are_told(void **state)
 		for (size_t offset = 0; offset < 104; offset += 8)
 			assert_write_found(f, 100, offset, by_reset);
 		assert_write_found(f, 1, 0, by_reset);
-		assert_write_found(f, 8000, 0, by_reset);
-		assert_write_found(f, 8000, 4000, by_reset);
-		assert_write_found(f, 8000, 7992, by_reset);
+		assert_write_found(f, 4096, 4088, by_reset);
+		assert_write_found(f, 8192, 0, by_reset);
+		assert_write_found(f, 8192, GA_POISON_PART - 8, by_reset);
 	}
+}
+
+/* What is beyond is neither filled nor looked at, unless the arena is strict. */
+static void
+of_large_objects_the_beginning_is_poisoned(void **state)
+{
+	fixture *f = *state;
+	char *object = alloc_inner(&f->arena, 8192);
+
+	fill(object, 8192, 1);
+	free_object(&f->arena, object);
+	assert_int_equal(poisoned_bytes(object), GA_POISON_PART);
+	poke_word(object + GA_POISON_PART, 4711);
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->num_events, 0);
+
+	ga_arena_destroy(&f->arena);
+	begin(&f->arena, f->heap, GA_QUARANTINE_STRICT);
+	object = alloc_inner(&f->arena, 8192);
+	free_object(&f->arena, object);
+	assert_true(is_poisoned(object));
+	poke_word(object + 8184, 4711);
+	ga_arena_reset(&f->arena);
+	assert_int_equal(f->heap->num_events, 1);
+	f->heap->num_events = 0;
 }
 
 /* A single byte is enough, and of several words the first is told. */
@@ -538,6 +571,7 @@ main(void)
 		TEST(one_object_always_waits),
 		TEST(only_quarantined_arenas_delay),
 		TEST(writes_after_free_are_told),
+		TEST(of_large_objects_the_beginning_is_poisoned),
 		TEST(the_first_changed_word_is_told),
 		TEST(untouched_objects_are_not_told),
 		TEST(sweeps_tell_writes_after_free),
