@@ -9,7 +9,10 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "mb/pg_wchar.h"
+#include "utils/memutils.h"
 
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
@@ -76,13 +79,54 @@ bool
 ForeignTextIsText(const char *text, size_t limit)
 {
 	int length = foreign_text_length(text, limit, limit);
+	unsigned char all = 0;
 
 	for (int i = 0; i < length; i++)
+	{
+		all |= (unsigned char) text[i];
 		if (((unsigned char) text[i] < ' ' && text[i] != '\n' && text[i] != '\t' &&
 			 text[i] != '\r') ||
 			text[i] == '\x7f')
 			return false;
-	return pg_encoding_verifymbstr(foreign_text_encoding(), text, length) == length;
+	}
+	return all < 0x80 || pg_encoding_verifymbstr(foreign_text_encoding(), text, length) == length;
+}
+
+/*
+ * foreign_text_readable
+ *		How many bytes there are from an address on that are known to be readable: in
+ *		an arena, or in the heap of malloc, which has no holes.
+ */
+static size_t
+foreign_text_readable(uintptr_t from)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, from);
+	uintptr_t heap_end = (uintptr_t) sbrk(0);
+
+	if (from >= (uintptr_t) TopMemoryContext && from < heap_end)
+		return heap_end - from;
+	if (chunk != NULL && from - chunk->base < chunk->accessible)
+		return chunk->base + chunk->accessible - from;
+	return 0;
+}
+
+/*
+ * foreign_text_read
+ *		Read so many bytes, or up to the end of the text; without a system call where
+ *		most texts are.  Returns how many could be read.
+ */
+static size_t
+foreign_text_read(char *to, const char *from, size_t size)
+{
+	size_t readable = Min(foreign_text_readable((uintptr_t) from), size);
+	size_t length;
+
+	if (readable == 0)
+		return ga_os_default()->peek(to, from, size);
+	length = strnlen(from, readable);
+	readable = Min(readable, length + 1);
+	memcpy(to, from, readable);
+	return readable;
 }
 
 bool
@@ -92,7 +136,7 @@ ForeignTextCopy(char *to, const char *from, size_t size)
 	int length;
 
 	if (from != NULL)
-		copied = ga_os_default()->peek(to, from, size);
+		copied = foreign_text_read(to, from, size);
 	length = foreign_text_length(to, copied, size);
 	if ((size_t) length == copied)
 		length = 0; /* it has no end, or is not there */

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "access/xact.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
@@ -18,6 +20,10 @@
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
+
+/* Between both epochs. */
+#define UNIX_TO_POSTGRES_SECONDS                                                                   \
+	((TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 uint64 free_history_transactions = 0;
 
@@ -29,6 +35,16 @@ static uint64 last_number; /* of the newest record */
 static FreeKind *kinds;
 static uint64 last_serial;
 static uint64 serial_of_hash[2 * FREE_KINDS];
+
+/* A ring, too: what ran when something was freed. */
+typedef struct FreeQuery
+{
+	uint64 serial; /* from 1 on; 0 in one never used */
+	char text[FREE_QUERY_LENGTH];
+} FreeQuery;
+
+static FreeQuery *queries;
+static uint64 last_query; /* serial */
 
 /*
  * history_copy_ident
@@ -44,26 +60,41 @@ history_copy_ident(FreeKind *record, const ArenaSet *set)
 }
 
 /*
- * history_copy_query
- *		To cut it off at a character takes longer than all the rest, so what was
- *		copied last is used again as long as the same statement runs.
+ * history_keep_query
+ *		The serial of the query that runs.
  */
-static void
-history_copy_query(FreeKind *record)
+static uint64
+history_keep_query(void)
 {
 	static const char *source = NULL;
 	static TimestampTz statement = 0;
-	static char copied[FREE_QUERY_LENGTH];
 	TimestampTz now = GetCurrentStatementStartTimestamp();
 
-	if (debug_query_string != source || now != statement)
+	if (unlikely(debug_query_string != source || now != statement || last_query == 0))
 	{
+		FreeQuery *query = &queries[++last_query % FREE_QUERIES];
+
 		source = debug_query_string;
 		statement = now;
-		memset(copied, 0, sizeof(copied));
-		(void) ForeignTextCopy(copied, source, FREE_QUERY_LENGTH);
+		query->serial = last_query;
+		(void) ForeignTextCopy(query->text, source, FREE_QUERY_LENGTH);
 	}
-	memcpy(record->query, copied, FREE_QUERY_LENGTH);
+	return last_query;
+}
+
+/*
+ * history_now
+ *		The time as of the kernel's last tick: some milliseconds are not worth asking
+ *		the clock at each free.
+ */
+static TimestampTz
+history_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return ((TimestampTz) now.tv_sec - UNIX_TO_POSTGRES_SECONDS) * USECS_PER_SEC +
+		   now.tv_nsec / 1000;
 }
 
 /*
@@ -114,7 +145,9 @@ history_prepare(void)
 	ring_size = Min(most, (uint64) goarena_free_history);
 	if (kinds == NULL)
 		kinds = ga_persistent_alloc(&process_heap.metadata, FREE_KINDS * sizeof(FreeKind));
-	if (kinds != NULL)
+	if (queries == NULL)
+		queries = ga_persistent_alloc(&process_heap.metadata, FREE_QUERIES * sizeof(FreeQuery));
+	if (kinds != NULL && queries != NULL)
 		ring = ga_persistent_alloc(&process_heap.metadata, ring_size * sizeof(FreeRecord));
 	return ring != NULL;
 }
@@ -136,14 +169,14 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 		ArenaSetNoteParents(set);
 	memcpy(kind.parents, set->parents, sizeof(kind.parents));
 	history_copy_ident(&kind, set);
-	history_copy_query(&kind);
 	kind.depth = goarena_free_stacks ? StackTraceTake(kind.stack, FREE_STACK_DEPTH) : 0;
 	last_number++;
 	ring[last_number % ring_size] = (FreeRecord){
 		.number = last_number,
 		.arena_id = arena->id,
 		.serial = history_keep_kind(&kind),
-		.at = GetCurrentTimestamp(),
+		.query = history_keep_query(),
+		.at = history_now(),
 		.sweeps = process_heap.counters.sweeps,
 		.transactions = free_history_transactions,
 	};
@@ -180,6 +213,14 @@ FreeHistoryKind(const FreeRecord *record)
 	const FreeKind *kind = &kinds[record->serial % FREE_KINDS];
 
 	return kind->serial == record->serial ? kind : NULL;
+}
+
+const char *
+FreeHistoryQuery(const FreeRecord *record)
+{
+	const FreeQuery *query = &queries[record->query % FREE_QUERIES];
+
+	return query->serial == record->query ? query->text : NULL;
 }
 
 ArenaSet *

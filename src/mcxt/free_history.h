@@ -6,8 +6,8 @@
  * Each reset, delete, pfree or repalloc that gives memory of a quarantined arena
  * up has a number; the engine's history leads from an address to it.  What is
  * known of the last goarena.free_history of them is kept here, outside of all
- * chunks.  Most are like another one before but for when they happened, so
- * that is apart from the rest, of which less is kept.
+ * chunks.  Most are like another one before but for when they happened and for
+ * the query, so these are apart from the rest, of which less is kept.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -23,8 +23,9 @@
 #include "engine/arena.h"
 #include "mcxt/arena_set.h"
 
-/* So many kinds of frees are kept: a few hundred bytes each. */
+/* So many kinds of frees, and queries, are kept: a few hundred bytes each. */
 #define FREE_KINDS		  512
+#define FREE_QUERIES	  512
 #define FREE_STACK_DEPTH  20
 #define FREE_IDENT_LENGTH 64
 #define FREE_QUERY_LENGTH 128
@@ -39,7 +40,6 @@ typedef struct FreeKind
 	const char *name;					/* of the context; see ForeignNameKeep */
 	const char *parents[ARENA_PARENTS]; /* names likewise, up to NULL */
 	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */
-	char query[FREE_QUERY_LENGTH];		/* likewise */
 } FreeKind;
 
 typedef struct FreeRecord
@@ -47,6 +47,7 @@ typedef struct FreeRecord
 	uint64 number; /* from 1 on; 0 in a record never used */
 	uint64 arena_id;
 	uint64 serial; /* of its kind */
+	uint64 query;  /* serial of the query */
 	TimestampTz at;
 	uint64 sweeps;		 /* of this process until then */
 	uint64 transactions; /* likewise */
@@ -64,6 +65,9 @@ extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
  */
 extern const FreeRecord *FreeHistoryFind(uint64 number);
 extern const FreeKind *FreeHistoryKind(const FreeRecord *record);
+
+/* The query then, cut off; empty if there was none, NULL if it is no longer known. */
+extern const char *FreeHistoryQuery(const FreeRecord *record);
 
 /* The newest record of an arena, or NULL if none is known. */
 extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);

@@ -222,10 +222,12 @@ static void
 report_free(ReportText *text, const FreeRecord *record)
 {
 	const FreeKind *kind = KindOf(record);
+	const char *query;
 
 	ReportFreeContext(text, kind);
 	if (record == NULL)
 		return;
+	query = FreeHistoryQuery(record);
 	if (kind != NULL)
 		ReportKeyString(text, "freed by", FreedByName(kind->how));
 	ReportKey(text, "freed at");
@@ -234,11 +236,10 @@ report_free(ReportText *text, const FreeRecord *record)
 	ReportKeyNumber(text, "sweeps since", (int64) (process_heap.counters.sweeps - record->sweeps));
 	ReportKeyNumber(text, "transactions since",
 					(int64) (free_history_transactions - record->transactions));
+	if (query != NULL)
+		ReportKeyString(text, "query then", query);
 	if (kind != NULL)
-	{
-		ReportKeyString(text, "query then", kind->query);
 		report_advice(text, kind->name, kind->how);
-	}
 }
 
 /*
