@@ -132,6 +132,14 @@ ga_arena_set_window(ga_arena *arena)
 	arena->full_first = arena->full_size = 0;
 }
 
+/* Does an address lie where the fast path may free objects? */
+GA_INLINE bool
+ga_arena_window_has(const ga_arena *arena, uintptr_t addr)
+{
+	return (addr >= arena->active_first && addr < arena->ptr) ||
+		   addr - arena->full_first < arena->full_size;
+}
+
 /* Leave the arena without an active chunk. */
 GA_INLINE ga_chunk *
 ga_arena_detach_active(ga_arena *arena)

@@ -20,7 +20,8 @@
  * An object that palloc_aligned asked for begins with another such word inside
  * our object: its id leads to the server's alignedalloc.c, which finds ours.
  *
- * A pointer to an object leads to its arena through the engine's address map.
+ * A pointer to an object leads to its arena through the engine's address map, unless
+ * it points to where the last arena that was found frees objects.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -91,12 +92,19 @@ format_alloc(MemoryContext context, Size size, int flags)
 }
 
 /*
- * format_set_of_object
+ * The set that was found last.  Sets are never unmapped, and an arena that has ended has
+ * no window.
+ */
+static ArenaSet no_set = {.arena.active_first = UINTPTR_MAX};
+static ArenaSet *last_set = &no_set;
+
+/*
+ * format_look_up
  *		The set whose object this is, as far as one can tell from the address, or
  *		NULL after telling that there is none.
  */
-static inline ArenaSet *
-format_set_of_object(const void *pointer)
+static pg_noinline ArenaSet *
+format_look_up(const void *pointer)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
 
@@ -106,7 +114,20 @@ format_set_of_object(const void *pointer)
 		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
 		return NULL;
 	}
-	return ArenaSetOf(chunk->arena);
+	last_set = ArenaSetOf(chunk->arena);
+	return last_set;
+}
+
+/*
+ * format_set_of_object
+ *		The same.  Objects are often freed where one was before.
+ */
+static inline ArenaSet *
+format_set_of_object(const void *pointer)
+{
+	return likely(ga_arena_window_has(&last_set->arena, (uintptr_t) pointer))
+			   ? last_set
+			   : format_look_up(pointer);
 }
 
 static void

@@ -272,6 +272,33 @@ parked_arenas_pin_nothing(void **state)
 	assert_int_equal(state_at(heap, chunk), GA_FRESH);
 }
 
+/* By it, a caller finds the arena of an object that was freed near another one. */
+static void
+an_arena_that_ended_has_no_window(void **state)
+{
+	ga_heap *heap = *state;
+	ga_arena *arena = &arenas[0];
+	uintptr_t object;
+
+	ga_arena_init(arena, heap, OWNER, 5, NULL, 0);
+	assert_false(ga_arena_window_has(arena, 0));
+	object = (uintptr_t) alloc(arena, 100);
+	assert_true(ga_arena_window_has(arena, object));
+	assert_false(ga_arena_window_has(arena, object - GA_HEADER_SIZE));
+	assert_false(ga_arena_window_has(arena, arena->ptr));
+	while ((uintptr_t) alloc(arena, 1000) - object < GA_GRANULE_SIZE)
+		;
+	assert_false(ga_arena_window_has(arena, object));
+	assert_int_equal(ga_arena_free_slow(arena, (void *) object), GA_FREE_OK);
+	assert_true(ga_arena_window_has(arena, object));
+
+	assert_true(ga_arena_park(arena));
+	assert_false(ga_arena_window_has(arena, object));
+	assert_ptr_equal(ga_arena_unpark(heap), arena);
+	assert_false(ga_arena_window_has(arena, object));
+	assert_false(ga_arena_window_has(arena, 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -286,6 +313,7 @@ main(void)
 		TEST(stale_objects_are_no_objects),
 		TEST(unparking_gives_all_up),
 		TEST(parked_arenas_pin_nothing),
+		TEST(an_arena_that_ended_has_no_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
