@@ -22,6 +22,7 @@
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
+#include "mcxt/stack_trace.h"
 
 /* What the data of a special is. */
 #define DATA_FUNCTION 0
@@ -206,9 +207,14 @@ finalizer_call(MemoryContext context, Finalizer function, void *object, void *ar
 static void
 finalizer_run(ga_arena *arena, ga_special *special, ga_freed_by how)
 {
+	ga_place caller = stack_trace_caller;
+
+	/* Whatever the function frees is not freed by who called the engine. */
+	StackTraceCallerEnd();
 	if (!proc_exit_inprogress)
 		finalizer_call(ArenaSetOf(arena)->context, (Finalizer) special->data[DATA_FUNCTION],
 					   ga_special_object(special), (void *) special->data[DATA_ARG]);
+	stack_trace_caller = caller;
 }
 
 /*

@@ -19,6 +19,12 @@
 /* So many words of the stack are searched for a return address. */
 #define SEARCHED_WORDS 128
 
+/*
+ * So many places that are not walked plainly are skipped at most.  Finalizers that free
+ * one another can have thousands of ours, if they call pfree last of all.
+ */
+#define MOST_SKIPPED 64
+
 #define WORD sizeof(uintptr_t)
 
 /* An offset to add to an address. */
@@ -478,7 +484,9 @@ ga_walk_trail(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_pla
 
 	if (count == room)
 		return count;
-	while (count == 0 && place.pc >= trail->skip_start && place.pc < trail->skip_end)
+	for (int i = 0; i < MOST_SKIPPED && count == 0 && place.pc >= trail->skip_start &&
+					place.pc < trail->skip_end;
+		 i++)
 		if (!ga_walk_step(stack, code, &place))
 			return 0;
 	return count + ga_walk(stack, code, place, frames + count, room - count);
