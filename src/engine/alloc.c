@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "charge.h"
 #include "free_list.h"
+#include "profile.h"
 #include "span.h"
 
 /*
@@ -77,6 +78,7 @@ refill(ga_arena *arena, size_t need)
 	ga_heap *heap = arena->heap;
 	int least = (int) ga_max_size((size_t) ga_order_of(need), (size_t) heap->min_order);
 	int order = least > arena->next_order ? least : arena->next_order;
+	uintptr_t bump = arena->ptr;
 	ga_chunk *chunk = NULL;
 
 	if (order > heap->max_order)
@@ -105,6 +107,7 @@ refill(ga_arena *arena, size_t need)
 	arena->end = chunk->base + chunk->size;
 	arena->next_order = chunk->order < heap->max_order ? chunk->order + 1 : chunk->order;
 	ga_arena_set_window(arena);
+	ga_profile_moved(arena, bump);
 	return true;
 }
 
@@ -152,8 +155,11 @@ ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded
 {
 	void *object = ga_free_list_pop_fast(arena, &arena->small_free, rounded, (int) size_class);
 
-	return ga_arena_begin_small(arena, (uintptr_t) object - GA_HEADER_SIZE, size, size_class,
-								rounded);
+	object =
+		ga_arena_begin_small(arena, (uintptr_t) object - GA_HEADER_SIZE, size, size_class, rounded);
+	if (ga_profile_watches(arena))
+		ga_profile_count(arena, object, rounded + GA_HEADER_SIZE);
+	return object;
 }
 
 /*
@@ -169,7 +175,24 @@ recycle_large(ga_arena *arena, int size_class, size_t requested)
 		return NULL;
 	ga_charge(arena, ga_heap_lookup(arena->heap, (uintptr_t) object),
 			  (ptrdiff_t) (ga_class_size(size_class) + GA_HEADER_SIZE));
-	return place(arena, object, size_class, requested);
+	object = place(arena, object, size_class, requested);
+	if (ga_profile_watches(arena))
+		ga_profile_count(arena, object, ga_class_size(size_class) + GA_HEADER_SIZE);
+	return object;
+}
+
+/*
+ * alloc_span
+ *		An object that has a chunk to itself.
+ */
+static void *
+alloc_span(ga_arena *arena, size_t size)
+{
+	void *object = ga_span_alloc(arena, size);
+
+	if (ga_profile_watches(arena) && object != NULL)
+		ga_profile_count(arena, object, ga_object_size(object) + GA_HEADER_SIZE);
+	return object;
 }
 
 GA_NOINLINE void *
@@ -177,28 +200,33 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 {
 	int size_class;
 	size_t need;
-	uintptr_t object;
-	void *recycled;
+	bool sampled = false;
+	uintptr_t header;
+	void *object;
 
 	if (size > arena->heap->large_threshold)
-		return ga_span_alloc(arena, size);
+		return alloc_span(arena, size);
 
 	size_class = ga_class_of(size);
 	if (size > GA_SMALL_MAX)
 	{
-		recycled = recycle_large(arena, size_class, size);
-		if (recycled != NULL)
-			return recycled;
+		object = recycle_large(arena, size_class, size);
+		if (object != NULL)
+			return object;
 	}
 	need = ga_class_size(size_class) + GA_HEADER_SIZE;
 	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !refill(arena, need)))
 		return NULL;
-	object = arena->ptr + GA_HEADER_SIZE;
+	header = arena->ptr;
 	arena->ptr += need;
 	if (arena->ptr > arena->soft_end)
 	{
+		sampled = ga_profile_passed(arena);
 		ga_charge_to(arena, arena->ptr);
 		ga_heap_touched(arena->heap);
 	}
-	return place(arena, (void *) object, size_class, size);
+	object = place(arena, (void *) (header + GA_HEADER_SIZE), size_class, size);
+	if (GA_UNLIKELY(sampled))
+		ga_profile_add(arena, object, need);
+	return object;
 }

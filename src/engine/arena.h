@@ -14,7 +14,8 @@
  *	bits 0-3	the caller's (ga_arena.tag), on PostgreSQL 16+ the method id
  *	bits 4-5	state: LIVE, FREE (on a free list), DELAYED (in the delay queue)
  *	LIVE and DELAYED:
- *	bits 6-43	size of the payload in units of 8 bytes
+ *	bits 6-42	size of the payload in units of 8 bytes
+ *	bit 43		LIVE only: it is a sample of the heap profile, see profile.h
  *	bits 44-63	bytes of the payload beyond what was asked for, at most 2^20-1
  *	FREE:
  *	bits 6-13	size class
@@ -56,7 +57,8 @@
 #define GA_HDR_FREE		   UINT64_C(0x20)
 #define GA_HDR_DEAD		   UINT64_C(0x30)
 #define GA_HDR_SIZE_SHIFT  6
-#define GA_HDR_SIZE_BITS   38
+#define GA_HDR_SIZE_BITS   37
+#define GA_HDR_SAMPLE	   (UINT64_C(1) << 43)
 #define GA_HDR_SLACK_SHIFT 44
 #define GA_HDR_SLACK_MAX   ((UINT64_C(1) << 20) - 1)
 #define GA_HDR_NEXT_SHIFT  14
@@ -80,6 +82,13 @@ GA_INLINE size_t
 ga_header_size(uint64_t header)
 {
 	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(1) << GA_HDR_SIZE_BITS) - 1)) << 3;
+}
+
+/* The same, but more than any object has if it is a sample of the profile. */
+GA_INLINE size_t
+ga_header_size_unsampled(uint64_t header)
+{
+	return (size_t) (header >> GA_HDR_SIZE_SHIFT & ((UINT64_C(2) << GA_HDR_SIZE_BITS) - 1)) << 3;
 }
 
 /* Bytes of payload that a LIVE or DELAYED object has. */
@@ -126,9 +135,11 @@ ga_arena_frees_fast(const ga_arena *arena)
 GA_INLINE void
 ga_arena_set_window(ga_arena *arena)
 {
-	arena->active_first = arena->active != NULL && ga_arena_frees_fast(arena)
-							  ? arena->active->start + GA_HEADER_SIZE
-							  : UINTPTR_MAX;
+	/* In profiled arenas frees have to see that the sample point moves with the bump pointer. */
+	arena->active_first =
+		arena->active != NULL && ga_arena_frees_fast(arena) && arena->sample_at == 0
+			? arena->active->start + GA_HEADER_SIZE
+			: UINTPTR_MAX;
 	arena->full_first = arena->full_size = 0;
 }
 

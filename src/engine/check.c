@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "free_list.h"
+#include "profile.h"
 #include "special.h"
 
 #define REQUIRE(condition)                                                                         \
@@ -231,7 +232,8 @@ check_lists(const ga_heap *heap, const sums *sum)
  *		Objects, free lists and charges of one arena.
  */
 static const char *
-check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_objects)
+check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_objects,
+					size_t *samples)
 {
 	uintptr_t end = chunk == arena->active ? arena->ptr : chunk->used;
 
@@ -249,6 +251,7 @@ check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_o
 		REQUIRE((header & GA_HDR_TAG_MASK) == arena->tag);
 		REQUIRE(size > 0 && size % GA_ALIGN == 0);
 		*free_objects += state == GA_HDR_FREE;
+		*samples += state == GA_HDR_LIVE && ga_object_is_sample(object);
 		at = (uintptr_t) object + size;
 		REQUIRE(at <= end);
 	}
@@ -260,6 +263,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 {
 	size_t charged = 0;
 	size_t free_objects = 0;
+	size_t samples = 0;
 	size_t listed = 0;
 	const char *wrong = NULL;
 
@@ -270,7 +274,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		REQUIRE(arena->active->start <= arena->ptr && arena->ptr <= arena->soft_end);
 		REQUIRE(arena->soft_end <= arena->end);
 		charged += arena->active->charged;
-		wrong = check_chunk_objects(arena, arena->active, &free_objects);
+		wrong = check_chunk_objects(arena, arena->active, &free_objects, &samples);
 	}
 	else
 		REQUIRE(arena->ptr == 0 && arena->soft_end == 0 && arena->end == 0);
@@ -280,7 +284,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 
 		charged += chunk->charged;
 		if (wrong == NULL)
-			wrong = check_chunk_objects(arena, chunk, &free_objects);
+			wrong = check_chunk_objects(arena, chunk, &free_objects, &samples);
 	}
 	ga_list_foreach (link, &arena->large)
 	{
@@ -288,14 +292,17 @@ check_arena(const ga_arena *arena, size_t *in_use)
 
 		REQUIRE(chunk->large && chunk->charged == (size_t) (chunk->used - chunk->base));
 		charged += chunk->charged;
+		samples += ga_object_is_sample((const void *) (chunk->start + GA_HEADER_SIZE));
 	}
 	if (wrong != NULL)
 		return wrong;
 
 	REQUIRE(charged == arena->charged);
-	REQUIRE(arena->active_first == (arena->active != NULL && ga_arena_frees_fast(arena)
-										? arena->active->start + GA_HEADER_SIZE
-										: UINTPTR_MAX));
+	REQUIRE(ga_profile_is_valid(arena, samples));
+	REQUIRE(arena->active_first ==
+			(arena->active != NULL && ga_arena_frees_fast(arena) && arena->sample_at == 0
+				 ? arena->active->start + GA_HEADER_SIZE
+				 : UINTPTR_MAX));
 	if (arena->full_size > 0)
 	{
 		const ga_chunk *chunk = ga_heap_lookup(arena->heap, arena->full_first);

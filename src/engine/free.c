@@ -11,6 +11,7 @@
 #include "charge.h"
 #include "delay.h"
 #include "free_list.h"
+#include "profile.h"
 #include "span.h"
 #include "special.h"
 
@@ -184,6 +185,26 @@ delay_object(ga_arena *arena, void *object, int size_class)
 		release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
 }
 
+/*
+ * free_profiled
+ *		The fast path for objects of the active chunk of a profiled arena.
+ */
+static GA_NOINLINE bool
+free_profiled(ga_arena *arena, void *object)
+{
+	uintptr_t bump = arena->ptr;
+	bool done;
+
+	if (!ga_arena_frees_fast(arena) || arena->active == NULL)
+		return false;
+	arena->active_first = arena->active->start + GA_HEADER_SIZE;
+	done = ga_arena_free_fast(arena, object);
+	arena->active_first = UINTPTR_MAX;
+	if (arena->ptr != bump)
+		ga_profile_moved(arena, bump);
+	return done;
+}
+
 ga_free_result
 ga_arena_free_slow(ga_arena *arena, void *object)
 {
@@ -192,6 +213,8 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	ga_free_result result;
 	size_t size;
 
+	if (ga_profile_watches(arena) && free_profiled(arena, object))
+		return GA_FREE_OK;
 	if (widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
 		return GA_FREE_OK;
 	result = find_object(arena, object, &chunk, &size_class);
@@ -200,6 +223,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	if (GA_UNLIKELY(result != GA_FREE_OK))
 		return result;
 
+	ga_profile_freed(arena, object);
 	arena->frees++;
 	if (chunk->large)
 	{
@@ -215,6 +239,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		*ga_object_header(object) |= GA_HDR_DEAD;
 		GA_MAKE_NOACCESS(object, size);
 		arena->ptr = (uintptr_t) object - GA_HEADER_SIZE;
+		ga_profile_moved(arena, (uintptr_t) object + size);
 		if (size > GA_SMALL_MAX)
 			ga_charge_back(arena);
 	}

@@ -146,7 +146,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	if (GA_UNLIKELY(addr % GA_ALIGN != 0))
 		return false;
 	header = ga_word_before(object);
-	size = ga_header_size(header);
+	size = ga_header_size_unsampled(header);
 	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE || size - 1 >= GA_SMALL_MAX ||
 					size > end - addr))
 		return false;

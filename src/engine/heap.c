@@ -35,6 +35,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 		heap->min_order = ga_order_of(os->page_size);
 	heap->hint = HINT_BASE | (seed & HINT_MASK) << HINT_SHIFT;
 	heap->random = seed | 1;
+	heap->profile.random = ~seed | 1;
 
 	ga_metadata_init(&heap->metadata, os);
 	ga_fixed_init(&heap->chunk_structs, &heap->metadata, sizeof(ga_chunk));
@@ -44,6 +45,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_fixed_init(&heap->pins, &heap->metadata, sizeof(ga_pins));
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
+	ga_fixed_init(&heap->profile.samples, &heap->metadata, sizeof(ga_sample));
 	ga_fixed_init(&heap->delay_stacks, &heap->metadata, sizeof(ga_delay_stacks));
 	ga_fixed_init(&heap->special_structs, &heap->metadata, sizeof(ga_special));
 	ga_fixed_init(&heap->special_sets, &heap->metadata, sizeof(ga_specials));

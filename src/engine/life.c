@@ -14,6 +14,7 @@
 #include "charge.h"
 #include "delay.h"
 #include "free_list.h"
+#include "profile.h"
 
 /* A chunk is handed on only if at least this share of it is left, 1/8. */
 #define HANDON_SHARE_LOG2 3
@@ -71,6 +72,8 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 	arena->id = ++heap->next_arena_id;
 	ga_list_init(&arena->full);
 	ga_list_init(&arena->large);
+	ga_list_init(&arena->samples);
+	ga_profile_begin(arena);
 	ga_list_push_tail(&heap->arenas, &arena->link);
 }
 
@@ -140,6 +143,7 @@ ga_arena_destroy(ga_arena *arena)
 	ga_heap *heap = arena->heap;
 
 	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
+	ga_profile_drop_all(arena);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	ga_free_list_destroy(arena);
@@ -202,6 +206,7 @@ ga_arena_park(ga_arena *arena)
 {
 	ga_heap *heap = arena->heap;
 	ga_chunk *chunk = arena->active;
+	uintptr_t bump;
 
 	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->order > GA_HANDON_ORDER ||
 		heap->parked.count >= GA_PARKED_MAX)
@@ -213,9 +218,15 @@ ga_arena_park(ga_arena *arena)
 		give_up_rest(arena);
 	else
 		ga_free_list_clear(arena);
+	bump = arena->ptr;
 	rewind_active(arena, chunk);
 	arena->soft_end = arena->ptr;
 	chunk->charged = 0;
+	if (ga_profile_watches(arena))
+	{
+		ga_profile_drop_all(arena);
+		ga_profile_moved(arena, bump);
+	}
 	ga_list_remove(&heap->arenas, &arena->link);
 	ga_list_push_tail(&heap->parked, &arena->link);
 	return true;
@@ -253,11 +264,17 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 
 	arena->mode = ga_heap_draw_mode(heap);
 	if (GA_LIKELY(arena->mode == GA_QUARANTINE_OFF))
+	{
 		charge_credit(arena, arena->active);
+		ga_profile_moved(arena, arena->ptr);
+	}
 	else
 	{
+		uintptr_t bump = arena->ptr;
+
 		/* The chunk would be lost to the next arena. */
 		ga_chunk_make_ready(heap, ga_arena_detach_active(arena));
+		ga_profile_moved(arena, bump);
 		arena->next_order = heap->min_order;
 	}
 	return arena;
@@ -294,7 +311,10 @@ static GA_NOINLINE void
 reset_slow(ga_arena *arena, ga_quarantine mode)
 {
 	bool keep = keeps_active(arena, mode);
+	uintptr_t bump = arena->ptr;
 
+	if (ga_profile_watches(arena))
+		ga_profile_drop_all(arena);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	if (arena->active != NULL && !keep)
@@ -308,6 +328,7 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 	if (arena->next_order > GA_HANDON_ORDER)
 		arena->next_order = GA_HANDON_ORDER;
 	arena->mode = mode;
+	ga_profile_moved(arena, bump);
 	ga_arena_set_window(arena);
 }
 
@@ -321,7 +342,7 @@ ga_arena_reset(ga_arena *arena)
 	heap->counters.resets++;
 	ga_arena_note_free(arena, GA_FREED_BY_RESET);
 	if (GA_LIKELY(keeps_active(arena, mode) && arena->full.count == 0 && arena->large.count == 0 &&
-				  arena->delay == NULL && arena->slot == NULL))
+				  ((uintptr_t) arena->delay | (uintptr_t) arena->slot | arena->sample_at) == 0))
 	{
 		ga_free_list_clear(arena);
 		begin_life(arena);

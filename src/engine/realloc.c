@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "charge.h"
+#include "profile.h"
 #include "span.h"
 #include "special.h"
 
@@ -41,6 +42,7 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 	else
 		GA_MAKE_NOACCESS(end, arena->ptr - end);
 	arena->ptr = end;
+	ga_profile_moved(arena, (uintptr_t) object + ga_object_size(object));
 	if (end > arena->soft_end)
 	{
 		ga_charge_to(arena, end);
@@ -116,8 +118,12 @@ change_size(ga_arena *arena, void *object, size_t size)
 	return copy;
 }
 
-void *
-ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+/*
+ * realloc_object
+ *		As ga_arena_realloc, whether the arena is profiled or not.
+ */
+static void *
+realloc_object(ga_arena *arena, void *object, size_t size)
 {
 	void *place;
 
@@ -127,4 +133,39 @@ ga_arena_realloc(ga_arena *arena, void *object, size_t size)
 	if (GA_UNLIKELY(arena->specials != NULL) && place != NULL && place != object)
 		ga_special_move(arena, object, place);
 	return place;
+}
+
+/*
+ * realloc_profiled
+ *		What changes its size, as its header says it, is counted as freed and allocated
+ *		again.  If it moves to another small object, that was counted already.
+ */
+static GA_NOINLINE void *
+realloc_profiled(ga_arena *arena, void *object, size_t size)
+{
+	bool large = ga_heap_lookup(arena->heap, (uintptr_t) object)->large;
+	bool sample = ga_object_is_sample(object);
+	size_t old_size = ga_object_size(object);
+	void *result;
+
+	*ga_object_header(object) &= ~GA_HDR_SAMPLE;
+	result = realloc_object(arena, object, size);
+	if (result == NULL || (result == object && ga_object_size(object) == old_size))
+	{
+		if (sample)
+			*ga_object_header(object) |= GA_HDR_SAMPLE;
+		return result;
+	}
+	if (sample)
+		ga_profile_drop(arena, (uintptr_t) object);
+	if (result == object || large || size > arena->heap->large_threshold)
+		ga_profile_count(arena, result, ga_object_size(result) + GA_HEADER_SIZE);
+	return result;
+}
+
+void *
+ga_arena_realloc(ga_arena *arena, void *object, size_t size)
+{
+	return ga_profile_watches(arena) ? realloc_profiled(arena, object, size)
+									 : realloc_object(arena, object, size);
 }

@@ -241,6 +241,35 @@ typedef struct ga_sweep
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;
 
+/* A live object that the heap profile has, see profile.h. */
+typedef struct ga_sample
+{
+	ga_link link;			/* in arena->samples */
+	struct ga_sample *next; /* in a chain of the table */
+	uintptr_t object;
+	size_t bytes;  /* with its header */
+	double weight; /* objects that it stands for */
+	void *site;	   /* what begun returned */
+} ga_sample;
+
+typedef struct ga_profile
+{
+	size_t rate;	  /* bytes from sample to sample in the mean; 0: none is taken */
+	size_t left;	  /* bytes to the next one among objects that are not bump-allocated */
+	uint64_t random;  /* state of the generator */
+	ga_fixed samples; /* ga_sample */
+	ga_sample **chains;
+	size_t live;   /* samples */
+	uint64_t lost; /* for which there was no memory */
+
+	/*
+	 * Called for each sample: when it is allocated, which returns something for the
+	 * other call, and when it is freed.  Must not use the heap.
+	 */
+	void *(*begun)(ga_arena *arena, size_t bytes, double weight);
+	void (*ended)(void *site, size_t bytes, double weight);
+} ga_profile;
+
 /* Settings; may be changed at any time through ga_heap_configure. */
 typedef struct ga_config
 {
@@ -368,6 +397,8 @@ typedef struct ga_heap
 	 */
 	int (*take_stack)(uintptr_t *frames, int room);
 
+	ga_profile profile;
+
 	int num_events;
 	uint64_t lost_events; /* beyond GA_MAX_EVENTS */
 	ga_counters counters;
@@ -401,6 +432,7 @@ struct ga_arena
 	size_t full_size;		/* bytes from there to their end; 0 if there is none */
 	size_t free_bytes;		/* bytes on free lists, with headers */
 	size_t trim_at;			/* with so many, see whether chunks can leave */
+	uintptr_t sample_at;	/* where the next sample of the profile is; 0: it is not profiled */
 
 	uintptr_t end;			   /* end of the active chunk */
 	ga_chunk *active;		   /* NULL until the first allocation */
@@ -423,6 +455,7 @@ struct ga_arena
 	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
 	size_t lost_bytes;	   /* freed where there was no memory for free lists */
 	ga_specials *specials; /* NULL if no object has any */
+	ga_list samples;	   /* live ones of the profile */
 };
 
 GA_INLINE bool

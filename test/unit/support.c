@@ -52,6 +52,38 @@ set_chunk_size(ga_heap *heap, size_t size)
 	ga_heap_configure(heap, &config);
 }
 
+profiled profile_seen;
+
+static void *
+sample_begun(ga_arena *arena, size_t bytes, double weight)
+{
+	assert_true(arena->sample_at != 0 && weight >= 1.0);
+	profile_seen.samples++;
+	profile_seen.begun++;
+	profile_seen.objects += weight;
+	profile_seen.bytes += weight * (double) bytes;
+	profile_seen.all_objects += weight;
+	profile_seen.all_bytes += weight * (double) bytes;
+	return &profile_seen;
+}
+
+static void
+sample_ended(void *site, size_t bytes, double weight)
+{
+	assert_ptr_equal(site, &profile_seen);
+	profile_seen.samples--;
+	profile_seen.objects -= weight;
+	profile_seen.bytes -= weight * (double) bytes;
+}
+
+void
+profile_at(ga_heap *heap, size_t rate)
+{
+	heap->profile.begun = sample_begun;
+	heap->profile.ended = sample_ended;
+	assert_true(ga_profile_set_rate(heap, rate) || fake_failures() > 0);
+}
+
 /* The seed leads to addresses that AddressSanitizer leaves free. */
 ga_heap *
 new_heap_with_pages(const ga_config *config, size_t page_size)
@@ -60,6 +92,7 @@ new_heap_with_pages(const ga_config *config, size_t page_size)
 
 	assert_non_null(heap);
 	memset(&holder, 0, sizeof(holder));
+	memset(&profile_seen, 0, sizeof(profile_seen));
 	ga_heap_init(heap, fake_os_with_pages(page_size), config, 0x2a);
 	return heap;
 }

@@ -21,6 +21,7 @@
 #include "arena.h"
 #include "fake_os.h"
 #include "heap.h"
+#include "profile.h"
 #include "sweep.h"
 
 #include <cmocka.h>
@@ -50,6 +51,23 @@ extern ga_config usual_config(void);
 /* Change one setting. */
 extern void set_mode(ga_heap *heap, ga_quarantine mode);
 extern void set_chunk_size(ga_heap *heap, size_t size);
+
+/*
+ * Have the heap take a sample each rate bytes in the mean, or none, and add up here
+ * what it says of them.
+ */
+typedef struct profiled
+{
+	size_t samples; /* that live */
+	size_t begun;
+	double objects; /* live ones, as estimated */
+	double bytes;
+	double all_objects; /* of all there were */
+	double all_bytes;
+} profiled;
+
+extern profiled profile_seen;
+extern void profile_at(ga_heap *heap, size_t rate);
 
 /* Set up a heap over the table above, whose state is set back. */
 extern ga_heap *new_heap(const ga_config *config);

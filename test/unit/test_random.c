@@ -76,6 +76,7 @@ random_config(const load *l, ga_heap *heap, uint64_t *random)
 	};
 
 	ga_heap_configure(heap, &config);
+	profile_at(heap, random_below(random, 2) == 0 ? 0 : 1 + random_below(random, 64 * KB));
 }
 
 /*

@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * profile.c
+ *	  See profile.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <math.h>
+
+#include "charge.h"
+#include "profile.h"
+
+/* Live samples are found by their address in a table of so many chains. */
+#define NUM_CHAINS_LOG2 14
+
+/* More live samples than this take too much memory: 18 MB.  Others are counted as lost. */
+#define MAX_SAMPLES ((size_t) 1 << 18)
+
+/* No distance is longer, in bytes, so that addresses do not wrap. */
+#define FARTHEST (SIZE_MAX / 4)
+
+/*
+ * draw_distance
+ *		Bytes to the next sample point, at least one.  The random bits are those of
+ *		ga_heap_draw_mode: xorshift64*.
+ */
+static size_t
+draw_distance(ga_profile *profile)
+{
+	uint64_t x = profile->random;
+	double uniform;
+	double distance;
+
+	if (profile->rate == 0)
+		return FARTHEST;
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	profile->random = x;
+
+	/* Of 53 bits, and never 0. */
+	uniform = (double) ((x * UINT64_C(2685821657736338717) >> 11) + 1) / 9007199254740992.0;
+	distance = -log(uniform) * (double) profile->rate;
+	return distance < (double) FARTHEST ? (size_t) distance + 1 : FARTHEST;
+}
+
+/* The number of objects that a sample of so many bytes stands for. */
+static double
+weight_of(size_t bytes, size_t rate)
+{
+	return -1.0 / expm1(-(double) bytes / (double) rate);
+}
+
+/*
+ * limit_charge
+ *		Take the soft end back to the sample point.
+ */
+static void
+limit_charge(ga_arena *arena)
+{
+	if (arena->soft_end <= arena->sample_at)
+		return;
+	ga_charge(arena, arena->active, -(ptrdiff_t) (arena->soft_end - arena->sample_at));
+	arena->soft_end = arena->sample_at;
+}
+
+void
+ga_profile_begin(ga_arena *arena)
+{
+	ga_profile *profile = &arena->heap->profile;
+
+	arena->sample_at = profile->rate == 0 ? 0 : draw_distance(profile);
+}
+
+void
+ga_profile_moved_slow(ga_arena *arena, uintptr_t from)
+{
+	arena->sample_at += arena->ptr - from;
+	limit_charge(arena);
+}
+
+bool
+ga_profile_passed_slow(ga_arena *arena)
+{
+	if (arena->ptr <= arena->sample_at)
+		return false;
+	arena->sample_at = arena->ptr + draw_distance(&arena->heap->profile);
+	return true;
+}
+
+static ga_sample **
+chain_of(const ga_profile *profile, uintptr_t object)
+{
+	uint64_t hash = (uint64_t) object * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &profile->chains[hash >> (64 - NUM_CHAINS_LOG2)];
+}
+
+void
+ga_profile_add(ga_arena *arena, void *object, size_t bytes)
+{
+	ga_profile *profile = &arena->heap->profile;
+	double weight = weight_of(bytes, profile->rate);
+	ga_sample *sample = NULL;
+	ga_sample **chain;
+
+	if (profile->live < MAX_SAMPLES)
+		sample = ga_fixed_alloc(&profile->samples);
+	if (sample == NULL)
+	{
+		profile->lost++;
+		return;
+	}
+	sample->object = (uintptr_t) object;
+	sample->bytes = bytes;
+	sample->weight = weight;
+	sample->site = profile->begun(arena, bytes, weight);
+	chain = chain_of(profile, sample->object);
+	sample->next = *chain;
+	*chain = sample;
+	ga_list_push_head(&arena->samples, &sample->link);
+	profile->live++;
+	*ga_object_header(object) |= GA_HDR_SAMPLE;
+}
+
+void
+ga_profile_count(ga_arena *arena, void *object, size_t bytes)
+{
+	ga_profile *profile = &arena->heap->profile;
+
+	if (profile->rate == 0)
+		return;
+	if (bytes < profile->left)
+	{
+		profile->left -= bytes;
+		return;
+	}
+	profile->left = draw_distance(profile);
+	ga_profile_add(arena, object, bytes);
+}
+
+/*
+ * drop
+ *		Forget the sample that a chain's link leads to.
+ */
+static void
+drop(ga_arena *arena, ga_sample **link)
+{
+	ga_profile *profile = &arena->heap->profile;
+	ga_sample *sample = *link;
+
+	*link = sample->next;
+	ga_list_remove(&arena->samples, &sample->link);
+	profile->live--;
+	profile->ended(sample->site, sample->bytes, sample->weight);
+	ga_fixed_free(&profile->samples, sample);
+}
+
+void
+ga_profile_drop(ga_arena *arena, uintptr_t object)
+{
+	ga_sample **link = chain_of(&arena->heap->profile, object);
+
+	while ((*link)->object != object)
+		link = &(*link)->next;
+	drop(arena, link);
+}
+
+void
+ga_profile_drop_all(ga_arena *arena)
+{
+	ga_list_foreach_safe (link, &arena->samples)
+		ga_profile_drop(arena, ga_container(ga_sample, link, link)->object);
+	if (arena->heap->profile.rate == 0)
+	{
+		arena->sample_at = 0;
+		ga_arena_set_window(arena);
+	}
+}
+
+/*
+ * set_arena
+ *		Have an arena follow a rate that was set.  One that has samples is to notice when
+ *		they are freed.
+ */
+static void
+set_arena(ga_arena *arena)
+{
+	const ga_profile *profile = &arena->heap->profile;
+
+	if (profile->rate == 0 && arena->samples.count == 0)
+		arena->sample_at = 0;
+	else
+		arena->sample_at = arena->ptr + draw_distance(&arena->heap->profile);
+	if (arena->active != NULL && arena->sample_at != 0)
+		limit_charge(arena);
+	ga_arena_set_window(arena);
+}
+
+bool
+ga_profile_set_rate(ga_heap *heap, size_t rate)
+{
+	ga_profile *profile = &heap->profile;
+
+	if (rate == profile->rate)
+		return true;
+	if (profile->chains == NULL)
+		profile->chains =
+			ga_persistent_alloc(&heap->metadata, sizeof(ga_sample *) << NUM_CHAINS_LOG2);
+	if (profile->chains == NULL)
+		return false;
+	profile->rate = rate;
+	profile->left = draw_distance(profile);
+	ga_list_foreach (link, &heap->arenas)
+		set_arena(ga_container(ga_arena, link, link));
+	ga_list_foreach (link, &heap->parked)
+		set_arena(ga_container(ga_arena, link, link));
+	return true;
+}
+
+bool
+ga_profile_is_valid(const ga_arena *arena, size_t marked)
+{
+	if (arena->sample_at == 0)
+		return marked == 0 && arena->samples.count == 0;
+	ga_list_foreach (link, &arena->samples)
+	{
+		const ga_sample *sample = ga_container(ga_sample, link, link);
+
+		if (ga_heap_lookup(arena->heap, sample->object)->arena != arena ||
+			!ga_object_is_sample((const void *) sample->object))
+			return false;
+	}
+	return arena->soft_end <= arena->sample_at && marked == arena->samples.count;
+}
