@@ -670,6 +670,145 @@ CREATE FUNCTION goarena_statements_reset() RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_statements_reset() IS 'drops all rows of goarena_statements';
 
+CREATE FUNCTION goarena_profile(
+    OUT function text,
+    OUT context text,
+    OUT parents text,
+    OUT queryid bigint,
+    OUT dbid oid,
+    OUT userid oid,
+    OUT inuse_objects bigint,
+    OUT inuse_bytes bigint,
+    OUT alloc_objects bigint,
+    OUT alloc_bytes bigint,
+    OUT inuse_samples bigint,
+    OUT alloc_samples bigint,
+    OUT stack text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile() IS
+'heap profile of this process, a row for each place in the code and what it allocated for; see goarena.profile_rate
+function: innermost function of the stack that does not only allocate for its caller; null for what there was no room for
+context: name of the memory context
+parents: names of its parents, from the inner to the outer
+queryid: identifier of the query, 0 if there was none
+dbid: database
+userid: user whose rights were in force
+inuse_objects: objects that are not freed yet, an estimate as the next three
+inuse_bytes: bytes that these take
+alloc_objects: objects ever allocated since the profile was switched on
+alloc_bytes: bytes that these took
+inuse_samples: samples that are not freed yet; estimates rest on these
+alloc_samples: samples ever taken
+stack: functions with offsets, the innermost first, a line each';
+
+CREATE FUNCTION goarena_profile(
+    pid integer,
+    timeout double precision DEFAULT 5.0,
+    OUT function text,
+    OUT context text,
+    OUT parents text,
+    OUT queryid bigint,
+    OUT dbid oid,
+    OUT userid oid,
+    OUT inuse_objects bigint,
+    OUT inuse_bytes bigint,
+    OUT alloc_objects bigint,
+    OUT alloc_bytes bigint,
+    OUT inuse_samples bigint,
+    OUT alloc_samples bigint,
+    OUT stack text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'goarena_profile_of' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile(integer, double precision) IS
+'heap profile of another process, the places that hold the most with a row each
+pid: process ID
+timeout: seconds to wait for its answer
+function: innermost function of the stack that does not only allocate for its caller; null for what there was no room for
+context: name of the memory context
+parents: names of its parents, from the inner to the outer
+queryid: identifier of the query, 0 if there was none
+dbid: database
+userid: user whose rights were in force
+inuse_objects: objects that are not freed yet, an estimate as the next three
+inuse_bytes: bytes that these take
+alloc_objects: objects ever allocated since the profile was switched on
+alloc_bytes: bytes that these took
+inuse_samples: samples that are not freed yet; estimates rest on these
+alloc_samples: samples ever taken
+stack: functions with offsets, the innermost first, a line each';
+
+CREATE FUNCTION goarena_profile_all(
+    OUT function text,
+    OUT context text,
+    OUT parents text,
+    OUT queryid bigint,
+    OUT dbid oid,
+    OUT userid oid,
+    OUT inuse_objects bigint,
+    OUT inuse_bytes bigint,
+    OUT alloc_objects bigint,
+    OUT alloc_bytes bigint,
+    OUT inuse_samples bigint,
+    OUT alloc_samples bigint,
+    OUT stack text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile_all() IS
+'heap profile of all processes of the server, also those that have ended
+function: innermost function of the stack that does not only allocate for its caller; null for what there was no room for
+context: name of the memory context
+parents: names of its parents, from the inner to the outer
+queryid: identifier of the query, 0 if there was none
+dbid: database
+userid: user whose rights were in force
+inuse_objects: objects that are not freed yet, an estimate as the next three
+inuse_bytes: bytes that these take
+alloc_objects: objects ever allocated since the profile was switched on
+alloc_bytes: bytes that these took
+inuse_samples: samples that are not freed yet; estimates rest on these
+alloc_samples: samples ever taken
+stack: functions with offsets, the innermost first, a line each';
+
+CREATE FUNCTION goarena_profile_folded(
+    pid integer DEFAULT pg_backend_pid(),
+    value text DEFAULT 'inuse_space',
+    timeout double precision DEFAULT 5.0)
+RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile_folded(integer, text, double precision) IS
+'heap profile as collapsed stacks for flame graphs: contexts and functions, the outermost of each first, and a value
+pid: process ID, null for all processes of the server
+value: inuse_space, inuse_objects, alloc_space or alloc_objects
+timeout: seconds to wait for the answer of another process';
+
+CREATE FUNCTION goarena_profile_info(
+    OUT rate bigint,
+    OUT samples bigint,
+    OUT lost bigint,
+    OUT sites bigint,
+    OUT server_rows bigint,
+    OUT server_rows_max bigint,
+    OUT server_dropped bigint,
+    OUT stats_reset timestamp with time zone)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile_info() IS
+'what the heap profiles of this process and of the server leave out
+rate: bytes from one sample to the next in the mean, 0 if the profile is off
+samples: live samples of this process
+lost: samples of this process for which there was no memory
+sites: rows that goarena_profile() has
+server_rows: rows that goarena_profile_all() has
+server_rows_max: rows that it can have, goarena.profile_max
+server_dropped: rows for which there was no room; their sum is the row without a function
+stats_reset: since when rows are added up';
+
+CREATE FUNCTION goarena_profile_reset() RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile_reset() IS
+'forgets the rows of goarena_profile_all() but for what is in use';
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
@@ -678,6 +817,7 @@ REVOKE ALL ON FUNCTION goarena_machine() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_machine() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_profile_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;

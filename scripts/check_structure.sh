@@ -22,6 +22,7 @@ FOLDERS=(
 	backend/faults
 	backend/usage
 	backend/sweeps
+	backend/profile
 	backend/registry
 	backend/limits
 	backend/maintenance

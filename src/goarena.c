@@ -29,6 +29,8 @@
 #include "backend/maintenance/maintenance.h"
 #include "backend/process/process.h"
 #include "backend/registry/machine_memory.h"
+#include "backend/profile/profile_table.h"
+#include "backend/profile/sites.h"
 #include "backend/shared_memory.h"
 #include "backend/statements/executor_hooks.h"
 #include "backend/statements/peak_log.h"
@@ -114,6 +116,8 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.watched = PeakLogReached,
 	.bad_pointer = FaultReportPfree,
 	.note_free = FreeHistoryNote,
+	.sample_begun = SitesBegun,
+	.sample_ended = SitesEnded,
 };
 
 static const GoarenaApi api = {
@@ -179,6 +183,21 @@ define_statement_settings(void)
 							"Logs statements that use this much memory at their peak.",
 							"0 logs all statements, -1 none.", &goarena_log_peak, -1, -1,
 							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignLogPeak, NULL);
+}
+
+static void
+define_profile_settings(void)
+{
+	DefineCustomIntVariable(
+		"goarena.profile_rate",
+		"Sets how many bytes are allocated from one sample of the heap profile to the next.",
+		"It is the mean of random distances; 0 takes no samples.", &goarena_profile_rate, 0, 0,
+		INT_MAX, PGC_USERSET, GUC_UNIT_BYTE, NULL, AssignProfileRate, NULL);
+	DefineCustomIntVariable(
+		"goarena.profile_max", "Sets the number of rows that goarena_profile_all() can have.",
+		"What finds no room is added up in one row.", &goarena_profile_max, 2000, 100, 1000000,
+		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, 0, NULL, NULL,
+		NULL);
 }
 
 static void
@@ -314,6 +333,7 @@ define_settings(void)
 		NULL);
 	define_statement_settings();
 	define_test_settings();
+	define_profile_settings();
 	MarkGUCPrefixReserved("goarena");
 }
 

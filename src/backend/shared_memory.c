@@ -20,6 +20,7 @@
 #include "backend/limits/total_value.h"
 #include "backend/process/counters.h"
 #include "backend/process/slot.h"
+#include "backend/profile/profile_table.h"
 #include "backend/registry/answers.h"
 #include "backend/registry/kernel_memory.h"
 #include "backend/registry/owners.h"
@@ -52,6 +53,7 @@ static const SharedPart parts[] = {
 	{"goarena counters", CountersSize, CountersAttach},
 	{"goarena statements", StatementsSize, StatementsAttach},
 	{"goarena parallel workers", WorkersSize, WorkersAttach},
+	{"goarena profile", ProfileTableSize, ProfileTableAttach, ProfileTableBegin, ProfileTableEnd},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -65,6 +67,7 @@ shared_request(void)
 	for (int i = 0; i < lengthof(parts); i++)
 		RequestAddinShmemSpace(parts[i].size());
 	StatementsRequest();
+	ProfileTableRequest();
 }
 
 static void

@@ -62,7 +62,7 @@ bool context_patterns_none = true;
 uint32 context_patterns_version = 0;
 
 static PatternList *patterns;
-static bool star_names = false; /* see ContextPatternsNameAll */
+static int star_names = 0; /* reasons, see ContextPatternsNameAll */
 static CachedName cache[CACHE_SIZE];
 
 /*
@@ -197,11 +197,13 @@ AssignContextPatterns(const char *newval, void *extra)
 }
 
 void
-ContextPatternsNameAll(bool name_all)
+ContextPatternsNameAll(int reason, bool on)
 {
-	if (star_names == name_all)
+	int reasons = on ? star_names | reason : star_names & ~reason;
+
+	if (reasons == star_names)
 		return;
-	star_names = name_all;
+	star_names = reasons;
 	context_patterns_version++;
 }
 

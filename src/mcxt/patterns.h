@@ -33,11 +33,15 @@ extern PatternsSay ContextPatternsSay(MemoryContext context);
 /* Can they say nothing but PATTERNS_LEAVE? */
 extern bool context_patterns_none;
 
+/* Settings that ask for each allocation to be seen. */
+#define NAME_ALL_FOR_STATEMENTS 0x01
+#define NAME_ALL_FOR_PROFILE	0x02
+
 /*
- * A setting asks for each allocation to be counted, or does no longer: let "*" name contexts, so that
- * all are arenas from birth.
+ * Such a setting was switched on or off: as long as one is on, "*" names contexts, so
+ * that all are arenas from birth.
  */
-extern void ContextPatternsNameAll(bool name_all);
+extern void ContextPatternsNameAll(int reason, bool on);
 
 /* A number that they had never before; not 0. */
 extern uint32 context_patterns_version;

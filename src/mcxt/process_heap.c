@@ -17,6 +17,7 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 
+#include "engine/profile.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 #include "mcxt/stack_trace.h"
@@ -38,6 +39,7 @@ int goarena_huge_pages;
 bool goarena_free_stacks = true;
 int goarena_method_id = METHOD_ID_AUTO;
 int goarena_free_history;
+int goarena_profile_rate = 0;
 bool goarena_settings_changed = false;
 
 uint64 process_heap_unsampled = 0;
@@ -143,10 +145,14 @@ ProcessHeapPrepare(void)
 		config.max_mappings = heap_max_mappings();
 		ga_heap_init(&process_heap, ga_os_default(), &config, heap_seed());
 		process_heap.note_free = process_heap_callbacks->note_free;
+		process_heap.profile.begun = process_heap_callbacks->sample_begun;
+		process_heap.profile.ended = process_heap_callbacks->sample_ended;
 		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
 	}
 	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;
+	if (!ga_profile_set_rate(&process_heap, (size_t) goarena_profile_rate))
+		process_heap.profile.lost++;
 	goarena_settings_changed = false;
 }
 

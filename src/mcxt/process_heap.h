@@ -32,6 +32,7 @@ extern bool goarena_free_stacks;
 extern int goarena_method_id; /* or METHOD_ID_AUTO */
 #define METHOD_ID_AUTO (-1)
 extern int goarena_free_history;
+extern int goarena_profile_rate; /* bytes; 0: off */
 
 /* Set by assign hooks: the heap must be configured again. */
 extern bool goarena_settings_changed;
@@ -110,6 +111,10 @@ typedef struct ProcessHeapCallbacks
 
 	/* See ga_heap.note_free. */
 	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);
+
+	/* See ga_profile. */
+	void *(*sample_begun)(ga_arena *arena, size_t bytes, double weight);
+	void (*sample_ended)(void *site, size_t bytes, double weight);
 } ProcessHeapCallbacks;
 
 extern const ProcessHeapCallbacks *process_heap_callbacks;

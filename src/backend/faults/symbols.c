@@ -17,6 +17,7 @@
 #include <dlfcn.h>
 
 #include "backend/faults/symbols.h"
+#include "stack/code.h"
 
 /* What is being appended to. */
 typedef struct SymbolsTarget
@@ -158,4 +159,64 @@ SymbolsReport(ReportText *text, const uintptr_t *frames, int depth, bool exact)
 
 	for (int i = 0; i < depth; i++)
 		symbols_put_frame(&target, frames[i], exact && i == 0 ? frames[i] : frames[i] - 1);
+}
+
+/* Where a name is to be copied to. */
+typedef struct SymbolsCopy
+{
+	char *name;
+	size_t size;
+	uintptr_t start;
+	bool found;
+} SymbolsCopy;
+
+static void
+symbols_copy_name(void *data, uintptr_t pc, const char *name, uintptr_t value, uintptr_t size)
+{
+	SymbolsCopy *copy = data;
+
+	if (name == NULL)
+		return;
+	strlcpy(copy->name, name, copy->size);
+	copy->start = value;
+	copy->found = true;
+}
+
+/*
+ * symbols_copy_function
+ *		Callback of backtrace_pcinfo.  The last call is for the function that those
+ *		before are inlined in.
+ */
+static int
+symbols_copy_function(void *data, uintptr_t pc, const char *file, int line, const char *function)
+{
+	SymbolsCopy *copy = data;
+
+	if (function != NULL)
+	{
+		strlcpy(copy->name, function, copy->size);
+		copy->found = true;
+	}
+	return 0;
+}
+
+/*
+ * SymbolsName
+ *		The table of symbols is looked at first, since debug information takes long to
+ *		read.  Where a function starts that only that knows, unwind tables say.
+ */
+bool
+SymbolsName(uintptr_t pc, char *name, size_t size, uintptr_t *start)
+{
+	SymbolsCopy copy = {.name = name, .size = size};
+	uintptr_t end;
+
+	if (state != NULL)
+		(void) backtrace_syminfo(state, pc, symbols_copy_name, symbols_ignore_error, &copy);
+	if (state != NULL && !copy.found)
+		(void) backtrace_pcinfo(state, pc, symbols_copy_function, symbols_ignore_error, &copy);
+	if (copy.start == 0)
+		ga_code_function(pc, &copy.start, &end);
+	*start = copy.start;
+	return copy.found;
 }

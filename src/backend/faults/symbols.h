@@ -23,4 +23,10 @@ extern void SymbolsInit(void);
  */
 extern void SymbolsReport(ReportText *text, const uintptr_t *frames, int depth, bool exact);
 
+/*
+ * Copy the name of the function that has an address.  False if it has none.  In either
+ * case, say where it starts; 0 if that is not known.
+ */
+extern bool SymbolsName(uintptr_t pc, char *name, size_t size, uintptr_t *start);
+
 #endif /* GOARENA_SYMBOLS_H */

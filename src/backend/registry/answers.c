@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * answers.c
- *	  Processes tell others of their contexts, in shared memory.
-
+ *	  Processes tell others of their contexts, or of their heap profile, in shared
+ *	  memory.
+ *
  * PostgreSQL 18 was to have pg_get_process_memory_contexts(), which was taken
  * back before its release: the process that was asked allocated shared memory
  * while it checked for interrupts, which can happen anywhere.  Here the memory
@@ -31,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/process/slot.h"
+#include "backend/profile/pack.h"
 #include "backend/registry/answers.h"
 #include "backend/usage/contexts.h"
 
@@ -54,7 +56,8 @@ typedef struct Answer
 {
 	pg_atomic_uint32 state;	  /* AnswerState */
 	pg_atomic_uint64 version; /* odd while it is written */
-	int slot;				  /* of the process whose contexts it has */
+	AnswerKind kind;
+	int slot; /* of the process that it is from */
 	int pid;
 	Oid role;	   /* whose share it is of */
 	uint64 number; /* of the last request that it answers */
@@ -69,8 +72,9 @@ typedef struct Answer
 /* Of each slot: what its process asked for, and how often it was asked. */
 typedef struct Asker
 {
-	pg_atomic_uint64 asked;		/* requests for its contexts, ever */
-	pg_atomic_uint32 waits_for; /* the slot whose contexts it wants, plus 1, or 0 */
+	pg_atomic_uint64 asked;		/* requests to it, ever */
+	pg_atomic_uint32 waits_for; /* the slot whose answer it wants, plus 1, or 0 */
+	AnswerKind kind;			/* what it wants */
 	Oid role;					/* that asks */
 	bool privileged;
 } Asker;
@@ -172,11 +176,11 @@ answer_claim(Oid role, bool privileged, TimestampTz now)
 
 /*
  * answer_find_asker
- *		A process that waits for the contexts of this one, a privileged one before
+ *		A process that waits for an answer of this one, a privileged one before
  *		others; NULL if there is none.
  */
 static const Asker *
-answer_find_asker(void)
+answer_find_asker(AnswerKind kind)
 {
 	const Asker *found = NULL;
 
@@ -187,7 +191,7 @@ answer_find_asker(void)
 		if (pg_atomic_read_u32(&asker->waits_for) != (uint32) SlotOwn() + 1)
 			continue;
 		pg_read_barrier();
-		if (found == NULL || asker->privileged)
+		if (asker->kind == kind && (found == NULL || asker->privileged))
 			found = asker;
 	}
 	return found;
@@ -201,11 +205,11 @@ answer_wake_askers(void)
 			SetLatch(&SlotProc(i)->procLatch);
 }
 
-bool
-AnswersWrite(void)
+static bool
+answer_write(AnswerKind kind)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	const Asker *asker = answer_find_asker();
+	const Asker *asker = answer_find_asker(kind);
 	Answer *answer;
 
 	if (asker == NULL)
@@ -214,20 +218,34 @@ AnswersWrite(void)
 	if (answer == NULL)
 		return false;
 	pg_atomic_fetch_add_u64(&answer->version, 1);
+	answer->kind = kind;
 	answer->slot = SlotOwn();
 	answer->pid = MyProcPid;
 	answer->role = asker->role;
 	answer->number = pg_atomic_read_u64(&shared->askers[SlotOwn()].asked);
 	answer->at = now;
-	ContextsPack(answer->rows.bytes, ANSWER_SIZE);
+	if (kind == ANSWER_CONTEXTS)
+		ContextsPack(answer->rows.bytes, ANSWER_SIZE);
+	else
+		PackOwn(answer->rows.bytes, ANSWER_SIZE);
 	pg_atomic_fetch_add_u64(&answer->version, 1);
 	pg_atomic_write_u32(&answer->state, ANSWER_UNREAD);
 	answer_wake_askers();
 	return true;
 }
 
+bool
+AnswersWrite(void)
+{
+	bool written = true;
+
+	for (int kind = 0; kind < NUM_ANSWER_KINDS; kind++)
+		written = answer_write((AnswerKind) kind) && written;
+	return written;
+}
+
 void *
-AnswersCopy(int slot, int pid, uint64 number, TimestampTz *at)
+AnswersCopy(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz *at)
 {
 	for (int i = 0; i < NUM_ANSWERS; i++)
 	{
@@ -236,8 +254,8 @@ AnswersCopy(int slot, int pid, uint64 number, TimestampTz *at)
 		void *copy;
 
 		pg_read_barrier();
-		if (version % 2 != 0 || answer->slot != slot || answer->pid != pid ||
-			answer->number < number)
+		if (version % 2 != 0 || answer->kind != kind || answer->slot != slot ||
+			answer->pid != pid || answer->number < number)
 			continue;
 		copy = palloc(ANSWER_SIZE);
 		memcpy(copy, answer->rows.bytes, ANSWER_SIZE);
@@ -254,10 +272,11 @@ AnswersCopy(int slot, int pid, uint64 number, TimestampTz *at)
 }
 
 uint64
-AnswersAsk(int slot, bool privileged)
+AnswersAsk(AnswerKind kind, int slot, bool privileged)
 {
 	Asker *own = &shared->askers[SlotOwn()];
 
+	own->kind = kind;
 	own->role = GetUserId();
 	own->privileged = privileged;
 	pg_write_barrier();

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * context_request.c
- *	  Asking another process for its contexts.
-
+ *	  Asking another process for its contexts, or for its heap profile.
+ *
  * PostgreSQL's own way, pg_log_backend_memory_contexts(), writes them to the log.
  *
  * Copyright (c) 2026, goarena contributors
@@ -89,11 +89,12 @@ contexts_copy_idle(int slot, int pid, TimestampTz *at)
 }
 
 /*
- * contexts_await
+ * answer_await
  *		Wait for the answer to a request with a number.
  */
 static RequestResult
-contexts_await(int slot, int pid, uint64 number, TimestampTz deadline, void **copy, TimestampTz *at)
+answer_await(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz deadline, void **copy,
+			 TimestampTz *at)
 {
 	TimestampTz reminded = 0;
 
@@ -101,7 +102,7 @@ contexts_await(int slot, int pid, uint64 number, TimestampTz deadline, void **co
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
-		if ((*copy = AnswersCopy(slot, pid, number, at)) != NULL)
+		if ((*copy = AnswersCopy(kind, slot, pid, number, at)) != NULL)
 			return REQUEST_ANSWERED;
 		if (!RequestsIsThere(slot, pid))
 			return REQUEST_GONE;
@@ -114,32 +115,52 @@ contexts_await(int slot, int pid, uint64 number, TimestampTz deadline, void **co
 	return REQUEST_TIMEOUT;
 }
 
-RequestResult
-RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
+/*
+ * answer_request
+ *		Ask, and wait for the answer.
+ */
+static RequestResult
+answer_request(AnswerKind kind, int slot, int pid, bool privileged, int64 timeout_ms, void **copy,
+			   TimestampTz *at)
 {
-	const PGPROC *proc = SlotProc(slot);
-	bool idle = !ProcessInTransaction(proc);
-	TimestampTz deadline;
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 	RequestResult result = REQUEST_TIMEOUT;
 
-	if ((*copy = contexts_copy_idle(slot, pid, at)) != NULL)
-		return RequestsIsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
 	if (SlotOwn() < 0)
 		RegistryPublish();
-
-	/* One that waits for its client has nothing else to do. */
-	if (idle || ProcessAwaitsClient(proc))
-		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 	PG_TRY();
 	{
-		result = contexts_await(slot, pid, AnswersAsk(slot, privileged), deadline, copy, at);
+		result =
+			answer_await(kind, slot, pid, AnswersAsk(kind, slot, privileged), deadline, copy, at);
 	}
 	PG_FINALLY();
 	{
 		AnswersStopAsking();
 	}
 	PG_END_TRY();
+	return result;
+}
+
+RequestResult
+RequestProfile(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
+{
+	return answer_request(ANSWER_PROFILE, slot, pid, privileged, timeout_ms, copy, at);
+}
+
+RequestResult
+RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **copy, TimestampTz *at)
+{
+	const PGPROC *proc = SlotProc(slot);
+	bool idle = !ProcessInTransaction(proc);
+	RequestResult result;
+
+	if ((*copy = contexts_copy_idle(slot, pid, at)) != NULL)
+		return RequestsIsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
+
+	/* One that waits for its client has nothing else to do. */
+	if (idle || ProcessAwaitsClient(proc))
+		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
+	result = answer_request(ANSWER_CONTEXTS, slot, pid, privileged, timeout_ms, copy, at);
 	if (!idle)
 		*at = 0;
 	if (result != REQUEST_TIMEOUT)

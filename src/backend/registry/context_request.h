@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * context_request.h
- *	  Asking another process for its contexts.
+ *	  Asking another process for its contexts, or for its heap profile.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -31,5 +31,9 @@ typedef enum RequestResult
  */
 extern RequestResult RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms,
 									 void **answer, TimestampTz *at);
+
+/* The same for its heap profile, for PackedNext.  Then at is always when the process answered. */
+extern RequestResult RequestProfile(int slot, int pid, bool privileged, int64 timeout_ms,
+									void **answer, TimestampTz *at);
 
 #endif /* GOARENA_CONTEXT_REQUEST_H */

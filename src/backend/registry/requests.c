@@ -19,6 +19,7 @@
 #include "backend/process/proc_compat.h"
 #include "backend/process/process.h"
 #include "backend/process/slot.h"
+#include "backend/profile/profile_table.h"
 #include "backend/registry/answers.h"
 #include "backend/registry/interrupts.h"
 #include "backend/registry/registry.h"
@@ -30,6 +31,9 @@
 /* In milliseconds: readers of figures wait no longer, and do not ask for newer ones. */
 #define FIGURES_PATIENCE 200
 #define FIGURES_AGE		 10
+
+/* One that has not added to the profile is asked again after so many looks at it. */
+#define PROFILE_TURNS 50
 
 /* One that was asked for its unused pages longer ago does not give them. */
 #define UNUSED_PATIENCE 1000
@@ -100,6 +104,8 @@ requests_serve_readers(uint32 wanted)
 		pg_atomic_fetch_or_u32(&own->wanted, WANT_CONTEXTS);
 	if ((wanted & WANT_FIGURES) != 0)
 		ShowNow();
+	if ((wanted & WANT_PROFILE) != 0 && !ProfileTablePublish())
+		pg_atomic_fetch_or_u32(&own->wanted, WANT_PROFILE);
 }
 
 /*
@@ -140,7 +146,8 @@ requests_serve_interrupt(void)
 
 	if (own == NULL || process_heap.sweeping || !ProcessIsOurs())
 		return;
-	wanted = pg_atomic_fetch_and_u32(&own->wanted, ~(uint32) (WANT_CONTEXTS | WANT_FIGURES));
+	wanted = pg_atomic_fetch_and_u32(&own->wanted,
+									 ~(uint32) (WANT_CONTEXTS | WANT_FIGURES | WANT_PROFILE));
 	requests_serve_readers(wanted);
 	if ((wanted & WANT_UNUSED) != 0)
 		requests_give_unused();
@@ -359,4 +366,50 @@ RequestContextsOf(int slot, int pid)
 	pg_atomic_fetch_or_u32(&mailboxes[slot].wanted, WANT_CONTEXTS);
 	if (RequestsListens(slot))
 		InterruptsSend(slot, pid);
+}
+
+/*
+ * profiles_behind
+ *		How many processes have something to add to the profile?  And ask them to.
+ */
+static int
+profiles_behind(bool ask)
+{
+	RegistryFigures figures;
+	int behind = 0;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+	{
+		if (i == SlotOwn() || !ProfileTableIsBehind(i) || !RegistryRead(i, &figures))
+			continue;
+		behind++;
+		if (!ask)
+			continue;
+		pg_atomic_fetch_or_u32(&mailboxes[i].wanted, WANT_PROFILE);
+		if (RequestsListens(i))
+			InterruptsSend(i, figures.pid);
+	}
+	return behind;
+}
+
+/*
+ * RequestProfiles
+ *		A process that finds another one at the table tries again when it is asked again.
+ */
+int
+RequestProfiles(void)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FIGURES_PATIENCE);
+	int behind;
+
+	while (!ProfileTablePublish() && GetCurrentTimestamp() < deadline)
+		pg_usleep(500);
+	for (int turn = 0; (behind = profiles_behind(turn % PROFILE_TURNS == 0)) > 0 &&
+					   GetCurrentTimestamp() < deadline;
+		 turn++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(500);
+	}
+	return behind;
 }

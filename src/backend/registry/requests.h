@@ -29,6 +29,7 @@
 #define WANT_FIGURES  0x08
 #define WANT_UNUSED	  0x10
 #define WANT_IDLE	  0x20
+#define WANT_PROFILE  0x40
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
@@ -94,5 +95,11 @@ RequestsSafePoint(void)
 	if (unlikely(*process_heap_wanted != 0))
 		RequestsServe();
 }
+
+/*
+ * Before the heap profile of the server is read: ask processes to add to it what is new,
+ * and wait for some milliseconds in all.  Returns how many did not.
+ */
+extern int RequestProfiles(void);
 
 #endif /* GOARENA_REQUESTS_H */

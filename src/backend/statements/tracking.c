@@ -64,7 +64,7 @@ AssignTrackStatements(int newval, void *extra)
 	bool may_track = process_shared_preload_libraries_in_progress || StatementsReady();
 
 	/* What is allocated is counted in arenas. */
-	ContextPatternsNameAll(may_track && newval != TRACK_STATEMENTS_OFF);
+	ContextPatternsNameAll(NAME_ALL_FOR_STATEMENTS, may_track && newval != TRACK_STATEMENTS_OFF);
 	if (newval == TRACK_STATEMENTS_OFF)
 		return;
 	if (may_track)

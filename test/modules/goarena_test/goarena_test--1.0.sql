@@ -199,3 +199,10 @@ CREATE FUNCTION test_finalize_many(objects bigint) RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_finalize_many(bigint) IS
 'sets so many finalizers in a context, deletes it, and says how many were called';
+
+-- profile.c: what a heap profile should find
+
+CREATE FUNCTION test_plant(count integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_plant(integer) IS
+'leaks 1,000 bytes as often in one function, and allocates and frees as much in another';
