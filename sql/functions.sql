@@ -373,3 +373,31 @@ FROM goarena_top WHERE pid
 	= pg_backend_pid();
 SELECT count(*) > 1 AS some, bool_and(held >= next IS NOT FALSE) AS sorted
 FROM (SELECT held, lead(held) OVER () AS next FROM goarena_top) t;
+
+--
+-- The heap profile
+--
+SELECT count(*) FROM goarena_profile();
+SET goarena.profile_rate = 1;
+CREATE TEMP TABLE profiled AS SELECT * FROM goarena_profile();
+CREATE TEMP TABLE profiled_again AS SELECT * FROM goarena_profile();
+RESET goarena.profile_rate;
+-- with a rate of one byte every object is a sample
+SELECT count(*) > 50 AS sites, bool_and(inuse_samples <= alloc_samples AND alloc_objects = alloc_samples
+	AND alloc_bytes > alloc_objects AND inuse_objects = inuse_samples) AS exact,
+	bool_and(stack LIKE '%main+0x%') AS whole, bool_and(function <> 'palloc') AS callers
+FROM profiled_again;
+SELECT (SELECT sum(alloc_samples) FROM profiled_again) > (SELECT sum(alloc_samples) FROM profiled) AS grows;
+SELECT rate, samples > 0 AS samples, lost, sites > 50 AS sites, server_rows_max FROM goarena_profile_info();
+-- collapsed stacks add up to the same
+SELECT sum(substring(line from '[0-9]+$')::bigint) = (SELECT sum(alloc_objects) FROM goarena_profile()) AS same,
+	bool_and(line ~ '^TopMemoryContext;.*;main;.* [0-9]+$') AS whole
+FROM regexp_split_to_table(rtrim(goarena_profile_folded(value => 'alloc_objects'), E'\n'), E'\n') AS line;
+DROP TABLE profiled, profiled_again;
+-- what cannot be
+SET goarena.profile_rate = -1;
+SELECT goarena_profile_folded(value => 'bytes');
+SELECT goarena_profile_folded(value => NULL);
+SELECT goarena_profile_folded(timeout => NULL);
+SELECT * FROM goarena_profile(pg_backend_pid(), -1);
+SELECT count(*) FROM goarena_profile(1);

@@ -66,7 +66,18 @@ DROP VIEW idents;
 DROP FUNCTION use_secret();
 SET ROLE regress_goarena_user;
 SELECT goarena_sweep(pg_backend_pid()), goarena_release(pg_backend_pid());
+-- a heap profile of their own, not of the server
+SET goarena.profile_rate = 1;
+SELECT count(*) > 0 AS own FROM goarena_profile();
+SELECT count(*) > 0 AS own, bool_or(stack ~ '0x[0-9a-f]{9}') AS addresses FROM goarena_profile(pg_backend_pid());
+SELECT goarena_profile_folded() LIKE 'TopMemoryContext;%' AS own;
+RESET goarena.profile_rate;
+SELECT * FROM goarena_profile_all();
+SELECT goarena_profile_folded(NULL);
+SELECT goarena_profile_reset();
 \set VERBOSITY sqlstate
+SELECT * FROM goarena_profile((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT goarena_profile_folded((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT * FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT * FROM goarena_tree((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT goarena_sweep((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));

@@ -62,16 +62,16 @@ ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * Move the soft end of the active chunk to at least the given address, and not
- * beyond the chunk, whose size is a multiple of the step, nor beyond the sample point
- * of a profiled arena, which the address is not beyond.
+ * beyond the chunk, whose size is a multiple of the step, nor to the sample point of
+ * a profiled arena, which the address lies before.
  */
 GA_INLINE void
 ga_charge_to(ga_arena *arena, uintptr_t addr)
 {
 	uintptr_t to = ga_align_up(addr, GA_CHARGE_STEP);
 
-	if (GA_UNLIKELY(arena->sample_at != 0 && to > arena->sample_at))
-		to = arena->sample_at;
+	if (GA_UNLIKELY(arena->sample_at != 0 && to >= arena->sample_at))
+		to = arena->sample_at - 1;
 	ga_charge(arena, arena->active, (ptrdiff_t) (to - arena->soft_end));
 	arena->soft_end = to;
 	ga_charge_touch(arena, arena->active);

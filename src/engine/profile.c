@@ -55,15 +55,17 @@ weight_of(size_t bytes, size_t rate)
 
 /*
  * limit_charge
- *		Take the soft end back to the sample point.
+ *		Take the soft end back to before the sample point.
  */
 static void
 limit_charge(ga_arena *arena)
 {
-	if (arena->soft_end <= arena->sample_at)
+	uintptr_t most = arena->sample_at - 1;
+
+	if (arena->soft_end <= most)
 		return;
-	ga_charge(arena, arena->active, -(ptrdiff_t) (arena->soft_end - arena->sample_at));
-	arena->soft_end = arena->sample_at;
+	ga_charge(arena, arena->active, -(ptrdiff_t) (arena->soft_end - most));
+	arena->soft_end = most;
 }
 
 void
@@ -84,7 +86,7 @@ ga_profile_moved_slow(ga_arena *arena, uintptr_t from)
 bool
 ga_profile_passed_slow(ga_arena *arena)
 {
-	if (arena->ptr <= arena->sample_at)
+	if (arena->ptr < arena->sample_at)
 		return false;
 	arena->sample_at = arena->ptr + draw_distance(&arena->heap->profile);
 	return true;
@@ -233,5 +235,5 @@ ga_profile_is_valid(const ga_arena *arena, size_t marked)
 			!ga_object_is_sample((const void *) sample->object))
 			return false;
 	}
-	return arena->soft_end <= arena->sample_at && marked == arena->samples.count;
+	return arena->soft_end < arena->sample_at && marked == arena->samples.count;
 }

@@ -11,8 +11,8 @@
  * whatever the sizes are and when the rate is changed.
  *
  * Exponential distances have no memory, so each arena can have its own point.
- * Where objects are bump-allocated, that point is an address, ga_arena.sample_at,
- * and the soft end of what is charged does not go beyond it.  The hot path looks
+ * Where objects are bump-allocated, that point is an address above the bump pointer,
+ * ga_arena.sample_at, and the soft end of what is charged stays below it.  The hot path looks
  * at the soft end anyway, and so knows nothing of profiles.  The distance from the
  * bump pointer to the point stays what it is when the bump pointer is set to
  * another place without an allocation.  Objects that are not bump-allocated (off

@@ -112,12 +112,11 @@ name_look_up(NameCache *names, ModuleOffset address, NamedFrame *frame)
 	uint64 start = offset;
 	bool found = false;
 
-	*frame = (NamedFrame){.file = "unknown", .offset = offset};
+	/* Where code that belongs to no file lies is nobody's business. */
+	*frame = (NamedFrame){.function = "unknown", .file = "unknown"};
 	if (module == NULL)
-	{
-		frame->function = "unknown";
 		return;
-	}
+	frame->offset = offset;
 	slash = strrchr(module->path, '/');
 	frame->file = MemoryContextStrdup(names->context, slash != NULL ? slash + 1 : module->path);
 	here = ModulesFindSame(module);
@@ -129,7 +128,7 @@ name_look_up(NameCache *names, ModuleOffset address, NamedFrame *frame)
 		if (begins != 0)
 			start = begins - here->base;
 	}
-	if (!found)
+	else
 	{
 		const ElfSymbols *symbols = name_symbols(names, ModuleNumber(address), module);
 
