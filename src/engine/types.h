@@ -432,7 +432,7 @@ struct ga_arena
 	size_t full_size;		/* bytes from there to their end; 0 if there is none */
 	size_t free_bytes;		/* bytes on free lists, with headers */
 	size_t trim_at;			/* with so many, see whether chunks can leave */
-	uintptr_t sample_at;	/* with the bump pointer there, a sample is due; 0: it is not profiled */
+	uintptr_t sample_at; /* with the bump pointer there, a sample is due; 0: it is not profiled */
 
 	uintptr_t end;			   /* end of the active chunk */
 	ga_chunk *active;		   /* NULL until the first allocation */
