@@ -34,6 +34,7 @@
 #include "backend/shared_memory.h"
 #include "backend/statements/executor_hooks.h"
 #include "backend/statements/peak_log.h"
+#include "backend/statements/peak_watch.h"
 #include "backend/statements/statements.h"
 #include "backend/statements/tracking.h"
 #include "backend/sweeps/sweeps.h"
@@ -113,7 +114,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.plain_leave = UsagePlainLeave,
 	.statement_begun = MaintainStatementBegun,
 	.moved = MaintainShowMoved,
-	.watched = PeakLogReached,
+	.watched = PeakWatchReached,
 	.bad_pointer = FaultReportPfree,
 	.note_free = FreeHistoryNote,
 	.sample_begun = SitesBegun,
@@ -183,6 +184,14 @@ define_statement_settings(void)
 							"Logs statements that use this much memory at their peak.",
 							"0 logs all statements, -1 none.", &goarena_log_peak, -1, -1,
 							MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, AssignLogPeak, NULL);
+#if PG_VERSION_NUM >= 180000
+	DefineCustomBoolVariable(
+		"goarena.explaining", "Watches statements that EXPLAIN executes.",
+		"Set by EXPLAIN (GOARENA) itself, so that its parallel workers know it.",
+		&goarena_explaining, false, PGC_SUSET,
+		GUC_NO_SHOW_ALL | GUC_NO_RESET_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, NULL,
+		AssignExplaining, NULL);
+#endif
 }
 
 static void

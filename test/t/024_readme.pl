@@ -95,6 +95,12 @@ my @checks = (
 		my ($ours) = grep { /^goarena test\|/ } @rows;
 		return @rows == 5 && "@dead" eq join(' ', sort { $b <=> $a } @dead) && $ours =~ /\|6\d{4}\|0$/;
 	} ],
+	[ qr/^SELECT context.*FROM goarena_tree\(\)/s, sub {
+		ask($session, 'SELECT test_create(); SELECT test_fill(20000000)');
+		my @rows = rows($session, shift);
+		ask($session, 'SELECT test_delete()');
+		return @rows == 20 && $rows[0] =~ /^TopMemoryContext\|/ && $rows[1] =~ /^  goarena test\|(19|20) MB\|(19|20) MB\|1$/;
+	} ],
 	[ qr/^SELECT s\.sweeps.*FROM goarena_chunks/s, sub {
 		ask($session, 'SET goarena.quarantine = strict; SELECT test_create(true); SELECT test_keep()');
 		my $keeper = ask($session, 'SELECT test_keeper()');

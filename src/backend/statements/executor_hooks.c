@@ -33,6 +33,7 @@
 #include "backend/process/hooks.h"
 #include "backend/process/statement_hooks.h"
 #include "backend/statements/executor_hooks.h"
+#include "backend/statements/explain.h"
 #include "backend/statements/peak_log.h"
 #include "backend/statements/planning.h"
 #include "backend/statements/tracking.h"
@@ -203,6 +204,7 @@ hook_run_on_level(EXECUTOR_RUN_PARAMETERS)
 	}
 	PG_END_TRY();
 	TrackingLeaveLevel(&inner);
+	TrackingAfterRun(statement);
 }
 
 static void
@@ -280,6 +282,7 @@ hook_finish(QueryDesc *queryDesc)
 	}
 	PG_END_TRY();
 	TrackingLeaveLevel(&inner);
+	TrackingAfterRun(statement);
 }
 
 static void
@@ -474,14 +477,13 @@ hook_utility_on_level(UTILITY_PARAMETERS)
 }
 
 /*
- * hook_utility
+ * hook_any_utility
  *		EXECUTE is not a statement of its own, and so is not what it executes one
  *		of an inner level; nor is PREPARE.
  */
 static void
-hook_utility(UTILITY_PARAMETERS)
+hook_any_utility(UTILITY_PARAMETERS)
 {
-	LimitSettingAtStatement();
 	if (hook_idle() || IsA(pstmt->utilityStmt, ExecuteStmt) || IsA(pstmt->utilityStmt, PrepareStmt))
 	{
 		hook_call_utility(UTILITY_ARGUMENTS);
@@ -492,6 +494,22 @@ hook_utility(UTILITY_PARAMETERS)
 	else
 		hook_utility_on_level(UTILITY_ARGUMENTS);
 	IdleAfterStatement();
+}
+
+static void
+hook_utility(UTILITY_PARAMETERS)
+{
+	int level;
+
+	LimitSettingAtStatement();
+	if (likely(!ExplainAsks(pstmt->utilityStmt)))
+	{
+		hook_any_utility(UTILITY_ARGUMENTS);
+		return;
+	}
+	level = ExplainBegin();
+	hook_any_utility(UTILITY_ARGUMENTS);
+	ExplainEnd(level);
 }
 
 /*
@@ -546,5 +564,6 @@ ExecutorHooksInit(void)
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = hook_utility;
 	PeakLogInit();
+	ExplainInit();
 	StatementHooksInit(hook_install);
 }

@@ -3,11 +3,7 @@
  * peak_log.h
  *	  goarena.log_peak: log statements that use much memory.
  *
- * What the largest contexts are at the peak cannot be known when the statement
- * is over, and not before the peak was reached.  So they are looked for when
- * the memory that the statement added passes the setting, and again whenever it
- * has grown by a quarter: what is logged is from a moment when at least four
- * fifths of the peak were held.
+ * Each is logged with its largest contexts near the peak, see peak_watch.h.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -24,9 +20,6 @@ extern void AssignLogPeak(int newval, void *extra);
 
 /* Set up; once, from _PG_init. */
 extern void PeakLogInit(void);
-
-/* Contexts hold so much that the largest are to be looked at, see ProcessHeapCallbacks. */
-extern void PeakLogReached(void);
 
 /*
  * Resume: a statement at the top level runs from now on, and what contexts hold

@@ -18,6 +18,7 @@
 #include "backend/process/hooks.h"
 #include "backend/process/statement_hooks.h"
 #include "backend/statements/peak_log.h"
+#include "backend/statements/peak_watch.h"
 #include "backend/statements/planning.h"
 #include "backend/statements/statements.h"
 #include "backend/statements/tracking.h"
@@ -39,6 +40,9 @@ typedef struct Failure
 #define MAX_FAILURES 16 /* more at a time are not recorded */
 
 int goarena_track_statements = TRACK_STATEMENTS_OFF;
+#if PG_VERSION_NUM >= 180000
+bool goarena_explaining = false;
+#endif
 
 static Level outermost;
 static Level *level = &outermost;
@@ -72,6 +76,18 @@ AssignTrackStatements(int newval, void *extra)
 	PlainContextsWatch();
 	StatementHooksWant();
 }
+
+#if PG_VERSION_NUM >= 180000
+void
+AssignExplaining(bool newval, void *extra)
+{
+	ContextPatternsNameAll(NAME_ALL_FOR_EXPLAIN, newval);
+	if (!newval)
+		return;
+	PlainContextsWatch();
+	StatementHooksWant();
+}
+#endif
 
 /*
  * tracking_take_reports
@@ -110,6 +126,12 @@ tracking_read_counters(UsageCounters *counters)
 		UsageAdd(counters, &workers_counters);
 }
 
+static inline bool
+tracking_counts(const Statement *statement)
+{
+	return statement->key.queryid != 0 || statement->watch != NULL;
+}
+
 /*
  * tracking_pause
  *		The statement that runs on the given level does not go on for now.
@@ -126,7 +148,9 @@ tracking_pause(Level *at)
 	UsageMarkClose(&statement->mark);
 	peak = statement->held + statement->mark.peak - statement->contexts;
 	statement->peak = Max(statement->peak, peak);
-	if (statement->key.queryid != 0)
+	if (statement->watch != NULL)
+		PeakWatchLeave(statement->watch);
+	if (tracking_counts(statement))
 	{
 		tracking_read_counters(&now);
 		UsageAddDifference(&statement->counters, &statement->from, &now);
@@ -160,8 +184,11 @@ TrackingResume(Statement *statement)
 			&statement->peak);
 	statement->contexts = UsageContexts();
 	UsageMarkOpen(&statement->mark);
-	if (statement->key.queryid != 0)
+	if (tracking_counts(statement))
 		tracking_read_counters(&statement->from);
+	if (statement->watch != NULL)
+		PeakWatchEnter(statement->watch,
+					   statement->contexts - Min(statement->held, statement->contexts), 0);
 	if (level->outer == NULL)
 		PeakLogResume(statement->contexts - Min(statement->held, statement->contexts),
 					  statement->state == STATEMENT_NEW);
@@ -190,7 +217,7 @@ bool
 TrackingUnwatched(void)
 {
 	return goarena_track_statements == TRACK_STATEMENTS_OFF && goarena_log_peak < 0 &&
-		   alive == NULL && level == &outermost;
+		   !goarena_explaining && alive == NULL && level == &outermost;
 }
 
 void
@@ -224,9 +251,11 @@ TrackingRecords(bool at_top)
  *		Set a statement up and let it run.
  */
 static void
-tracking_set_up(Statement *statement, QueryDesc *query, int64 queryid, bool at_top)
+tracking_set_up(Statement *statement, QueryDesc *query, int64 queryid, bool at_top,
+				PeakWatch *watch)
 {
 	memset(statement, 0, offsetof(Statement, forget));
+	statement->watch = watch;
 	statement->query = query;
 	statement->at_top = at_top;
 	if (at_top)
@@ -244,7 +273,7 @@ tracking_set_up(Statement *statement, QueryDesc *query, int64 queryid, bool at_t
 void
 TrackingBegin(Statement *statement, int64 queryid, bool at_top)
 {
-	tracking_set_up(statement, NULL, queryid, at_top);
+	tracking_set_up(statement, NULL, queryid, at_top, NULL);
 }
 
 static StatementUse
@@ -323,6 +352,20 @@ TrackingFail(Statement *statement)
 }
 
 /*
+ * tracking_watch_explained
+ *		A watch over a statement that EXPLAIN ANALYZE executes; NULL if it does not, if nobody
+ *		asked for its memory, or if there is no memory.
+ */
+static PeakWatch *
+tracking_watch_explained(const QueryDesc *query)
+{
+	if (!goarena_explaining || query->instrument_options == 0 || IsParallelWorker())
+		return NULL;
+	return MemoryContextAllocExtended(TopMemoryContext, sizeof(PeakWatch),
+									  MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+}
+
+/*
  * TrackingBeginQuery
  *		Not inlined into callers that use setjmp, like TrackingFind.
  */
@@ -330,8 +373,9 @@ pg_noinline Statement *
 TrackingBeginQuery(QueryDesc *query, bool at_top)
 {
 	Statement *statement = spare;
+	PeakWatch *watch = tracking_watch_explained(query);
 
-	if (!at_top && !TrackingRecords(false))
+	if (!at_top && watch == NULL && !TrackingRecords(false))
 		return NULL;
 	if (statement != NULL)
 		spare = statement->next;
@@ -339,8 +383,12 @@ TrackingBeginQuery(QueryDesc *query, bool at_top)
 		statement =
 			MemoryContextAllocExtended(TopMemoryContext, sizeof(Statement), MCXT_ALLOC_NO_OOM);
 	if (statement == NULL)
+	{
+		if (watch != NULL)
+			pfree(watch);
 		return NULL;
-	tracking_set_up(statement, query, (int64) query->plannedstmt->queryId, at_top);
+	}
+	tracking_set_up(statement, query, (int64) query->plannedstmt->queryId, at_top, watch);
 	statement->next = alive;
 	statement->link = &alive;
 	if (alive != NULL)
@@ -358,6 +406,9 @@ TrackingForget(Statement *statement)
 		statement->next->link = statement->link;
 	statement->next = spare;
 	spare = statement;
+	if (statement->watch != NULL)
+		pfree(statement->watch);
+	statement->watch = NULL;
 }
 
 /*
@@ -420,6 +471,32 @@ TrackingLookBeforeEnd(void)
 	UsageMeasurePlainIfCheap();
 	if (level == &outermost && level->running != NULL)
 		PeakLogAtEnd(tracking_peak_so_far(level->running));
+}
+
+void
+TrackingAfterRun(Statement *statement)
+{
+	if (statement == NULL || statement->watch == NULL || statement->running_on == NULL)
+		return;
+	UsageMeasurePlain();
+	PeakWatchLookOnce(statement->watch);
+	tracking_pause(statement->running_on);
+}
+
+bool
+TrackingExplained(const PlannedStmt *planned, ExplainedUse *explained)
+{
+	const Statement *statement = alive;
+
+	while (statement != NULL &&
+		   (statement->watch == NULL || statement->query->plannedstmt != planned))
+		statement = statement->next;
+	if (statement == NULL)
+		return false;
+	explained->use = (StatementUse){.peak = statement->peak, .counters = statement->counters};
+	explained->workers_peak = statement->workers_peak;
+	explained->watch = statement->watch;
+	return true;
 }
 
 /*

@@ -72,6 +72,7 @@ typedef struct Statement
 	Size peak;
 	Size workers_peak;
 	UsageCounters counters;
+	struct PeakWatch *watch; /* NULL unless it is explained; see explain.h */
 
 	MemoryContextCallback forget;
 } Statement;
@@ -87,6 +88,17 @@ typedef struct Level
  * before a setting was changed goes on to be watched, with those inside.
  */
 extern bool TrackingUnwatched(void);
+
+/*
+ * Are statements that EXPLAIN executes watched?  A setting that nobody sees, so that parallel
+ * workers have it, too.
+ */
+#if PG_VERSION_NUM >= 180000
+extern bool goarena_explaining;
+extern void AssignExplaining(bool newval, void *extra);
+#else
+#define goarena_explaining false
+#endif
 
 /* Is no level open? */
 extern bool TrackingIsOutermost(void);
@@ -119,6 +131,22 @@ extern void TrackingResume(Statement *statement);
  * Measure what contexts hold that are no arenas, and see which are the largest.
  */
 extern void TrackingLookBeforeEnd(void);
+
+/*
+ * A statement has run, and if it is explained, what EXPLAIN does before it goes on is not
+ * its own.
+ */
+extern void TrackingAfterRun(Statement *statement);
+
+/* What the statement of a plan that is explained used so far. */
+typedef struct ExplainedUse
+{
+	StatementUse use; /* its peak is that of this process */
+	Size workers_peak;
+	const struct PeakWatch *watch;
+} ExplainedUse;
+
+extern bool TrackingExplained(const PlannedStmt *planned, ExplainedUse *explained);
 
 /* A statement is over.  Or it ended in an error, which the caller throws on. */
 extern void TrackingComplete(Statement *statement);
