@@ -47,7 +47,14 @@ include $(PGXS)
 # Headers are few and small: each change rebuilds all.
 $(OBJS): $(wildcard src/*.h src/*/*.h src/*/*/*.h)
 
-.PHONY: unitcheck format dist
+.PHONY: unitcheck format dist tell-probes
+
+# Probes take a header of SystemTap's, see src/engine/probes.h.
+all: tell-probes
+tell-probes:
+	@echo '#include <sys/sdt.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 || \
+		echo 'goarena is built without probes: there is no sys/sdt.h (Debian: systemtap-sdt-dev)'
+
 unitcheck:
 	$(MAKE) -C test/unit check
 

@@ -27,7 +27,7 @@ what=${1:-test}
 CLANG_FORMAT=clang-format-14	# other versions format otherwise
 packages=()						# of the server
 tools=(gcc make libc6-dev)
-optional=()
+optional=()						# done without if they cannot be had
 # PostgreSQL's source, for a build or for the regression tests
 source=(bison flex perl bzip2 xz-utils)
 if is_in_root; then
@@ -38,6 +38,7 @@ elif [ -z "${PG_CONFIG:-}" ]; then
 	packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 fi
 if ! is_in_root; then
+	optional+=(systemtap-sdt-dev)	# probes
 	case "$what" in
 		bench) tools+=(perl strace valgrind) ;;
 		server|test)

@@ -25,6 +25,7 @@
 
 #include "annotate.h"
 #include "heap.h"
+#include "probes.h"
 
 /*
  * slot_next
@@ -148,6 +149,7 @@ slot_dissolve(ga_heap *heap, ga_slot *slot)
 	uintptr_t at = slot->base;
 	ga_chunk *chunk;
 
+	GA_PROBE2(slot__spent, slot->base, slot->size);
 	while ((chunk = slot_next(heap, slot, &at)) != NULL)
 		ga_chunk_forget(heap, chunk);
 	ga_map_leave(heap, slot->base, slot->size, true);

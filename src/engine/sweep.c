@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "delay.h"
+#include "probes.h"
 #include "special.h"
 #include "sweep.h"
 
@@ -23,6 +24,7 @@ ga_sweep_begin(ga_heap *heap)
 
 	assert(!heap->sweeping);
 	ga_heap_flush_faults(heap);
+	GA_PROBE2(sweep__begin, heap->state_chunks[GA_QUARANTINED], heap->fresh_quarantine);
 	heap->sweeping = true;
 	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
@@ -424,4 +426,6 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 		counters->max_sweep_us = (uint64_t) result->duration;
 	counters->chunks_freed += result->chunks_freed;
 	counters->chunks_pinned += result->chunks_pinned;
+	GA_PROBE4(sweep__end, result->chunks_freed, result->chunks_pinned, result->bytes_scanned,
+			  result->duration);
 }

@@ -25,6 +25,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
+#include "engine/probes.h"
 #include "engine/special.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/deleted.h"
@@ -126,6 +127,7 @@ arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods
 	if (set->arena.mode != GA_QUARANTINE_OFF)
 		ArenaSetNoteParents(set);
 	context->methods = &set->methods;
+	GA_PROBE3(arena__adopt, set->arena.id, context->name, (int) set->arena.mode);
 }
 
 /*
@@ -408,6 +410,7 @@ ArenaContextReset(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	GA_PROBE3(arena__reset, set->arena.id, context->name, set->arena.charged);
 	if (unlikely(set->foreign))
 		NoteForeign(set, true);
 	if (set->site != NULL)
@@ -441,6 +444,7 @@ ArenaContextDelete(MemoryContext context)
 #ifdef MEMORY_CONTEXT_CHECKING
 	ArenaContextCheck(context);
 #endif
+	GA_PROBE3(arena__delete, set->arena.id, context->name, set->arena.charged);
 	if (unlikely(set->foreign))
 		NoteForeign(set, false);
 	if (set->site != NULL)

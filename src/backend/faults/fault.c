@@ -49,6 +49,7 @@
 #include "backend/faults/symbols.h"
 #include "backend/process/counters.h"
 #include "engine/poison.h"
+#include "engine/probes.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
@@ -81,6 +82,10 @@ typedef struct Fault
 	ReportText stacks; /* the end of the text */
 	ReportText text;
 } Fault;
+
+/* What the probe tells of reports that are not of a FaultKind; the numbers are documented. */
+#define PROBE_WRITE		  (FAULT_NEARBY + 1)
+#define PROBE_BAD_POINTER (FAULT_NEARBY + 2)
 
 static char signal_stack[SIGNAL_STACK_SIZE] __attribute__((aligned(16)));
 static struct sigaction previous_segv;
@@ -344,6 +349,7 @@ fault_consider(siginfo_t *info, ucontext_t *context)
 	{
 		GuardSetTime(STEP_TIME);
 		CountersAdd(COUNT_FAULTS);
+		GA_PROBE2(fault, fault.access.address, (int) fault.kind);
 		terminate = fault_make_text(&fault);
 		(void) fault_try(fault_log_step, &fault.text);
 		(void) fault_try(fault_file_step, FaultLogBody(&fault.text));
@@ -402,6 +408,7 @@ void
 FaultReportWrite(const ga_event *event)
 {
 	CountersAdd(COUNT_FAULTS);
+	GA_PROBE2(fault, event->object + event->offset, PROBE_WRITE);
 	if (fault_has_reported_much() || !fault_begin())
 		return;
 	ReportInit(&fault.text, report, sizeof(report));
@@ -438,6 +445,7 @@ FaultReportPfree(const BadPointer *bad)
 	BadPointerCall call = {.bad = bad};
 
 	CountersAdd(COUNT_FAULTS);
+	GA_PROBE2(fault, bad->pointer, PROBE_BAD_POINTER);
 	if (fault_has_reported_much() || !fault_begin())
 		return;
 	call.depth = StackTraceTake(call.stack, FAULT_STACK_DEPTH);

@@ -54,6 +54,7 @@
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/largest.h"
 #include "backend/usage/usage.h"
+#include "engine/probes.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
 #include "mcxt/plain_contexts.h"
@@ -369,6 +370,7 @@ limits_find_room(Size bytes)
 	/* The next one is looked at again. */
 	process_heap.limit = 0;
 	refusal.crossed = crossed;
+	GA_PROBE4(limit__refused, (int) crossed, refusal.limit, refusal.held, bytes);
 	LimitExemptRefused(refusal.context);
 	CountersAdd(COUNT_LIMIT_HITS);
 	return false;
