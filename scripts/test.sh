@@ -18,6 +18,7 @@
 # With the system's own server alone, which is 15 on Debian 12 and 17 on Debian 13:
 #   jit       core with goarena on, every expression compiled and inlined
 #   bench     each part of the benchmarks works, with tiny sizes
+#   monitoring  queries and alert rules for Prometheus, with its own programs
 # With Debian 12's 15 and other extensions of it, which is server 15-others:
 #   others    they do in default, on and strict what they do without goarena
 # With servers in root directories, 15-others and 17:
@@ -46,7 +47,7 @@ source "$(dirname "$0")/common.sh"
 
 ONCE=(format unit sanitize dist servers)
 EACH=(build sql tap core bugs)
-INSTALLED=(jit bench)
+INSTALLED=(jit bench monitoring)
 OTHERS=15-others
 STRICT_SERVERS=" $PACKAGED_MAJOR 18-cassert "	# core in strict, too
 QUICK=(format unit build sql tap)
@@ -57,7 +58,7 @@ declare -A plan=()						# server -> levels; "once" is a server here
 
 # How many seconds a level takes, more or less, when as many run as there are processors
 declare -A seconds_of=([format]=5 [unit]=80 [sanitize]=80 [build]=30 [sql]=25 [tap]=450
-	[core]=140 [core-strict]=140 [bugs]=25 [jit]=590 [bench]=210 [others]=210 [dist]=10 [servers]=5 [package]=40
+	[core]=140 [core-strict]=140 [bugs]=25 [jit]=590 [bench]=210 [others]=210 [dist]=10 [servers]=5 [package]=40 [monitoring]=40
 	[install]=60 [root]=150 [cassert]=600)
 
 # Add server $1 to those that are tested.
@@ -300,7 +301,7 @@ print_table()
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
 		done
-	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs others package bench" '
+	done | awk -v columns="setup build sql tap core-plain core-on core-strict jit-on bugs others package bench monitoring" '
 		function cell(passed, failed, skipped) {
 			return failed > 0 ? failed " FAILED" : skipped > 0 ? "skipped" : passed " ok"
 		}
@@ -322,7 +323,7 @@ print_table()
 			seconds[$1] += $3
 			passed += $4; failed += $5; skipped += $6
 			if ($1 == "once" && $2 != "setup" || $6 > 0 ||
-				$5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|others|package|bench)$/) {
+				$5 > 0 && $2 !~ /^(build|sql|tap|core|jit|bugs|others|package|bench|monitoring)$/) {
 				reason = substr($0, length($1 $2 $3 $4 $5 $6) + 7)
 				notes = notes sprintf("%-10s %-8s %s%s\n", $1, $2, result[$1, $2],
 					$6 > 0 ? ": " reason : "")

@@ -15,6 +15,7 @@
 #   bugs      every planted bug is reported rightly in strict
 #   others    PostGIS and other extensions, in default, on and strict
 #   bench     each part of the benchmarks works, with tiny sizes
+#   monitoring  queries and alert rules for Prometheus, with its own programs
 #
 # The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
 # run against the installed extension, so it is installed first.  A level that fails
@@ -33,7 +34,7 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench "
+LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench monitoring "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 TAP_JOBS=${TAP_JOBS:-$(nproc)}
 TAP_ALONE='018|021'						# files of test/t that keep processors busy, or measure their time
@@ -220,6 +221,11 @@ level_others()
 	OUTDIR=$LOGDIR/others exec "$TOP/test/others/run.sh"
 }
 
+level_monitoring()
+{
+	exec "$TOP/test/monitoring/run.sh"
+}
+
 level_bench()
 {
 	BENCH_REPORT=$LOGDIR/bench "$TOP/bench/run.sh" --short
@@ -397,7 +403,7 @@ find_postgres
 installed=false
 for level; do
 	case "$level" in
-		sql|tap|core|jit|bugs|others|bench)
+		sql|tap|core|jit|bugs|others|bench|monitoring)
 			"$installed" || run_level install count_failure
 			installed=true ;;
 	esac
@@ -405,7 +411,7 @@ for level; do
 		format|build) run_level "$level" count_status ;;
 		unit|sanitize) run_level "$level" count_cmocka ;;
 		sql) run_level "$level" count_regress ;;
-		dist|servers|package) run_level "$level" count_tap ;;
+		dist|servers|package|monitoring) run_level "$level" count_tap ;;
 		core|jit) run_level "$level" count_core ;;
 		*) run_level "$level" "count_$level" ;;
 	esac
