@@ -38,7 +38,8 @@ elif [ -z "${PG_CONFIG:-}" ]; then
 	packages=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 fi
 if ! is_in_root; then
-	optional+=(systemtap-sdt-dev)	# probes
+	# Probes.  Root directories do without, as everybody may.
+	[ -n "${GOARENA_IN_ROOT:-}" ] || optional+=(systemtap-sdt-dev)
 	case "$what" in
 		bench) tools+=(perl strace valgrind) ;;
 		server|test)

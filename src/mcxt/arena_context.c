@@ -99,7 +99,7 @@ arena_set_new(MemoryContext context, Size credit)
  * arena_set_take
  *		One that is parked, else a new one.
  */
-static ArenaSet *
+static pg_attribute_always_inline ArenaSet *
 arena_set_take(MemoryContext context, Size credit)
 {
 	ga_arena *arena;
@@ -114,7 +114,7 @@ arena_set_take(MemoryContext context, Size credit)
  * arena_set_begin
  *		From now on the context's memory comes from the arena.
  */
-static inline void
+static pg_attribute_always_inline void
 arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *origin,
 				bool foreign, ContextSite *site)
 {
