@@ -12,13 +12,11 @@
 #include "miscadmin.h"
 
 #include "engine/free_list.h"
+#include "sql/columns.h"
 #include "sql/sql.h"
 
 SQL_FUNCTION(goarena_chunks);
 SQL_FUNCTION(goarena_size_classes);
-
-#define CHUNKS_COLUMNS	7
-#define CLASSES_COLUMNS 6
 
 /* A chunk, or a slot in which there is none any more. */
 typedef struct ChunkCopy
@@ -26,6 +24,49 @@ typedef struct ChunkCopy
 	ga_chunk chunk;
 	uintptr_t pinned_by;
 } ChunkCopy;
+
+typedef struct ShownChunk
+{
+	const char *address;
+	uint64 size;
+	const char *state;
+	uint64 arena_id;
+	uint64 used;
+	const char *pinned_by;
+	uint64 resident;
+} ShownChunk;
+
+static const Column chunks_columns[] = {
+	{"address", COLUMN_TEXT, offsetof(ShownChunk, address)},
+	{"size", COLUMN_COUNT, offsetof(ShownChunk, size)},
+	{"state", COLUMN_TEXT, offsetof(ShownChunk, state)},
+	{"arena_id", COLUMN_COUNT, offsetof(ShownChunk, arena_id)},
+	{"used", COLUMN_COUNT, offsetof(ShownChunk, used)},
+	{"pinned_by", COLUMN_TEXT, offsetof(ShownChunk, pinned_by)},
+	{"resident", COLUMN_COUNT, offsetof(ShownChunk, resident)},
+};
+
+typedef struct ShownClass
+{
+	int number;
+	uint64 size;
+	uint64 allocs;
+	uint64 frees;
+	uint64 free_list_length;
+	double waste;
+} ShownClass;
+
+static const Column classes_columns[] = {
+	{"class", COLUMN_INT, offsetof(ShownClass, number)},
+	{"size", COLUMN_COUNT, offsetof(ShownClass, size)},
+	{"allocs", COLUMN_COUNT, offsetof(ShownClass, allocs)},
+	{"frees", COLUMN_COUNT, offsetof(ShownClass, frees)},
+	{"free_list_length", COLUMN_COUNT, offsetof(ShownClass, free_list_length)},
+	{"waste", COLUMN_FLOAT, offsetof(ShownClass, waste)},
+};
+
+/* Room for an address as text. */
+#define ADDRESS_LENGTH 24
 
 static ChunkCopy
 chunks_vacant_slot(const ga_segment *segment, int slot)
@@ -69,30 +110,30 @@ chunks_copy(ChunkCopy *copies, int room)
 	return count;
 }
 
-static Datum
-chunks_address(uintptr_t address)
+static const char *
+chunks_address(char *text, uintptr_t address)
 {
-	return CStringGetTextDatum(psprintf("0x%012lx", (unsigned long) address));
+	snprintf(text, ADDRESS_LENGTH, "0x%012lx", (unsigned long) address);
+	return text;
 }
 
 static void
 chunks_put(ReturnSetInfo *rows, const ChunkCopy *copy)
 {
 	const ga_chunk *chunk = &copy->chunk;
-	Datum values[CHUNKS_COLUMNS];
-	bool nulls[CHUNKS_COLUMNS] = {false};
-	int i = 0;
+	char address[ADDRESS_LENGTH];
+	char pin[ADDRESS_LENGTH];
+	ShownChunk shown = {
+		.address = chunks_address(address, chunk->base),
+		.size = chunk->size,
+		.state = ga_state_name((ga_chunk_state) chunk->state),
+		.arena_id = chunk->arena_id == 0 ? UINT64_MAX : chunk->arena_id,
+		.used = ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0,
+		.pinned_by = copy->pinned_by == 0 ? NULL : chunks_address(pin, copy->pinned_by),
+		.resident = chunk->touched,
+	};
 
-	values[i++] = chunks_address(chunk->base);
-	values[i++] = CountDatum(chunk->size);
-	values[i++] = CStringGetTextDatum(ga_state_name((ga_chunk_state) chunk->state));
-	nulls[i] = chunk->arena_id == 0;
-	values[i++] = CountDatum(chunk->arena_id);
-	values[i++] = CountDatum(ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0);
-	nulls[i] = copy->pinned_by == 0;
-	values[i++] = copy->pinned_by == 0 ? (Datum) 0 : chunks_address(copy->pinned_by);
-	values[i++] = CountDatum(chunk->touched);
-	PutRow(rows, values, nulls);
+	ColumnsPut(rows, chunks_columns, &shown, lengthof(chunks_columns));
 }
 
 /*
@@ -113,7 +154,7 @@ goarena_chunks(PG_FUNCTION_ARGS)
 						errmsg("permission denied for function goarena_chunks"),
 						errdetail("Only a superuser may see addresses.")));
 
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, chunks_columns, lengthof(chunks_columns));
 	for (int state = 0; state < GA_NUM_STATES; state++)
 		room += process_heap.state_chunks[state];
 	room += process_heap.swept_slots;
@@ -153,21 +194,20 @@ goarena_size_classes(PG_FUNCTION_ARGS)
 			lengths[i] += ga_free_list_length(arena, i);
 	}
 
-	rows = BeginRows(fcinfo);
+	rows = ColumnsBegin(fcinfo, classes_columns, lengthof(classes_columns));
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
 	{
-		Datum values[CLASSES_COLUMNS];
-		bool nulls[CLASSES_COLUMNS] = {false};
+		ShownClass shown = {
+			.number = i,
+			.size = ga_class_size(i),
+			.allocs = allocs[i],
+			.frees = frees[i],
+			.free_list_length = lengths[i],
+			.waste = ga_class_waste(i),
+		};
 
-		if (allocs[i] == 0 && frees[i] == 0 && lengths[i] == 0)
-			continue;
-		values[0] = Int32GetDatum(i);
-		values[1] = CountDatum(ga_class_size(i));
-		values[2] = CountDatum(allocs[i]);
-		values[3] = CountDatum(frees[i]);
-		values[4] = CountDatum(lengths[i]);
-		values[5] = Float8GetDatum(ga_class_waste(i));
-		PutRow(rows, values, nulls);
+		if (allocs[i] > 0 || frees[i] > 0 || lengths[i] > 0)
+			ColumnsPut(rows, classes_columns, &shown, lengthof(classes_columns));
 	}
 	return (Datum) 0;
 }
