@@ -183,7 +183,7 @@ tree_put_node(ReturnSetInfo *rows, const TreeNode *node, bool with_ident, const 
 {
 	const ContextRow *row = &node->row;
 	ShownNode shown = {
-		.context = tree_indented(node->depth, row->name),
+		.context = tree_indented(node->depth, row->name == NULL ? "" : row->name),
 		.subtree_bytes = node->subtree_bytes,
 		.held_bytes = row->held_bytes,
 		.used_bytes = row->used_bytes,
