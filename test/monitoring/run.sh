@@ -188,21 +188,17 @@ ok 'each alert is tested' each_alert_is_tested
 
 start_server "shared_preload_libraries = 'goarena'" 'autovacuum = off' "goarena.total_memory_limit = '2GB'" \
 	"goarena.memory_limit = '400MB'"
-superuser 'CREATE EXTENSION goarena' >/dev/null
+superuser 'CREATE EXTENSION goarena; CREATE EXTENSION goarena_test' >/dev/null
 superuser 'CREATE ROLE goarena_monitor LOGIN IN ROLE pg_monitor' >/dev/null
 superuser 'CREATE ROLE worker LOGIN' >/dev/null
 superuser "ALTER ROLE worker SET goarena.memory_limit = '100MB'" >/dev/null
 superuser "ALTER DATABASE postgres SET goarena.memory_limit = '300MB'" >/dev/null
 start_exporter
 
-# sessions that stay: psql waits for the end of a pipe that nobody writes to
-mkfifo "$SCRATCH/stay"
-exec {stay}<>"$SCRATCH/stay"
-give_to_user "$SCRATCH/stay"
+# Sessions that stay until the server stops.
 for ((i = 1; i <= DATABASES; i++)); do
 	superuser "CREATE DATABASE d$i" >/dev/null
-	psql_as "$TEST_USER" -d "d$i" -f "$SCRATCH/stay" >/dev/null 2>&1 &
-	SESSIONS+=($!)
+	psql_as "$TEST_USER" -d "d$i" -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
 done
 
 ok 'sql_exporter is scraped' scrape_until '^sql_goarena_process_limit\{.*col="share"'
@@ -214,11 +210,7 @@ ok 'of many databases those that hold the most have names' databases_are_few
 ok 'sums are right' sums_are_right
 
 # A session that holds most of the limit of its role, which counts and not that of its database.
-psql_as worker -c "DECLARE c CURSOR WITH HOLD FOR SELECT repeat('x', 1000)" \
-	-c "SET work_mem = '1GB'" -c "BEGIN" \
-	-c "DECLARE s CURSOR FOR SELECT md5(i::text) || repeat('x', 900) FROM generate_series(1, 80000) i ORDER BY 1" -c "FETCH s" \
-	-f "$SCRATCH/stay" >/dev/null 2>&1 &
-SESSIONS+=($!)
+psql_as worker -c 'SELECT test_create()' -c 'SELECT test_fill(88000000)' -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
 ok 'a process near its limit is seen' scrape_until '^sql_goarena_process_limit\{.*col="near".*\} 1$'
 ok 'by the limit of its role' holds "$(value sql_goarena_process_limit 'col="share"') > 0.8 && $(value sql_goarena_process_limit 'col="share"') <= 1.1"
 ok 'it is the largest' holds "$(value sql_goarena_largest 'backend_type="client backend"') > 80000000"
@@ -228,8 +220,5 @@ ok 'a limit refuses memory' fails_with 'goarena.memory_limit' \
 ok 'that is seen' scrape_until '^sql_goarena_totals\{.*col="limit_hits".*\} [1-9]'
 
 end_background
-kill "${SESSIONS[@]}" 2>/dev/null || true
-wait "${SESSIONS[@]}" 2>/dev/null || true
-exec {stay}>&-
 ok 'the server stops in order' stop_server
 done_testing
