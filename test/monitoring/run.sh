@@ -179,6 +179,7 @@ sums_are_right()
 	holds "$sum > 0.8 * $total && $sum < 1.25 * $total && $total > 10000000"
 }
 
+find_postgres
 make_scratch
 get_programs
 
