@@ -357,6 +357,34 @@ used: bytes up to the end of its objects
 pinned_by: address of a pointer into it that the last sweep found
 resident: bytes that may hold physical memory, 0 once it was released';
 
+CREATE FUNCTION goarena_pointer(
+    address text,
+    OUT state text,
+    OUT context text,
+    OUT arena_id bigint,
+    OUT object text,
+    OUT size bigint,
+    OUT object_offset bigint,
+    OUT freed_by text,
+    OUT freed_at timestamptz,
+    OUT freed_query text,
+    OUT freed_stack text)
+RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_pointer(text) IS
+'what an address of this process points to
+address: such as 0x2ac000012345
+state: live, freed, unused (in memory of arenas where no object is) or elsewhere
+context: name of the memory context, also of one that is gone
+arena_id: its arena
+object: address of the object that the pointer points to or into
+size: bytes that were asked for it
+object_offset: bytes from its beginning to the address
+freed_by: reset, delete, pfree or repalloc
+freed_at: when it was freed
+freed_query: the query that ran then, cut off
+freed_stack: the functions that freed it, a line each';
+
 CREATE FUNCTION goarena_size_classes(
     OUT class integer,
     OUT size bigint,
@@ -815,6 +843,7 @@ REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_total_held() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_machine() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_machine() TO pg_monitor;
+REVOKE ALL ON FUNCTION goarena_pointer(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_profile_reset() FROM PUBLIC;

@@ -37,6 +37,7 @@ SELECT goarena_reset_stats();
 -- the own process in full, but no addresses and no internals
 SELECT count(*) > 5 AS own FROM goarena_arenas();
 SELECT * FROM goarena_chunks();
+SELECT goarena_pointer('0x1000');
 SELECT goarena_check();
 SELECT * FROM goarena_faults();
 SELECT goarena_faults_text(1);

@@ -22,6 +22,7 @@
 #include "goarena.h"
 
 #include "backend/faults/fault.h"
+#include "backend/faults/pointer.h"
 #include "backend/limits/limit_setting.h"
 #include "backend/limits/limits.h"
 #include "backend/limits/total_limit.h"
@@ -127,6 +128,7 @@ static const GoarenaApi api = {
 	.is_arena = ContextIsArena,
 	.set_finalizer = FinalizerSet,
 	.free = FinalizerFree,
+	.describe_pointer = PointerDescribe,
 };
 
 /*

@@ -29,6 +29,7 @@
 GOARENA_C_BEGIN
 
 #include "fmgr.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 
 /* Incremented when a member is added at the end; members never go away. */
@@ -37,6 +38,38 @@ GOARENA_C_BEGIN
 /* Is called with the object and what was given to GoarenaSetFinalizer. */
 typedef void (*GoarenaFinalizer)(void *object, void *arg);
 
+/* What a pointer points to, see GoarenaDescribePointer. */
+typedef enum GoarenaPointerState
+{
+	GOARENA_POINTER_ELSEWHERE, /* not into memory of arenas */
+	GOARENA_POINTER_LIVE,	   /* into an object, or to its beginning */
+	GOARENA_POINTER_FREED,	   /* into memory that was freed */
+	GOARENA_POINTER_UNUSED /* into memory of arenas where no object is; one may have been there */
+} GoarenaPointerState;
+
+#define GOARENA_POINTER_STACK 32
+#define GOARENA_POINTER_QUERY 128
+
+/* What is not known is zero. */
+typedef struct GoarenaPointer
+{
+	GoarenaPointerState state;
+	uint64 arena_id;				/* as in goarena_arenas() */
+	MemoryContext context;			/* of the arena; NULL if it is gone */
+	char context_name[NAMEDATALEN]; /* also of a context that is gone */
+	void *object;					/* the beginning of the object */
+	Size size;						/* bytes that were asked for it, or that it had at least */
+	Size offset;					/* of the pointer, from the beginning of the object */
+	const void *type;				/* its type */
+
+	/* Of memory that was freed */
+	const char *freed_by;					  /* "reset", "delete", "pfree" or "repalloc" */
+	int64 freed_at;							  /* a TimestampTz */
+	char freed_query[GOARENA_POINTER_QUERY];  /* that ran then, cut off */
+	int freed_depth;						  /* of the stack */
+	void *freed_stack[GOARENA_POINTER_STACK]; /* return addresses, innermost first */
+} GoarenaPointer;
+
 typedef struct GoarenaApi
 {
 	int version; /* GOARENA_API_VERSION of the loaded library */
@@ -44,6 +77,7 @@ typedef struct GoarenaApi
 	bool (*is_arena)(MemoryContext context);
 	void (*set_finalizer)(void *object, GoarenaFinalizer function, void *arg);
 	void (*free)(void *object);
+	void (*describe_pointer)(const void *pointer, GoarenaPointer *result, Size size);
 } GoarenaApi;
 
 /*
@@ -108,7 +142,8 @@ GoarenaRunFinalizerCallback(void *arg)
 {
 	GoarenaFinalizerCallback *entry = (GoarenaFinalizerCallback *) arg;
 
-	entry->function(entry->object, entry->arg);
+	if (!proc_exit_inprogress)
+		entry->function(entry->object, entry->arg);
 }
 
 /* Take an object's entry off the context's callbacks; NULL if there is none. */
@@ -211,6 +246,28 @@ GoarenaFree(void *object)
 		pfree(entry);
 	}
 	pfree(object);
+}
+
+/*
+ * GoarenaDescribePointer
+ *		Say what is known of a pointer, which may be any: the object that it points to
+ *		or into, live or freed, and when and by whom that was freed.
+ *
+ * For debugging: it takes time in proportion to the chunk that the pointer points into,
+ * at most goarena.chunk_size.  When memory was freed, and by whom, is known of
+ * arenas that are quarantined, within goarena.free_history.  Raises no error.
+ *
+ * Where goarena is not loaded each pointer is GOARENA_POINTER_ELSEWHERE.
+ */
+static inline void
+GoarenaDescribePointer(const void *pointer, GoarenaPointer *result)
+{
+	const GoarenaApi *api = GoarenaGetApi();
+
+	if (api != NULL)
+		api->describe_pointer(pointer, result, sizeof(*result));
+	else
+		memset(result, 0, sizeof(*result));
 }
 
 GOARENA_C_END

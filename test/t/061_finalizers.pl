@@ -37,6 +37,18 @@ sub play
 	return ($result, $session->{stderr} =~ /((?:WARNING|ERROR|FATAL):.*)/g);
 }
 
+# A session that ends calls none.
+sub ends
+{
+	my ($name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @said = split /^/, ($node->psql('postgres', "SELECT test_finalizers('exit')"))[2];
+
+	like($said[0], qr/FATAL:  the session ends/, "$name: a session can end");
+	is_deeply([ grep { /fail|WARNING/ } @said ], [], "$name: and calls none then");
+	return;
+}
+
 my $failed = 'WARNING:  finalizer of an object in memory context "finalized" failed';
 
 foreach my $mode ('off', 'on', 'strict')
@@ -105,9 +117,8 @@ foreach my $mode ('off', 'on', 'strict')
 	is(ask($session, 'SELECT goarena_check() IS NULL'), 't', "$mode: the heap is in order");
 	end_session($session);
 
-	my @ended = split /^/, ($node->psql('postgres', "SELECT test_finalizers('exit')"))[2];
-	like($ended[0], qr/FATAL:  the session ends/, "$mode: a session can end");
-	is_deeply([ grep { /WARNING/ } @ended ], [], "$mode: and calls none then");
+	local $ENV{PGOPTIONS} = "-c session_preload_libraries=goarena -c goarena.quarantine=$mode -c goarena.quarantine_sample_rate=1";
+	ends($mode);
 }
 
 # What is kept for finalizers is bounded, and a limit holds for it.
@@ -147,6 +158,7 @@ foreach my $mode ('off', 'on', 'strict')
 	is_deeply([ play($session, 'order') ], ['c b a reset e d deleted'], 'not loaded: a reset and a deletion call them');
 	is_deeply([ play($session, 'free') ], ['a b freed d'], 'not loaded: GoarenaFree calls one');
 	end_session($session);
+	ends('not loaded');
 }
 
 stop_in_order($node);

@@ -66,13 +66,8 @@ fault_find_unpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *mem
 	return true;
 }
 
-/*
- * fault_find_freed
- *		Any memory that was freed: also a chunk, or the part of one that belongs to
- *		arenas that are gone.
- */
-static bool
-fault_find_freed(uintptr_t address, FaultMemory *memory)
+bool
+FaultFindFreed(uintptr_t address, FaultMemory *memory)
 {
 	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
 
@@ -173,7 +168,7 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 FaultKind
 FaultFindNearby(const ucontext_t *context, FaultMemory *memory)
 {
-	if (process_heap_ready && fault_search(context, fault_find_freed, memory))
+	if (process_heap_ready && fault_search(context, FaultFindFreed, memory))
 		return FAULT_NEARBY;
 	return FAULT_FOREIGN;
 }

@@ -46,6 +46,12 @@ extern FaultKind FaultFind(const siginfo_t *info, const ucontext_t *context, uin
 						   bool *guessed, FaultMemory *memory);
 
 /*
+ * Does an address lie in memory that was freed: an object, a chunk, or the part of
+ * one that belongs to arenas that are gone?  Then set that memory.
+ */
+extern bool FaultFindFreed(uintptr_t address, FaultMemory *memory);
+
+/*
  * Of a crash that is none of these: is a pointer to freed memory at hand?  Then
  * set that memory, and return FAULT_NEARBY.
  */
