@@ -4,7 +4,7 @@ MODULE_big = goarena
 OBJS = \
 	src/goarena.o \
 	$(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
-HEADERS = src/goarena.h
+HEADERS = src/goarena.h src/goarena.hpp
 SCRIPTS = scripts/goarena-check
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
@@ -59,7 +59,8 @@ unitcheck:
 	$(MAKE) -C test/unit check
 
 format:
-	clang-format -i $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] bench/*.c)
+	clang-format -i $(wildcard src/*.[ch] src/*.hpp src/*/*.[ch] src/*/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] \
+		test/modules/*/*.[ch]pp bench/*.c)
 
 # The archive for PGXN
 dist:

@@ -46,7 +46,7 @@ if ! is_in_root; then
 			tools+=(libipc-run-perl perl patch procps)
 			[ -n "${PG_CONFIG:-}" ] || tools+=("${source[@]}") ;;&
 		test)
-			tools+=(git libcmocka-dev unzip)
+			tools+=(g++ git libcmocka-dev unzip)
 			optional+=("$CLANG_FORMAT") ;;
 	esac
 fi

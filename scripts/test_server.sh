@@ -56,7 +56,7 @@ level_format()
 
 	command -v "$program" >/dev/null || skip "no $program"
 	cd "$TOP"
-	find src test bench -name '*.[ch]' -print0 | xargs -0 -r "$program" --dry-run -Werror
+	find src test bench -name '*.[ch]' -print0 -o -name '*.[ch]pp' -print0 | xargs -0 -r "$program" --dry-run -Werror
 }
 
 level_build()

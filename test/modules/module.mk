@@ -2,7 +2,7 @@
 # directory and made of all that lies there.  None is installed with goarena.
 
 MODULE_big := $(notdir $(CURDIR))
-OBJS := $(patsubst %.c,%.o,$(sort $(wildcard *.c)))
+OBJS := $(sort $(OBJS) $(patsubst %.c,%.o,$(wildcard *.c)) $(patsubst %.cpp,%.o,$(wildcard *.cpp)))
 EXTENSION := $(basename $(wildcard *.control))
 DATA := $(wildcard *.sql)
 
@@ -16,4 +16,4 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard *.h)
+$(OBJS): $(wildcard *.h *.hpp)

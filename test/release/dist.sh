@@ -74,7 +74,7 @@ installs()
 
 	files=$(find "$SCRATCH/root" -type f | sed 's|.*/||' | sort | paste -s -d ' ')
 	say "$files"
-	[ "$files" = "goarena--${version%.*}.sql goarena-check goarena.control goarena.h goarena.so" ]
+	[ "$files" = "goarena--${version%.*}.sql goarena-check goarena.control goarena.h goarena.hpp goarena.so" ]
 }
 
 make_repository
