@@ -206,11 +206,14 @@ CREATE FUNCTION test_plant(count integer) RETURNS void
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_plant(integer) IS
 'leaks 1,000 bytes as often in one function, and allocates and frees as much in another';
+
 -- pointers.c: what goarena.h says of pointers
 
 CREATE FUNCTION test_describe(address text) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_describe(text) IS 'says what a pointer points to';
 
 CREATE FUNCTION test_describe_briefly(address text) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_describe_briefly(text) IS
 'asks for a pointer with structs of all lengths, and says whether nothing else is written';
