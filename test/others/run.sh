@@ -4,6 +4,8 @@
 #   default  goarena as it is when nothing is set
 #   on       every context in an arena, every arena quarantined as Go does it
 #   strict   the same, all chunks set to fault at once
+#   check    scripts under goarena-check, which makes its own server: those of CHECKED find
+#            nothing, and each in bugs/ finds what it says at its head
 #
 # goarena must be installed.  What runs in each mode, and first in a server without
 # goarena, is
@@ -32,6 +34,7 @@ source "$TOP/test/core/tests.sh"
 OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-others}
 LOOPS=${LOOPS:-3000}
 TIMEOUT=${TIMEOUT:-900}
+CHECKED=(hll ip4r semver)
 CONTRIB=(amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance
 	fuzzystrmatch hstore intarray isn lo ltree pageinspect pg_trgm pg_visibility pgcrypto
 	pgrowlocks pgstattuple postgres_fdw seg tablefunc tcn tsm_system_rows tsm_system_time
@@ -157,6 +160,56 @@ run_loop()
 	put "$mode" loop "$result"
 }
 
+# Run script $1 under goarena-check, which must end with status $2.  What it says goes to
+# file $3.
+run_goarena_check()
+{
+	cp "$1" "$SCRATCH/script.sql"
+	chmod a+r "$SCRATCH/script.sql"
+	run_job timeout --foreground "$TIMEOUT" "$BINDIR/goarena-check" --quiet --pg-config="$PG_CONFIG" \
+		-- psql -Xq -f "$SCRATCH/script.sql" >"$3" 2>&1
+	[ "$JOB_STATUS" -eq "$2" ]
+}
+
+# Is extension $1 installed?
+is_available()
+{
+	[ -e "$("$PG_CONFIG" --sharedir)/extension/$1.control" ]
+}
+
+# Run goarena-check with extensions that have a bug, and with others that have none.
+run_checks()
+{
+	local start=$SECONDS name script output result expected
+
+	mkdir "$OUTDIR/check"
+	for name in "${CHECKED[@]}"; do
+		is_available "$name" || continue
+		result=failed
+		! run_goarena_check "$TOP/test/others/sql/$name.sql" 0 "$OUTDIR/check/$name.out" || result=ok
+		put check "$name" "$result"
+	done
+	for script in "$TOP"/test/others/bugs/*.sql; do
+		name=$(basename "$script" .sql)
+		output=$OUTDIR/check/$name.out
+		is_available "$name" || continue
+		result=failed
+		! run_goarena_check "$script" 1 "$output" || result=ok
+		while IFS= read -r expected; do
+			grep -qE -- "$expected" "$output" || result=failed
+		done < <(sed -n 's/^-- finds: /^== 1 of 1: /p; s/^-- used in: /^  used in .*/p' "$script")
+		put check "$name" "$result"
+	done
+	say "others check: $(counts_of check) ($((SECONDS - start)) s)"
+}
+
+# Print how many tests passed and failed in mode $1.
+counts_of()
+{
+	awk -v mode="$1" '$1 == mode { n[$3]++ }
+		END { print n["ok"] + 0 " passed, " n["failed"] + 0 " failed" }' "$OUTDIR/summary"
+}
+
 # Run all in mode $1.
 run_mode()
 {
@@ -184,22 +237,26 @@ run_mode()
 		say "$problems"
 		say "$mode server failed" >>"$OUTDIR/summary"
 	fi
-	say "others $mode: $(awk -v mode="$mode" '$1 == mode { n[$3]++ }
-		END { print n["ok"] + 0 " passed, " n["failed"] + 0 " failed" }' "$OUTDIR/summary") ($((SECONDS - start)) s)"
+	say "others $mode: $(counts_of "$mode") ($((SECONDS - start)) s)"
 }
 
-[ $# -gt 0 ] || set -- default on strict
+[ $# -gt 0 ] || set -- default on strict check
 for mode; do
-	[[ $mode =~ ^(default|on|strict)$ ]] || die "usage: run.sh [default|on|strict]..."
+	[[ $mode =~ ^(default|on|strict|check)$ ]] || die "usage: run.sh [default|on|strict|check]..."
 done
 find_postgres
 make_scratch
 make_output_dir "$OUTDIR"
-rm -rf -- "$OUTDIR"/{summary,left-out,plain,default,on,strict}
+rm -rf -- "$OUTDIR"/{summary,left-out,plain,default,on,strict,check}
 touch "$OUTDIR/summary" "$OUTDIR/left-out"
 prepare_contrib
-for mode in plain "$@"; do
-	run_mode "$mode"
+[ "$*" = check ] || run_mode plain
+for mode; do
+	if [ "$mode" = check ]; then
+		run_checks
+	else
+		run_mode "$mode"
+	fi
 done
 [ ! -s "$OUTDIR/left-out" ] ||
 	say "left out, because they fail without goarena: $(paste -s -d ' ' "$OUTDIR/left-out")"
