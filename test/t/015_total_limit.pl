@@ -261,6 +261,27 @@ is(scalar(() = log_of($node, $offset) =~ /LOG:  goarena: process \d+ is to cance
 end_session($session);
 
 #
+# A session that holds much when the limit is lowered is refused each statement once, and
+# reads the next one
+#
+my $holder = session($node);
+ask($holder, q{SET goarena.contexts = '*'; SET goarena.quarantine = strict; SET goarena.quarantine_sample_rate = 1});
+ask($holder, q{SET work_mem = '500MB'; DECLARE held CURSOR WITH HOLD FOR SELECT md5(i::text) FROM generate_series(1, 1000000) i});
+$pid = backend_pid($holder);
+$node->append_conf('postgresql.conf', "goarena.total_memory_limit = '64MB'");
+$node->reload;
+ok($node->poll_query_until('postgres', 'SHOW goarena.total_memory_limit', '64MB'), 'the limit is lowered');
+$offset = -s $node->logfile;
+my @answers = map { refused($holder, "SELECT length(repeat('x', 2000000 + n)) FROM generate_series($_, $_) n") } 1 .. 10;
+my @refusals = log_of($node, $offset) =~ /\[$pid\] .*out of memory because of goarena\.total_memory_limit/g;
+cmp_ok(scalar(grep { /out of memory because/ } @answers), '>', 0, 'a session that holds more is refused what it asks for');
+cmp_ok(scalar(@refusals), '<=', scalar(@answers), 'once for each statement');
+$node->append_conf('postgresql.conf', "goarena.total_memory_limit = '256MB'");
+$node->reload;
+ok(wait_until(sub { refused($holder, 'SELECT count(*) FROM generate_series(1, 10)') eq '' }), 'it goes on when the limit is raised again');
+end_session($holder);
+
+#
 # Registry and limit after a crash
 #
 $large = hold(120_000_000);

@@ -49,6 +49,9 @@
 
 #define EXEMPT ((Size) 4 << 20)
 
+/* What is never refused between two messages, in bytes at a time. */
+#define MAIN_LOOP_EXEMPT ((Size) 64 << 10)
+
 /* Those below TopMemoryContext, besides hash tables. */
 static const char *const exempt_names[] = {
 	"CacheMemoryContext", /* relation descriptors that are being built, type cache */
@@ -86,6 +89,22 @@ LimitExemption(MemoryContext context)
 		if (strcmp(name, exempt_names[i]) == 0)
 			return EXEMPT;
 	return 0;
+}
+
+/*
+ * LimitExemptsMainLoop
+ *		PostgresMain() allocates a buffer for the next message before it reads it, and sends
+ *		statistics.  An error there leads it back to the same place at once: the session would
+ *		go round for ever, and hear neither its client nor a signal.  No user's code runs
+ *		outside of a transaction, and a long message is refused when it is read.
+ */
+bool
+LimitExemptsMainLoop(MemoryContext context, Size bytes)
+{
+	if (context != NULL && context == MessageContext && context->mem_allocated <= MAIN_LOOP_EXEMPT)
+		return true;
+	return MyBackendType == B_BACKEND && !IsTransactionOrTransactionBlock() &&
+		   bytes <= MAIN_LOOP_EXEMPT;
 }
 
 static void

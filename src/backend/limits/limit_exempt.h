@@ -18,6 +18,12 @@
  */
 extern Size LimitExemption(MemoryContext context);
 
+/*
+ * Is an allocation of so many bytes never refused, because the server needs it to get to
+ * the next message of the client?
+ */
+extern bool LimitExemptsMainLoop(MemoryContext context, Size bytes);
+
 /* An allocation in this context was refused. */
 extern void LimitExemptRefused(MemoryContext context);
 

@@ -209,21 +209,13 @@ limit_changed(bool set)
 
 /*
  * limit_advise
- *		The server has other limits than before.
+ *		The server has these limits: in kB for one process and for a session, and for all.
  */
 static void
-limit_advise(void)
+limit_advise(int memory_kb, int session_kb, const TotalValue *total)
 {
-	ServerLimits limits;
-
-	if (!advises || IsUnderPostmaster)
-		return;
-	limits.memory = limit_bytes(goarena_memory_limit_kb);
-	limits.session = limit_bytes(goarena_session_memory_limit_kb);
-	limits.user = limit_bytes(goarena_user_memory_limit_kb);
-	limits.database = limit_bytes(goarena_database_memory_limit_kb);
-	limits.total = TotalValueBytes(&total_value);
-	LimitAdvise(&limits);
+	if (advises && !IsUnderPostmaster)
+		LimitAdvise(limit_bytes(memory_kb), limit_bytes(session_kb), TotalValueBytes(total));
 }
 
 static void
@@ -326,8 +318,7 @@ void
 AssignMemoryLimit(int newval, void *extra)
 {
 	capped_assign(memory_limit, newval, extra);
-	goarena_memory_limit_kb = newval; /* the server sets it after this */
-	limit_advise();
+	limit_advise(newval, goarena_session_memory_limit_kb, &total_value);
 }
 
 bool
@@ -340,8 +331,7 @@ void
 AssignSessionMemoryLimit(int newval, void *extra)
 {
 	capped_assign(session_memory_limit, newval, extra);
-	goarena_session_memory_limit_kb = newval;
-	limit_advise();
+	limit_advise(goarena_memory_limit_kb, newval, &total_value);
 }
 
 static bool
@@ -366,19 +356,9 @@ CheckDatabaseMemoryLimit(int *newval, void **extra, GucSource source)
 }
 
 void
-AssignUserMemoryLimit(int newval, void *extra)
+AssignSharedMemoryLimit(int newval, void *extra)
 {
-	goarena_user_memory_limit_kb = newval;
 	limit_changed(newval != NO_LIMIT);
-	limit_advise();
-}
-
-void
-AssignDatabaseMemoryLimit(int newval, void *extra)
-{
-	goarena_database_memory_limit_kb = newval;
-	limit_changed(newval != NO_LIMIT);
-	limit_advise();
 }
 
 bool
@@ -404,7 +384,7 @@ AssignTotalMemoryLimit(const char *newval, void *extra)
 	if (LimitSettingTotal())
 		StatementHooksWant();
 	limit_changed(LimitSettingTotal());
-	limit_advise();
+	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 }
 
 void
@@ -441,7 +421,7 @@ LimitSettingAttach(void *memory, bool anew)
 		pg_atomic_init_u32(&server_limits[i], (uint32) settings[i].server_kb);
 
 	/* Now it is known what a share of the machine comes to. */
-	limit_advise();
+	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 }
 
 /*
@@ -583,7 +563,7 @@ LimitSettingInit(bool preloaded)
 	if (preloaded)
 	{
 		advises = true;
-		limit_advise();
+		limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
 		return;
 	}
 	shared_idle_because =

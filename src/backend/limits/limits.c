@@ -280,6 +280,11 @@ limits_look(Size bytes)
 	Crossed crossed;
 	Size limit;
 
+	if (LimitExemptsMainLoop(refusal.context, bytes))
+	{
+		process_heap.limit = ga_heap_held(&process_heap) + bytes;
+		return NO_LIMIT_CROSSED;
+	}
 	if ((limit = MemoryLimit()) != SIZE_MAX)
 	{
 		Size held = UsageHeld() + bytes;
