@@ -1,9 +1,14 @@
 EXTENSION = goarena
 DATA = $(sort $(wildcard goarena--*.sql))
 MODULE_big = goarena
-OBJS = \
-	src/goarena.o \
-	$(patsubst %.c,%.o,$(sort $(wildcard src/*/*.c src/*/*/*.c)))
+# protoc-c makes these from profile.proto.
+PROTO = src/backend/profile/profile
+PROTO_MADE = $(PROTO).pb-c.c $(PROTO).pb-c.h
+EXTRA_CLEAN = $(PROTO_MADE)
+
+OBJS = $(sort \
+	src/goarena.o $(PROTO).pb-c.o \
+	$(patsubst %.c,%.o,$(wildcard src/*/*.c src/*/*/*.c)))
 HEADERS = src/goarena.h src/goarena.hpp
 SCRIPTS = scripts/goarena-check
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
@@ -14,7 +19,7 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 # libbacktrace comes with gcc.
-SHLIB_LINK = -lbacktrace
+SHLIB_LINK = -lbacktrace -lprotobuf-c -lz
 
 PG_CONFIG ?= pg_config
 PG_MAJOR := $(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
@@ -45,7 +50,12 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # Headers are few and small: each change rebuilds all.
-$(OBJS): $(wildcard src/*.h src/*/*.h src/*/*/*.h)
+$(OBJS): $(wildcard src/*.h src/*/*.h src/*/*/*.h) $(PROTO).pb-c.h
+
+$(PROTO).pb-c.h: $(PROTO).proto
+	protoc-c --proto_path=$(dir $<) --c_out=$(dir $<) $<
+
+$(PROTO).pb-c.c: $(PROTO).pb-c.h
 
 .PHONY: unitcheck format dist tell-probes
 
@@ -59,8 +69,8 @@ unitcheck:
 	$(MAKE) -C test/unit check
 
 format:
-	clang-format -i $(wildcard src/*.[ch] src/*.hpp src/*/*.[ch] src/*/*/*.[ch] test/unit/*.[ch] test/modules/*/*.[ch] \
-		test/modules/*/*.[ch]pp bench/*.c)
+	clang-format -i $(filter-out $(PROTO_MADE),$(wildcard src/*.[ch] src/*.hpp src/*/*.[ch] src/*/*/*.[ch] \
+		test/unit/*.[ch] test/modules/*/*.[ch] test/modules/*/*.[ch]pp bench/*.c))
 
 # The archive for PGXN
 dist:

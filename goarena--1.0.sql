@@ -810,6 +810,16 @@ pid: process ID, null for all processes of the server
 value: inuse_space, inuse_objects, alloc_space or alloc_objects
 timeout: seconds to wait for the answer of another process';
 
+CREATE FUNCTION goarena_profile_pprof(
+    pid integer DEFAULT pg_backend_pid(),
+    timeout double precision DEFAULT 5.0)
+RETURNS bytea
+AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_profile_pprof(integer, double precision) IS
+'heap profile in the format of the pprof tool, gzipped profile.proto
+pid: process ID, null for all processes of the server
+timeout: seconds to wait for the answer of another process';
+
 CREATE FUNCTION goarena_profile_info(
     OUT rate bigint,
     OUT samples bigint,

@@ -8,7 +8,8 @@
 #
 #   BENCH_CONFIGS    configurations besides plain (default "nothing off default identifiers
 #                    everything on strict"); everything is all of bench/everything.sh, and
-#                    identifiers what of that is the server's own, both with quarantine off
+#                    identifiers what of that is the server's own, both with quarantine off;
+#                    profile and profile8 are identifiers with a heap profile at 512 kB and 8 kB
 #   BENCH_WORKLOAD   select (default), select-prepared or tpcb
 #   BENCH_QUERIES    transactions in the longer run (default 1300)
 #   BENCH_FUNCTIONS  how many functions to print (default 0)
@@ -30,6 +31,8 @@ declare -A settings=(
 	[off]="-c goarena.quarantine=off"
 	[default]=""
 	[identifiers]="-c goarena.quarantine=off -c compute_query_id=on"
+	[profile]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.profile_rate=512kB"
+	[profile8]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.profile_rate=8kB"
 	[everything]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.track_statements=top \
 		-c goarena.log_peak=100MB -c goarena.memory_limit=1GB -c goarena.total_memory_limit=8GB"
 	[on]="-c goarena.quarantine_sample_rate=1.0 -c goarena.sweep_percent=-1"

@@ -12,7 +12,8 @@
 # to be had: no mirror has the packages, or this machine cannot make one.
 #
 # A root directory in the cache is used as it is, without a look at what Debian has by
-# now, as long as it was made with the same packages.
+# now, as long as it was made with the same packages.  If only some are missing, they are
+# added, else it is made again.
 #
 #   FORCE=1        make it anyway
 #   GOARENA_CACHE  where it is kept, see common.sh
@@ -77,13 +78,47 @@ make_from_any_place()
 	skip "no root directory for PostgreSQL $PG_MAJOR: $( { grep -a '^E: ' "$SCRATCH/log" || tail -n 1 "$SCRATCH/log"; } | tail -n 1)"
 }
 
+# Add to root directory $1 what it was made without.
+add_packages()
+{
+	cp -L /etc/resolv.conf "$1/etc/resolv.conf" 2>/dev/null || true
+	timeout -k 10 "$ATTEMPT_TIME" chroot "$1" apt-get -q update &&
+		DEBIAN_FRONTEND=noninteractive timeout -k 10 "$ATTEMPT_TIME" \
+			chroot "$1" apt-get install -y -q --no-install-recommends "${PACKAGES[@]}"
+}
+
+# Was root directory $1 made with nothing but what is wanted now?
+lacks_packages()
+{
+	local word
+
+	[ -z "${FORCE:-}" ] && [ -s "$1/goarena-root" ] || return 1
+	for word in $(cat "$1/goarena-root"); do
+		[[ " $STAMP " = *" $word "* ]] || return 1
+	done
+}
+
+# Bring root directory $1 up to date.  Fails if it must be made again.
+update_root()
+{
+	lacks_packages "$1" || return 1
+	say "adding packages to the root directory of PostgreSQL $PG_MAJOR"
+	run_job add_packages "$1" >"$SCRATCH/log" 2>&1
+	if [ "$JOB_STATUS" -ne 0 ]; then
+		tail -n 20 "$SCRATCH/log"
+		return 1
+	fi
+	say "$STAMP" >"$1/goarena-root"
+}
+
 PG_MAJOR=${1:-}
 PG_KIND=${2:-plain}
 [[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(plain|others)$ && $# -le 2 ]] ||
 	die "usage: debian-root.sh MAJOR [plain|others] (${ALL_MAJORS[*]})"
 unset PG_CONFIG
 PACKAGES=("postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" gcc make libc6-dev
-	bison bzip2 flex libcmocka-dev libipc-run-perl patch perl procps xz-utils)
+	bison bzip2 flex libcmocka-dev libipc-run-perl libprotobuf-c-dev patch perl procps
+	protobuf-c-compiler xz-utils zlib1g-dev)
 STAMP=${PACKAGES[*]}
 if [ "$PG_KIND" = others ]; then
 	STAMP+=" $(cat "$TOP/test/others/extensions" "$TOP/test/others/install.sh" | cksum)"
@@ -108,11 +143,15 @@ if ! is_ready; then
 	if ! is_ready; then
 		start=$SECONDS
 		make_scratch
-		make_from_any_place "$root.new"
-		say "$STAMP" >"$root.new/goarena-root"
-		remove "$root"
-		mv -T "$root.new" "$root"
-		say "made in $((SECONDS - start)) s"
+		if update_root "$root"; then
+			say "added in $((SECONDS - start)) s"
+		else
+			make_from_any_place "$root.new"
+			say "$STAMP" >"$root.new/goarena-root"
+			remove "$root"
+			mv -T "$root.new" "$root"
+			say "made in $((SECONDS - start)) s"
+		fi
 	fi
 fi
 say "$root"

@@ -26,7 +26,7 @@ what=${1:-test}
 
 CLANG_FORMAT=clang-format-14	# other versions format otherwise
 packages=()						# of the server
-tools=(gcc make libc6-dev)
+tools=(gcc make libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev)
 optional=()						# done without if they cannot be had
 # PostgreSQL's source, for a build or for the regression tests
 source=(bison flex perl bzip2 xz-utils)

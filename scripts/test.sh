@@ -19,6 +19,7 @@
 #   jit       core with goarena on, every expression compiled and inlined
 #   bench     each part of the benchmarks works, with tiny sizes
 #   monitoring  queries and alert rules for Prometheus, with its own programs
+#   pprof     the real pprof reads heap profiles, and finds a planted leak
 # With Debian 12's 15 and other extensions of it, which is server 15-others:
 #   others    they do in default, on and strict what they do without goarena
 # With servers in root directories, 15-others and 17:
@@ -47,7 +48,7 @@ source "$(dirname "$0")/common.sh"
 
 ONCE=(format unit sanitize dist servers)
 EACH=(build sql tap core bugs)
-INSTALLED=(jit bench monitoring)
+INSTALLED=(jit bench monitoring pprof)
 OTHERS=15-others
 STRICT_SERVERS=" $PACKAGED_MAJOR 18-cassert "	# core in strict, too
 QUICK=(format unit build sql tap)
@@ -59,6 +60,7 @@ declare -A plan=()						# server -> levels; "once" is a server here
 # How many seconds a level takes, more or less, when as many run as there are processors
 declare -A seconds_of=([format]=5 [unit]=80 [sanitize]=80 [build]=30 [sql]=25 [tap]=450
 	[core]=140 [core-strict]=140 [bugs]=25 [jit]=590 [bench]=210 [others]=210 [dist]=10 [servers]=5 [package]=40 [monitoring]=40
+	[pprof]=60
 	[install]=60 [root]=150 [cassert]=600)
 
 # Add server $1 to those that are tested.

@@ -16,6 +16,7 @@
 #   others    PostGIS and other extensions, in default, on and strict
 #   bench     each part of the benchmarks works, with tiny sizes
 #   monitoring  queries and alert rules for Prometheus, with its own programs
+#   pprof     the real pprof reads heap profiles, and finds a planted leak
 #
 # The server is that of PG_CONFIG, else of PG_MAJOR and PG_KIND.  Levels from sql on
 # run against the installed extension, so it is installed first.  A level that fails
@@ -34,7 +35,7 @@
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench monitoring "
+LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs others bench monitoring pprof "
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 TAP_JOBS=${TAP_JOBS:-$(nproc)}
 TAP_ALONE='018|021'						# files of test/t that keep processors busy, or measure their time
@@ -56,7 +57,8 @@ level_format()
 
 	command -v "$program" >/dev/null || skip "no $program"
 	cd "$TOP"
-	find src test bench -name '*.[ch]' -print0 -o -name '*.[ch]pp' -print0 | xargs -0 -r "$program" --dry-run -Werror
+	find src test bench -name '*.[ch]' ! -name '*.pb-c.[ch]' -print0 -o -name '*.[ch]pp' -print0 |
+		xargs -0 -r "$program" --dry-run -Werror
 }
 
 level_build()
@@ -231,6 +233,11 @@ level_bench()
 	BENCH_REPORT=$LOGDIR/bench "$TOP/bench/run.sh" --short
 }
 
+level_pprof()
+{
+	OUTDIR=$LOGDIR/pprof exec "$TOP/test/pprof/run.sh"
+}
+
 # ---- counting: print 'PASSED FAILED' from the log of a level ----
 
 # One test: the level itself.
@@ -386,7 +393,7 @@ for level; do
 done
 
 make_output_dir "$LOGDIR"
-rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap,tap-log,core,jit,others,bench}
+rm -rf -- "$LOGDIR"/*.log "$LOGDIR"/{results,running,bugs,regression.diffs,results-sql,tap,tap-log,core,jit,others,bench,pprof}
 make_scratch
 run_level setup count_failure
 if grep -q '^setup [0-9]* 0 0 1 ' "$LOGDIR/results"; then
@@ -403,7 +410,7 @@ find_postgres
 installed=false
 for level; do
 	case "$level" in
-		sql|tap|core|jit|bugs|others|bench|monitoring)
+		sql|tap|core|jit|bugs|others|bench|monitoring|pprof)
 			"$installed" || run_level install count_failure
 			installed=true ;;
 	esac
@@ -411,7 +418,7 @@ for level; do
 		format|build) run_level "$level" count_status ;;
 		unit|sanitize) run_level "$level" count_cmocka ;;
 		sql) run_level "$level" count_regress ;;
-		dist|servers|package|monitoring) run_level "$level" count_tap ;;
+		dist|servers|package|monitoring|pprof) run_level "$level" count_tap ;;
 		core|jit) run_level "$level" count_core ;;
 		*) run_level "$level" "count_$level" ;;
 	esac

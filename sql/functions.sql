@@ -393,6 +393,8 @@ SELECT rate, samples > 0 AS samples, lost, sites > 50 AS sites, server_rows_max 
 SELECT sum(substring(line from '[0-9]+$')::bigint) = (SELECT sum(alloc_objects) FROM goarena_profile()) AS same,
 	bool_and(line ~ '^TopMemoryContext;.*;main;.* [0-9]+$') AS whole
 FROM regexp_split_to_table(rtrim(goarena_profile_folded(value => 'alloc_objects'), E'\n'), E'\n') AS line;
+-- what pprof reads is gzipped
+SELECT substring(goarena_profile_pprof() FROM 1 FOR 3) AS gzip, goarena_profile_pprof(1) IS NULL AS nothing;
 DROP TABLE profiled, profiled_again;
 -- what cannot be
 SET goarena.profile_rate = -1;

@@ -75,10 +75,12 @@ SELECT goarena_profile_folded() LIKE 'TopMemoryContext;%' AS own;
 RESET goarena.profile_rate;
 SELECT * FROM goarena_profile_all();
 SELECT goarena_profile_folded(NULL);
+SELECT goarena_profile_pprof(NULL);
 SELECT goarena_profile_reset();
 \set VERBOSITY sqlstate
 SELECT * FROM goarena_profile((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT goarena_profile_folded((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
+SELECT goarena_profile_pprof((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT * FROM goarena_arenas((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT * FROM goarena_tree((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));
 SELECT goarena_sweep((SELECT pid FROM goarena_stats() WHERE backend_type = 'checkpointer'));

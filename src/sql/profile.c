@@ -16,6 +16,7 @@
 #include "backend/profile/folded.h"
 #include "backend/profile/names.h"
 #include "backend/profile/pack.h"
+#include "backend/profile/pprof.h"
 #include "backend/profile/profile_table.h"
 #include "backend/registry/context_request.h"
 #include "backend/registry/requests.h"
@@ -28,6 +29,7 @@ SQL_FUNCTION(goarena_profile_all);
 SQL_FUNCTION(goarena_profile_info);
 SQL_FUNCTION(goarena_profile_reset);
 SQL_FUNCTION(goarena_profile_folded);
+SQL_FUNCTION(goarena_profile_pprof);
 
 typedef struct ShownSite
 {
@@ -383,4 +385,17 @@ goarena_profile_folded(PG_FUNCTION_ARGS)
 	initStringInfo(&lines);
 	FoldedAppend(&lines, packed, value);
 	PG_RETURN_DATUM(ForeignTextDatum(lines.data));
+}
+
+/*
+ * goarena_profile_pprof(pid integer, timeout double precision) returns bytea
+ */
+Datum
+goarena_profile_pprof(PG_FUNCTION_ARGS)
+{
+	const PackedProfile *packed = profile_asked_for(fcinfo, 1);
+
+	if (packed == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_BYTEA_P(PprofMake(packed));
 }

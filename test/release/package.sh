@@ -9,7 +9,8 @@ source "$(dirname "$0")/../../scripts/common.sh"
 # shellcheck source=test/release/tap.sh
 source "$TOP/test/release/tap.sh"
 
-TOOLS=(build-essential debhelper fakeroot postgresql-server-dev-all systemtap-sdt-dev)
+TOOLS=(build-essential debhelper fakeroot libprotobuf-c-dev postgresql-server-dev-all protobuf-c-compiler
+	systemtap-sdt-dev zlib1g-dev)
 
 is_in_root || [ -n "${GOARENA_IN_ROOT:-}" ] || skip "the package is tested in a root directory"
 find_postgres

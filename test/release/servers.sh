@@ -42,7 +42,8 @@ shift
 exec "$@"
 END
 program chroot <<'END'
-[ -e "$1/made" ]
+echo "$*" >>"$STUBS/chroots"
+[ -e "$1/made" ] && [ ! -e "$STUBS/no-packages" ]
 END
 # Fails for releases, and with lines, that $STUBS/fail has a pattern for.
 program mmdebstrap <<'END'
@@ -167,6 +168,16 @@ start_anew
 mkdir -p "$GOARENA_CACHE/debian-19/of-an-earlier-layout"
 ok 'a root directory of an earlier layout is made again' makes 19
 ok 'nothing of the earlier one is left' test ! -e "$GOARENA_CACHE/debian-19/of-an-earlier-layout"
+
+start_anew
+ok 'a root directory that was made' makes 17
+sed -i 's/ protobuf-c-compiler//' "$GOARENA_CACHE/debian-17/goarena-root"
+ok 'without a package that is wanted now' makes 17
+ok 'gets it' grep -q 'debian-17 apt-get install .*protobuf-c-compiler' "$STUBS/chroots"
+ok 'and is not made again' calls_are 1
+sed -i 's/ protobuf-c-compiler/ one-that-is-not-wanted/' "$GOARENA_CACHE/debian-17/goarena-root"
+ok 'one with other packages' makes 17
+ok 'is made again' calls_are 2
 
 start_anew
 ok 'two that want it at the same time both get it' two_at_once
