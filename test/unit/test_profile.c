@@ -241,6 +241,26 @@ objects_that_grow_and_shrink_are_counted_with_their_sizes(void **state)
 		}
 }
 
+static void
+what_grows_in_place_is_counted_once(void **state)
+{
+	static ga_arena arena;
+	ga_heap *heap = profiled_heap(GA_QUARANTINE_OFF, &arena);
+	void *object;
+
+	(void) state;
+	profile_at(heap, 1);
+	object = alloc(&arena, 100);
+	assert_ptr_equal(ga_arena_realloc(&arena, object, 2000), object);
+	assert_int_equal(profile_seen.samples, 1);
+	assert_true(profile_seen.bytes == (double) bytes_of(object));
+
+	/* And not again if it only has another size within the same class. */
+	assert_ptr_equal(ga_arena_realloc(&arena, object, 1999), object);
+	assert_int_equal(profile_seen.begun, 2);
+	end(heap, &arena);
+}
+
 /* A sample stands for so many objects as the rate says that was in force when it was taken. */
 static void
 the_rate_can_change_at_any_time(void **state)
@@ -332,16 +352,19 @@ samples_without_memory_are_counted_as_lost(void **state)
 	uint64_t objects = 0;
 
 	(void) state;
+	/* A chunk with room for more objects than there are samples in a step of metadata. */
+	profile_at(heap, 0);
+	set_chunk_size(heap, 1 * MB);
+	free_object(&arena, alloc(&arena, 200 * KB));
 	profile_at(heap, 1);
 	fake_fail_from(OS_MAP, 1, ENOMEM);
-	while (heap->profile.lost == 0 && objects < 100000)
+	while (heap->profile.lost < 3)
 	{
-		if (ga_arena_alloc(&arena, 8) == NULL)
-			break;
+		(void) alloc(&arena, 8);
 		objects++;
 	}
 	fake_fail_never();
-	assert_int_equal(profile_seen.samples + heap->profile.lost, objects);
+	assert_int_equal(profile_seen.samples + 3, objects);
 	end(heap, &arena);
 }
 
@@ -371,6 +394,7 @@ main(void)
 		cmocka_unit_test(bytes_that_are_allocated_once_more_are_counted_once_more),
 		cmocka_unit_test(short_lives_are_counted_like_one_long_life),
 		cmocka_unit_test(objects_that_grow_and_shrink_are_counted_with_their_sizes),
+		cmocka_unit_test(what_grows_in_place_is_counted_once),
 		cmocka_unit_test(the_rate_can_change_at_any_time),
 		cmocka_unit_test(every_object_is_a_sample_at_a_rate_of_one),
 		cmocka_unit_test(a_profile_that_is_switched_off_still_sees_its_samples_end),
