@@ -133,22 +133,23 @@ answer_change_state(Answer *answer, AnswerState from, AnswerState to)
 /*
  * answer_may_overwrite
  *		Is nobody to be expected to read an answer any more?  That holds also for
- *		this process's own one, since those who wait get another one.
+ *		this process's own one of the kind, since those who wait get another one.
  */
 static bool
-answer_may_overwrite(const Answer *answer, uint32 state, TimestampTz now)
+answer_may_overwrite(const Answer *answer, AnswerKind kind, uint32 state, TimestampTz now)
 {
 	if (state != ANSWER_UNREAD)
 		return state == ANSWER_FREE;
-	return answer->slot == SlotOwn() || TimestampDifferenceExceeds(answer->at, now, UNREAD_MS);
+	return (answer->slot == SlotOwn() && answer->kind == kind) ||
+		   TimestampDifferenceExceeds(answer->at, now, UNREAD_MS);
 }
 
 /*
  * answer_claim
- *		One to write for a role, or NULL.  Its own one before others.
+ *		One to write for a role, or NULL.  The process's own one before others.
  */
 static Answer *
-answer_claim(Oid role, bool privileged, TimestampTz now)
+answer_claim(AnswerKind kind, Oid role, bool privileged, TimestampTz now)
 {
 	Answer *found = NULL;
 	uint32 found_state = ANSWER_FREE;
@@ -159,7 +160,7 @@ answer_claim(Oid role, bool privileged, TimestampTz now)
 		Answer *answer = &shared->answers[i];
 		uint32 state = pg_atomic_read_u32(&answer->state);
 
-		if (!answer_may_overwrite(answer, state, now))
+		if (!answer_may_overwrite(answer, kind, state, now))
 			share += answer->role == role ? 1 : 0;
 		else if ((i >= NUM_RESERVED || privileged) &&
 				 (found == NULL || (state == ANSWER_UNREAD && answer->slot == SlotOwn())))
@@ -214,7 +215,7 @@ answer_write(AnswerKind kind)
 
 	if (asker == NULL)
 		return true;
-	answer = answer_claim(asker->role, asker->privileged, now);
+	answer = answer_claim(kind, asker->role, asker->privileged, now);
 	if (answer == NULL)
 		return false;
 	pg_atomic_fetch_add_u64(&answer->version, 1);
