@@ -72,7 +72,6 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 	arena->id = ++heap->next_arena_id;
 	ga_list_init(&arena->full);
 	ga_list_init(&arena->large);
-	ga_list_init(&arena->samples);
 	ga_profile_begin(arena);
 	ga_list_push_tail(&heap->arenas, &arena->link);
 }
@@ -143,7 +142,8 @@ ga_arena_destroy(ga_arena *arena)
 	ga_heap *heap = arena->heap;
 
 	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
-	ga_profile_drop_all(arena);
+	if (ga_profile_watches(arena))
+		ga_profile_drop_all(arena);
 	ga_charge_all(arena, 0);
 	give_up_rest(arena);
 	ga_free_list_destroy(arena);

@@ -69,11 +69,10 @@ limit_charge(ga_arena *arena)
 }
 
 void
-ga_profile_begin(ga_arena *arena)
+ga_profile_begin_slow(ga_arena *arena)
 {
-	ga_profile *profile = &arena->heap->profile;
-
-	arena->sample_at = profile->rate == 0 ? 0 : draw_distance(profile);
+	ga_list_init(&arena->samples);
+	arena->sample_at = draw_distance(&arena->heap->profile);
 }
 
 void
@@ -190,12 +189,14 @@ ga_profile_drop_all(ga_arena *arena)
 static void
 set_arena(ga_arena *arena)
 {
-	const ga_profile *profile = &arena->heap->profile;
+	ga_profile *profile = &arena->heap->profile;
 
+	if (arena->sample_at == 0)
+		ga_list_init(&arena->samples);
 	if (profile->rate == 0 && arena->samples.count == 0)
 		arena->sample_at = 0;
 	else
-		arena->sample_at = arena->ptr + draw_distance(&arena->heap->profile);
+		arena->sample_at = arena->ptr + draw_distance(profile);
 	if (arena->active != NULL && arena->sample_at != 0)
 		limit_charge(arena);
 	ga_arena_set_window(arena);

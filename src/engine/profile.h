@@ -44,8 +44,8 @@
  */
 extern bool ga_profile_set_rate(ga_heap *heap, size_t rate);
 
-/* An arena begins that holds no chunk. */
-extern void ga_profile_begin(ga_arena *arena);
+/* Begin to profile an arena that holds no chunk.  See ga_profile_begin. */
+extern void ga_profile_begin_slow(ga_arena *arena);
 
 /* Its bump pointer was set on, or back, without an allocation.  See ga_profile_moved. */
 extern void ga_profile_moved_slow(ga_arena *arena, uintptr_t from);
@@ -76,6 +76,14 @@ GA_INLINE bool
 ga_profile_watches(const ga_arena *arena)
 {
 	return GA_UNLIKELY(arena->sample_at != 0);
+}
+
+/* An arena begins, whose struct is all zero. */
+GA_INLINE void
+ga_profile_begin(ga_arena *arena)
+{
+	if (GA_UNLIKELY(arena->heap->profile.rate != 0))
+		ga_profile_begin_slow(arena);
 }
 
 GA_INLINE bool

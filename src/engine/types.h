@@ -376,6 +376,7 @@ typedef struct ga_heap
 	bool keeps_excess;		 /* see ga_heap_keep_excess */
 	size_t to_trim;			 /* bytes of the excess that are to go with the next step */
 	uint64_t next_arena_id;
+	ga_profile profile;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
 	bool isolation_stopped; /* the mapping limit was reached and told */
 	bool moves_refused;		/* the system does not move pages */
@@ -396,8 +397,6 @@ typedef struct ga_heap
 	 * return addresses of the callers and returns how many.
 	 */
 	int (*take_stack)(uintptr_t *frames, int room);
-
-	ga_profile profile;
 
 	int num_events;
 	uint64_t lost_events; /* beyond GA_MAX_EVENTS */
@@ -455,7 +454,7 @@ struct ga_arena
 	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
 	size_t lost_bytes;	   /* freed where there was no memory for free lists */
 	ga_specials *specials; /* NULL if no object has any */
-	ga_list samples;	   /* live ones of the profile */
+	ga_list samples;	   /* live ones of the profile; set up while sample_at is not 0 */
 };
 
 GA_INLINE bool

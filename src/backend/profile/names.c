@@ -4,8 +4,9 @@
  *	  See names.h.
  *
  * Functions of modules that this process has loaded, too, are looked up where they lie
- * here, with libbacktrace.  Others, such as those of a library that only the other
- * process uses, are looked for in the file's own table of symbols.
+ * here, with libbacktrace.  Others are looked for in the file's own table of symbols: those
+ * of a library that only the other process uses, or that was loaded after libbacktrace
+ * looked which ones there are.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -128,7 +129,7 @@ name_look_up(NameCache *names, ModuleOffset address, NamedFrame *frame)
 		if (begins != 0)
 			start = begins - here->base;
 	}
-	else
+	if (!found)
 	{
 		const ElfSymbols *symbols = name_symbols(names, ModuleNumber(address), module);
 
