@@ -7,6 +7,7 @@
 #   allocator    memory contexts by themselves, by type, pattern and size
 #   replay       the same with operations recorded from real work
 #   everything   what it costs to count statements and to limit memory
+#   profile      what a heap profile costs
 #   free_stacks  what it costs to keep the stacks of frees
 #   analytic     queries over a generated data set: time and memory
 #   sweep        bandwidth and pauses of sweeps
@@ -37,7 +38,7 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-PARTS=(counts pgbench statements allocator replay everything free_stacks analytic sweep memory)
+PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep memory)
 
 if [ "${1:-}" = --short ]; then
 	shift
