@@ -49,14 +49,26 @@ static uint64 last_query; /* serial */
 /*
  * history_copy_ident
  *		A context that is deleted has already lost its ident, so it is what it was
- *		last seen to be.  One that is reset may have had it in itself.
+ *		last seen to be.  One that is reset may have had it in itself.  That of a portal
+ *		without a name is a constant of the server.
  */
 static void
 history_copy_ident(FreeKind *record, const ArenaSet *set)
 {
+	static const char *constant = NULL; /* one that was read before */
+	static char copied[FREE_IDENT_LENGTH];
 	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
-	(void) ForeignTextCopy(record->ident, ident, FREE_IDENT_LENGTH);
+	if (ident == NULL)
+		return;
+	if (ident != constant || strncmp(ident, copied, FREE_IDENT_LENGTH) != 0)
+	{
+		memset(copied, 0, sizeof(copied));
+		constant = ForeignTextCopy(copied, ident, FREE_IDENT_LENGTH) && ForeignTextIsConstant(ident)
+					   ? ident
+					   : NULL;
+	}
+	memcpy(record->ident, copied, FREE_IDENT_LENGTH);
 }
 
 /*
