@@ -19,6 +19,7 @@
 
 #include "annotate.h"
 #include "heap.h"
+#include "poison.h"
 
 /*
  * is_closed
@@ -380,11 +381,11 @@ ga_chunk_own(ga_heap *heap, ga_chunk *chunk)
 	ga_chunk_set_state(heap, chunk, GA_ACTIVE);
 	if (segment->huge == NULL)
 	{
-		int first = ga_granule_of(chunk->base);
-		int count = (int) (chunk->size >> GA_GRANULE_SHIFT);
+		size_t count = chunk->size >> GA_GRANULE_SHIFT;
 
-		for (int i = first; i < first + count; i++)
-			segment->granules->chunks[i] = chunk;
+		/* A slot has 256, which are all cold. */
+		ga_fill(&segment->granules->chunks[ga_granule_of(chunk->base)], count * sizeof(chunk),
+				(uintptr_t) chunk);
 	}
 	chunk->slot = NULL;
 	chunk->arena = NULL;

@@ -32,22 +32,29 @@
 /* Two words in a vector register; every processor we support has those. */
 typedef uint64_t ga_word_pair __attribute__((vector_size(16), aligned(8), may_alias));
 
-/* Fill an object; size in bytes is a multiple of 8. */
+/* Fill memory with a word; size in bytes is a multiple of 8. */
 GA_INLINE void
-ga_poison_fill(void *object, size_t size)
+ga_fill(void *memory, size_t size, uint64_t with)
 {
-	const ga_word_pair poison = {GA_POISON, GA_POISON};
-	uint64_t *word = object;
-	const uint64_t *end = word + size / sizeof(uint64_t);
+	typedef uint64_t any_word __attribute__((may_alias));
+	const ga_word_pair both = {with, with};
+	any_word *word = memory;
+	const any_word *end = word + size / sizeof(*word);
 
 	for (; end - word >= 8; word += 8)
 	{
 		ga_word_pair *pair = (ga_word_pair *) word;
 
-		pair[0] = pair[1] = pair[2] = pair[3] = poison;
+		pair[0] = pair[1] = pair[2] = pair[3] = both;
 	}
 	for (; word < end; word++)
-		*word = GA_POISON;
+		*word = with;
+}
+
+GA_INLINE void
+ga_poison_fill(void *object, size_t size)
+{
+	ga_fill(object, size, GA_POISON);
 }
 
 /* The first word of the object that is no longer poison, or NULL. */
