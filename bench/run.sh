@@ -11,6 +11,7 @@
 #   free_stacks  what it costs to keep the stacks of frees
 #   analytic     queries over a generated data set: time and memory
 #   sweep        bandwidth and pauses of sweeps
+#   typed        trees in typed arenas, and sweeps of typed memory
 #   memory       private memory of connections
 #
 # Builds and installs goarena and runs all parts, or those named, one after the other,
@@ -38,7 +39,7 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep memory)
+PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed memory)
 
 if [ "${1:-}" = --short ]; then
 	shift

@@ -164,6 +164,8 @@ level_tap()
 	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp" "$LOGDIR/tap"
 	cp -R "$TOP/test/t" "$TOP/docs" "$TOP"/*.md "$TOP/LICENSE" "$dir"
+	mkdir "$dir/modules"
+	cp "$TOP"/test/modules/goarena_consumer/*.c "$dir/modules"		# the examples of a document
 	give_to_user "$dir" "$SCRATCH/tmp"
 	for file in "$dir"/t/${TAP_TESTS:-*}.pl; do
 		file=$(basename "$file")

@@ -43,11 +43,13 @@
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
+#include "mcxt/clone.h"
 #include "mcxt/finalizer.h"
 #include "mcxt/free_history.h"
 #include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/typed_context.h"
 
 PG_MODULE_MAGIC;
 
@@ -122,13 +124,42 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.sample_ended = SitesEnded,
 };
 
+/* What other extensions see of a type is where the engine has it. */
+StaticAssertDecl(offsetof(GoarenaType, size) == offsetof(ga_type, size) &&
+					 offsetof(GoarenaType, alignment) == offsetof(ga_type, align) &&
+					 offsetof(GoarenaType, number) == offsetof(ga_type, id),
+				 "GoarenaType must be the beginning of ga_type");
+
+static const GoarenaType *
+api_type_create(const char *name, Size size, Size alignment, const uint64 *pointers)
+{
+	return (const GoarenaType *) TypedContextType(name, size, alignment, pointers);
+}
+
+static void *
+api_alloc_array(MemoryContext context, const GoarenaType *type, Size count)
+{
+	return TypedContextAlloc(context, (const ga_type *) type, count);
+}
+
+static void *
+api_resize_array(MemoryContext context, void *pointer, const GoarenaType *type, Size old_count,
+				 Size count)
+{
+	return TypedContextResize(context, pointer, (const ga_type *) type, old_count, count);
+}
+
 static const GoarenaApi api = {
 	.version = GOARENA_API_VERSION,
 	.context_create = AdoptCreate,
 	.is_arena = ContextIsArena,
 	.set_finalizer = FinalizerSet,
-	.free = FinalizerFree,
+	.free = TypedContextFree,
 	.describe_pointer = PointerDescribe,
+	.type_create = api_type_create,
+	.alloc_array = api_alloc_array,
+	.resize_array = api_resize_array,
+	.clone = Clone,
 };
 
 /*

@@ -33,7 +33,18 @@ GOARENA_C_BEGIN
 #include "utils/memutils.h"
 
 /* Incremented when a member is added at the end; members never go away. */
-#define GOARENA_API_VERSION 1
+#define GOARENA_API_VERSION 2
+
+/*
+ * What is known of objects: how large they are, and which of their words are
+ * pointers.  Made by GoarenaTypeCreate and its like; lives as long as the process.
+ */
+typedef struct GoarenaType
+{
+	Size size;		/* bytes of one object */
+	Size alignment; /* 1, 2, 4 or 8 */
+	uint16 number;	/* 0: made where goarena was not loaded */
+} GoarenaType;
 
 /* Is called with the object and what was given to GoarenaSetFinalizer. */
 typedef void (*GoarenaFinalizer)(void *object, void *arg);
@@ -60,7 +71,7 @@ typedef struct GoarenaPointer
 	void *object;					/* the beginning of the object */
 	Size size;						/* bytes that were asked for it, or that it had at least */
 	Size offset;					/* of the pointer, from the beginning of the object */
-	const void *type;				/* its type */
+	const GoarenaType *type;		/* its type; NULL if it has none, or no pointers */
 
 	/* Of memory that was freed */
 	const char *freed_by;					  /* "reset", "delete", "pfree" or "repalloc" */
@@ -78,6 +89,14 @@ typedef struct GoarenaApi
 	void (*set_finalizer)(void *object, GoarenaFinalizer function, void *arg);
 	void (*free)(void *object);
 	void (*describe_pointer)(const void *pointer, GoarenaPointer *result, Size size);
+
+	/* since version 2 */
+	const GoarenaType *(*type_create)(const char *name, Size size, Size alignment,
+									  const uint64 *pointers);
+	void *(*alloc_array)(MemoryContext context, const GoarenaType *type, Size count);
+	void *(*resize_array)(MemoryContext context, void *pointer, const GoarenaType *type,
+						  Size old_count, Size count);
+	void *(*clone)(MemoryContext context, void *pointer, bool deep);
 } GoarenaApi;
 
 /*
@@ -87,7 +106,24 @@ typedef struct GoarenaApi
 static inline const GoarenaApi *
 GoarenaGetApi(void)
 {
-	return *(const GoarenaApi **) find_rendezvous_variable("goarena_api");
+	static void **variable = NULL;
+
+	/* The variable stays where it is; looking for it takes longer than an allocation. */
+	if (variable == NULL)
+		variable = find_rendezvous_variable("goarena_api");
+	return (const GoarenaApi *) *variable;
+}
+
+/*
+ * GoarenaGetApiSince
+ *		The same, but NULL as well if the library is older than a version.
+ */
+static inline const GoarenaApi *
+GoarenaGetApiSince(int version)
+{
+	const GoarenaApi *api = GoarenaGetApi();
+
+	return api != NULL && api->version >= version ? api : NULL;
 }
 
 /*
@@ -227,6 +263,11 @@ GoarenaSetFinalizer(void *object, GoarenaFinalizer function, void *arg)
  *		Call the finalizer of an object, if it has one, and free it, in any context.
  *		For an object in an arena that is what pfree does.  Elsewhere it takes
  *		time in proportion to the reset callbacks of the context that are newer.
+ *
+ * Memory without pointers that has no header is not freed before its context is reset, and is
+ * ERRCODE_FEATURE_NOT_SUPPORTED for certain; pfree can tell so only of objects of 64 bytes and
+ * more, or where the arena is quarantined of 16 and more.  To free nothing, an array of 0
+ * objects, does nothing.
  */
 static inline void
 GoarenaFree(void *object)
@@ -268,6 +309,226 @@ GoarenaDescribePointer(const void *pointer, GoarenaPointer *result)
 		api->describe_pointer(pointer, result, sizeof(*result));
 	else
 		memset(result, 0, sizeof(*result));
+}
+
+/*
+ * Types
+ *
+ * A type is to be made once in a process, when it is first needed; one that says the same
+ * as another is that one.  There can be 65,535, and none can be made in the postmaster
+ * (by a library in shared_preload_libraries while it loads).  Where goarena is not
+ * loaded, each call makes a type of which only the size is used.
+ */
+
+/*
+ * GoarenaTypeCreate
+ *		A type whose pointers a bitmap gives.
+ *
+ * name: for those who look at the heap; copied, and cut to 63 bytes
+ * size: bytes of one object, 1 to MaxAllocSize and a multiple of alignment; sizeof
+ * alignment: 1, 2, 4 or 8; 8 if there are pointers
+ * pointers: bit i % 64 of pointers[i / 64] says that the word i * 8 bytes from the beginning
+ *		may hold a pointer, for all size / 8 words; NULL if none does.  Copied.
+ *
+ * A word that holds a pointer and does not say so is not seen by sweeps: what it points to may
+ * be used again after it was freed.  When in doubt, say it.
+ *
+ * Raises ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_PROGRAM_LIMIT_EXCEEDED (too many
+ * types), ERRCODE_OUT_OF_MEMORY.  After Go's runtime._type.
+ */
+static inline const GoarenaType *
+GoarenaTypeCreate(const char *name, Size size, Size alignment, const uint64 *pointers)
+{
+	const GoarenaApi *api = GoarenaGetApiSince(2);
+	GoarenaType *type;
+
+	if (api != NULL)
+		return api->type_create(name, size, alignment, pointers);
+	if (size == 0 || size > MaxAllocSize)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("type \"%s\" cannot have size %zu", name, size)));
+	type = (GoarenaType *) MemoryContextAllocZero(TopMemoryContext, sizeof(GoarenaType));
+	type->size = size;
+	type->alignment = alignment;
+	return type;
+}
+
+/*
+ * GoarenaTypeFromOffsets
+ *		A type whose pointers are at the given offsets in bytes, multiples of 8; its
+ *		alignment is 8.
+ *
+ * As GoarenaTypeCreate; an offset that is none of a word of the type is
+ * ERRCODE_INVALID_PARAMETER_VALUE, too.
+ *
+ *	static const Size offsets[] = {offsetof(Node, left), offsetof(Node, right)};
+ *	node_type = GoarenaTypeFromOffsets("Node", sizeof(Node), lengthof(offsets), offsets);
+ */
+static inline const GoarenaType *
+GoarenaTypeFromOffsets(const char *name, Size size, int count, const Size *offsets)
+{
+	const GoarenaType *type;
+	uint64 *pointers;
+
+	if (size > MaxAllocSize)
+		return GoarenaTypeCreate(name, size, 8, NULL);
+	pointers = (uint64 *) palloc0((size / 8 / 64 + 1) * sizeof(uint64));
+	for (int i = 0; i < count; i++)
+	{
+		if (offsets[i] % 8 != 0 || offsets[i] >= size || size - offsets[i] < 8)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("type \"%s\" has no word at offset %zu", name, offsets[i])));
+		pointers[offsets[i] / 8 / 64] |= UINT64CONST(1) << offsets[i] / 8 % 64;
+	}
+	type = GoarenaTypeCreate(name, size, 8, pointers);
+	pfree(pointers);
+	return type;
+}
+
+/*
+ * GoarenaTypePointerFree
+ *		A type without pointers.
+ */
+static inline const GoarenaType *
+GoarenaTypePointerFree(const char *name, Size size, Size alignment)
+{
+	return GoarenaTypeCreate(name, size, alignment, NULL);
+}
+
+/*
+ * Typed memory
+ *
+ * All of it is zeroed, and aligned to 8 bytes or, if it is smaller than 16 bytes and
+ * has no pointers, to the alignment of its type.
+ *
+ * Objects with pointers are like others: pfree frees them, and repalloc lets them
+ * grow, after which they have no type.  What has no pointers lies at the back
+ * of the arena's chunks without a header, unless it is larger than a quarter of
+ * goarena.chunk_size.  It goes when the context is reset or deleted; GoarenaFree and GoarenaResizeArray know it,
+ * but pfree, repalloc and all other functions of the server that take a pointer must not get it.
+ *
+ * Where goarena is not loaded, and where the context is no arena, it is palloc'd.
+ */
+
+/*
+ * GoarenaAllocArray
+ *		An array of objects of a type.
+ *
+ * count: number of objects.  With 0 the result is one address for all, which may be freed but
+ *		never dereferenced; where goarena is not loaded, it is what palloc(0) returns.
+ *
+ * Raises ERRCODE_PROGRAM_LIMIT_EXCEEDED if size and count come to more than
+ * MaxAllocHugeSize, ERRCODE_OUT_OF_MEMORY.  After Go's runtime.mallocgc and userArena.alloc.
+ */
+static inline void *
+GoarenaAllocArray(MemoryContext context, const GoarenaType *type, Size count)
+{
+	const GoarenaApi *api = GoarenaGetApiSince(2);
+
+	if (api != NULL)
+		return api->alloc_array(context, type, count);
+	if (count > MaxAllocHugeSize / type->size)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("array size exceeds the maximum allowed"),
+						errdetail("%zu objects of %zu bytes were asked for.", count, type->size)));
+	return MemoryContextAllocExtended(context, type->size * count,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+/*
+ * GoarenaAlloc
+ *		One object of a type.
+ */
+static inline void *
+GoarenaAlloc(MemoryContext context, const GoarenaType *type)
+{
+	return GoarenaAllocArray(context, type, 1);
+}
+
+/*
+ * GoarenaResizeArray
+ *		Give an array another number of objects; those that are new are zeroed.
+ *
+ * context: where it was allocated
+ * pointer: the array, or NULL for none
+ * type: what it was allocated with
+ * old_count, count: number of objects it has, and is to have
+ *
+ * Returns where it is now.  An array without header stays where it is until its context is
+ * reset, and a copy of it grows: double such arrays, or give them room at once.
+ * Raises the errors of GoarenaAllocArray; the array is then as it was.
+ */
+static inline void *
+GoarenaResizeArray(MemoryContext context, void *pointer, const GoarenaType *type, Size old_count,
+				   Size count)
+{
+	const GoarenaApi *api = GoarenaGetApiSince(2);
+	void *grown;
+
+	if (api != NULL)
+		return api->resize_array(context, pointer, type, old_count, count);
+	if (pointer == NULL || count > MaxAllocHugeSize / type->size)
+		return GoarenaAllocArray(context, type, count);
+	grown = repalloc_huge(pointer, type->size * count);
+	if (count > old_count)
+		memset((char *) grown + type->size * old_count, 0, type->size * (count - old_count));
+	return grown;
+}
+
+/*
+ * Copies out of an arena
+ *
+ * Where goarena is not loaded, both raise ERRCODE_FEATURE_NOT_SUPPORTED, since nobody knows
+ * where pointers are: if GoarenaIsArena says false of a context, build in the context of the result.
+ */
+
+/*
+ * goarena_clone_with
+ *		Used by the next two.
+ */
+static inline void *
+goarena_clone_with(MemoryContext context, void *pointer, bool deep)
+{
+	const GoarenaApi *api = GoarenaGetApiSince(2);
+
+	if (api == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("objects of arenas can only be copied where goarena is loaded")));
+	return api->clone(context, pointer, deep);
+}
+
+/*
+ * GoarenaClone
+ *		Copy the object of an arena that a pointer points into; its pointers stay as they
+ *		are.
+ *
+ * context: where the copy is to live; any context.  It has a type if that is an arena.
+ * pointer: into an object.  What is not in an arena is not copied, but returned as it is.
+ *
+ * Returns what points into the copy.  Raises ERRCODE_OUT_OF_MEMORY.  After Go's arena.Clone.
+ */
+static inline void *
+GoarenaClone(MemoryContext context, void *pointer)
+{
+	return goarena_clone_with(context, pointer, false);
+}
+
+/*
+ * GoarenaCloneDeep
+ *		Copy it with all that its pointers lead to.
+ *
+ * Objects of any arena whose type is known, and what has no pointers, are copied once
+ * each, so that cycles and shared parts are what they were.  Objects without a type, which
+ * palloc made, are copied as they are if they lie in the same arena as the first one and
+ * it is their beginning that is pointed to.  All else stays, and pointers to it.
+ *
+ * The stack that it takes does not grow.  Raises ERRCODE_OUT_OF_MEMORY, and what interrupts
+ * raise; copies made by then are freed as far as they have headers.
+ */
+static inline void *
+GoarenaCloneDeep(MemoryContext context, void *pointer)
+{
+	return goarena_clone_with(context, pointer, true);
 }
 
 GOARENA_C_END

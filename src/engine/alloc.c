@@ -68,12 +68,8 @@ take_new(ga_arena *arena, int order)
 	return chunk;
 }
 
-/*
- * refill
- *		Make a chunk with room for the given bytes the active one.
- */
-static GA_NOINLINE bool
-refill(ga_arena *arena, size_t need)
+GA_NOINLINE bool
+ga_arena_refill(ga_arena *arena, size_t need)
 {
 	ga_heap *heap = arena->heap;
 	int least = (int) ga_max_size((size_t) ga_order_of(need), (size_t) heap->min_order);
@@ -215,7 +211,7 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 			return object;
 	}
 	need = ga_class_size(size_class) + GA_HEADER_SIZE;
-	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !refill(arena, need)))
+	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !ga_arena_refill(arena, need)))
 		return NULL;
 	header = arena->ptr;
 	arena->ptr += need;

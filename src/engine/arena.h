@@ -67,6 +67,7 @@ typedef enum ga_free_result
 {
 	GA_FREE_OK,
 	GA_FREE_DOUBLE, /* the object was freed before */
+	GA_FREE_NOSCAN, /* it has no header, and is freed with its arena alone */
 	GA_FREE_WILD,	/* in memory of this heap, but no object of this arena */
 	GA_FREE_FOREIGN /* not in memory of this heap */
 } ga_free_result;
@@ -131,15 +132,18 @@ ga_arena_frees_fast(const ga_arena *arena)
 	return arena->mode == GA_QUARANTINE_OFF && arena->specials == NULL;
 }
 
-/* Say where the fast path may free objects: wherever the active chunk has some, for now. */
+/*
+ * Say where the fast path may free objects: wherever the active chunk has some, for now, but not
+ * where objects have types, which the type map must forget.
+ */
 GA_INLINE void
 ga_arena_set_window(ga_arena *arena)
 {
 	/* In profiled arenas frees have to see that the sample point moves with the bump pointer. */
-	arena->active_first =
-		arena->active != NULL && ga_arena_frees_fast(arena) && arena->sample_at == 0
-			? arena->active->start + GA_HEADER_SIZE
-			: UINTPTR_MAX;
+	arena->active_first = arena->active != NULL && ga_arena_frees_fast(arena) &&
+								  arena->sample_at == 0 && !arena->active->typed
+							  ? arena->active->start + GA_HEADER_SIZE
+							  : UINTPTR_MAX;
 	arena->full_first = arena->full_size = 0;
 }
 
@@ -234,6 +238,12 @@ extern void ga_arena_reset(ga_arena *arena);
  * limit would be crossed, with the arena as it was.
  */
 extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
+
+/*
+ * Make a chunk with room for so many bytes the active one.  False if memory is used up, with the
+ * arena as it was.
+ */
+extern bool ga_arena_refill(ga_arena *arena, size_t need);
 
 /*
  * Take an object off its free list, which is not empty, for a request of the

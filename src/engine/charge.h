@@ -56,6 +56,12 @@ ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 	{
 		end = ga_align_up(end, arena->heap->os->page_size);
 		ga_heap_note_touched(arena->heap, end - chunk->touched);
+		if (GA_UNLIKELY(chunk->back_touched > chunk->size - end))
+		{
+			/* Front and back meet in a page that is larger than the step of either. */
+			arena->heap->touched -= chunk->back_touched - (chunk->size - end);
+			chunk->back_touched = chunk->size - end;
+		}
 		chunk->touched = end;
 	}
 }

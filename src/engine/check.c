@@ -16,6 +16,7 @@
 #include "free_list.h"
 #include "profile.h"
 #include "special.h"
+#include "type_map.h"
 
 #define REQUIRE(condition)                                                                         \
 	do                                                                                             \
@@ -40,6 +41,9 @@ typedef struct sums
 	size_t swept;
 	size_t slots;
 	size_t waste;
+	size_t granules; /* in the type map */
+	size_t maps;
+	size_t ids[GA_TYPE_ROOMS];
 } sums;
 
 static const char *
@@ -59,6 +63,10 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	REQUIRE(chunk->touched <= chunk->size);
 	REQUIRE(chunk->accessible % heap->os->page_size == 0);
 	REQUIRE(chunk->touched % heap->os->page_size == 0);
+	REQUIRE(chunk->back_touched % heap->os->page_size == 0);
+	REQUIRE(chunk->touched + chunk->back_touched <= chunk->size);
+	REQUIRE(!chunk->typed || (chunk->arena != NULL && !chunk->large));
+	REQUIRE(chunk->typed || (chunk->back == 0 && chunk->back_touched == 0));
 	REQUIRE(state != GA_QUARANTINED);
 	REQUIRE(state != GA_FRESH || (chunk->accessible == 0 && chunk->touched == 0));
 	REQUIRE((chunk->arena != NULL) == (state == GA_ACTIVE || state == GA_FULL));
@@ -69,7 +77,7 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	sum->bytes[state] += chunk->size;
 	sum->chunks[state]++;
 	sum->mapped += chunk->accessible;
-	sum->touched += chunk->touched;
+	sum->touched += chunk->touched + chunk->back_touched;
 	sum->closed += chunk->size < GA_SLOT_SIZE && chunk->accessible == 0;
 	if (state == GA_READY)
 	{
@@ -114,6 +122,42 @@ check_slot(const ga_heap *heap, const ga_slot *slot, sums *sum)
 	return NULL;
 }
 
+/*
+ * check_types
+ *		The entries of the type map are those of typed chunks, and number as many types
+ *		as objects begin there.
+ */
+static const char *
+check_types(const ga_heap *heap, const ga_segment *segment, sums *sum)
+{
+	sum->maps += segment->types != NULL;
+	for (int i = 0; segment->types != NULL && i < GA_GRANULES; i++)
+	{
+		const ga_type_granule *granule = segment->types->granules[i];
+		uintptr_t base = segment->base + ((uintptr_t) i << GA_GRANULE_SHIFT);
+		const ga_chunk *chunk = ga_heap_lookup(heap, base);
+		size_t starts = 0;
+
+		if (granule == NULL)
+			continue;
+		REQUIRE(chunk != NULL && chunk->typed);
+		if (granule == &ga_type_nothing)
+			continue;
+		for (int word = 0; word < GA_GRANULE_WORDS; word++)
+			starts += !ga_chunk_in_back(chunk, base + (uintptr_t) word * sizeof(uint64_t)) &&
+					  (granule->starts[word / 64] >> word % 64 & 1) != 0;
+		REQUIRE(starts == granule->count);
+		REQUIRE(granule->count == 0 ||
+				(granule->starts[granule->last / 64] >> granule->last % 64 & 1) != 0);
+		for (int at = 0; at < granule->count; at++)
+			REQUIRE(ga_type_of_id(heap, granule->ids[at]) != NULL);
+		sum->granules++;
+		if (granule->ids != NULL)
+			sum->ids[granule->room]++;
+	}
+	return NULL;
+}
+
 static const char *
 check_segment(const ga_heap *heap, const ga_segment *segment, sums *sum)
 {
@@ -129,6 +173,7 @@ check_segment(const ga_heap *heap, const ga_segment *segment, sums *sum)
 			((segment->spent | segment->swept) & segment->lost) == 0);
 	REQUIRE(segment->granules != NULL || segment->huge != NULL || vacant == UINT32_MAX);
 	REQUIRE(heap->sweeping || segment->candidates == 0);
+	REQUIRE(segment->types == NULL || segment->granules != NULL);
 	sum->reserved +=
 		GA_SEGMENT_SIZE - ((size_t) __builtin_popcount(segment->lost) << GA_SLOT_SHIFT);
 	sum->spent += (size_t) __builtin_popcount(segment->spent);
@@ -152,7 +197,7 @@ check_segment(const ga_heap *heap, const ga_segment *segment, sums *sum)
 		end = at;
 	}
 	REQUIRE(segment->huge != NULL || end <= segment->base + GA_SEGMENT_SIZE);
-	return NULL;
+	return check_types(heap, segment, sum);
 }
 
 /*
@@ -240,6 +285,7 @@ check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_o
 	REQUIRE(chunk->arena == arena);
 	REQUIRE(end <= chunk->base + chunk->size);
 	REQUIRE(end <= chunk->base + chunk->touched);
+	REQUIRE(end <= ga_chunk_front_end(chunk));
 	for (uintptr_t at = chunk->start; at < end;)
 	{
 		void *object = (void *) (at + GA_HEADER_SIZE);
@@ -262,6 +308,7 @@ static const char *
 check_arena(const ga_arena *arena, size_t *in_use)
 {
 	size_t charged = 0;
+	size_t typed = arena->active != NULL && arena->active->typed;
 	size_t free_objects = 0;
 	size_t samples = 0;
 	size_t listed = 0;
@@ -270,7 +317,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 	if (arena->active != NULL)
 	{
 		REQUIRE(arena->active->state == GA_ACTIVE);
-		REQUIRE(arena->end == arena->active->base + arena->active->size);
+		REQUIRE(arena->end == ga_chunk_front_end(arena->active));
 		REQUIRE(arena->active->start <= arena->ptr && arena->ptr <= arena->soft_end);
 		REQUIRE(arena->soft_end <= arena->end);
 		charged += arena->active->charged;
@@ -283,6 +330,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
 
 		charged += chunk->charged;
+		typed += chunk->typed;
 		if (wrong == NULL)
 			wrong = check_chunk_objects(arena, chunk, &free_objects, &samples);
 	}
@@ -299,16 +347,18 @@ check_arena(const ga_arena *arena, size_t *in_use)
 
 	REQUIRE(charged == arena->charged);
 	REQUIRE(ga_profile_is_valid(arena, samples));
-	REQUIRE(arena->active_first ==
-			(arena->active != NULL && ga_arena_frees_fast(arena) && arena->sample_at == 0
-				 ? arena->active->start + GA_HEADER_SIZE
-				 : UINTPTR_MAX));
+	REQUIRE(typed == arena->typed_chunks);
+	REQUIRE(arena->active_first == (arena->active != NULL && ga_arena_frees_fast(arena) &&
+											arena->sample_at == 0 && !arena->active->typed
+										? arena->active->start + GA_HEADER_SIZE
+										: UINTPTR_MAX));
 	if (arena->full_size > 0)
 	{
 		const ga_chunk *chunk = ga_heap_lookup(arena->heap, arena->full_first);
 
 		REQUIRE(ga_arena_frees_fast(arena));
-		REQUIRE(chunk != NULL && chunk->arena == arena && chunk->state == GA_FULL && !chunk->large);
+		REQUIRE(chunk != NULL && chunk->arena == arena && chunk->state == GA_FULL &&
+				!chunk->large && !chunk->typed);
 		REQUIRE(arena->full_first == chunk->start + GA_HEADER_SIZE);
 		REQUIRE(arena->full_first + arena->full_size == chunk->used);
 	}
@@ -377,6 +427,10 @@ ga_heap_check(ga_heap *heap)
 	REQUIRE(sum.slots == heap->slots);
 	REQUIRE(sum.swept == heap->swept_slots);
 	REQUIRE(sum.waste == heap->waste);
+	REQUIRE(sum.granules == heap->type_granules.live);
+	REQUIRE(sum.maps == heap->type_maps.live);
+	for (int i = 0; i < GA_TYPE_ROOMS; i++)
+		REQUIRE(sum.ids[i] == heap->type_ids[i].live);
 	REQUIRE(heap->reserved == heap->state_bytes[GA_FRESH] + heap->state_bytes[GA_ACTIVE] +
 								  heap->state_bytes[GA_FULL] + heap->state_bytes[GA_REUSE] +
 								  heap->state_bytes[GA_NURSERY] + heap->state_bytes[GA_FAULT] +

@@ -94,6 +94,23 @@
 
 /* Kinds of specials, see special.h; a power of two, at most GA_ALIGN. */
 #define GA_SPECIAL_KINDS 8
+/* Words of a granule. */
+#define GA_GRANULE_WORDS ((int) (GA_GRANULE_SIZE / sizeof(uint64_t)))
+
+/* Room for the numbers of types in a granule comes in so many sizes. */
+#define GA_TYPE_ROOMS 3
+
+/* What memory without pointers takes of the end of a chunk is a multiple of this, in bytes. */
+#define GA_BACK_STEP ((size_t) 4096)
+
+/* Objects without pointers below this are packed into units of this, in bytes. */
+#define GA_TINY ((size_t) 16)
+
+/*
+ * From this size on an object without pointers has a word before it by which a free
+ * of it is refused, in bytes.
+ */
+#define GA_GUARD_MIN ((size_t) 64)
 
 /* Bits of address space of a process on the supported platforms. */
 #define GA_ADDRESS_BITS 48

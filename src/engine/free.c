@@ -14,6 +14,7 @@
 #include "profile.h"
 #include "span.h"
 #include "special.h"
+#include "type_map.h"
 
 /*
  * widen_window
@@ -28,7 +29,8 @@ widen_window(ga_arena *arena, uintptr_t addr)
 	if (!ga_arena_frees_fast(arena))
 		return false;
 	chunk = ga_heap_lookup(arena->heap, addr);
-	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large)
+	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large ||
+		chunk->typed)
 		return false;
 	arena->full_first = chunk->start + GA_HEADER_SIZE;
 	arena->full_size = chunk->used - arena->full_first;
@@ -58,7 +60,7 @@ ga_arena_trim(ga_arena *arena)
 				continue;
 			ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
 			ga_list_remove(&arena->full, link);
-			ga_chunk_give_up(arena->heap, chunk);
+			ga_chunk_leave(arena, chunk);
 		}
 		if (arena->slot != NULL)
 			ga_slot_punch(arena->heap, arena->slot);
@@ -106,6 +108,8 @@ find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *si
 	/* The rest of a span's chunk may fault. */
 	if (chunk->large)
 		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
+	if (GA_UNLIKELY(ga_chunk_in_back(chunk, addr)))
+		return GA_FREE_NOSCAN;
 	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
 		addr > chunk->base + chunk->touched)
 		return GA_FREE_WILD;
@@ -232,6 +236,8 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	}
 
 	size = ga_class_size(size_class);
+	if (chunk->typed)
+		ga_type_map_unset(arena->heap, object, size);
 	arena->heap->counters.class_frees[size_class]++;
 	if (arena->mode == GA_QUARANTINE_OFF && ga_arena_is_last(arena, object, size))
 	{

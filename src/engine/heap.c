@@ -42,6 +42,11 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_fixed_init(&heap->slot_structs, &heap->metadata, sizeof(ga_slot));
 	ga_fixed_init(&heap->segment_structs, &heap->metadata, sizeof(ga_segment));
 	ga_fixed_init(&heap->granules, &heap->metadata, sizeof(ga_granules));
+	ga_fixed_init(&heap->type_maps, &heap->metadata, sizeof(ga_type_map));
+	ga_fixed_init(&heap->type_granules, &heap->metadata, sizeof(ga_type_granule));
+	for (int i = 0; i < GA_TYPE_ROOMS; i++)
+		ga_fixed_init(&heap->type_ids[i], &heap->metadata,
+					  (size_t) ga_type_room(i) * sizeof(uint16_t));
 	ga_fixed_init(&heap->pins, &heap->metadata, sizeof(ga_pins));
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));

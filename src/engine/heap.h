@@ -242,6 +242,9 @@ extern void ga_history_add(ga_heap *heap, uint64_t arena_id, uintptr_t from, uin
 /* The same for what a chunk's owner had there. */
 extern void ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk);
 
+/* The same for what it had at the chunk's back. */
+extern void ga_history_add_back(ga_heap *heap, const ga_chunk *chunk);
+
 /* What is known of an address in memory that is not in use. */
 typedef struct ga_freed_place
 {
@@ -308,6 +311,16 @@ ga_granule_of(uintptr_t addr)
 {
 	return (int) ((addr & (GA_SEGMENT_SIZE - 1)) >> GA_GRANULE_SHIFT);
 }
+
+/* How many numbers of types each of the rooms has: the largest takes those of a granule. */
+GA_INLINE unsigned
+ga_type_room(int i)
+{
+	return 32u << 2 * i;
+}
+
+_Static_assert(32 << 2 * (GA_TYPE_ROOMS - 1) >= GA_GRANULE_SIZE / (8 + 8),
+			   "no granule has more objects than the largest room");
 
 /* The bit of an address's slot in the masks of its segment. */
 GA_INLINE uint32_t

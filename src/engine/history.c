@@ -49,6 +49,16 @@ ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk)
 						 .slack = chunk->large ? chunk->freed : 0});
 }
 
+void
+ga_history_add_back(ga_heap *heap, const ga_chunk *chunk)
+{
+	if (chunk->back != 0)
+		add(heap, (ga_freed){.from = chunk->back,
+							 .to = chunk->base + chunk->size,
+							 .arena_id = chunk->arena_id,
+							 .noscan = 1});
+}
+
 /*
  * find
  *		The newest record that has an address, or NULL.

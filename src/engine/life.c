@@ -15,6 +15,7 @@
 #include "delay.h"
 #include "free_list.h"
 #include "profile.h"
+#include "type_map.h"
 
 /* A chunk is handed on only if at least this share of it is left, 1/8. */
 #define HANDON_SHARE_LOG2 3
@@ -107,11 +108,11 @@ give_up_active(ga_arena *arena)
 
 	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	ga_arena_detach_active(arena);
-	if (in_nursery(arena, chunk) && chunk->order <= GA_HANDON_ORDER &&
+	if (!chunk->typed && in_nursery(arena, chunk) && chunk->order <= GA_HANDON_ORDER &&
 		left >= chunk->size >> HANDON_SHARE_LOG2 && heap->reuse[chunk->order].count < GA_HANDON_MAX)
 		ga_chunk_hand_on(heap, chunk);
 	else
-		ga_chunk_give_up(heap, chunk);
+		ga_chunk_leave(arena, chunk);
 }
 
 /*
@@ -127,7 +128,7 @@ give_up_rest(ga_arena *arena)
 	ga_list_foreach_safe (link, &arena->full)
 	{
 		ga_list_remove(&arena->full, link);
-		ga_chunk_give_up(arena->heap, ga_container(ga_chunk, link, link));
+		ga_chunk_leave(arena, ga_container(ga_chunk, link, link));
 	}
 	ga_list_foreach_safe (link, &arena->large)
 	{
@@ -162,6 +163,17 @@ rewind_active(ga_arena *arena, ga_chunk *chunk)
 {
 	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	arena->ptr = chunk->start;
+}
+
+/*
+ * forget_types
+ *		The active chunk is about to be used from its beginning.
+ */
+static void
+forget_types(ga_arena *arena, ga_chunk *chunk)
+{
+	if (chunk->typed)
+		ga_type_map_clear(arena, chunk);
 }
 
 /*
@@ -214,8 +226,11 @@ ga_arena_park(ga_arena *arena)
 
 	heap->freed_note = 0;
 	ga_charge_all(arena, 0);
-	if (arena->full.count + arena->large.count > 0)
+	if (arena->full.count + arena->large.count + arena->typed_chunks > 0)
+	{
 		give_up_rest(arena);
+		forget_types(arena, chunk);
+	}
 	else
 		ga_free_list_clear(arena);
 	bump = arena->ptr;
@@ -300,7 +315,7 @@ keeps_active(const ga_arena *arena, ga_quarantine mode)
 	const ga_chunk *chunk = arena->active;
 
 	return chunk != NULL && mode == arena->mode && chunk->order <= GA_HANDON_ORDER &&
-		   (mode == GA_QUARANTINE_OFF || in_nursery(arena, chunk));
+		   (mode == GA_QUARANTINE_OFF || (in_nursery(arena, chunk) && !chunk->typed));
 }
 
 /*
@@ -322,7 +337,10 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 	ga_slot_close(arena->heap, &arena->slot);
 
 	if (keep)
+	{
+		forget_types(arena, arena->active);
 		begin_life(arena);
+	}
 	else if (mode != GA_QUARANTINE_ON)
 		arena->next_order = arena->heap->min_order;
 	if (arena->next_order > GA_HANDON_ORDER)
@@ -341,7 +359,8 @@ ga_arena_reset(ga_arena *arena)
 	arena->resets++;
 	heap->counters.resets++;
 	ga_arena_note_free(arena, GA_FREED_BY_RESET);
-	if (GA_LIKELY(keeps_active(arena, mode) && arena->full.count == 0 && arena->large.count == 0 &&
+	if (GA_LIKELY(keeps_active(arena, mode) &&
+				  (arena->full.count | arena->large.count | arena->typed_chunks) == 0 &&
 				  ((uintptr_t) arena->delay | (uintptr_t) arena->slot | arena->sample_at) == 0))
 	{
 		ga_free_list_clear(arena);

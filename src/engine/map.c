@@ -332,6 +332,9 @@ free_granules(ga_heap *heap, ga_segment *segment)
 		return;
 	ga_fixed_free(&heap->granules, segment->granules);
 	segment->granules = NULL;
+	if (segment->types != NULL)
+		ga_fixed_free(&heap->type_maps, segment->types);
+	segment->types = NULL;
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "profile.h"
 #include "span.h"
 #include "special.h"
+#include "type_map.h"
 
 /*
  * realloc_last
@@ -89,6 +90,8 @@ change_size(ga_arena *arena, void *object, size_t size)
 	size_t rounded;
 	void *copy;
 
+	if (ga_heap_lookup(arena->heap, (uintptr_t) object)->typed)
+		ga_type_map_unset(arena->heap, object, old_size);
 	rounded = size > arena->heap->large_threshold ? size : ga_class_round(size);
 	if (rounded != old_size && realloc_last(arena, object, size, rounded))
 		return object;

@@ -42,6 +42,7 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 	void *object = (void *) (chunk->base + GA_HEADER_SIZE);
 
 	chunk->large = true;
+	chunk->type = NULL;
 	chunk->arena = arena;
 	chunk->arena_id = arena->id;
 	chunk->start = chunk->base;
@@ -294,6 +295,7 @@ ga_span_realloc(ga_arena *arena, void *object, size_t size)
 
 	if (size > MAX_SIZE)
 		return NULL;
+	chunk->type = NULL;
 	bytes = pages_for(arena->heap, size);
 	if (bytes > chunk->size ||
 		(arena->mode == GA_QUARANTINE_STRICT && bytes > (size_t) (chunk->used - chunk->base)))

@@ -16,6 +16,10 @@
 #include "probes.h"
 #include "special.h"
 #include "sweep.h"
+#include "type_map.h"
+
+/* So many lines of typed memory are asked for before they are read. */
+#define SCAN_AHEAD 16
 
 void
 ga_sweep_begin(ga_heap *heap)
@@ -134,11 +138,168 @@ scan_copies(ga_heap *heap, uintptr_t from, uintptr_t to)
 }
 
 /*
+ * scan_pointers
+ *		As scan_words, but only words with a bit in the mask.
+ */
+GA_NO_SANITIZE static void
+scan_pointers(ga_heap *heap, const uint64_t *words, uint64_t mask)
+{
+	uintptr_t low = heap->sweep.low;
+	uintptr_t span = heap->sweep.high - low;
+
+	for (; mask != 0; mask &= mask - 1)
+	{
+		const uint64_t *word = words + __builtin_ctzl(mask);
+
+		heap->sweep.scanned += sizeof(uint64_t);
+		if (GA_UNLIKELY(*word - low < span))
+			mark(heap, *word, (uintptr_t) word);
+	}
+}
+
+/*
+ * fetch
+ *		What is pointed to from typed memory rarely is in a cache, and the processor does not
+ *		foresee where the next pointers lie.  So ask for those of the granules to
+ *		come, until so many lines are under way.  Returns the first granule not asked for.
+ */
+static int
+fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int end, int *lines)
+{
+	for (; next < end && *lines < SCAN_AHEAD; next++)
+	{
+		const ga_type_granule *granule = granules[next];
+		const uint64_t *words = (const uint64_t *) (segment + (uintptr_t) next * GA_GRANULE_SIZE);
+
+		if (granule == NULL || granule == &ga_type_nothing)
+			continue;
+		for (int i = 0; i < GA_GRANULE_WORDS / 64; i++)
+			if (granule->pointers[i] != 0)
+			{
+				__builtin_prefetch(words + i * 64 + __builtin_ctzl(granule->pointers[i]));
+				++*lines;
+			}
+	}
+	return next;
+}
+
+/*
+ * scan_granule
+ *		The words of a granule between two addresses that may be pointers.  Returns of how many
+ *		lines it has read some.
+ */
+static int
+scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from, uintptr_t to)
+{
+	int lines = 0;
+
+	for (uintptr_t at = ga_align_down(from, 64 * sizeof(uint64_t)); at < to;
+		 at += 64 * sizeof(uint64_t))
+	{
+		uint64_t mask = granule->pointers[ga_word_of(at) / 64];
+
+		if (mask == 0)
+			continue;
+		lines++;
+		if (at < from)
+			mask &= UINT64_MAX << ga_word_of(from) % 64;
+		if (to - at < 64 * sizeof(uint64_t))
+			mask &= (UINT64_C(1) << ga_word_of(to) % 64) - 1;
+		scan_pointers(heap, (uint64_t *) at, mask);
+	}
+	return lines;
+}
+
+/*
+ * scan_typed
+ *		Part of a typed chunk: of granules in the type map, only what may be pointers.
+ */
+static void
+scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
+{
+	const ga_segment *segment = ga_segment_of(heap, from);
+	ga_type_granule *const *granules = segment->types->granules;
+	int last = ga_granule_of(to - 1);
+	int next = ga_granule_of(from);
+	int lines = 0; /* asked for and not yet read, at least */
+
+	while (from < to)
+	{
+		int index = ga_granule_of(from);
+		uintptr_t end = ga_min_size(ga_align_down(from, GA_GRANULE_SIZE) + GA_GRANULE_SIZE, to);
+		const ga_type_granule *granule = granules[index];
+
+		next = fetch(granules, segment->base, next > index ? next : index, last + 1, &lines);
+		if (granule == NULL)
+			scan_words(heap, (uint64_t *) from, (uint64_t *) end, from);
+		else if (granule != &ga_type_nothing)
+			lines -= scan_granule(heap, granule, from, end);
+		if (lines < 0)
+			lines = 0;
+		from = end;
+	}
+}
+
+/*
+ * scan_array
+ *		Part of a span whose object is an array of a type: the pointers of its elements.
+ */
+static void
+scan_array(ga_heap *heap, const ga_chunk *chunk, uintptr_t from, uintptr_t to)
+{
+	const ga_type *type = chunk->type;
+	uintptr_t start = chunk->start + GA_HEADER_SIZE;
+	uintptr_t at = from <= start ? start : start + (from - start) / type->size * type->size;
+
+	for (; at < to; at += type->size)
+		for (size_t word = 0; word < type->pointer_words; word += 64)
+		{
+			uintptr_t first = at + word * sizeof(uint64_t);
+			uint64_t mask = type->pointers[word / 64];
+
+			/* An element can begin before, or end behind, the part. */
+			if (first >= to)
+				break;
+			if (first + 64 * sizeof(uint64_t) <= from)
+				continue;
+			if (first < from)
+				mask &= UINT64_MAX << (from - first) / sizeof(uint64_t);
+			if (to - first < 64 * sizeof(uint64_t))
+				mask &= (UINT64_C(1) << (to - first) / sizeof(uint64_t)) - 1;
+			scan_pointers(heap, (uint64_t *) first, mask);
+		}
+}
+
+/* What is known of memory that is to be read. */
+typedef struct source
+{
+	bool unstable;		   /* another thread may unmap it */
+	const ga_chunk *typed; /* in whose types say where pointers are, or NULL */
+} source;
+
+/*
+ * scan_run
+ *		Scan pages in a row that are resident.
+ */
+static void
+scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
+{
+	if (source->unstable)
+		scan_copies(heap, from, to);
+	else if (source->typed == NULL)
+		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
+	else if (source->typed->large)
+		scan_array(heap, source->typed, from, to);
+	else
+		scan_typed(heap, from, to);
+}
+
+/*
  * scan_resident
  *		Scan the parts of a range whose pages are resident.
  */
 static void
-scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
+scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 {
 	size_t page_size = heap->os->page_size;
 	unsigned char *pages = heap->sweep.pages;
@@ -167,10 +328,7 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, bool unstable)
 				uintptr_t run = ga_max_size(base + first * page_size, from);
 				uintptr_t run_end = ga_min_size(base + i * page_size, end);
 
-				if (unstable)
-					scan_copies(heap, run, run_end);
-				else
-					scan_words(heap, (uint64_t *) run, (uint64_t *) run_end, run);
+				scan_run(heap, run, run_end, source);
 			}
 			else
 				i++;
@@ -189,7 +347,7 @@ scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 	from = ga_align_up(from, sizeof(uint64_t));
 	to = ga_align_down(to, sizeof(uint64_t));
 	if (kind != GA_ROOT_RESIDENT)
-		scan_resident(heap, from, to, kind == GA_ROOT_UNSTABLE);
+		scan_resident(heap, from, to, &(source){.unstable = kind == GA_ROOT_UNSTABLE});
 	else if (from < to)
 		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
 }
@@ -268,6 +426,19 @@ scan_specials(ga_heap *heap, const ga_specials *specials)
 	}
 }
 
+/*
+ * scan_chunk
+ *		The objects of a chunk, as far as they can have pointers: not what lies at its back.
+ */
+static void
+scan_chunk(ga_heap *heap, const ga_chunk *chunk, uintptr_t end)
+{
+	if (GA_LIKELY(!chunk->typed && !(chunk->large && chunk->type != NULL)))
+		scan_range(heap, chunk->start, end, GA_ROOT_MAPPED);
+	else if (!chunk->large || chunk->type->pointer_words > 0)
+		scan_resident(heap, chunk->start, end, &(source){.typed = chunk});
+}
+
 void
 ga_sweep_live(ga_heap *heap)
 {
@@ -279,18 +450,18 @@ ga_sweep_live(ga_heap *heap)
 		if (arena->specials != NULL)
 			scan_specials(heap, arena->specials);
 		if (arena->active != NULL)
-			scan_range(heap, arena->active->start, arena->ptr, GA_ROOT_MAPPED);
+			scan_chunk(heap, arena->active, arena->ptr);
 		ga_list_foreach (at, &arena->full)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_range(heap, chunk->start, chunk->used, GA_ROOT_MAPPED);
+			scan_chunk(heap, chunk, chunk->used);
 		}
 		ga_list_foreach (at, &arena->large)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_range(heap, chunk->start, chunk->used, GA_ROOT_MAPPED);
+			scan_chunk(heap, chunk, chunk->used);
 		}
 	}
 }

@@ -13,6 +13,9 @@
  *				order of address
  *	span		a chunk that holds one large object
  *	object		what the caller asked for, with its header
+ *	type		how large an object is, and which of its words are pointers
+ *	front, back	where a chunk's objects with headers begin, and where at its end those
+ *				without headers and without pointers do
  *	sweep		looks in all memory for pointers to spent slots, and makes those
  *				free to which there is none
  *
@@ -67,6 +70,7 @@ typedef struct ga_free_lists ga_free_lists;
 typedef struct ga_delay ga_delay;
 typedef struct ga_special ga_special;
 typedef struct ga_specials ga_specials;
+typedef struct ga_type ga_type;
 
 typedef enum ga_chunk_state
 {
@@ -120,6 +124,10 @@ typedef struct ga_chunk
 	bool large;			  /* holds one large object */
 	bool huge_advised;	  /* huge pages were asked for */
 	bool cools;			  /* it is on the list of those */
+	bool typed;			  /* some of its granules are in the type map, see type_map.h */
+	uintptr_t back; /* its memory without pointers runs from here to its end; 0: there is none */
+	size_t back_touched; /* bytes before its end that may hold pages, beyond those touched */
+	const ga_type *type; /* of a span, what its object is an array of, or NULL */
 } ga_chunk;
 
 /* Addresses of the pointers that the last sweep found to the slots of a segment. */
@@ -135,6 +143,23 @@ typedef struct ga_granules
 									* for all of them once it has been used */
 } ga_granules;
 
+/* What is known of the words of one granule, see type_map.h. */
+typedef struct ga_type_granule
+{
+	uint64_t pointers[GA_GRANULE_WORDS / 64]; /* words that a sweep has to read */
+	uint64_t starts[GA_GRANULE_WORDS / 64];	  /* where objects begin whose type is known */
+	uint16_t *ids;							  /* of these types, in order of address */
+	uint16_t count;							  /* of ids */
+	uint16_t last;							  /* the word that the last one is for */
+	uint8_t room;							  /* which of GA_TYPE_ROOMS ids has */
+} ga_type_granule;
+
+/* Those of a segment. */
+typedef struct ga_type_map
+{
+	ga_type_granule *granules[GA_GRANULES]; /* NULL: nothing is known of it */
+} ga_type_map;
+
 /* The metadata of one segment.  Each mask has a bit for each slot. */
 typedef struct ga_segment
 {
@@ -143,6 +168,7 @@ typedef struct ga_segment
 	struct ga_segment *next; /* in order of address */
 	ga_granules *granules;	 /* NULL as long as no slot is in use */
 	ga_pins *pins;			 /* NULL if no slot is pinned */
+	ga_type_map *types;		 /* NULL as long as no object there has a type */
 	uint32_t spent;			 /* given up since, or pinned by, the last sweep */
 	uint32_t joined;		 /* of these, given up together with the slot before it */
 	uint32_t swept;			 /* free again, to be reserved when they are wanted */
@@ -182,7 +208,8 @@ typedef struct ga_freed
 {
 	uintptr_t from; /* of its objects; 0 in a record never used */
 	uintptr_t to;
-	uint64_t arena_id : 43;
+	uint64_t arena_id : 42;
+	uint64_t noscan : 1; /* its objects had no headers */
 	uint64_t large : 1;	 /* it was a span, with one object */
 	uint64_t slack : 20; /* bytes behind that */
 	uint64_t note;
@@ -332,6 +359,10 @@ typedef struct ga_heap
 	ga_fixed free_lists;   /* ga_free_lists, see free_list.h */
 	ga_fixed delays;	   /* ga_delay, see delay.h */
 	ga_fixed delay_stacks; /* ga_delay_stacks */
+	ga_fixed type_maps;
+	ga_fixed type_granules;
+	ga_fixed type_ids[GA_TYPE_ROOMS];
+	struct ga_types *types; /* NULL until there is one, see type.h */
 
 	ga_segment *segments; /* in order of address */
 	ga_segment *newest;	  /* the one that was entered last, or NULL */
@@ -455,6 +486,13 @@ struct ga_arena
 	size_t lost_bytes;	   /* freed where there was no memory for free lists */
 	ga_specials *specials; /* NULL if no object has any */
 	ga_list samples;	   /* live ones of the profile; set up while sample_at is not 0 */
+
+	/* Of its chunks that are no spans. */
+	size_t typed_chunks;	  /* that are typed */
+	uintptr_t tiny;			  /* where the next tiny object goes, in memory without pointers */
+	uintptr_t tiny_end;		  /* and where the room for these ends */
+	uintptr_t last_granule;	  /* address of the granule where an object got a type last, or 0 */
+	ga_type_granule *last_at; /* what is known of it */
 };
 
 GA_INLINE bool
@@ -467,7 +505,29 @@ ga_state_is_owned(int state)
 GA_INLINE bool
 ga_chunk_is_vacant(const ga_chunk *chunk)
 {
-	return chunk->state == GA_FULL && chunk->freed == chunk->used - chunk->start;
+	return chunk->state == GA_FULL && chunk->freed == chunk->used - chunk->start &&
+		   chunk->back == 0;
+}
+
+/* The end of what objects with headers may take of a chunk. */
+GA_INLINE uintptr_t
+ga_chunk_front_end(const ga_chunk *chunk)
+{
+	return chunk->back == 0 ? chunk->base + chunk->size : ga_align_down(chunk->back, GA_BACK_STEP);
+}
+
+/* Bytes of a chunk's memory without pointers. */
+GA_INLINE size_t
+ga_chunk_back_size(const ga_chunk *chunk)
+{
+	return chunk->back == 0 ? 0 : chunk->base + chunk->size - chunk->back;
+}
+
+/* Is an address in a chunk's memory without pointers? */
+GA_INLINE bool
+ga_chunk_in_back(const ga_chunk *chunk, uintptr_t address)
+{
+	return chunk->back != 0 && address >= chunk->back;
 }
 
 /*

@@ -20,8 +20,9 @@ static void
 add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
 {
 	usage->chunks++;
-	usage->chunk_bytes += chunk->large ? chunk->used - chunk->base : chunk->touched;
-	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start;
+	usage->chunk_bytes +=
+		chunk->large ? chunk->used - chunk->base : chunk->touched + chunk->back_touched;
+	usage->used_bytes += ga_bump_of(arena, chunk) - chunk->start + ga_chunk_back_size(chunk);
 }
 
 void
@@ -38,7 +39,8 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 	usage->used_bytes -= arena->free_bytes + arena->delayed_bytes + arena->lost_bytes;
 	usage->free_bytes = arena->free_bytes;
 	if (arena->active != NULL)
-		usage->free_bytes += arena->active->base + arena->active->touched - arena->ptr;
+		usage->free_bytes +=
+			ga_min_size(arena->active->base + arena->active->touched, arena->end) - arena->ptr;
 	usage->dead_bytes = usage->chunk_bytes - usage->used_bytes - usage->free_bytes;
 	usage->free_objects = ga_free_list_objects(arena);
 }

@@ -49,9 +49,6 @@
 #define CHUNK_OVERHEAD Max(GA_HEADER_SIZE, sizeof(MemoryChunk))
 #endif
 
-/* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
-#define LARGE_ARENA ((Size) 256 << 10)
-
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 static MemoryContextMethods arena_methods;
 static unsigned arena_tag;
@@ -209,12 +206,11 @@ arena_check_requested(MemoryContext context, void *object)
 }
 
 /*
- * arena_may_try_again
- *		There was no memory for size bytes, after a number of tries more.  A limit
- *		can refuse it first, and then the system.
+ * ArenaContextMayTryAgain
+ *		A limit can refuse memory first, and then the system.
  */
-static pg_noinline bool
-arena_may_try_again(const ArenaSet *set, Size size, int tries)
+pg_noinline bool
+ArenaContextMayTryAgain(const ArenaSet *set, Size size, int tries)
 {
 	refusal.context = set->context;
 	refusal.size = size;
@@ -241,7 +237,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	for (int tries = 0;; tries++)
 	{
 		object = ga_arena_alloc_slow(arena, size);
-		if (likely(object != NULL) || !arena_may_try_again(set, size, tries))
+		if (likely(object != NULL) || !ArenaContextMayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
@@ -307,13 +303,21 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 		arena_describe_pointer(detail, sizeof(detail), context, pointer);
 	bad = (BadPointer){context == NULL ? NULL : name, pointer, result, detail, level == ERROR};
 	process_heap_callbacks->bad_pointer(&bad);
-	ereport(level,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 result == GA_FREE_DOUBLE
-				 ? errmsg("an object in memory context \"%s\" is freed twice", name)
-			 : context != NULL ? errmsg("a pointer is not an object of memory context \"%s\"", name)
-							   : errmsg("a pointer is not an object of any memory context"),
-			 errdetail_internal("%s", detail), errdetail_log("Address %p: %s", pointer, detail)));
+	ereport(
+		level,
+		(errcode(result == GA_FREE_NOSCAN ? ERRCODE_FEATURE_NOT_SUPPORTED : ERRCODE_INTERNAL_ERROR),
+		 result == GA_FREE_NOSCAN
+			 ? errmsg("memory without pointers in memory context \"%s\" cannot be freed or "
+					  "resized by itself",
+					  name)
+		 : result == GA_FREE_DOUBLE
+			 ? errmsg("an object in memory context \"%s\" is freed twice", name)
+		 : context != NULL ? errmsg("a pointer is not an object of memory context \"%s\"", name)
+						   : errmsg("a pointer is not an object of any memory context"),
+		 errdetail_internal("%s", detail), errdetail_log("Address %p: %s", pointer, detail),
+		 result == GA_FREE_NOSCAN
+			 ? errhint("It has no header, and is freed when its context is reset or deleted.")
+			 : 0));
 }
 
 /*
@@ -379,7 +383,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 		StackTraceCaller();
 		object = ga_arena_realloc(&set->arena, pointer, size);
 		StackTraceCallerEnd();
-		if (likely(object != NULL) || !arena_may_try_again(set, size, tries))
+		if (likely(object != NULL) || !ArenaContextMayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();

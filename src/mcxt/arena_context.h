@@ -54,6 +54,12 @@ extern void ArenaContextsTrim(void);
 /* Alloc when the fast way does not do.  NULL if memory is used up. */
 extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 
+/* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
+#define LARGE_ARENA ((Size) 256 << 10)
+
+/* There was no memory for size bytes, after a number of tries more: shall there be another one? */
+extern bool ArenaContextMayTryAgain(const ArenaSet *set, Size size, int tries);
+
 /* Free when the fast way does not do. */
 extern void ArenaContextFreeSlow(ArenaSet *set, void *pointer);
 

@@ -37,6 +37,7 @@
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 #include "mcxt/server_table.h"
+#include "mcxt/zero_base.h"
 
 #if !GA_OWNER_WORD
 
@@ -111,7 +112,8 @@ format_look_up(const void *pointer)
 	if (unlikely(chunk == NULL || chunk->arena == NULL ||
 				 ArenaSetOf(chunk->arena)->context == NULL))
 	{
-		ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
+		if (pointer != ZeroBase())
+			ArenaContextReportBadPointer(NULL, pointer, GA_FREE_WILD);
 		return NULL;
 	}
 	last_set = ArenaSetOf(chunk->arena);
@@ -146,7 +148,11 @@ format_realloc(void *pointer, Size size, int flags)
 	void *object;
 
 	if (unlikely(set == NULL))
+	{
+		if (pointer == ZeroBase())
+			ZeroBaseRefuse();
 		return NULL;
+	}
 	MemoryContextCheckSize(set->context, size, flags);
 	object = ArenaContextRealloc(set, pointer, size);
 	if (unlikely(object == NULL))
@@ -321,6 +327,7 @@ ChunkFormatStart(void)
 	{
 		own_id = id;
 		ArenaContextsStart(&arena_methods, (unsigned) id);
+		ZeroBaseStart((unsigned) id);
 		elog(DEBUG1, "goarena takes method id %d", id);
 	}
 	return wrong;

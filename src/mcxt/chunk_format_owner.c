@@ -19,6 +19,7 @@
 #include "mcxt/chunk_format.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
+#include "mcxt/zero_base.h"
 
 #if GA_OWNER_WORD
 
@@ -141,6 +142,7 @@ const char *
 ChunkFormatStart(void)
 {
 	ArenaContextsStart(&arena_methods, 0);
+	ZeroBaseStart(0);
 	return NULL;
 }
 

@@ -128,9 +128,11 @@ chunks_put(ReturnSetInfo *rows, const ChunkCopy *copy)
 		.size = chunk->size,
 		.state = ga_state_name((ga_chunk_state) chunk->state),
 		.arena_id = chunk->arena_id == 0 ? UINT64_MAX : chunk->arena_id,
-		.used = ga_state_is_owned(chunk->state) ? chunk->used - chunk->base : 0,
+		.used = ga_state_is_owned(chunk->state)
+					? chunk->used - chunk->base + ga_chunk_back_size(chunk)
+					: 0,
 		.pinned_by = copy->pinned_by == 0 ? NULL : chunks_address(pin, copy->pinned_by),
-		.resident = chunk->touched,
+		.resident = chunk->touched + chunk->back_touched,
 	};
 
 	ColumnsPut(rows, chunks_columns, &shown, lengthof(chunks_columns));

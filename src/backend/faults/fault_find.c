@@ -79,7 +79,8 @@ FaultFindFreed(uintptr_t address, FaultMemory *memory)
 		memory->is_object = DeletedContextsFind(address, &memory->object);
 		return memory->is_object;
 	}
-	if (!chunk->large && address >= fault_end_of(chunk) && address < chunk->base + chunk->touched)
+	if (!chunk->large && address >= fault_end_of(chunk) &&
+		address < ga_min_size(chunk->base + chunk->touched, ga_chunk_front_end(chunk)))
 	{
 		memory->rewound = chunk->arena_id;
 		return true;

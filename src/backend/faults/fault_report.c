@@ -158,7 +158,7 @@ report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
 		ReportKeyNumber(text, "object offset", (int64) (address - freed->from - GA_HEADER_SIZE));
 		return;
 	}
-	if (freed == NULL || !place->readable)
+	if (freed == NULL || freed->noscan || !place->readable)
 		return;
 	object =
 		ga_object_at(freed->from + place->moved, freed->to + place->moved, address + place->moved);

@@ -11,6 +11,7 @@
 
 #include "backend/faults/fault_find.h"
 #include "backend/faults/pointer.h"
+#include "engine/find.h"
 #include "mcxt/arena_set.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
@@ -80,7 +81,19 @@ pointer_is_live(uintptr_t address, const ga_chunk *chunk, GoarenaPointer *result
 {
 	const ga_arena *arena = chunk->arena;
 	const void *object;
+	ga_found found;
 
+	/* Where types are known, nothing in the chunk itself need be trusted. */
+	if (ga_object_find(&process_heap, address, &found))
+	{
+		result->state = GOARENA_POINTER_LIVE;
+		pointer_put_owner(result, arena->id);
+		pointer_put_object(result, address, found.start, found.size);
+		result->type = (const GoarenaType *) found.type;
+		return true;
+	}
+	if (ga_chunk_in_back(chunk, address))
+		return false;
 	if (chunk->large)
 		object = (void *) (chunk->start + GA_HEADER_SIZE);
 	else
@@ -114,7 +127,7 @@ pointer_put_place(GoarenaPointer *result, uintptr_t address, const ga_freed_plac
 	if (freed->large)
 		pointer_put_object(result, address, freed->from + GA_HEADER_SIZE,
 						   freed->to - freed->from - GA_HEADER_SIZE - freed->slack);
-	else if (place->readable)
+	else if (place->readable && !freed->noscan)
 		object = ga_object_at(freed->from + place->moved, freed->to + place->moved,
 							  address + place->moved);
 	if (object != NULL)

@@ -70,3 +70,26 @@ CREATE FUNCTION bench_scan(value text) RETURNS integer
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION bench_scan(text) IS
 'number of words; allocates as the input function of a type with a scanner does';
+
+-- typed.c
+
+CREATE FUNCTION bench_tree(
+    nodes integer,
+    rounds integer,
+    OUT type text,
+    OUT round integer,
+    OUT ns double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_tree(integer, integer) IS
+'CPU time of building a tree of so many nodes and dropping it, in contexts of several types in turn';
+
+CREATE FUNCTION bench_live_typed(bytes bigint, kind text, size integer) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_live_typed(bigint, text, integer) IS
+'keeps this much in an arena, instead of what was kept before: untyped, typed or pointer-free, '
+'in blocks of a size, with four pointers at the head of each';
+
+CREATE FUNCTION bench_cpu() RETURNS double precision
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_cpu() IS 'CPU time of this process in milliseconds';

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * type.c
+ *	  See type.h.
+ *
+ * Types are found by a hash of what they say, and by number in blocks that are
+ * made as they are needed.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "type.h"
+
+#define BUCKETS	   1024
+#define BLOCK_BITS 8
+#define BLOCK	   (1 << BLOCK_BITS)
+
+struct ga_types
+{
+	unsigned count;
+	ga_type *buckets[BUCKETS];
+	ga_type **blocks[(GA_MAX_TYPES + 1) / BLOCK]; /* by id */
+};
+
+/* Words of 64 bits that a number of bits take. */
+static size_t
+bitmap_words(size_t bits)
+{
+	return (bits + 63) / 64;
+}
+
+/*
+ * last_pointer
+ *		The number of words up to the last pointer.
+ */
+static size_t
+last_pointer(const uint64_t *pointers, size_t words)
+{
+	for (size_t i = bitmap_words(words); i > 0; i--)
+		if (pointers[i - 1] != 0)
+			return i * 64 - (size_t) __builtin_clzl(pointers[i - 1]);
+	return 0;
+}
+
+/*
+ * hash_of
+ *		FNV-1a, by words.
+ */
+static size_t
+hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, size_t words)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (uint8_t) *name) * UINT64_C(0x100000001b3);
+	hash = (hash ^ size) * UINT64_C(0x100000001b3);
+	hash = (hash ^ align) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < bitmap_words(words); i++)
+		hash = (hash ^ pointers[i]) * UINT64_C(0x100000001b3);
+	return (size_t) (hash ^ hash >> 32) % BUCKETS;
+}
+
+/*
+ * find
+ */
+static ga_type *
+find(const ga_type *type, const char *name, size_t size, size_t align, const uint64_t *pointers,
+	 size_t words)
+{
+	for (; type != NULL; type = type->next)
+		if (type->size == size && type->align == align && type->pointer_words == words &&
+			strcmp(type->name, name) == 0 &&
+			(words == 0 ||
+			 memcmp(type->pointers, pointers, bitmap_words(words) * sizeof(uint64_t)) == 0))
+			return (ga_type *) type;
+	return NULL;
+}
+
+/*
+ * number
+ *		Give a type the next number.
+ */
+static bool
+number(ga_heap *heap, ga_type *type)
+{
+	struct ga_types *types = heap->types;
+	unsigned id = types->count + 1;
+	ga_type ***block = &types->blocks[id >> BLOCK_BITS];
+
+	if (*block == NULL)
+		*block = ga_persistent_alloc(&heap->metadata, BLOCK * sizeof(ga_type *));
+	if (*block == NULL)
+		return false;
+	(*block)[id & (BLOCK - 1)] = type;
+	type->id = (uint16_t) id;
+	types->count = id;
+	return true;
+}
+
+/*
+ * make
+ *		All memory is had before anything is changed; what was had in vain is lost,
+ *		which is a matter of bytes.
+ */
+static ga_type *
+make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t *pointers,
+	 size_t words)
+{
+	ga_type *type;
+	uint64_t *copy = NULL;
+
+	if (heap->types->count == GA_MAX_TYPES)
+		return NULL;
+	type = ga_persistent_alloc(&heap->metadata, sizeof(ga_type));
+	if (type == NULL)
+		return NULL;
+	if (words > 0)
+	{
+		size_t bytes = bitmap_words(words) * sizeof(uint64_t);
+
+		if (bytes > GA_REGION_SIZE)
+			return NULL;
+		copy = ga_persistent_alloc(&heap->metadata, bytes);
+		if (copy == NULL)
+			return NULL;
+		memcpy(copy, pointers, bytes);
+	}
+	*type = (ga_type){
+		.size = size,
+		.align = align,
+		.pointer_words = words,
+		.pointers = copy,
+	};
+	strcpy(type->name, name);
+	return number(heap, type) ? type : NULL;
+}
+
+const ga_type *
+ga_type_get(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t *pointers,
+			size_t words)
+{
+	char kept[GA_TYPE_NAME] = "";
+	ga_type **bucket;
+	ga_type *type;
+
+	if (heap->types == NULL)
+		heap->types = ga_persistent_alloc(&heap->metadata, sizeof(struct ga_types));
+	if (heap->types == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(kept) - 1 && name[i] != '\0'; i++)
+		kept[i] = name[i];
+	words = last_pointer(pointers, words);
+	bucket = &heap->types->buckets[hash_of(kept, size, align, pointers, words)];
+	type = find(*bucket, kept, size, align, pointers, words);
+	if (type != NULL)
+		return type;
+	type = make(heap, kept, size, align, pointers, words);
+	if (type == NULL)
+		return NULL;
+	type->next = *bucket;
+	*bucket = type;
+	return type;
+}
+
+unsigned
+ga_type_count(const ga_heap *heap)
+{
+	return heap->types == NULL ? 0 : heap->types->count;
+}
+
+const ga_type *
+ga_type_of_id(const ga_heap *heap, unsigned id)
+{
+	if (id == 0 || heap->types == NULL || id > heap->types->count)
+		return NULL;
+	return heap->types->blocks[id >> BLOCK_BITS][id & (BLOCK - 1)];
+}

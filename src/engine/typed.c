@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * typed.c
+ *	  See typed.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "charge.h"
+#include "span.h"
+#include "type_map.h"
+#include "typed.h"
+
+/*
+ * count_noscan
+ *		Count an object without header as one of its size class.
+ */
+static void
+count_noscan(ga_arena *arena, size_t size)
+{
+	ga_counters *counters = &arena->heap->counters;
+	int size_class = ga_class_of(size);
+
+	arena->allocs++;
+	counters->class_allocs[size_class]++;
+	if (size > GA_SMALL_MAX)
+	{
+		counters->medium_allocs++;
+		counters->medium_bytes += ga_class_size(size_class);
+	}
+}
+
+/*
+ * pages_at_back
+ *		Bytes of pages that the back of a chunk has if it begins at an address, beyond
+ *		those that count as touched anyway.
+ */
+static size_t
+pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
+{
+	uintptr_t from = ga_align_down(back, heap->os->page_size);
+
+	return ga_min_size(chunk->base + chunk->size - from, chunk->size - chunk->touched);
+}
+
+/*
+ * fits
+ *		Where the back of the active chunk would begin with so many bytes more; 0 if there is
+ *		no room for them.
+ */
+static uintptr_t
+fits(const ga_arena *arena, size_t bytes)
+{
+	const ga_chunk *chunk = arena->active;
+	uintptr_t top;
+
+	if (chunk == NULL)
+		return 0;
+	top = chunk->back == 0 ? chunk->base + chunk->size : chunk->back;
+	if (top - arena->soft_end < bytes || ga_align_down(top - bytes, GA_BACK_STEP) < arena->soft_end)
+		return 0;
+	return top - bytes;
+}
+
+/*
+ * make_room
+ *		Where the back of the active chunk is to begin for so many bytes more; 0 if memory is used up.
+ */
+static uintptr_t
+make_room(ga_arena *arena, size_t bytes)
+{
+	ga_heap *heap = arena->heap;
+	uintptr_t back = fits(arena, bytes);
+
+	if (back == 0 && arena->active != NULL)
+	{
+		ga_charge_back(arena);
+		back = fits(arena, bytes);
+	}
+	if (back == 0)
+	{
+		/* Where the front of the next chunk begins is not known. */
+		if (!ga_heap_has_room(heap, ga_align_up(bytes + 2 * GA_BACK_STEP, heap->os->page_size)) ||
+			!ga_arena_refill(arena, bytes + 2 * GA_BACK_STEP))
+			return 0;
+		return fits(arena, bytes);
+	}
+	if (!ga_heap_has_room(heap,
+						  pages_at_back(heap, arena->active, back) - arena->active->back_touched))
+		return 0;
+	return back;
+}
+
+/*
+ * take_back
+ *		The back of the active chunk begins at an address from now on.
+ */
+static void
+take_back(ga_arena *arena, uintptr_t back)
+{
+	ga_chunk *chunk = arena->active;
+	uintptr_t end = ga_align_down(back, GA_BACK_STEP);
+	size_t pages = pages_at_back(arena->heap, chunk, back);
+
+	GA_MAKE_UNDEFINED(back, (chunk->back == 0 ? chunk->base + chunk->size : chunk->back) - back);
+	chunk->back = back;
+	ga_heap_note_touched(arena->heap, pages - chunk->back_touched);
+	chunk->back_touched = pages;
+	ga_charge(arena, chunk, (ptrdiff_t) (arena->end - end));
+	arena->end = end;
+	ga_heap_touched(arena->heap);
+}
+
+/*
+ * alloc_back
+ *		Zeroed bytes, a multiple of a word, from the back, behind a word that has a free of them refused if
+ *		there is to be one.
+ */
+static void *
+alloc_back(ga_arena *arena, size_t bytes, bool guard)
+{
+	uintptr_t back = make_room(arena, bytes + (guard ? sizeof(uint64_t) : 0));
+	uintptr_t start = guard ? back + sizeof(uint64_t) : back;
+
+	if (back == 0 || !ga_type_map_begin(arena, arena->active, start, guard ? back : 0))
+		return NULL;
+	take_back(arena, back);
+	memset((void *) start, 0, bytes);
+	if (guard)
+		*(uint64_t *) back = GA_OWNER_WORD ? arena->owner : arena->tag;
+	return (void *) start;
+}
+
+/*
+ * alloc_tiny
+ */
+static void *
+alloc_tiny(ga_arena *arena, size_t size, size_t align)
+{
+	uintptr_t at = ga_align_up(arena->tiny, align);
+
+	if (arena->tiny == 0 || at + size > arena->tiny_end)
+	{
+		at = (uintptr_t) alloc_back(arena, GA_TINY, false);
+		if (at == 0)
+			return NULL;
+		arena->tiny_end = at + GA_TINY;
+	}
+	arena->tiny = at + size;
+	return (void *) at;
+}
+
+/*
+ * alloc_span
+ *		A large object or array.
+ */
+static void *
+alloc_span(ga_arena *arena, const ga_type *type, size_t size)
+{
+	void *object = ga_span_alloc(arena, size);
+
+	if (object == NULL)
+		return NULL;
+	memset(object, 0, size);
+	ga_heap_lookup(arena->heap, (uintptr_t) object)->type = type;
+	return object;
+}
+
+/*
+ * alloc_noscan
+ */
+static void *
+alloc_noscan(ga_arena *arena, size_t size, size_t align)
+{
+	bool guard = size >= GA_GUARD_MIN || arena->mode != GA_QUARANTINE_OFF;
+	void *object = size < GA_TINY ? alloc_tiny(arena, size, align)
+								  : alloc_back(arena, ga_align_up(size, sizeof(uint64_t)), guard);
+
+	if (object != NULL)
+		count_noscan(arena, size);
+	return object;
+}
+
+/*
+ * zero
+ *		Most objects are small: a call would take longer than the rest of the allocation.
+ */
+GA_INLINE void
+zero(void *object, size_t size)
+{
+	uint64_t *word = object;
+
+	if (size > 128)
+	{
+		memset(object, 0, size);
+		return;
+	}
+	for (const uint64_t *end = word + size / sizeof(uint64_t); word < end; word++)
+	{
+		*word = 0;
+		__asm__("" : "+r"(word)); /* else the compiler makes it a call all the same */
+	}
+}
+
+void *
+ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
+{
+	size_t size = type->size * count;
+	void *object;
+
+	if (size > arena->heap->large_threshold)
+		return alloc_span(arena, type, size);
+	if (type->pointer_words == 0)
+		return alloc_noscan(arena, size, type->align);
+	object = ga_arena_alloc(arena, size);
+	if (object == NULL)
+		return NULL;
+	if (GA_UNLIKELY(!ga_type_map_set(arena, object, ga_object_size(object), type, count)))
+	{
+		(void) ga_arena_free(arena, object);
+		return NULL;
+	}
+	zero(object, size);
+	return object;
+}
+
+void *
+ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t count)
+{
+	size_t size = type->size * count;
+	size_t old_size = ga_object_requested(object);
+	ga_chunk *chunk;
+
+	object = ga_arena_realloc(arena, object, size);
+	if (object == NULL)
+		return NULL;
+	if (size > old_size)
+		memset((char *) object + old_size, 0, size - old_size);
+	chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	if (chunk->large)
+		chunk->type = type;
+	else
+	{
+		/* Without memory for that it has no type, and sweeps read all of it. */
+		(void) ga_type_map_set(arena, object, ga_object_size(object), type, count);
+	}
+	return object;
+}

@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * typed_context.c
+ *	  See typed_context.h.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "engine/type_map.h"
+#include "engine/typed.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/chunk_format.h"
+#include "mcxt/finalizer.h"
+#include "mcxt/process_heap.h"
+#include "mcxt/refusal.h"
+#include "mcxt/typed_context.h"
+#include "mcxt/zero_base.h"
+
+/*
+ * typed_raise
+ *		There is no memory for size bytes in an arena.
+ */
+static pg_noinline void
+typed_raise(MemoryContext context, Size size)
+{
+#if GA_OWNER_WORD
+	if (refusal.crossed != NO_LIMIT_CROSSED)
+		process_heap_callbacks->raise_refusal(context, size);
+	MemoryContextStats(TopMemoryContext);
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+					errdetail("Failed on request of size %zu in memory context \"%s\".", size,
+							  context->name)));
+#else
+	(void) ChunkFormatFailure(context, size, 0);
+#endif
+}
+
+/*
+ * typed_has_stray_bits
+ *		Is a word said to be a pointer that lies behind the end?
+ */
+static bool
+typed_has_stray_bits(const uint64 *pointers, Size words)
+{
+	return words % 64 != 0 && pointers[words / 64] >> words % 64 != 0;
+}
+
+const ga_type *
+TypedContextType(const char *name, Size size, Size align, const uint64 *pointers)
+{
+	Size words = pointers == NULL ? 0 : size / sizeof(uint64);
+	const ga_type *type;
+
+	if (size == 0 || size > MaxAllocSize || align == 0 || align > MAXIMUM_ALIGNOF ||
+		(align & (align - 1)) != 0 || size % align != 0 ||
+		(words > 0 && (align != sizeof(uint64) || typed_has_stray_bits(pointers, words))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("type \"%s\" cannot have size %zu and alignment %zu", name, size, align)));
+	if (IsPostmasterEnvironment && !IsUnderPostmaster)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("types cannot be made in the postmaster"),
+						errhint("Make them when a session first needs them.")));
+	if (!process_heap_ready || goarena_settings_changed)
+		ProcessHeapPrepare();
+	type = ga_type_get(&process_heap, name, size, align, pointers, words);
+	if (type == NULL && ga_type_count(&process_heap) == GA_MAX_TYPES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("there are too many types"),
+						errdetail("A process can have %d.", GA_MAX_TYPES),
+						errhint("Types live as long as the process; they are to be made once.")));
+	if (type == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("Failed while making type \"%s\".", name)));
+	return type;
+}
+
+/*
+ * typed_size
+ *		Bytes of an array.
+ */
+static Size
+typed_size(const ga_type *type, Size count)
+{
+	Size size;
+
+	if (unlikely(__builtin_mul_overflow(type->size, count, &size) || size > MaxAllocHugeSize))
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("array size exceeds the maximum allowed"),
+						errdetail("%zu objects of %zu bytes were asked for.", count, type->size)));
+	return size;
+}
+
+/*
+ * typed_try
+ *		Allocate a new array, or change the size of one that has a header.
+ */
+static inline void *
+typed_try(ArenaSet *set, void *pointer, const ga_type *type, Size count)
+{
+	return pointer == NULL ? ga_arena_alloc_typed(&set->arena, type, count)
+						   : ga_arena_resize_typed(&set->arena, pointer, type, count);
+}
+
+/*
+ * typed_slow
+ *		The same where memory was taken for the first time, or there is none: housekeeping is done as
+ *		for any allocation that is not a fast one.  object is what came of the first try.
+ */
+static pg_noinline void *
+typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size count)
+{
+	Size size = type->size * count;
+
+	set->ident = set->context->ident;
+	ProcessHeapNoteStatement();
+	if (unlikely(ProcessHeapWantsAttention()))
+		process_heap_callbacks->maintain();
+	refusal.crossed = NO_LIMIT_CROSSED;
+	for (int tries = 0; object == NULL; tries++)
+	{
+		object = typed_try(set, pointer, type, count);
+		if (object == NULL && !ArenaContextMayTryAgain(set, size, tries))
+			break;
+	}
+	ProcessHeapWatch();
+	if (size >= LARGE_ARENA)
+		process_heap_callbacks->moved();
+	if (object == NULL)
+		typed_raise(set->context, size);
+	return object;
+}
+
+/*
+ * typed_in_arena
+ *		What is charged changes when memory is taken for the first time.
+ */
+static void *
+typed_in_arena(MemoryContext context, void *pointer, const ga_type *type, Size count)
+{
+	ArenaSet *set = ArenaSetOfContext(context);
+	Size in_use = process_heap.in_use;
+	void *object;
+
+	context->isReset = false;
+	object = typed_try(set, pointer, type, count);
+	if (unlikely(object == NULL || process_heap.in_use != in_use))
+		object = typed_slow(set, object, pointer, type, count);
+	return object;
+}
+
+void *
+TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
+{
+	Size size = typed_size(type, count);
+
+	if (unlikely(size == 0))
+		return ZeroBase();
+	if (unlikely(!ContextIsArena(context) || type->id == 0))
+		return MemoryContextAllocExtended(context, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return typed_in_arena(context, NULL, type, count);
+}
+
+void *
+TypedContextAllocNoscan(MemoryContext context, Size size)
+{
+	static const ga_type *bytes = NULL;
+
+	if (!ContextIsArena(context))
+		return MemoryContextAllocHuge(context, size);
+	if (bytes == NULL)
+		bytes = TypedContextType("bytes", 1, 1, NULL);
+	return TypedContextAlloc(context, bytes, size);
+}
+
+/*
+ * typed_resize_elsewhere
+ *		An array that palloc has made.
+ */
+static void *
+typed_resize_elsewhere(void *pointer, Size old_size, Size size)
+{
+	pointer = repalloc_huge(pointer, size);
+	if (size > old_size)
+		memset((char *) pointer + old_size, 0, size - old_size);
+	return pointer;
+}
+
+void *
+TypedContextResize(MemoryContext context, void *pointer, const ga_type *type, Size old_count,
+				   Size count)
+{
+	Size old_size = typed_size(type, old_count);
+	Size size = typed_size(type, count);
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+	void *copy;
+
+	if (pointer == NULL || pointer == ZeroBase())
+		return TypedContextAlloc(context, type, count);
+	if (size == 0)
+	{
+		if (TypedContextCanFree(pointer))
+			TypedContextFree(pointer);
+		return ZeroBase();
+	}
+	if (!ContextIsArena(context) || type->id == 0 || chunk == NULL)
+		return typed_resize_elsewhere(pointer, old_size, size);
+	if (!ga_chunk_in_back(chunk, (uintptr_t) pointer))
+	{
+		ga_free_result result = ga_arena_check_object(&ArenaSetOfContext(context)->arena, pointer);
+
+		if (result != GA_FREE_OK)
+			ArenaContextReportBadPointer(context, pointer, result);
+		return typed_in_arena(context, pointer, type, count);
+	}
+
+	/* Without a header it stays where it is until the arena is reset. */
+	if (size <= old_size)
+		return pointer;
+	copy = TypedContextAlloc(context, type, count);
+	memcpy(copy, pointer, old_size);
+	return copy;
+}
+
+/*
+ * TypedContextCanFree
+ */
+bool
+TypedContextCanFree(const void *pointer)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+
+	return pointer != ZeroBase() &&
+		   (chunk == NULL || !ga_chunk_in_back(chunk, (uintptr_t) pointer));
+}
+
+void
+TypedContextFree(void *pointer)
+{
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, (uintptr_t) pointer);
+
+	if (pointer == ZeroBase())
+		return;
+	if (chunk != NULL && ga_chunk_in_back(chunk, (uintptr_t) pointer))
+		ArenaContextReportBadPointer(ArenaSetOf(chunk->arena)->context, pointer, GA_FREE_NOSCAN);
+	else
+		FinalizerFree(pointer);
+}
