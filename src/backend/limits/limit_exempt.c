@@ -41,6 +41,7 @@
 #include "nodes/memnodes.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -50,7 +51,7 @@
 #define EXEMPT ((Size) 4 << 20)
 
 /* What is never refused between two messages, in bytes at a time. */
-#define MAIN_LOOP_EXEMPT ((Size) 64 << 10)
+#define MAIN_LOOP_EXEMPT ((Size) 1 << 20)
 
 /* Those below TopMemoryContext, besides hash tables. */
 static const char *const exempt_names[] = {
@@ -93,18 +94,17 @@ LimitExemption(MemoryContext context)
 
 /*
  * LimitExemptsMainLoop
- *		PostgresMain() allocates a buffer for the next message before it reads it, and sends
- *		statistics.  An error there leads it back to the same place at once: the session would
- *		go round for ever, and hear neither its client nor a signal.  No user's code runs
- *		outside of a transaction, and a long message is refused when it is read.
+ *		Before PostgresMain() reads a message it sends statistics, and allocates a buffer.  An
+ *		error there leads back to the same place at once: the session would go round for ever,
+ *		and hear neither its client nor a signal.  No user's code runs then.
  */
 bool
 LimitExemptsMainLoop(MemoryContext context, Size bytes)
 {
-	if (context != NULL && context == MessageContext && context->mem_allocated <= MAIN_LOOP_EXEMPT)
-		return true;
-	return MyBackendType == B_BACKEND && !IsTransactionOrTransactionBlock() &&
-		   bytes <= MAIN_LOOP_EXEMPT;
+	if (debug_query_string != NULL || bytes > MAIN_LOOP_EXEMPT)
+		return false;
+	return (context != NULL && context == MessageContext) ||
+		   (MyBackendType == B_BACKEND && !IsTransactionOrTransactionBlock());
 }
 
 static void

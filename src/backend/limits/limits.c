@@ -136,18 +136,6 @@ limits_may_refuse(void)
 }
 
 /*
- * limits_reads_command
- *		Does the process read a message from its client?  If that failed for lack of a few
- *		bytes, it would try again at once, without end, and the client would be told of an error
- *		in what it never asked.
- */
-static bool
-limits_reads_command(Size bytes)
-{
-	return debug_query_string == NULL && refusal.context == MessageContext && bytes <= RESERVE;
-}
-
-/*
  * limits_granted
  *		What this process may hold beyond any limit because the server depends on its
  *		work: without autovacuum it stops before transaction identifiers wrap around,
@@ -280,11 +268,6 @@ limits_look(Size bytes)
 	Crossed crossed;
 	Size limit;
 
-	if (LimitExemptsMainLoop(refusal.context, bytes))
-	{
-		process_heap.limit = ga_heap_held(&process_heap) + bytes;
-		return NO_LIMIT_CROSSED;
-	}
 	if ((limit = MemoryLimit()) != SIZE_MAX)
 	{
 		Size held = UsageHeld() + bytes;
@@ -347,7 +330,7 @@ limits_find_room(Size bytes)
 {
 	Crossed crossed;
 
-	if (!limits_may_refuse() || looking_again || limits_reads_command(bytes))
+	if (!limits_may_refuse() || looking_again || LimitExemptsMainLoop(refusal.context, bytes))
 	{
 		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
 		return true;
