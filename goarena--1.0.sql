@@ -857,6 +857,8 @@ REVOKE ALL ON FUNCTION goarena_pointer(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_profile_reset() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_profile_all() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_profile_all() TO pg_read_all_stats;
 REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;

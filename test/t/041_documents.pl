@@ -40,12 +40,14 @@ sub query
 my %set_by = (
 	'superuser' => 'superuser',
 	'user' => 'superuser, others lower it',
+	'user without a limit' => 'everyone',
 	'sighup' => 'configuration file',
 	'postmaster' => 'restart',
 	'backend' => 'start of session',
 	'superuser-backend' => 'start of session');
 my %settings = map { my ($name, $default, $context) = split /\|/; ($name => "$default|$set_by{$context}") }
-  split(/\n/, query(q{SELECT concat_ws('|', name, current_setting(name), context)
+  split(/\n/, query(q{SELECT concat_ws('|', name, current_setting(name),
+		context || CASE WHEN context = 'user' AND name NOT LIKE '%\_limit' THEN ' without a limit' ELSE '' END)
 	FROM pg_settings WHERE name LIKE 'goarena.%'}));
 my %told = map { my ($name, $default, $by) = @$_; s/^`|`$//g foreach $name, $default; ($name => "$default|$by") }
   table('Settings');
