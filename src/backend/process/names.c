@@ -15,6 +15,7 @@
 
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h" /* get_database_name(), from 19 on */
 
 #include "backend/process/names.h"
 
