@@ -13,7 +13,7 @@ HEADERS = src/goarena.h src/goarena.hpp
 SCRIPTS = scripts/goarena-check
 PGFILEDESC = "goarena - memory contexts as arenas with quarantine and sweeps"
 
-REGRESS = install settings functions arenas quarantine accounting statements privileges
+REGRESS = install settings functions arenas quarantine accounting debug statements privileges
 REGRESS_OPTS = --inputdir=. --load-extension=goarena
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl

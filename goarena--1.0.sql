@@ -423,14 +423,16 @@ CREATE FUNCTION goarena_sweeps(
     OUT bytes_scanned bigint,
     OUT chunks_freed bigint,
     OUT chunks_pinned bigint,
-    OUT duration_ms double precision)
+    OUT duration_ms double precision,
+    OUT check_differences bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_sweeps() IS
 'the last 256 sweeps of this process, the newest first
 at: when it ended
 reason: volume, transaction end, sql, release, out of memory, limit or request
-bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()';
+bytes_scanned, chunks_freed, chunks_pinned, duration_ms: as goarena_sweep()
+check_differences: slots that the two readings of goarena.debug = checkmark disagree about, null if it was read once';
 
 CREATE FUNCTION goarena_release() RETURNS bigint
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

@@ -45,6 +45,27 @@ RESET goarena.contexts;
 SHOW goarena.contexts;
 
 --
+-- goarena.debug and goarena.debug_contexts
+--
+SET goarena.debug = 'clobber';
+SET goarena.debug = ' Efence, alloctrace,checkmark clobber ';
+SHOW goarena.debug;
+SET goarena.debug = 'clobber, fence';
+SET goarena.debug = 'clobbe';
+SET goarena.debug = 'clobberr';
+-- a value that is refused changes nothing
+SHOW goarena.debug;
+SET goarena.debug = ' , ';
+SET goarena.debug = '';
+SET goarena.debug_contexts = 'ExecutorState, !SPI*/, *';
+SET goarena.debug_contexts = 'a,,b';
+SHOW goarena.debug_contexts;
+RESET goarena.debug_contexts;
+SET goarena.allocation_stacks = off;
+SET goarena.allocation_stacks = 'all';
+RESET goarena.allocation_stacks;
+
+--
 -- goarena.chunk_size
 --
 SET goarena.chunk_size = '64kB';
@@ -182,6 +203,9 @@ SET goarena.huge_pages = try;
 SET goarena.trace = 'all';
 SET goarena.on_fault = terminate;
 SET goarena.free_stacks = off;
+SET goarena.allocation_stacks = off;
+SET goarena.debug = 'clobber';
+SET goarena.debug_contexts = 'a';
 SET goarena.track_statements = 'all';
 SET goarena.log_peak = 0;
 SET goarena.on_total_limit = cancel_largest;

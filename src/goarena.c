@@ -21,6 +21,7 @@
 
 #include "goarena.h"
 
+#include "backend/faults/alloc_trace.h"
 #include "backend/faults/fault.h"
 #include "backend/faults/pointer.h"
 #include "backend/limits/limit_setting.h"
@@ -44,6 +45,7 @@
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
 #include "mcxt/clone.h"
+#include "mcxt/debug.h"
 #include "mcxt/finalizer.h"
 #include "mcxt/free_history.h"
 #include "mcxt/plain_contexts.h"
@@ -88,6 +90,13 @@ static const struct config_enum_entry trace_options[] = {
 	{NULL, 0, false},
 };
 
+static const struct config_enum_entry allocation_stacks_options[] = {
+	{"off", ALLOCATION_STACKS_OFF, false},
+	{"strict", ALLOCATION_STACKS_STRICT, false},
+	{"on", ALLOCATION_STACKS_ON, false},
+	{NULL, 0, false},
+};
+
 static const struct config_enum_entry on_fault_options[] = {
 	{"crash", FAULT_CRASH, false},
 	{"terminate", FAULT_TERMINATE, false},
@@ -119,6 +128,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.moved = MaintainShowMoved,
 	.watched = PeakWatchReached,
 	.bad_pointer = FaultReportPfree,
+	.traced = AllocTrace,
 	.note_free = FreeHistoryNote,
 	.sample_begun = SitesBegun,
 	.sample_ended = SitesEnded,
@@ -298,6 +308,32 @@ define_test_settings(void)
 			NULL, NULL);
 }
 
+/*
+ * define_debug_settings
+ *		What is for those who look for a bug.
+ */
+static void
+define_debug_settings(void)
+{
+	DefineCustomEnumVariable(
+		"goarena.allocation_stacks",
+		"Keeps the call stack of each allocation in a quarantined arena.",
+		"strict keeps it where arenas are treated as in strict, as all in a sample are.  A report "
+		"of an access to freed memory then says who allocated it.",
+		&goarena_allocation_stacks, ALLOCATION_STACKS_STRICT, allocation_stacks_options, PGC_SUSET,
+		0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"goarena.debug", "Turns checks on that cost much.",
+		"A list of clobber (freed memory is overwritten at once), efence (objects have pages of "
+		"their own), checkmark (sweeps are done twice), alloctrace (allocations and frees are "
+		"logged).",
+		&goarena_debug, "", PGC_SUSET, 0, CheckDebug, AssignDebug, NULL);
+	DefineCustomStringVariable(
+		"goarena.debug_contexts", "Names the memory contexts that efence and alloctrace look at.",
+		"A list of patterns as in goarena.contexts.", &goarena_debug_contexts, "*", PGC_SUSET, 0,
+		CheckContextPatterns, AssignDebugContexts, NULL);
+}
+
 static void
 define_settings(void)
 {
@@ -376,6 +412,7 @@ define_settings(void)
 	define_statement_settings();
 	define_test_settings();
 	define_profile_settings();
+	define_debug_settings();
 	MarkGUCPrefixReserved("goarena");
 }
 

@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 
+#include "backend/faults/alloc_trace.h"
 #include "backend/limits/limit_exempt.h"
 #include "backend/limits/total_limit.h"
 #include "backend/maintenance/maintenance.h"
@@ -39,6 +40,7 @@ transaction_failed(void)
 static void
 transaction_ended(void)
 {
+	AllocTraceTransactionEnd();
 	UsageTransactionEnd();
 	MaintainAtTransactionEnd();
 }

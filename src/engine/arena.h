@@ -129,7 +129,7 @@ ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t
 GA_INLINE bool
 ga_arena_frees_fast(const ga_arena *arena)
 {
-	return arena->mode == GA_QUARANTINE_OFF && arena->specials == NULL;
+	return arena->mode == GA_QUARANTINE_OFF && arena->specials == NULL && arena->careful == 0;
 }
 
 /*

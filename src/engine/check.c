@@ -44,6 +44,7 @@ typedef struct sums
 	size_t granules; /* in the type map */
 	size_t maps;
 	size_t ids[GA_TYPE_ROOMS];
+	size_t fenced;
 } sums;
 
 static const char *
@@ -74,6 +75,11 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 	REQUIRE(!ga_state_is_owned(state) || chunk->base <= chunk->start);
 	REQUIRE(!ga_state_is_owned(state) || state == GA_ACTIVE || chunk->start <= chunk->used);
 
+	REQUIRE(!chunk->fenced ||
+			(chunk->large && state == GA_FULL && chunk->slot != NULL &&
+			 chunk->used == chunk->base + chunk->accessible && chunk->accessible < chunk->size));
+
+	sum->fenced += chunk->fenced;
 	sum->bytes[state] += chunk->size;
 	sum->chunks[state]++;
 	sum->mapped += chunk->accessible;
@@ -425,6 +431,7 @@ ga_heap_check(ga_heap *heap)
 	REQUIRE(sum.released == heap->released);
 	REQUIRE(sum.closed == heap->closed);
 	REQUIRE(sum.slots == heap->slots);
+	REQUIRE(sum.fenced == heap->fenced);
 	REQUIRE(sum.swept == heap->swept_slots);
 	REQUIRE(sum.waste == heap->waste);
 	REQUIRE(sum.granules == heap->type_granules.live);

@@ -394,7 +394,8 @@ ga_chunk_own(ga_heap *heap, ga_chunk *chunk)
 	chunk->freed = chunk->charged = 0;
 	chunk->moved_from = 0;
 	chunk->cools = false;
-	chunk->large = false;
+	chunk->large = chunk->fenced = false;
+	chunk->stack = 0;
 	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
 	if (heap->config.huge_pages && !chunk->huge_advised && chunk->size >= GA_SLOT_SIZE)
 		chunk->huge_advised = heap->os->huge((void *) chunk->base, chunk->size) == 0;

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "careful.h"
 #include "delay.h"
 #include "poison.h"
 
@@ -19,7 +20,10 @@
 static size_t
 poisoned_size(const ga_arena *arena, size_t size)
 {
-	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ? size : GA_POISON_PART;
+	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ||
+				   (arena->careful & GA_CAREFUL_CLOBBER) != 0
+			   ? size
+			   : GA_POISON_PART;
 }
 
 static void
@@ -43,6 +47,7 @@ describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event
 	event->size = position >= 0 ? ga_object_requested(object) : ga_object_size_any(object);
 	if (position >= 0 && stacks != NULL)
 	{
+		event->allocated = stacks->allocated[position];
 		event->depth = stacks->depths[position];
 		memcpy(event->stack, stacks->frames[position], sizeof(event->stack));
 	}
@@ -82,6 +87,7 @@ ga_delay_push(ga_arena *arena, void *object)
 {
 	ga_delay *delay = arena->delay;
 	size_t size = ga_object_size(object);
+	uint32_t allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0;
 	size_t position;
 
 	poison(arena, object, size);
@@ -92,7 +98,7 @@ ga_delay_push(ga_arena *arena, void *object)
 			return false;
 		delay->first = delay->count = 0;
 		delay->stacks = NULL;
-		if (arena->heap->take_stack != NULL)
+		if (arena->heap->take_stack != NULL || (arena->careful & GA_CAREFUL_STACK) != 0)
 			delay->stacks = ga_fixed_alloc(&arena->heap->delay_stacks);
 		arena->delay = delay;
 	}
@@ -101,10 +107,13 @@ ga_delay_push(ga_arena *arena, void *object)
 	position = (delay->first + delay->count) % GA_DELAY_OBJECTS;
 	delay->objects[position] = object;
 	if (delay->stacks != NULL)
+	{
+		delay->stacks->allocated[position] = allocated;
 		delay->stacks->depths[position] =
 			arena->heap->take_stack == NULL
 				? 0
 				: arena->heap->take_stack(delay->stacks->frames[position], GA_DELAY_STACK);
+	}
 	delay->count++;
 	arena->delayed_bytes += size + GA_HEADER_SIZE;
 	return true;

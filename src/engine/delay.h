@@ -29,6 +29,7 @@
 typedef struct ga_delay_stacks
 {
 	int depths[GA_DELAY_OBJECTS];
+	uint32_t allocated[GA_DELAY_OBJECTS]; /* and of the allocations, see careful.h; 0 if unknown */
 	uintptr_t frames[GA_DELAY_OBJECTS][GA_DELAY_STACK];
 } ga_delay_stacks;
 

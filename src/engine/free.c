@@ -8,6 +8,7 @@
  *-------------------------------------------------------------------------
  */
 #include "arena.h"
+#include "careful.h"
 #include "charge.h"
 #include "delay.h"
 #include "free_list.h"
@@ -229,6 +230,9 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 
 	ga_profile_freed(arena, object);
 	arena->frees++;
+	if (GA_UNLIKELY((arena->careful & GA_CAREFUL_CLOBBER) != 0) &&
+		(chunk->large || arena->mode == GA_QUARANTINE_OFF))
+		ga_object_clobber(arena, object);
 	if (chunk->large)
 	{
 		ga_span_free(arena, chunk);

@@ -237,7 +237,7 @@ extern size_t ga_heap_release(ga_heap *heap);
  */
 
 /* Remember that the memory between two addresses was given up, as freed_note says. */
-extern void ga_history_add(ga_heap *heap, uint64_t arena_id, uintptr_t from, uintptr_t to);
+extern void ga_history_add(const ga_arena *arena, uintptr_t from, uintptr_t to);
 
 /* The same for what a chunk's owner had there. */
 extern void ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk);

@@ -11,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "careful.h"
 #include "heap.h"
 
 static void
@@ -34,9 +35,12 @@ add(ga_heap *heap, ga_freed freed)
 }
 
 void
-ga_history_add(ga_heap *heap, uint64_t arena_id, uintptr_t from, uintptr_t to)
+ga_history_add(const ga_arena *arena, uintptr_t from, uintptr_t to)
 {
-	add(heap, (ga_freed){.from = from, .to = to, .arena_id = arena_id});
+	add(arena->heap, (ga_freed){.from = from,
+								.to = to,
+								.arena_id = arena->id,
+								.stacked = (arena->careful & GA_CAREFUL_STACK) != 0});
 }
 
 void
@@ -46,6 +50,8 @@ ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk)
 						 .to = chunk->used,
 						 .arena_id = chunk->arena_id,
 						 .large = chunk->large,
+						 .stacked = (chunk->arena->careful & GA_CAREFUL_STACK) != 0,
+						 .stack = chunk->stack,
 						 .slack = chunk->large ? chunk->freed : 0});
 }
 

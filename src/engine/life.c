@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "careful.h"
 #include "charge.h"
 #include "delay.h"
 #include "free_list.h"
@@ -142,6 +143,8 @@ ga_arena_destroy(ga_arena *arena)
 {
 	ga_heap *heap = arena->heap;
 
+	if (GA_UNLIKELY((arena->careful & GA_CAREFUL_CLOBBER) != 0))
+		ga_arena_clobber(arena);
 	ga_arena_note_free(arena, GA_FREED_BY_DELETE);
 	if (ga_profile_watches(arena))
 		ga_profile_drop_all(arena);
@@ -207,7 +210,7 @@ begin_life(ga_arena *arena)
 	else
 	{
 		GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
-		ga_history_add(arena->heap, arena->id, chunk->start, arena->ptr);
+		ga_history_add(arena, chunk->start, arena->ptr);
 		chunk->start = arena->ptr;
 	}
 	charge_credit(arena, chunk);
@@ -220,8 +223,8 @@ ga_arena_park(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 	uintptr_t bump;
 
-	if (arena->mode != GA_QUARANTINE_OFF || chunk == NULL || chunk->order > GA_HANDON_ORDER ||
-		heap->parked.count >= GA_PARKED_MAX)
+	if (arena->mode != GA_QUARANTINE_OFF || arena->careful != 0 || chunk == NULL ||
+		chunk->order > GA_HANDON_ORDER || heap->parked.count >= GA_PARKED_MAX)
 		return false;
 
 	heap->freed_note = 0;
@@ -350,11 +353,14 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 	ga_arena_set_window(arena);
 }
 
-void
-ga_arena_reset(ga_arena *arena)
+/*
+ * reset_to
+ *		End a life, and begin one in the given mode.
+ */
+GA_INLINE void
+reset_to(ga_arena *arena, ga_quarantine mode)
 {
 	ga_heap *heap = arena->heap;
-	ga_quarantine mode = ga_heap_draw_mode(heap);
 
 	arena->resets++;
 	heap->counters.resets++;
@@ -368,4 +374,22 @@ ga_arena_reset(ga_arena *arena)
 	}
 	else
 		reset_slow(arena, mode);
+}
+
+void
+ga_arena_reset(ga_arena *arena)
+{
+	reset_to(arena, ga_heap_draw_mode(arena->heap));
+}
+
+void
+ga_arena_reset_careful(ga_arena *arena, unsigned careful)
+{
+	ga_quarantine drawn = ga_heap_draw_mode(arena->heap);
+
+	if ((arena->careful & GA_CAREFUL_CLOBBER) != 0)
+		ga_arena_clobber(arena);
+	arena->careful = (careful & ~GA_CAREFUL_STACK) | (arena->careful & GA_CAREFUL_STACK);
+	reset_to(arena, (careful & GA_CAREFUL_FENCE) != 0 ? GA_QUARANTINE_STRICT : drawn);
+	ga_arena_set_window(arena);
 }

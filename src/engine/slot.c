@@ -305,7 +305,8 @@ chunk_die(ga_heap *heap, ga_chunk *chunk)
 
 	GA_MAKE_NOACCESS(chunk->base, chunk->accessible);
 	chunk->arena = NULL;
-	chunk->large = false;
+	heap->fenced -= chunk->fenced;
+	chunk->large = chunk->fenced = false;
 	ga_chunk_set_state(heap, chunk, GA_FAULT);
 	slot->dead += chunk->touched;
 	if (slot->wasteful)

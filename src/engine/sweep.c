@@ -33,7 +33,8 @@ ga_sweep_begin(ga_heap *heap)
 	heap->fresh_quarantine = 0;
 	sweep->started = heap->os->now();
 	sweep->scanned = 0;
-	sweep->incomplete = false;
+	sweep->incomplete = sweep->checking = sweep->checked = false;
+	sweep->missed = sweep->added = 0;
 	sweep->low = UINTPTR_MAX;
 	sweep->high = 0;
 	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
@@ -284,7 +285,7 @@ typedef struct source
 static void
 scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 {
-	if (source->unstable)
+	if (source->unstable || (GA_UNLIKELY(heap->sweep.checking) && source->typed == NULL))
 		scan_copies(heap, from, to);
 	else if (source->typed == NULL)
 		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
@@ -346,7 +347,9 @@ scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 {
 	from = ga_align_up(from, sizeof(uint64_t));
 	to = ga_align_down(to, sizeof(uint64_t));
-	if (kind != GA_ROOT_RESIDENT)
+	if (GA_UNLIKELY(heap->sweep.checking) && kind == GA_ROOT_RESIDENT)
+		scan_copies(heap, from, to);
+	else if (kind != GA_ROOT_RESIDENT)
 		scan_resident(heap, from, to, &(source){.unstable = kind == GA_ROOT_UNSTABLE});
 	else if (from < to)
 		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
@@ -580,6 +583,9 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 	*result = (ga_sweep_result){
 		.bytes_scanned = heap->sweep.scanned,
 		.incomplete = heap->sweep.incomplete,
+		.checked = heap->sweep.checked,
+		.missed = heap->sweep.missed,
+		.added = heap->sweep.added,
 	};
 	for (ga_segment *segment = heap->segments; segment != NULL;)
 		segment = spread_all(heap, segment);

@@ -39,6 +39,9 @@ typedef struct ga_sweep_result
 	size_t bytes_scanned;
 	int64_t duration; /* microseconds */
 	bool incomplete;  /* roots could not be read, and nothing was freed */
+	bool checked;	  /* it was done twice */
+	size_t missed;	  /* slots that only the first of two readings found a pointer to */
+	size_t added;	  /* slots that only the second one did */
 } ga_sweep_result;
 
 /* Were enough addresses spent for a sweep to pay? */
@@ -74,6 +77,16 @@ extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_k
 
 /* Read all objects of all arenas. */
 extern void ga_sweep_live(ga_heap *heap);
+
+/*
+ * Between ga_sweep_live and ga_sweep_finish: let the caller hand over all roots again, and
+ * call ga_sweep_live again.  What is read is then copied by the system.  Only if all roots were
+ * read, and no other thread can change memory.
+ */
+extern void ga_sweep_check_begin(ga_heap *heap);
+
+/* Compare.  False if roots could not be read in this way, so that nothing is known. */
+extern bool ga_sweep_check_end(ga_heap *heap);
 
 /* Roots could not be read: the sweep frees nothing, since anything may be pointed to. */
 GA_INLINE void

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "careful.h"
 #include "charge.h"
 #include "span.h"
 #include "type_map.h"
@@ -211,11 +212,11 @@ ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
 	size_t size = type->size * count;
 	void *object;
 
-	if (size > arena->heap->large_threshold)
+	if (size > arena->heap->large_threshold - ga_arena_room_behind(arena))
 		return alloc_span(arena, type, size);
 	if (type->pointer_words == 0)
 		return alloc_noscan(arena, size, type->align);
-	object = ga_arena_alloc(arena, size);
+	object = ga_arena_alloc_unfenced(arena, size);
 	if (object == NULL)
 		return NULL;
 	if (GA_UNLIKELY(!ga_type_map_set(arena, object, ga_object_size(object), type, count)))
@@ -234,7 +235,8 @@ ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t
 	size_t old_size = ga_object_requested(object);
 	ga_chunk *chunk;
 
-	object = ga_arena_realloc(arena, object, size);
+	object = GA_LIKELY(arena->careful == 0) ? ga_arena_realloc(arena, object, size)
+											: ga_arena_realloc_careful(arena, object, size, 0);
 	if (object == NULL)
 		return NULL;
 	if (size > old_size)

@@ -128,6 +128,8 @@ typedef struct ga_chunk
 	uintptr_t back; /* its memory without pointers runs from here to its end; 0: there is none */
 	size_t back_touched; /* bytes before its end that may hold pages, beyond those touched */
 	const ga_type *type; /* of a span, what its object is an array of, or NULL */
+	bool fenced;		 /* its object ends where access does, see fence.c */
+	uint32_t stack;		 /* of the allocation of its one object, see careful.h */
 } ga_chunk;
 
 /* Addresses of the pointers that the last sweep found to the slots of a segment. */
@@ -175,6 +177,7 @@ typedef struct ga_segment
 	uint32_t lost;			 /* somebody else's mapping was found there */
 	uint32_t candidates;	 /* were spent when the sweep under way began */
 	uint32_t marked;		 /* of these, a pointer was found */
+	uint32_t marked_first;	 /* by the first of two readings, see sweep_check.c */
 } ga_segment;
 
 /* Two-level map from address to segment. */
@@ -209,10 +212,12 @@ typedef struct ga_freed
 	uintptr_t from; /* of its objects; 0 in a record never used */
 	uintptr_t to;
 	uint64_t arena_id : 42;
-	uint64_t noscan : 1; /* its objects had no headers */
-	uint64_t large : 1;	 /* it was a span, with one object */
-	uint64_t slack : 20; /* bytes behind that */
+	uint64_t noscan : 1;  /* its objects had no headers */
+	uint64_t large : 1;	  /* it was a span, with one object */
+	uint64_t stacked : 1; /* objects have numbers of stacks, see careful.h */
+	uint64_t slack : 19;  /* bytes behind that of a span */
 	uint64_t note;
+	uint32_t stack; /* of the allocation of that of a span */
 } ga_freed;
 
 /* The last of these, a ring. */
@@ -234,6 +239,7 @@ typedef enum ga_event_kind
 	GA_EVENT_FAULT_FAILED,	   /* setting slots to fault failed */
 	GA_EVENT_RELEASE_FAILED,   /* giving physical pages back failed */
 	GA_EVENT_WRITE_AFTER_FREE, /* the poison of a freed object was changed */
+	GA_EVENT_FENCE_LIMIT,	   /* so many objects have pages of their own that no more get some */
 	GA_EVENT_USE_AFTER_DELETE  /* the same, of a context that was deleted; the caller's */
 } ga_event_kind;
 
@@ -248,6 +254,7 @@ typedef struct ga_event
 	uint64_t value;					 /* what stands there now */
 	int depth;						 /* of the stack; 0 if none was kept */
 	uintptr_t stack[GA_DELAY_STACK]; /* of the free of the object */
+	uint32_t allocated;				 /* its allocation's stack, see careful.h; 0 if unknown */
 } ga_event;
 
 #define GA_MAX_EVENTS 16
@@ -264,6 +271,11 @@ typedef struct ga_sweep
 	size_t scanned;	 /* bytes */
 	int64_t started; /* microseconds */
 	bool incomplete; /* a root could not be read: nothing may be freed */
+	bool checking;	 /* all is read once more, through the system */
+	bool checked;	 /* it was */
+	size_t missed;	 /* slots that only the first reading found a pointer to */
+	size_t added;	 /* slots that only the second one did */
+	size_t scanned_first;
 	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;
@@ -400,6 +412,7 @@ typedef struct ga_heap
 
 	size_t closed;			 /* chunks smaller than a slot without access */
 	size_t slots;			 /* structs of slots */
+	size_t fenced;			 /* objects with pages of their own, see fence.c */
 	size_t in_use;			 /* bytes charged to arenas */
 	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
 	size_t fresh_quarantine; /* bytes of addresses spent since the last sweep */
@@ -410,6 +423,7 @@ typedef struct ga_heap
 	ga_profile profile;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
 	bool isolation_stopped; /* the mapping limit was reached and told */
+	bool fencing_stopped;	/* likewise for objects with pages of their own */
 	bool moves_refused;		/* the system does not move pages */
 	bool move_failure_told;
 	bool fault_failure_told;
@@ -486,6 +500,7 @@ struct ga_arena
 	size_t lost_bytes;	   /* freed where there was no memory for free lists */
 	ga_specials *specials; /* NULL if no object has any */
 	ga_list samples;	   /* live ones of the profile; set up while sample_at is not 0 */
+	unsigned careful;	   /* GA_CAREFUL_..., see careful.h; 0 where the fast paths may be taken */
 
 	/* Of its chunks that are no spans. */
 	size_t typed_chunks;	  /* that are typed */
@@ -537,7 +552,8 @@ ga_chunk_in_back(const ga_chunk *chunk, uintptr_t address)
 GA_INLINE size_t
 ga_heap_mappings(const ga_heap *heap)
 {
-	return 2 * heap->closed + heap->slots + heap->cooling.count + heap->ready[GA_SLOT_ORDER].count;
+	return 2 * heap->closed + heap->slots + heap->fenced + heap->cooling.count +
+		   heap->ready[GA_SLOT_ORDER].count;
 }
 
 #endif /* GA_TYPES_H */

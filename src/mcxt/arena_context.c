@@ -28,6 +28,7 @@
 #include "engine/probes.h"
 #include "engine/special.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/debug.h"
 #include "mcxt/deleted.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/leaving.h"
@@ -51,19 +52,23 @@
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
 static MemoryContextMethods arena_methods;
+static MemoryContextMethods careful_methods; /* alloc alone */
 static unsigned arena_tag;
 
 void
-ArenaContextsStart(const MemoryContextMethods *methods, unsigned tag)
+ArenaContextsStart(const MemoryContextMethods *methods, const MemoryContextMethods *careful,
+				   unsigned tag)
 {
 	arena_methods = *methods;
+	careful_methods = *careful;
 	arena_tag = tag;
 }
 
 bool
 ContextIsArena(MemoryContext context)
 {
-	return context->methods->alloc == arena_methods.alloc;
+	return context->methods->alloc == arena_methods.alloc ||
+		   context->methods->alloc == careful_methods.alloc;
 }
 
 static inline void
@@ -94,7 +99,7 @@ arena_set_new(MemoryContext context, Size credit)
 
 /*
  * arena_set_take
- *		One that is parked, else a new one.
+ *		One that is parked, else a new one.  A careful one may want to have no chunk yet.
  */
 static pg_attribute_always_inline ArenaSet *
 arena_set_take(MemoryContext context, Size credit)
@@ -102,9 +107,28 @@ arena_set_take(MemoryContext context, Size credit)
 	ga_arena *arena;
 
 	arena_prepare();
+	if (unlikely((debug_checks & DEBUG_OF_LIVES) != 0))
+		return arena_set_new(context, credit);
 	arena = ga_arena_revive(&process_heap, (uint64) (uintptr_t) context, &context->mem_allocated,
 							credit);
 	return arena != NULL ? ArenaSetOf(arena) : arena_set_new(context, credit);
+}
+
+/*
+ * arena_set_choose_alloc
+ *		A life begins: are its objects to have stacks, and how are they allocated?
+ */
+static void
+arena_set_choose_alloc(ArenaSet *set)
+{
+	ga_arena *arena = &set->arena;
+	unsigned careful = arena->careful & ~GA_CAREFUL_STACK;
+
+	if (DebugKeepsStacks(arena->mode))
+		careful |= GA_CAREFUL_STACK;
+	if (careful != arena->careful)
+		ga_arena_set_careful(arena, careful);
+	set->methods.alloc = careful != 0 ? careful_methods.alloc : arena_methods.alloc;
 }
 
 /*
@@ -121,8 +145,13 @@ arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods
 	set->site = site;
 	set->ident = NULL;
 	set->parents[0] = NULL;
-	if (set->arena.mode != GA_QUARANTINE_OFF)
+	if (unlikely((debug_checks & DEBUG_OF_LIVES) != 0))
+		ga_arena_set_careful(&set->arena, DebugCareful(context));
+	if (set->arena.mode != GA_QUARANTINE_OFF || set->arena.careful != 0)
+	{
 		ArenaSetNoteParents(set);
+		arena_set_choose_alloc(set);
+	}
 	context->methods = &set->methods;
 	GA_PROBE3(arena__adopt, set->arena.id, context->name, (int) set->arena.mode);
 }
@@ -217,13 +246,44 @@ ArenaContextMayTryAgain(const ArenaSet *set, Size size, int tries)
 	return tries < 2 && process_heap_callbacks->find_memory();
 }
 
+static inline bool
+arena_is_watched(const ArenaSet *set)
+{
+	return (set->arena.careful & GA_CAREFUL_WATCH) != 0;
+}
+
 /*
- * ArenaContextAllocSlow
- *		Where the bump pointer is stuck is also where housekeeping is done, and
- *		where memory can be used up.
+ * arena_trace
+ *		Show what was done, or is about to be done, in an arena that is watched.
  */
-pg_noinline void *
-ArenaContextAllocSlow(ArenaSet *set, Size size)
+static pg_noinline void
+arena_trace(const ArenaSet *set, const char *what, const void *object, Size size, uint32 stack)
+{
+	AllocationTrace trace = {what, set->context, set->arena.id, object, size, stack};
+
+	process_heap_callbacks->traced(&trace);
+}
+
+/*
+ * arena_stack_of_caller
+ *		The number of the stack from where the server called us, between StackTraceCaller() and
+ *		StackTraceCallerEnd().
+ */
+static uint32
+arena_stack_of_caller(const ArenaSet *set)
+{
+	if ((set->arena.careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) == 0)
+		return 0;
+	return StackStoreTake(&stack_trace_caller);
+}
+
+/*
+ * arena_alloc_patiently
+ *		Where the bump pointer is stuck is also where housekeeping is done, and
+ *		where memory can be used up.  stack is for arenas that are careful.
+ */
+static inline void *
+arena_alloc_patiently(ArenaSet *set, Size size, bool careful, uint32 stack)
 {
 	ga_arena *arena = &set->arena;
 	void *object;
@@ -236,13 +296,42 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0;; tries++)
 	{
-		object = ga_arena_alloc_slow(arena, size);
+		object =
+			careful ? ga_arena_alloc_careful(arena, size, stack) : ga_arena_alloc_slow(arena, size);
 		if (likely(object != NULL) || !ArenaContextMayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
 	if (unlikely(size >= LARGE_ARENA))
 		process_heap_callbacks->moved();
+	return object;
+}
+
+pg_noinline void *
+ArenaContextAllocSlow(ArenaSet *set, Size size)
+{
+	return arena_alloc_patiently(set, size, false, 0);
+}
+
+/*
+ * ArenaContextAllocCareful
+ *		In strict all arenas are careful, for the sake of stacks, so that case is fast.
+ */
+void *
+ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)
+{
+	unsigned careful = set->arena.careful;
+	uint32 stack = 0;
+	void *object = NULL;
+
+	if ((careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) != 0)
+		stack = StackStoreTake(caller);
+	if (likely(careful == GA_CAREFUL_STACK))
+		object = ga_arena_alloc_stacked_fast(&set->arena, size, stack);
+	if (unlikely(object == NULL))
+		object = arena_alloc_patiently(set, size, true, stack);
+	if (unlikely(arena_is_watched(set) && object != NULL))
+		arena_trace(set, "alloc", object, size, stack);
 	return object;
 }
 
@@ -349,12 +438,15 @@ ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 		ga_special_end_object(&set->arena, pointer, GA_FREED_BY_PFREE);
 		arena_check_requested(set->context, pointer);
 #ifdef CLOBBER_FREED_MEMORY
-		wipe_mem(pointer, ga_object_size(pointer));
+		wipe_mem(pointer, ga_object_requested(pointer));
 		GA_MAKE_UNDEFINED(pointer, ga_object_size(pointer));
 #endif
 	}
 #endif
 	StackTraceCaller();
+	if (unlikely(arena_is_watched(set)) &&
+		ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
+		arena_trace(set, "free", pointer, ga_object_requested(pointer), arena_stack_of_caller(set));
 	result = ga_arena_free_slow(&set->arena, pointer);
 	StackTraceCallerEnd();
 	if (unlikely(result != GA_FREE_OK))
@@ -365,6 +457,7 @@ void *
 ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 {
 	ga_free_result result = ga_arena_check_object(&set->arena, pointer);
+	uint32 stack = 0;
 	void *object;
 
 	if (unlikely(result != GA_FREE_OK))
@@ -381,7 +474,11 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	for (int tries = 0;; tries++)
 	{
 		StackTraceCaller();
-		object = ga_arena_realloc(&set->arena, pointer, size);
+		if (unlikely(set->arena.careful != 0))
+			stack = arena_stack_of_caller(set);
+		object = unlikely(set->arena.careful != 0)
+					 ? ga_arena_realloc_careful(&set->arena, pointer, size, stack)
+					 : ga_arena_realloc(&set->arena, pointer, size);
 		StackTraceCallerEnd();
 		if (likely(object != NULL) || !ArenaContextMayTryAgain(set, size, tries))
 			break;
@@ -389,7 +486,33 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	ProcessHeapWatch();
 	if (unlikely(size >= LARGE_ARENA))
 		process_heap_callbacks->moved();
+	if (unlikely(arena_is_watched(set) && object != NULL))
+		arena_trace(set, "realloc", object, size, stack);
 	return object == NULL ? NULL : ArenaContextMark(object, size);
+}
+
+/*
+ * arena_reset
+ *		What is done to objects of the next life is decided before it begins, and whether
+ *		they have stacks when it is known how it is quarantined.
+ */
+static inline void
+arena_reset(ArenaSet *set)
+{
+	ga_arena *arena = &set->arena;
+
+	if (likely((arena->careful | (debug_checks & DEBUG_OF_LIVES)) == 0))
+		ga_arena_reset(arena);
+	else
+	{
+		if (arena_is_watched(set))
+			arena_trace(set, "reset", NULL, arena->charged, arena_stack_of_caller(set));
+		ga_arena_reset_careful(
+			arena, (debug_checks & DEBUG_OF_LIVES) != 0 ? DebugCareful(set->context) : 0);
+	}
+	if (arena->mode != GA_QUARANTINE_OFF || unlikely(arena->careful != 0) ||
+		unlikely(set->methods.alloc != arena_methods.alloc))
+		arena_set_choose_alloc(set);
 }
 
 /*
@@ -420,13 +543,14 @@ ArenaContextReset(MemoryContext context)
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	StackTraceCaller();
-	ga_arena_reset(&set->arena);
+	arena_reset(set);
 	StackTraceCallerEnd();
 	if (unlikely(set->foreign))
 		set->origin->reset(context);
 	if (unlikely(large))
 		process_heap_callbacks->moved();
-	if (set->site != NULL && ContextSiteIsSmall(set->site) && set->arena.mode == GA_QUARANTINE_OFF)
+	if (set->site != NULL && ContextSiteIsSmall(set->site) &&
+		set->arena.mode == GA_QUARANTINE_OFF && set->arena.careful == 0)
 	{
 		context->methods = &set->site->methods;
 		arena_set_end(set);
@@ -453,10 +577,12 @@ ArenaContextDelete(MemoryContext context)
 		NoteForeign(set, false);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
+	StackTraceCaller();
+	if (unlikely(arena_is_watched(set)))
+		arena_trace(set, "delete", NULL, set->arena.charged, arena_stack_of_caller(set));
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;
-	StackTraceCaller();
 	arena_set_end(set);
 	StackTraceCallerEnd();
 	if (unlikely(waits))

@@ -18,9 +18,14 @@
 #include "engine/arena.h"
 #include "engine/free_list.h"
 #include "mcxt/arena_set.h"
+#include "mcxt/stack_store.h"
 
-/* Once: the methods of contexts that are arenas, and the tag in headers of their objects. */
-extern void ArenaContextsStart(const MemoryContextMethods *methods, unsigned tag);
+/*
+ * Once: the methods of contexts that are arenas, the alloc method of those that are careful
+ * (see engine/careful.h), and the tag in headers of their objects.
+ */
+extern void ArenaContextsStart(const MemoryContextMethods *methods,
+							   const MemoryContextMethods *careful, unsigned tag);
 
 /*
  * Turn an AllocSet context into an arena for its present life.  foreign says
@@ -54,6 +59,9 @@ extern void ArenaContextsTrim(void);
 /* Alloc when the fast way does not do.  NULL if memory is used up. */
 extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 
+/* Alloc in a careful arena, for the caller of a method. */
+extern void *ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller);
+
 /* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
 #define LARGE_ARENA ((Size) 256 << 10)
 
@@ -85,6 +93,17 @@ typedef struct BadPointer
 	const char *detail; /* what it points at, a sentence */
 	bool is_error;		/* else a warning */
 } BadPointer;
+
+/* What goarena.debug = alloctrace logs. */
+typedef struct AllocationTrace
+{
+	const char *what; /* "alloc", "realloc", "free", "reset" or "delete" */
+	MemoryContext context;
+	uint64 arena_id;
+	const void *object; /* NULL: the whole context */
+	Size size;			/* bytes that were asked for, or that the context is charged for */
+	uint32 stack;		/* see stack_store.h */
+} AllocationTrace;
 
 /*
  * The caller frees or reallocates what is no object of the context (NULL: of any

@@ -92,6 +92,19 @@ format_alloc(MemoryContext context, Size size, int flags)
 	return object;
 }
 
+static void *
+format_careful_alloc(MemoryContext context, Size size, int flags)
+{
+	const ga_place caller = STACK_STORE_CALLER();
+	void *object;
+
+	MemoryContextCheckSize(context, size, flags);
+	object = ArenaContextAllocCareful(ArenaSetOfContext(context), size, &caller);
+	if (unlikely(object == NULL))
+		return ChunkFormatFailure(context, size, flags);
+	return ArenaContextMark(object, size);
+}
+
 /*
  * The set that was found last.  Sets are never unmapped, and an arena that has ended has
  * no window.
@@ -188,6 +201,8 @@ static const MemoryContextMethods arena_methods = {
 	.check = ArenaContextCheck,
 #endif
 };
+
+static const MemoryContextMethods careful_methods = {.alloc = format_careful_alloc};
 
 /*
  * format_id_is_unused
@@ -326,7 +341,7 @@ ChunkFormatStart(void)
 	if (wrong == NULL)
 	{
 		own_id = id;
-		ArenaContextsStart(&arena_methods, (unsigned) id);
+		ArenaContextsStart(&arena_methods, &careful_methods, (unsigned) id);
 		ZeroBaseStart((unsigned) id);
 		elog(DEBUG1, "goarena takes method id %d", id);
 	}

@@ -55,6 +55,15 @@ format_alloc(MemoryContext context, Size size)
 	return ArenaContextAlloc(ArenaSetOfContext(context), size);
 }
 
+static void *
+format_careful_alloc(MemoryContext context, Size size)
+{
+	const ga_place caller = STACK_STORE_CALLER();
+	void *object = ArenaContextAllocCareful(ArenaSetOfContext(context), size, &caller);
+
+	return object == NULL ? NULL : ArenaContextMark(object, size);
+}
+
 /*
  * format_is_foreign
  *		Is the pointer from the time before its context was adopted?
@@ -110,6 +119,8 @@ static const MemoryContextMethods arena_methods = {
 #endif
 };
 
+static const MemoryContextMethods careful_methods = {.alloc = format_careful_alloc};
+
 /* mcxt.c finds that there is none, and calls format_top_stats if an error is wanted. */
 void *
 ChunkFormatFailure(MemoryContext context, Size size)
@@ -141,7 +152,7 @@ ChunkFormatTable(ContextType type)
 const char *
 ChunkFormatStart(void)
 {
-	ArenaContextsStart(&arena_methods, 0);
+	ArenaContextsStart(&arena_methods, &careful_methods, 0);
 	ZeroBaseStart(0);
 	return NULL;
 }

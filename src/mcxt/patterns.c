@@ -208,23 +208,33 @@ ContextPatternsNameAll(int reason, bool on)
 }
 
 /*
+ * pattern_matches_in
+ *		The patterns of a list that match a name, as bits.  The name is read with care: it
+ *		can lie in the context that was just reset.
+ */
+static uint64
+pattern_matches_in(const PatternList *list, const char *name)
+{
+	char copy[CONTEXT_NAME_LENGTH];
+	const char *text = name;
+	uint64 matches = 0;
+
+	if (!ForeignTextIsConstant(name))
+		text = ForeignNameCopy(copy, name, sizeof(copy));
+	for (int i = 0; i < list->count; i++)
+		if (pattern_matches(list->patterns[i].glob, text))
+			matches |= UINT64CONST(1) << i;
+	return matches;
+}
+
+/*
  * pattern_cache_name
- *		The name is read here only, with care: it can lie in the context that was just
- *		reset.
  */
 static pg_noinline void
 pattern_cache_name(CachedName *cached, const char *name)
 {
-	char copy[CONTEXT_NAME_LENGTH];
-	const char *text = name;
-
-	if (!ForeignTextIsConstant(name))
-		text = ForeignNameCopy(copy, name, sizeof(copy));
 	cached->name = name;
-	cached->matches = 0;
-	for (int i = 0; i < patterns->count; i++)
-		if (pattern_matches(patterns->patterns[i].glob, text))
-			cached->matches |= UINT64CONST(1) << i;
+	cached->matches = pattern_matches_in(patterns, name);
 }
 
 /*
@@ -261,6 +271,22 @@ ContextPatternsSay(MemoryContext context)
 	}
 	if (matches == 0 || patterns->patterns[__builtin_ctzll(matches)].exclude)
 		return PATTERNS_LEAVE;
-	return star_names || (matches & -matches & patterns->naming) != 0 ? PATTERNS_NAME
-																	  : PATTERNS_TAKE_IN;
+	return star_names != 0 || (matches & -matches & patterns->naming) != 0 ? PATTERNS_NAME
+																		   : PATTERNS_TAKE_IN;
+}
+
+/*
+ * PatternListMatches
+ *		Without a cache: this is for settings that cost much more than that.
+ */
+bool
+PatternListMatches(const PatternList *list, MemoryContext context)
+{
+	uint64 matches = pattern_matches_in(list, context->name);
+	int steps = 0;
+
+	for (MemoryContext up = context->parent;
+		 list->subtrees != 0 && up != NULL && steps < MAX_ANCESTORS; up = up->parent, steps++)
+		matches |= pattern_matches_in(list, up->name) & list->subtrees;
+	return matches != 0 && !list->patterns[__builtin_ctzll(matches)].exclude;
 }

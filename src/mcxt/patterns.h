@@ -37,12 +37,17 @@ extern bool context_patterns_none;
 #define NAME_ALL_FOR_STATEMENTS 0x01
 #define NAME_ALL_FOR_PROFILE	0x02
 #define NAME_ALL_FOR_EXPLAIN	0x04
+#define NAME_ALL_FOR_DEBUG		0x08
 
 /*
  * Such a setting was switched on or off: as long as one is on, "*" names contexts, so
  * that all are arenas from birth.
  */
 extern void ContextPatternsNameAll(int reason, bool on);
+
+/* What CheckContextPatterns makes of a list: is a context among those that it names? */
+struct PatternList;
+extern bool PatternListMatches(const struct PatternList *list, MemoryContext context);
 
 /* A number that they had never before; not 0. */
 extern uint32 context_patterns_version;

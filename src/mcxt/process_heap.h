@@ -64,7 +64,8 @@ ProcessHeapSample(void)
 	return false;
 }
 
-struct BadPointer; /* see arena_context.h */
+struct AllocationTrace; /* see arena_context.h */
+struct BadPointer;		/* likewise */
 
 /*
  * What is asked of the layers above.  goarena.c installs it before any context is an
@@ -108,6 +109,9 @@ typedef struct ProcessHeapCallbacks
 
 	/* What is no live object was freed.  The error for that may be caught and never be seen. */
 	void (*bad_pointer)(const struct BadPointer *bad);
+
+	/* goarena.debug wants to see this. */
+	void (*traced)(const struct AllocationTrace *trace);
 
 	/* See ga_heap.note_free. */
 	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);

@@ -35,6 +35,7 @@ typedef struct SweepRow
 {
 	SweepRecord record;
 	const char *reason;
+	uint64 check_differences;
 } SweepRow;
 
 static const Column columns[] = {
@@ -44,6 +45,7 @@ static const Column columns[] = {
 	{"chunks_freed", COLUMN_COUNT, offsetof(SweepRow, record.result.chunks_freed)},
 	{"chunks_pinned", COLUMN_COUNT, offsetof(SweepRow, record.result.chunks_pinned)},
 	{"duration_ms", COLUMN_MILLISECONDS, offsetof(SweepRow, record.result.duration)},
+	{"check_differences", COLUMN_COUNT, offsetof(SweepRow, check_differences)},
 };
 
 /*
@@ -103,7 +105,9 @@ goarena_sweeps(PG_FUNCTION_ARGS)
 	rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	for (int i = 0; (record = SweepHistory(i)) != NULL; i++)
 	{
-		SweepRow row = {*record, SweepReasonName(record->reason)};
+		const ga_sweep_result *result = &record->result;
+		SweepRow row = {*record, SweepReasonName(record->reason),
+						result->checked ? result->missed + result->added : PG_UINT64_MAX};
 
 		ColumnsPut(rows, columns, &row, lengthof(columns));
 	}

@@ -101,12 +101,14 @@ sub forget_reports
 	unlink(glob("$directory/*"));
 }
 
-# A report's text without its stacks, its access stack and its free stack.
+# A report's text without its stacks, its access stack, its free stack and its allocation stack.
 sub parts_of
 {
 	my ($text) = @_;
+	my ($rest, $access, $allocation, $free) = $text =~
+	  /^(.*?)(?:access stack:\n(.*?))?(?:allocation stack:\n(.*?))?free stack:\n(.*)$/s;
 
-	return $text =~ /^(.*?)(?:access stack:\n(.*?))?free stack:\n(.*)$/s;
+	return ($rest, $access, $free, $allocation);
 }
 
 # Run a script that crashes with one report.  Checks what all reports share, and

@@ -49,7 +49,7 @@ my %settings = map { my ($name, $default, $context) = split /\|/; ($name => "$de
   split(/\n/, query(q{SELECT concat_ws('|', name, current_setting(name),
 		context || CASE WHEN context = 'user' AND name NOT LIKE '%\_limit' THEN ' without a limit' ELSE '' END)
 	FROM pg_settings WHERE name LIKE 'goarena.%'}));
-my %told = map { my ($name, $default, $by) = @$_; s/^`|`$//g foreach $name, $default; ($name => "$default|$by") }
+my %told = map { my ($name, $default, $by) = @$_; s/^`|`$//g foreach $name, $default; $default =~ s/^''$//; ($name => "$default|$by") }
   table('Settings');
 
 is_deeply(\%told, \%settings, 'README.md tells each setting, with its default and who sets it');

@@ -95,7 +95,7 @@ static pg_atomic_uint32 reporting; /* the thread that makes a report, or 0 */
 static Fault fault;				   /* these are its */
 static char report[FAULT_REPORT_SIZE];
 static char stacks[FAULT_REPORT_SIZE / 2];
-static char summary[512];
+static char summary[1024];
 
 static bool terminating = false; /* a fault of this process led to FATAL before */
 
@@ -111,7 +111,9 @@ fault_terminate_backend(void)
 	error_context_stack = NULL;
 	ereport(FATAL,
 			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg("terminating connection because of an access to freed memory"),
+			 fault.kind == FAULT_OVERRUN
+				 ? errmsg("terminating connection because of an access beyond an object")
+				 : errmsg("terminating connection because of an access to freed memory"),
 			 errdetail("%s", summary),
 			 errhint("The server log and goarena_faults() have the report."), errhidestmt(true)));
 }
@@ -213,7 +215,7 @@ fault_stacks_text_step(void *arg)
 {
 	Fault *f = arg;
 
-	FaultReportStacks(&f->stacks, &f->access, &f->memory);
+	FaultReportStacks(&f->stacks, f->kind, &f->access, &f->memory);
 }
 
 static void
@@ -225,6 +227,7 @@ fault_summary_step(void *arg)
 	ReportInit(&text, summary, sizeof(summary));
 	FaultSummary(&text, f->kind, &f->memory);
 	FaultAdviceFrame(&text, f->stacks.data);
+	FaultSummaryStatement(&text);
 }
 
 static void
@@ -251,6 +254,7 @@ fault_begin_text(Fault *f)
 		[FAULT_ACCESS] = "access to freed memory",
 		[FAULT_FOLLOWED] = "use of a pointer from freed memory",
 		[FAULT_NEARBY] = "crash with a pointer to freed memory",
+		[FAULT_OVERRUN] = "overrun of an object",
 	};
 
 	ReportInit(&f->text, report, sizeof(report));

@@ -72,6 +72,13 @@ FaultAdvice(const char *context, ga_freed_by how)
 		   "callback.";
 }
 
+const char *
+FaultAdviceOverrun(void)
+{
+	return "The object is smaller than the code takes it to be.  See where it was allocated, and "
+		   "whether its size leaves room for a terminating zero, or was computed for another type.";
+}
+
 static const char *
 advice_find_in_line(const char *line, const char *end, const char *what)
 {

@@ -21,6 +21,9 @@
  */
 extern const char *FaultAdvice(const char *context, ga_freed_by how);
 
+/* The same for an object that was overrun. */
+extern const char *FaultAdviceOverrun(void);
+
 /*
  * Of a stack, which is a heading and lines, put the first function that is in a library
  * but our own into a sentence, without addresses; nothing if there is none.

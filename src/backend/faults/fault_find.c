@@ -11,6 +11,7 @@
 
 #include "backend/faults/fault_find.h"
 #include "backend/faults/processor.h"
+#include "engine/careful.h"
 #include "engine/delay.h"
 #include "mcxt/deleted.h"
 #include "mcxt/process_heap.h"
@@ -141,6 +142,30 @@ fault_leads_from_freed(const siginfo_t *info, const ucontext_t *context, uintptr
 	return false;
 }
 
+/*
+ * fault_find_overrun
+ *		Does an object end before the address that has pages of its own?
+ */
+static bool
+fault_find_overrun(uintptr_t address, FaultMemory *memory)
+{
+	const void *object = ga_fence_find(&process_heap, address);
+	const ga_chunk *chunk = ga_heap_lookup(&process_heap, address);
+
+	if (object == NULL)
+		return false;
+	memory->address = address;
+	memory->is_object = true;
+	memory->object = (ga_event){
+		.arena_id = chunk->arena_id,
+		.object = (uintptr_t) object,
+		.size = ga_object_requested(object),
+		.offset = address - (uintptr_t) object,
+		.allocated = chunk->stack,
+	};
+	return true;
+}
+
 FaultKind
 FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, bool *guessed,
 		  FaultMemory *memory)
@@ -156,6 +181,8 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 		memory->address = *address;
 		return FAULT_ACCESS;
 	}
+	if (fault_find_overrun(*address, memory))
+		return FAULT_OVERRUN;
 	if (fault_leads_from_freed(info, context, address))
 	{
 		/* Nothing tells from which object the pointer was read. */

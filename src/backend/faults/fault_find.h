@@ -22,10 +22,11 @@ typedef enum FaultKind
 	FAULT_FOREIGN,	/* nothing, as far as we know */
 	FAULT_ACCESS,	/* it is an access to memory that is not in use */
 	FAULT_FOLLOWED, /* a pointer was followed that had been read from a freed object */
-	FAULT_NEARBY	/* a crash elsewhere, while a pointer to freed memory was at hand */
+	FAULT_NEARBY,	/* a crash elsewhere, while a pointer to freed memory was at hand */
+	FAULT_OVERRUN	/* it is an access behind an object that has pages of its own */
 } FaultKind;
 
-/* The freed memory.  Of a fault that followed a pointer it may be unknown. */
+/* The freed memory, or the object that was overrun.  Of a fault that followed a pointer it may be unknown. */
 typedef struct FaultMemory
 {
 	uintptr_t address;	  /* an address in it */

@@ -24,6 +24,7 @@
 #include "backend/faults/fault_report.h"
 #include "backend/faults/symbols.h"
 #include "backend/process/names.h"
+#include "engine/careful.h"
 #include "engine/delay.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
@@ -31,6 +32,9 @@
 
 /* Queries are cut off here. */
 #define QUERY_LENGTH 1024
+
+/* In a message to the client, which knows it. */
+#define SUMMARY_QUERY_LENGTH 200
 
 /*
  * FaultReportNow
@@ -141,9 +145,20 @@ ReportParentsOf(ReportText *text, MemoryContext context)
 }
 
 /*
+ * report_object_at
+ *		The pages are still there, here or where they have moved.  Find the object
+ *		that the address lies in.
+ */
+static const void *
+report_object_at(uintptr_t address, const ga_freed_place *place)
+{
+	return ga_object_at(place->freed->from + place->moved, place->freed->to + place->moved,
+						address + place->moved);
+}
+
+/*
  * report_object
- *		The pages may still be there, here or where they have moved.  Find the object
- *		that the address lies in.  Of large ones the record itself tells.
+ *		Of large ones the record itself tells.
  */
 static void
 report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
@@ -160,8 +175,7 @@ report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
 	}
 	if (freed == NULL || freed->noscan || !place->readable)
 		return;
-	object =
-		ga_object_at(freed->from + place->moved, freed->to + place->moved, address + place->moved);
+	object = report_object_at(address, place);
 	if (object != NULL)
 	{
 		bool free = (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_FREE;
@@ -290,6 +304,19 @@ report_freed_object(ReportText *text, const ga_event *object)
 }
 
 /*
+ * report_overrun
+ *		An object that is not freed, and ends before the address.
+ */
+static void
+report_overrun(ReportText *text, const ga_event *object)
+{
+	report_owner(text, object->arena_id);
+	ReportKeyNumber(text, "object size", (int64) object->size);
+	ReportKeyNumber(text, "object offset", (int64) object->offset);
+	ReportKeyString(text, "advice", FaultAdviceOverrun());
+}
+
+/*
  * report_kind
  *		What every report begins with.  The time serves as its number.
  */
@@ -324,6 +351,7 @@ FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access)
 		[FAULT_ACCESS] = "access",
 		[FAULT_FOLLOWED] = "pointer from freed memory",
 		[FAULT_NEARBY] = "pointer to freed memory",
+		[FAULT_OVERRUN] = "overrun",
 	};
 
 	report_kind(text, names[kind], access->outcome);
@@ -346,6 +374,8 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 		report_owner(text, memory->rewound);
 		ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
 	}
+	else if (kind == FAULT_OVERRUN)
+		report_overrun(text, &memory->object);
 	else if (memory->is_object)
 		report_freed_object(text, &memory->object);
 	else
@@ -365,13 +395,55 @@ report_free_stack(ReportText *text, const uintptr_t *frames, int depth)
 		SymbolsReport(text, frames, depth, false);
 }
 
+/*
+ * report_allocation_stack
+ *		Of a number in the store of stacks; nothing if there is none.
+ */
+static void
+report_allocation_stack(ReportText *text, uint32 number)
+{
+	int depth;
+	const uintptr_t *frames = StackStoreGet(number, &depth);
+
+	if (depth == 0)
+		return;
+	ReportString(text, "allocation stack:\n");
+	SymbolsReport(text, frames, depth, false);
+}
+
+/*
+ * report_allocation_of
+ *		The number of the stack by which memory was allocated, or 0.
+ */
+static uint32
+report_allocation_of(const FaultMemory *memory)
+{
+	const ga_freed *freed = memory->freed ? memory->place.freed : NULL;
+	const void *object;
+
+	if (memory->is_object)
+		return memory->object.allocated;
+	if (freed == NULL || !freed->stacked || freed->noscan)
+		return 0;
+	if (freed->large)
+		return freed->stack;
+	object = memory->place.readable ? report_object_at(memory->address, &memory->place) : NULL;
+	return object != NULL && (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_LIVE
+			   ? ga_object_stack(object)
+			   : 0;
+}
+
 void
-FaultReportStacks(ReportText *text, const FaultAccess *access, const FaultMemory *memory)
+FaultReportStacks(ReportText *text, FaultKind fault, const FaultAccess *access,
+				  const FaultMemory *memory)
 {
 	const FreeKind *kind = KindOf(report_record_of(memory));
 
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, access->stack, access->depth, true);
+	report_allocation_stack(text, report_allocation_of(memory));
+	if (fault == FAULT_OVERRUN)
+		return;
 	if (kind != NULL)
 		report_free_stack(text, kind->stack, kind->depth);
 	else
@@ -402,6 +474,15 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 {
 	const char *name = memory->is_object ? FreeHistoryContextName(memory->object.arena_id) : NULL;
 
+	if (kind == FAULT_OVERRUN)
+	{
+		ReportString(text, "An object of ");
+		ReportNumber(text, (int64) memory->object.size);
+		ReportString(text, " bytes was overrun in memory context \"");
+		ReportLine(text, name == NULL ? "unknown" : ForeignName(name));
+		ReportString(text, "\".");
+		return;
+	}
 	if (kind == FAULT_ACCESS)
 	{
 		report_summarize_access(text, report_record_of(memory));
@@ -430,6 +511,17 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 }
 
 void
+FaultSummaryStatement(ReportText *text)
+{
+	char statement[SUMMARY_QUERY_LENGTH];
+
+	if (!ForeignTextCopy(statement, debug_query_string, sizeof(statement)))
+		return;
+	ReportString(text, "  The statement was: ");
+	ReportLine(text, statement);
+}
+
+void
 FaultReportEvent(ReportText *text, const ga_event *event)
 {
 	report_kind(text, "write after free", "warning");
@@ -438,6 +530,7 @@ FaultReportEvent(ReportText *text, const ga_event *event)
 	report_freed_object(text, event);
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
 	report_query(text);
+	report_allocation_stack(text, event->allocated);
 	report_free_stack(text, event->stack, event->depth);
 }
 
@@ -465,5 +558,6 @@ FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *
 	report_query(text);
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, stack, depth, false);
+	report_allocation_stack(text, object.allocated);
 	report_free_stack(text, object.stack, freed ? object.depth : 0);
 }

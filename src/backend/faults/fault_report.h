@@ -47,8 +47,8 @@ extern void FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess 
 extern void FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access,
 						const FaultMemory *memory);
 
-/* The stacks, of the access and of the free. */
-extern void FaultReportStacks(ReportText *text, const FaultAccess *access,
+/* The stacks, of the access, of the allocation if it was kept, and of the free. */
+extern void FaultReportStacks(ReportText *text, FaultKind kind, const FaultAccess *access,
 							  const FaultMemory *memory);
 
 /* Report a changed poison. */
@@ -63,5 +63,8 @@ extern void FaultReportBadPointer(ReportText *text, const BadPointer *bad, const
  * freed.
  */
 extern void FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory);
+
+/* Another one with the statement that the client sent; nothing if there is none. */
+extern void FaultSummaryStatement(ReportText *text);
 
 #endif /* GOARENA_FAULT_REPORT_H */

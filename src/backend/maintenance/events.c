@@ -47,6 +47,15 @@ event_report(const ga_event *event)
 					 errhint("Raise vm.max_map_count, or lower "
 							 "goarena.quarantine_sample_rate.")));
 			break;
+		case GA_EVENT_FENCE_LIMIT:
+			ereport(
+				LOG,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("goarena no longer gives all objects pages of their own in this process"),
+				 errdetail("%zu objects have some.", event->size),
+				 errhint("Raise vm.max_map_count, or name fewer contexts in "
+						 "goarena.debug_contexts.")));
+			break;
 		case GA_EVENT_MOVE_FAILED:
 			ereport(LOG, (errcode(ERRCODE_SYSTEM_ERROR),
 						  errmsg("goarena could not move pages of freed memory: %m"),

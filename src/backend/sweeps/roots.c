@@ -63,11 +63,11 @@ static char buffer[32 * 1024];
 static uint64 pages[PAGEMAP_ENTRIES];
 
 /*
- * roots_has_threads
+ * RootsMayChange
  *		A task directory has two links besides one for each thread.
  */
-static bool
-roots_has_threads(void)
+bool
+RootsMayChange(void)
 {
 	struct stat st;
 
@@ -261,7 +261,7 @@ roots_scan_mappings(ga_heap *heap)
 	RootScan scan = {
 		.heap = heap,
 		.frame = (uintptr_t) __builtin_frame_address(0),
-		.unstable = roots_has_threads(),
+		.unstable = RootsMayChange(),
 		.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
 	};
 	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);

@@ -19,4 +19,7 @@
  */
 extern bool ScanRoots(ga_heap *heap);
 
+/* Can other threads of this process change its memory while it is read? */
+extern bool RootsMayChange(void);
+
 #endif /* GOARENA_ROOTS_H */

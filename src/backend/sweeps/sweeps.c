@@ -19,6 +19,7 @@
 #include "backend/sweeps/roots.h"
 #include "backend/sweeps/sweeps.h"
 #include "mcxt/arena_context.h"
+#include "mcxt/debug.h"
 #include "mcxt/process_heap.h"
 
 int goarena_trace = TRACE_OFF;
@@ -89,6 +90,50 @@ sweeps_trace(const SweepRecord *record, size_t quarantined_before)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
+/*
+ * sweeps_check
+ *		Mark once more, reading through the kernel.  Not while there are other threads, which
+ *		may change what is read.
+ */
+static void
+sweeps_check(void)
+{
+	static bool logged_failure = false;
+
+	if (process_heap.sweep.incomplete || RootsMayChange())
+		return;
+	ga_sweep_check_begin(&process_heap);
+	if (!ScanRoots(&process_heap))
+		ga_sweep_give_up(&process_heap);
+	ga_sweep_live(&process_heap);
+	if (!ga_sweep_check_end(&process_heap) && !logged_failure)
+	{
+		logged_failure = true;
+		ereport(LOG, (errmsg("goarena could not check its sweeps in this process"),
+					  errdetail("The memory of this process cannot be read through the kernel.")));
+	}
+}
+
+/*
+ * sweeps_report_check
+ *		Both readings must find the same, or one of them misses pointers.
+ */
+static void
+sweeps_report_check(const ga_sweep_result *result)
+{
+	if (result->missed + result->added == 0)
+		return;
+	ereport(
+		WARNING,
+		(errcode(ERRCODE_INTERNAL_ERROR),
+		 errmsg("two readings of memory by sweep " UINT64_FORMAT " of goarena differ", num_sweeps),
+		 errdetail("%zu slots have a pointer to them that only the direct reading found, and "
+				   "%zu one that only the reading through the kernel found.",
+				   result->missed, result->added),
+		 errhint("No memory was freed that either of them found a pointer to.  Please report "
+				 "this as a bug of goarena.")));
+}
+
 void
 RunSweep(SweepReason reason, ga_sweep_result *result)
 {
@@ -101,6 +146,8 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	if (!ScanRoots(&process_heap))
 		ga_sweep_give_up(&process_heap);
 	ga_sweep_live(&process_heap);
+	if (unlikely((debug_checks & DEBUG_CHECKMARK) != 0))
+		sweeps_check();
 	ga_sweep_finish(&process_heap, result);
 
 	record->at = GetCurrentTimestamp();
@@ -114,6 +161,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 					  errdetail("No quarantined memory was freed.  Further sweeps of this process "
 								"of which that is true are not logged.")));
 	logged_incomplete |= result->incomplete;
+	sweeps_report_check(result);
 	if (goarena_trace >= TRACE_SWEEPS)
 		sweeps_trace(record, before);
 	sweeps_paused = false;

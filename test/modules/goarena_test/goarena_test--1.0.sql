@@ -94,6 +94,11 @@ AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION test_refuse_mremap() IS
 'from now on mremap fails in this process; false if that cannot be';
 
+CREATE FUNCTION test_refuse_peek(missing boolean) RETURNS boolean
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_refuse_peek(boolean) IS
+'from now on process_vm_readv fails in this process, or finds nothing there; false if that cannot be';
+
 -- misuse.c: what no correct program does
 
 CREATE FUNCTION test_keep(size integer DEFAULT 1000) RETURNS text

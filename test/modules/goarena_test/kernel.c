@@ -19,23 +19,41 @@
 #include "goarena_test.h"
 
 PG_FUNCTION_INFO_V1(test_refuse_mremap);
+PG_FUNCTION_INFO_V1(test_refuse_peek);
 
 /*
- * test_refuse_mremap() returns boolean
- *		From now on mremap fails in this process, as under a filter of system calls that
+ * Refuse
+ *		From now on a system call fails in this process, as under a filter of system calls that
  *		does not know it.  False if there can be no filter.
  */
-Datum
-test_refuse_mremap(PG_FUNCTION_ARGS)
+static bool
+Refuse(int number, int error)
 {
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32) number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32) error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {lengthof(filter), filter};
 
-	PG_RETURN_BOOL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-				   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+Datum
+test_refuse_mremap(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(Refuse(SYS_mremap, EPERM));
+}
+
+/*
+ * test_refuse_peek(missing boolean) returns boolean
+ *		Memory cannot be read through the kernel any more; or it can, but nothing is
+ *		there.
+ */
+Datum
+test_refuse_peek(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(Refuse(SYS_process_vm_readv, PG_GETARG_BOOL(0) ? EFAULT : EPERM));
 }

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * alloc_trace.c
+ *	  goarena.debug = alloctrace: a log of allocations and frees.
+ *
+ * The server's own way to write its log allocates, and may be what is allocating.  So
+ * entries are written as reports of faults are: in memory of their own, straight to
+ * the log.  Nothing is written in critical sections, nor more than so many entries a
+ * second; what is left out is counted, and said.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "backend/faults/alloc_trace.h"
+#include "backend/faults/fault_log.h"
+#include "backend/faults/fault_report.h"
+#include "backend/faults/symbols.h"
+#include "mcxt/foreign_text.h"
+#include "mcxt/process_heap.h"
+
+#define TRACES_PER_SECOND 200
+
+/* Names of functions can be long. */
+#define TRACE_SIZE 8192
+
+static TimestampTz second_began = 0;
+static int traces_in_second = 0;
+static uint64 traces_left_out = 0;
+static bool tracing = false; /* an entry is being written */
+
+/*
+ * trace_left_out
+ *		Say how many entries are missing here.
+ */
+static void
+trace_left_out(void)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line),
+			 "alloctrace left out " UINT64_FORMAT " allocations and frees before this",
+			 traces_left_out);
+	traces_left_out = 0;
+	FaultLogLine(line);
+}
+
+/*
+ * trace_may_write
+ *		A second may begin.
+ */
+static bool
+trace_may_write(void)
+{
+	TimestampTz now;
+
+	if (tracing || CritSectionCount > 0)
+		return false;
+	now = FaultReportNow();
+	if (now < second_began || now - second_began >= USECS_PER_SEC)
+	{
+		second_began = now;
+		traces_in_second = 0;
+	}
+	return traces_in_second++ < TRACES_PER_SECOND;
+}
+
+static void
+trace_write(const AllocationTrace *trace)
+{
+	static char data[TRACE_SIZE];
+	char name[CONTEXT_NAME_LENGTH];
+	char line[256];
+	ReportText text;
+	int depth;
+	const uintptr_t *frames = StackStoreGet(trace->stack, &depth);
+
+	snprintf(line, sizeof(line), "%s of %zu bytes%s in context \"%s\", arena " UINT64_FORMAT,
+			 trace->what, trace->size, trace->object == NULL ? "" : " of an object",
+			 ForeignNameCopy(name, trace->context->name, sizeof(name)), trace->arena_id);
+	ReportInit(&text, data, sizeof(data));
+	FaultLogBegin(&text, line);
+	if (trace->object != NULL)
+	{
+		ReportKey(&text, "object");
+		ReportHex(&text, (uint64) (uintptr_t) trace->object);
+		ReportString(&text, "\n");
+	}
+	ReportString(&text, "stack:\n");
+	if (depth == 0)
+		ReportString(&text, "  unknown\n");
+	else
+		SymbolsReport(&text, frames, depth, false);
+	FaultLogWrite(&text);
+}
+
+void
+AllocTrace(const AllocationTrace *trace)
+{
+	int saved_errno = errno;
+
+	if (!trace_may_write())
+		traces_left_out++;
+	else
+	{
+		tracing = true;
+		if (traces_left_out > 0)
+			trace_left_out();
+		trace_write(trace);
+		tracing = false;
+	}
+	errno = saved_errno;
+}
+
+void
+AllocTraceTransactionEnd(void)
+{
+	if (unlikely(traces_left_out > 0))
+		trace_left_out();
+}

@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * alloc_trace.h
+ *	  goarena.debug = alloctrace: a log of allocations and frees.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_ALLOC_TRACE_H
+#define GOARENA_ALLOC_TRACE_H
+
+#include "mcxt/arena_context.h"
+
+/* Log one, unless there were too many in this second. */
+extern void AllocTrace(const AllocationTrace *trace);
+
+/* A transaction ends: say how many were not logged. */
+extern void AllocTraceTransactionEnd(void);
+
+#endif /* GOARENA_ALLOC_TRACE_H */

@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * fence.c
+ *	  Objects with pages of their own, which end where access ends.
+ *
+ * An access behind such an object faults, up to the next multiple of 8 bytes, and so does
+ * one to the object after it was freed.  Each has a slot: it is a span of a strict
+ * arena that does not begin where its chunk begins, but ends where the accessible part
+ * of that ends.
+ *
+ *	slot │ unused │ header │ object │ no access …                 │ next slot
+ *	     └ accessible: whole pages ─┘
+ *
+ * That costs a page at least, a page table, two mappings, and four system calls, so there
+ * may be only so many at a time.  Further ones are ordinary objects.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "careful.h"
+#include "charge.h"
+#include "profile.h"
+
+/* Larger objects have no room for a fence in a segment. */
+#define FENCE_MAX (GA_SEGMENT_SIZE / 2)
+
+/*
+ * may_fence
+ *		Half of the mappings that isolation may cost are for objects with pages of their
+ *		own.  When there are too many, that is told once, until there are fewer again.
+ */
+static bool
+may_fence(ga_heap *heap)
+{
+	size_t limit = heap->config.max_mappings / 4;
+
+	if (heap->fencing_stopped)
+		limit -= limit / 16;
+	if (heap->fenced < limit && ga_heap_may_isolate(heap))
+	{
+		heap->fencing_stopped = false;
+		return true;
+	}
+	if (!heap->fencing_stopped)
+	{
+		ga_event event = {.kind = GA_EVENT_FENCE_LIMIT, .size = heap->fenced};
+
+		ga_heap_add_event(heap, &event);
+		heap->fencing_stopped = true;
+	}
+	return false;
+}
+
+/*
+ * take
+ *		A chunk of whole slots whose first bytes alone are accessible, with more behind
+ *		them that is not.  NULL if there is none.
+ */
+static ga_chunk *
+take(ga_heap *heap, size_t bytes)
+{
+	size_t room = ga_align_up(bytes + heap->os->page_size, GA_SLOT_SIZE);
+	ga_chunk *chunk = ga_chunk_take_span(heap, bytes, room);
+
+	if (chunk == NULL)
+		return NULL;
+	if (chunk->size < room || !ga_chunk_set_accessible(heap, chunk, bytes) ||
+		!ga_slot_wrap(heap, chunk))
+	{
+		ga_chunk_make_ready(heap, chunk);
+		return NULL;
+	}
+	return chunk;
+}
+
+void *
+ga_fence_alloc(ga_arena *arena, size_t size)
+{
+	ga_heap *heap = arena->heap;
+	size_t rounded;
+	size_t bytes;
+	ga_chunk *chunk;
+	void *object;
+
+	if (size > FENCE_MAX || !may_fence(heap))
+		return NULL;
+	rounded = ga_align_up(size == 0 ? 1 : size, GA_ALIGN);
+	bytes = ga_align_up(rounded + GA_HEADER_SIZE, heap->os->page_size);
+	if (!ga_heap_has_room(heap, bytes))
+		return NULL;
+	chunk = take(heap, bytes);
+	if (chunk == NULL)
+		return NULL;
+
+	object = (void *) (chunk->base + bytes - rounded);
+	chunk->large = chunk->fenced = true;
+	heap->fenced++;
+	chunk->arena = arena;
+	chunk->arena_id = arena->id;
+	chunk->start = (uintptr_t) object - GA_HEADER_SIZE;
+	chunk->used = chunk->base + bytes;
+	chunk->freed = rounded - size;
+	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
+	ga_chunk_set_state(heap, chunk, GA_FULL);
+	ga_list_push_head(&arena->large, &chunk->link);
+	ga_charge(arena, chunk, (ptrdiff_t) bytes);
+
+	GA_MAKE_UNDEFINED(chunk->start, rounded + GA_HEADER_SIZE);
+	ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, size);
+#if GA_OWNER_WORD
+	((uint64_t *) object)[-1] = arena->owner;
+#endif
+	arena->allocs++;
+	heap->counters.large_allocs++;
+	heap->counters.large_bytes += bytes;
+	ga_heap_touched(heap);
+	if (ga_profile_watches(arena))
+		ga_profile_count(arena, object, rounded + GA_HEADER_SIZE);
+	return object;
+}
+
+void *
+ga_fence_find(const ga_heap *heap, uintptr_t address)
+{
+	const ga_chunk *chunk = ga_heap_lookup(heap, address);
+
+	if (chunk == NULL || !chunk->fenced || address < chunk->used)
+		return NULL;
+	return (void *) (chunk->start + GA_HEADER_SIZE);
+}

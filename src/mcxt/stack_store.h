@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * stack_store.h
+ *	  Stacks of allocations: one copy of each, known by a number.
+ *
+ * A stack is taken for each object of some arenas, but few of them differ.  So a stack
+ * that was seen before is recognized, which takes a look at each return address in
+ * its place instead of a walk, and what is kept with the object is a number.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_STACK_STORE_H
+#define GOARENA_STACK_STORE_H
+
+#include "postgres.h"
+
+#include "stack/walk.h"
+
+/* Return addresses that are kept of each stack. */
+#define STORED_DEPTH 12
+
+/*
+ * The place in the server that called the function in which this is written.  That
+ * must be one that the server calls, and no inline function.
+ */
+#define STACK_STORE_CALLER()                                                                       \
+	((ga_place){.pc = (uintptr_t) __builtin_return_address(0),                                     \
+				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
+				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
+
+/* The number of the stack from a place on; 0 if it could not be kept. */
+extern uint32 StackStoreTake(const ga_place *caller);
+
+/*
+ * The return addresses of a number, the innermost first.  Sets their count: 0 if it is not
+ * known, or no longer.  Async-signal-safe.
+ */
+extern const uintptr_t *StackStoreGet(uint32 number, int *depth);
+
+#endif /* GOARENA_STACK_STORE_H */
