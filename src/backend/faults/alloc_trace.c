@@ -28,6 +28,16 @@
 /* Names of functions can be long. */
 #define TRACE_SIZE 8192
 
+/* To look names up takes long, so texts of stacks are kept. */
+#define TRACE_STACKS	 64
+#define TRACE_STACK_SIZE 2048
+
+typedef struct TraceStack
+{
+	uint32 number; /* see stack_store.h; 0 in one never used */
+	char text[TRACE_STACK_SIZE];
+} TraceStack;
+
 static TimestampTz second_began = 0;
 static int traces_in_second = 0;
 static uint64 traces_left_out = 0;
@@ -69,6 +79,30 @@ trace_may_write(void)
 	return traces_in_second++ < TRACES_PER_SECOND;
 }
 
+/*
+ * trace_stack
+ *		A stack as text.
+ */
+static const char *
+trace_stack(uint32 number)
+{
+	static TraceStack known[TRACE_STACKS];
+	TraceStack *stack = &known[number % TRACE_STACKS];
+	int depth;
+	const uintptr_t *frames = StackStoreGet(number, &depth);
+	ReportText text;
+
+	if (depth == 0)
+		return "  unknown\n";
+	if (stack->number != number)
+	{
+		stack->number = number;
+		ReportInit(&text, stack->text, sizeof(stack->text));
+		SymbolsReport(&text, frames, depth, false);
+	}
+	return stack->text;
+}
+
 static void
 trace_write(const AllocationTrace *trace)
 {
@@ -76,8 +110,6 @@ trace_write(const AllocationTrace *trace)
 	char name[CONTEXT_NAME_LENGTH];
 	char line[256];
 	ReportText text;
-	int depth;
-	const uintptr_t *frames = StackStoreGet(trace->stack, &depth);
 
 	snprintf(line, sizeof(line), "%s of %zu bytes%s in context \"%s\", arena " UINT64_FORMAT,
 			 trace->what, trace->size, trace->object == NULL ? "" : " of an object",
@@ -91,10 +123,7 @@ trace_write(const AllocationTrace *trace)
 		ReportString(&text, "\n");
 	}
 	ReportString(&text, "stack:\n");
-	if (depth == 0)
-		ReportString(&text, "  unknown\n");
-	else
-		SymbolsReport(&text, frames, depth, false);
+	ReportString(&text, trace_stack(trace->stack));
 	FaultLogWrite(&text);
 }
 
