@@ -218,6 +218,10 @@ level_jit()
 level_bugs()
 {
 	BUGS_CONFIGS=strict BUGS_FULL_RUNS=2 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh"
+
+	# those that are found in no other way
+	BUGS_CONFIGS=debug BUGS_FULL_RUNS=1 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh" \
+		overrun small_stringinfo cleared_slot
 }
 
 level_others()
@@ -307,7 +311,7 @@ count_bugs()
 {
 	[ -e "$LOGDIR/bugs" ] || return 0
 	awk -F '|' '
-		$3 != "small" && $3 != "overrun" {
+		$1 == "debug" || $3 != "small" && $3 != "overrun" {
 			if ($4 == "right" || $4 == "refused")
 				right[$2]
 			else

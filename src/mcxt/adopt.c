@@ -39,6 +39,7 @@
 #include "mcxt/compat.h"
 #include "mcxt/context_sites.h"
 #include "mcxt/context_walk.h"
+#include "mcxt/error_context.h"
 #include "mcxt/leaving.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
@@ -351,6 +352,6 @@ AdoptStart(bool preloaded)
 	top_methods = plain_methods;
 	ChunkFormatTopMethods(&top_methods);
 	TopMemoryContext->methods = &top_methods;
-	ErrorContext->methods = &plain_methods;
+	ErrorContextWatch(&plain_methods);
 	return NULL;
 }

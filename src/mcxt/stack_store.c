@@ -38,7 +38,7 @@
 /* Where stacks were found, and how many callers the hash of that has. */
 #define STORE_SETS	  512
 #define STORE_WAYS	  4
-#define STORE_CALLERS 4
+#define STORE_CALLERS 3
 
 #define STORE_MULTIPLIER UINT64CONST(0x9e3779b97f4a7c15)
 
@@ -46,14 +46,14 @@ typedef struct StoredStack
 {
 	uint32 number; /* from 1 on; 0 in one never used */
 	int32 depth;
-	uintptr_t frames[STORED_DEPTH];
+	uintptr_t frames[STORED_DEPTH]; /* beyond depth the last one once more */
 } StoredStack;
 
 typedef struct KnownPlace
 {
 	ga_place caller;
 	uint32 number;				/* of its stack; 0 in one never used */
-	uint32 above[STORED_DEPTH]; /* bytes from sp on to each return address */
+	uint32 above[STORED_DEPTH]; /* bytes from sp on to each return address, likewise */
 } KnownPlace;
 
 /* Places whose hashes agree in part.  What was found last takes the next one's place. */
@@ -133,7 +133,8 @@ store_add(const uintptr_t *frames, int depth)
 	entry = store_entry(number);
 	entry->number = number;
 	entry->depth = depth;
-	memcpy(entry->frames, frames, (Size) depth * sizeof(uintptr_t));
+	for (int i = 0; i < STORED_DEPTH; i++)
+		entry->frames[i] = frames[Min(i, depth - 1)];
 	return number;
 }
 
@@ -161,21 +162,24 @@ store_intern(const uintptr_t *frames, int depth)
 
 /*
  * store_recognize
- *		Is the stack at a place the one that was found there?
+ *		Is the stack at a place the one that was found there?  All return addresses are
+ *		compared: hardly any that gets so far differs.
  */
 static inline bool
 store_recognize(const KnownPlace *known, const ga_place *caller)
 {
 	const StoredStack *stored = store_entry(known->number);
 	const char *sp = (const char *) caller->sp;
+	uintptr_t differences = 0;
 
 	if (known->caller.pc != caller->pc || known->caller.sp != caller->sp ||
 		known->caller.fp != caller->fp || stored->number != known->number)
 		return false;
-	for (int i = 1; i < stored->depth; i++)
-		if (*(const uintptr_t *) (sp + known->above[i]) != stored->frames[i])
-			return false;
-	return true;
+
+#pragma GCC unroll 16
+	for (int i = 1; i < STORED_DEPTH; i++)
+		differences |= *(const uintptr_t *) (sp + known->above[i]) ^ stored->frames[i];
+	return differences == 0;
 }
 
 /*
@@ -192,6 +196,7 @@ store_walk(const ga_place *caller, uintptr_t *frames, uint32 *above, int *depth)
 	int count = 1;
 
 	frames[0] = place.pc;
+	above[0] = 0;
 	while (count < STORED_DEPTH && ga_walk_step(&stack, &ga_code_here, &place))
 	{
 		uintptr_t word = 0;
@@ -219,14 +224,15 @@ store_take_anew(const ga_place *caller, KnownSet *set, uint32 tag)
 	bool plain = store_walk(caller, frames, above, &depth);
 	uint32 number = store_intern(frames, depth);
 
-	if (plain && number != 0)
+	if (plain && depth > 1 && number != 0)
 	{
-		int way = (int) (set->next++ % STORE_WAYS);
+		KnownPlace *place = &set->places[set->next % STORE_WAYS];
 
-		set->tags[way] = tag;
-		set->places[way].caller = *caller;
-		set->places[way].number = number;
-		memcpy(set->places[way].above, above, sizeof(above));
+		set->tags[set->next++ % STORE_WAYS] = tag;
+		place->caller = *caller;
+		place->number = number;
+		for (int i = 0; i < STORED_DEPTH; i++)
+			place->above[i] = above[Min(i, depth - 1)];
 	}
 	return number;
 }

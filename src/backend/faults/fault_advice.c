@@ -50,6 +50,9 @@ static const Advice of_contexts[] = {
 	{"PortalContext", OF_PORTAL},
 	{"PortalHoldContext", OF_PORTAL},
 	{"ExecutorState", "It was memory of the execution of one query, which ends with ExecutorEnd."},
+	{"ErrorContext",
+	 "It was memory of an error, which goes with FlushErrorState.  Switch to another context before "
+	 "CopyErrorData, and use the copy."},
 	{"index info", OF_RELATION},
 	{"relation rules", OF_RELATION},
 	{"partition descriptor", OF_RELATION},

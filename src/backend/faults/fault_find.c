@@ -14,6 +14,7 @@
 #include "engine/careful.h"
 #include "engine/delay.h"
 #include "mcxt/deleted.h"
+#include "mcxt/error_context.h"
 #include "mcxt/process_heap.h"
 
 /* So much of the stack is searched for the address of freed memory, in words. */
@@ -29,7 +30,9 @@ typedef bool (*Finder)(uintptr_t address, FaultMemory *memory);
 static bool
 fault_find_poisoned(uintptr_t address, FaultMemory *memory)
 {
-	memory->is_object = ga_delay_find(&process_heap, address, &memory->object) ||
+	memory->in_error_context = ErrorContextFind(address, &memory->object);
+	memory->is_object = memory->in_error_context ||
+						ga_delay_find(&process_heap, address, &memory->object) ||
 						DeletedContextsFind(address, &memory->object);
 	return memory->is_object;
 }

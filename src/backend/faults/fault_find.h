@@ -35,6 +35,7 @@ typedef struct FaultMemory
 	ga_freed_place place;
 	uint64 rewound; /* the arena whose last reset freed it, or 0 */
 	bool is_object;
+	bool in_error_context; /* it is an object that the last reset of ErrorContext freed */
 	ga_event object;
 } FaultMemory;
 

@@ -26,6 +26,7 @@
 #include "backend/process/names.h"
 #include "engine/careful.h"
 #include "engine/delay.h"
+#include "mcxt/error_context.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
@@ -304,6 +305,20 @@ report_freed_object(ReportText *text, const ga_event *object)
 }
 
 /*
+ * report_error_context
+ *		An object of ErrorContext, which is no arena.
+ */
+static void
+report_error_context(ReportText *text, const ga_event *object)
+{
+	ReportKeyString(text, "context", ERROR_CONTEXT_NAME);
+	ReportKeyString(text, "parents", "TopMemoryContext");
+	ReportKeyString(text, "freed by", FreedByName(GA_FREED_BY_RESET));
+	ReportKeyNumber(text, "object size", (int64) object->size);
+	report_advice(text, ERROR_CONTEXT_NAME, GA_FREED_BY_RESET);
+}
+
+/*
  * report_overrun
  *		An object that is not freed, and ends before the address.
  */
@@ -376,6 +391,8 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 	}
 	else if (kind == FAULT_OVERRUN)
 		report_overrun(text, &memory->object);
+	else if (memory->in_error_context)
+		report_error_context(text, &memory->object);
 	else if (memory->is_object)
 		report_freed_object(text, &memory->object);
 	else
@@ -472,7 +489,9 @@ report_summarize_access(ReportText *text, const FreeRecord *record)
 void
 FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 {
-	const char *name = memory->is_object ? FreeHistoryContextName(memory->object.arena_id) : NULL;
+	const char *name = memory->in_error_context ? ERROR_CONTEXT_NAME
+					   : memory->is_object		? FreeHistoryContextName(memory->object.arena_id)
+												: NULL;
 
 	if (kind == FAULT_OVERRUN)
 	{
@@ -500,7 +519,10 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 		ReportString(text, ".");
 		return;
 	}
-	ReportString(text, "A pointer was followed that had been read from an object freed by pfree");
+	ReportString(text, memory->in_error_context
+						   ? "A pointer was followed that had been read from freed memory"
+						   : "A pointer was followed that had been read from an object freed by "
+							 "pfree");
 	if (name != NULL)
 	{
 		ReportString(text, ", probably in memory context \"");

@@ -15,6 +15,7 @@
 #include "goarena_bugs.h"
 
 PG_FUNCTION_INFO_V1(bug_hash_after_error);
+PG_FUNCTION_INFO_V1(bug_error_text);
 PG_FUNCTION_INFO_V1(bug_callback_child);
 PG_FUNCTION_INFO_V1(bug_callback_own);
 PG_FUNCTION_INFO_V1(bug_own_struct);
@@ -82,6 +83,52 @@ bug_hash_after_error(PG_FUNCTION_ARGS)
 	Meanwhile();
 	entry = hash_search(table, &key, HASH_FIND, NULL);
 	PG_RETURN_TEXT_P(cstring_to_text(entry == NULL ? "found nothing" : LookAtInt(&entry[1], 700)));
+}
+
+/* What an error handler keeps of an error. */
+typedef struct KeptError
+{
+	const char *text;
+} KeptError;
+
+/*
+ * KeepError
+ *		In PG_CATCH the current context is that of the error.
+ */
+static pg_noinline KeptError *
+KeepError(void)
+{
+	KeptError *kept = palloc(sizeof(KeptError));
+
+	kept->text = pstrdup("an error that is handled");
+	return kept;
+}
+
+/*
+ * bug_error_text() returns text
+ *		An error handler copies what it wants to keep in the context of the error.
+ */
+Datum
+bug_error_text(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	KeptError *volatile kept = NULL;
+
+	PG_TRY();
+	{
+		elog(ERROR, "an error that is handled");
+	}
+	PG_CATCH();
+	{
+		kept = KeepError();
+		FlushErrorState();
+		MemoryContextSwitchTo(caller);
+	}
+	PG_END_TRY();
+
+	Meanwhile();
+	PG_RETURN_TEXT_P(
+		cstring_to_text(kept->text[0] == 'a' ? "read the old value" : "read something else"));
 }
 
 /* What a reset callback found, or kept. */

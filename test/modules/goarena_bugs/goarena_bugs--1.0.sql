@@ -21,6 +21,7 @@ CREATE FUNCTION bug_detoasted(text) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C
 
 -- contexts.c
 CREATE FUNCTION bug_hash_after_error() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION bug_error_text() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_callback_child() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_callback_own() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION bug_own_struct() RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
@@ -113,6 +114,9 @@ VALUES
     ('hash_after_error', 'context', 'hash table in a context that an error handler reset',
      'SELECT bug_hash_after_error();',
      'dynahash', 'ForgetEverything', 'read'),
+    ('error_text', 'context', 'text of an error that was kept in ErrorContext',
+     'SELECT bug_error_text();',
+     'ErrorContext', 'MemoryContextReset', 'read'),
     ('callback_child', 'context', 'reset callback uses a child context',
      'SELECT bug_callback_child();',
      'goarena_bugs child', 'DropTree', 'read'),
