@@ -849,6 +849,106 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_profile_reset() IS
 'forgets the rows of goarena_profile_all() but for what is in use';
 
+CREATE FUNCTION goarena_history(
+    OUT at timestamp with time zone,
+    OUT pid integer,
+    OUT backend_type text,
+    OUT user_name text,
+    OUT database text,
+    OUT state text,
+    OUT held bigint,
+    OUT statement_peak bigint,
+    OUT process_peak bigint,
+    OUT contexts text,
+    OUT query_id bigint,
+    OUT query_start timestamp with time zone,
+    OUT query text,
+    OUT published timestamp with time zone,
+    OUT backend_start timestamp with time zone)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_history() IS
+'what each process held, as the recorder noted it every goarena.history_interval, also before a restart
+at: when the recorder noted it
+pid: process ID
+backend_type: type of the process
+user_name: name of its user, null if there is none or the user is gone
+database: name of its database, likewise
+state: of the process, as in pg_stat_activity
+held: bytes of memory that it held
+statement_peak: the most bytes that it held while the present statement ran, or the last one
+process_peak: the same since it started
+contexts: its largest memory contexts, those of one name together
+query_id: identifier of its statement, or of the last one, if identifiers are computed
+query_start: when that began
+query: its text, as far as 479 bytes go
+published: when the process published these figures
+backend_start: when the process started';
+
+CREATE FUNCTION goarena_history_machine(
+    OUT at timestamp with time zone,
+    OUT processes bigint,
+    OUT total_held bigint,
+    OUT cgroup_limit bigint,
+    OUT cgroup_used bigint,
+    OUT host_total bigint,
+    OUT host_available bigint,
+    OUT pressure_some double precision,
+    OUT pressure_full double precision,
+    OUT pressure_some_us bigint,
+    OUT pressure_full_us bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_history_machine() IS
+'what the kernel said of memory, as the recorder noted it together with goarena_history()
+at: when the recorder noted it
+processes: that there were, also those for which a sample has no room
+total_held: bytes of memory that all of them held
+cgroup_limit: bytes that the control group may use, by its own limit or one above it; null if there is none
+cgroup_used: bytes that the group with this limit used, pages of files included
+host_total: bytes of memory that the host has
+host_available: bytes that it could give without swapping
+pressure_some: percent of ten seconds in which some task waited for memory, of the control group if that is told, else of the host
+pressure_full: the same for all tasks at a time
+pressure_some_us, pressure_full_us: microseconds of that ever since';
+
+CREATE FUNCTION goarena_last_crash(
+    OUT pid integer,
+    OUT backend_type text,
+    OUT user_name text,
+    OUT database text,
+    OUT state text,
+    OUT held bigint,
+    OUT grown bigint,
+    OUT context text,
+    OUT context_grown bigint,
+    OUT statement_peak bigint,
+    OUT process_peak bigint,
+    OUT contexts text,
+    OUT query_id bigint,
+    OUT query_start timestamp with time zone,
+    OUT query text,
+    OUT seen timestamp with time zone,
+    OUT ended timestamp with time zone,
+    OUT ending text,
+    OUT cgroup_limit bigint,
+    OUT cgroup_used bigint,
+    OUT host_available bigint,
+    OUT pressure_some double precision,
+    OUT pressure_full double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_last_crash() IS
+'the processes in the minute before the server last did not end in order, the largest first
+pid, backend_type, user_name, database, state, held, statement_peak, process_peak, contexts, query_id, query_start, query: as in goarena_history(), as the process was last seen
+grown: bytes that it held more than when it was first seen in that minute; all if it was seen once
+context: name of the memory contexts that grew most
+context_grown: bytes by which they grew
+seen: when the process was last seen
+ended: when the last sample was taken
+ending: process crashed, immediate shutdown, server killed (its main process alone), or killed without notice
+cgroup_limit, cgroup_used, host_available, pressure_some, pressure_full: as in goarena_history_machine(), in the last sample, for pg_read_all_stats';
+
 -- Identifiers of contexts can be texts of queries, also of other users'
 -- functions; addresses help who wants to exploit a bug.
 REVOKE ALL ON FUNCTION goarena_total_held() FROM PUBLIC;
@@ -865,3 +965,5 @@ REVOKE ALL ON FUNCTION goarena_faults() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_faults() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_faults_text(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_statements_reset() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_history_machine() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION goarena_history_machine() TO pg_read_all_stats;

@@ -27,6 +27,7 @@ FOLDERS=(
 	backend/limits
 	backend/maintenance
 	backend/statements
+	backend/recorder
 	backend
 	sql
 	.

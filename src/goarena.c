@@ -30,6 +30,7 @@
 #include "backend/maintenance/idle.h"
 #include "backend/maintenance/maintenance.h"
 #include "backend/process/process.h"
+#include "backend/recorder/recorder.h"
 #include "backend/registry/machine_memory.h"
 #include "backend/profile/profile_table.h"
 #include "backend/profile/sites.h"
@@ -237,6 +238,25 @@ define_statement_settings(void)
 #endif
 }
 
+/*
+ * define_history_settings
+ *		What is kept for the time after a crash.
+ */
+static void
+define_history_settings(void)
+{
+	DefineCustomIntVariable("goarena.history_interval",
+							"Sets how often the recorder notes what each process holds.",
+							"0 records no history.", &goarena_history_interval, 10000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, CheckHistoryInterval, NULL, NULL);
+	DefineCustomIntVariable(
+		"goarena.history_size", "Sets the size of the file that has the history.",
+		"The oldest samples make room for new ones.", &goarena_history_size_kb, 16384,
+		HISTORY_LEAST_SIZE, HISTORY_MOST_SIZE,
+		process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SUSET, GUC_UNIT_KB,
+		NULL, NULL, NULL);
+}
+
 static void
 define_profile_settings(void)
 {
@@ -413,6 +433,7 @@ define_settings(void)
 	define_test_settings();
 	define_profile_settings();
 	define_debug_settings();
+	define_history_settings();
 	MarkGUCPrefixReserved("goarena");
 }
 
@@ -495,6 +516,7 @@ _PG_init(void)
 	if (process_shared_preload_libraries_in_progress)
 	{
 		SharedMemoryInit();
+		RecorderInit();
 		log_start();
 	}
 	*find_rendezvous_variable("goarena_api") = (void *) &api;

@@ -21,6 +21,7 @@
 #include "backend/process/counters.h"
 #include "backend/process/slot.h"
 #include "backend/profile/profile_table.h"
+#include "backend/recorder/recorder.h"
 #include "backend/registry/answers.h"
 #include "backend/registry/kernel_memory.h"
 #include "backend/registry/owners.h"
@@ -54,6 +55,7 @@ static const SharedPart parts[] = {
 	{"goarena statements", StatementsSize, StatementsAttach},
 	{"goarena parallel workers", WorkersSize, WorkersAttach},
 	{"goarena profile", ProfileTableSize, ProfileTableAttach, ProfileTableBegin, ProfileTableEnd},
+	{"goarena recorder", RecorderSize, RecorderAttach},
 };
 
 static shmem_request_hook_type previous_request_hook = NULL;

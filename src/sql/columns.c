@@ -46,6 +46,7 @@ column_sql_type(ColumnType type)
 			return INT8OID;
 		case COLUMN_MILLISECONDS:
 		case COLUMN_FLOAT:
+		case COLUMN_PERCENT:
 			return FLOAT8OID;
 		case COLUMN_BOOL:
 			return BOOLOID;
@@ -103,6 +104,10 @@ column_value(const Column *column, const void *values, bool *null)
 		case COLUMN_MILLISECONDS:
 			memcpy(&number, member, sizeof(number));
 			return Float8GetDatum((double) number / 1000.0);
+		case COLUMN_PERCENT:
+			memcpy(&number, member, sizeof(number));
+			*null = number == UINT64_MAX;
+			return Float8GetDatum((double) number / 100.0);
 		case COLUMN_FLOAT:
 			*null = isnan(*(const double *) member);
 			return Float8GetDatum(*(const double *) member);

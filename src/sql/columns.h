@@ -26,6 +26,7 @@ typedef enum ColumnType
 	COLUMN_COUNT,		 /* uint64 or size_t; UINT64_MAX */
 	COLUMN_MILLISECONDS, /* uint64 with microseconds; none */
 	COLUMN_FLOAT,		 /* double; not a number */
+	COLUMN_PERCENT,		 /* uint64 with hundredths of a percent; UINT64_MAX */
 	COLUMN_BOOL,		 /* bool; none */
 	COLUMN_OID,			 /* Oid; none */
 	COLUMN_IDENTIFIER,	 /* int64; none */

@@ -18,7 +18,7 @@
 #include "backend/process/slot.h"
 
 static int own = -1;
-static bool closed = false; /* this process is on its way out */
+static bool closed = false; /* this process is on its way out, or declined */
 static void (*on_take)(int slot) = NULL;
 static void (*on_give_up)(void) = NULL;
 
@@ -46,7 +46,7 @@ SlotInit(void (*taken)(int slot), void (*given_up)(void))
 static void
 slot_give_up(int code, Datum arg)
 {
-	if (!ProcessIsOurs())
+	if (!ProcessIsOurs() || own < 0)
 		return;
 	on_give_up();
 	own = -1;
@@ -69,6 +69,13 @@ SlotTake(void)
 	on_take(number);
 	on_shmem_exit(slot_give_up, (Datum) 0);
 	return true;
+}
+
+void
+SlotDecline(void)
+{
+	slot_give_up(0, (Datum) 0);
+	closed = true;
 }
 
 int

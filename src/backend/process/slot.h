@@ -34,6 +34,12 @@ extern void SlotInit(void (*taken)(int slot), void (*given_up)(void));
  */
 extern bool SlotTake(void);
 
+/*
+ * This process gives up the slot if it has it, and will never take it: nobody can ask it
+ * anything, and it only looks at others.
+ */
+extern void SlotDecline(void);
+
 /* The slot of this process, or -1. */
 extern int SlotOwn(void);
 

@@ -15,6 +15,7 @@
 
 #include "port/atomics.h"
 #include "storage/shmem.h"
+#include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
 #include "backend/process/counters.h"
@@ -177,6 +178,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	figures->fresh = bytes[GA_FRESH];
 	figures->since_sweep = heap->fresh_quarantine;
 	figures->mappings = ga_heap_mappings(heap);
+	figures->status = MyBEEntry;
 }
 
 static RegistryFigures *

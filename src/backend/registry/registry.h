@@ -72,6 +72,10 @@ typedef struct RegistryFigures
 	uint64 fresh;
 	uint64 since_sweep;
 	uint64 mappings;
+
+	/* Where the server keeps the present statement of the process, or NULL.  For others it
+	 * is an address like any that a process wrote: in shared memory, or wrong. */
+	const struct PgBackendStatus *status;
 } RegistryFigures;
 
 /* For shared_memory.c; begin and end when this process takes its slot and gives it up. */

@@ -351,6 +351,17 @@ RequestFigures(bool (*may_read)(const RegistryFigures *process))
 }
 
 void
+RequestAllFigures(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	RegistryFigures figures;
+
+	for (int i = 0; i < RegistrySlots(); i++)
+		if (i != SlotOwn() && RegistryRead(i, &figures))
+			(void) figures_ask(i, &figures, now);
+}
+
+void
 RequestFiguresOf(int slot, int pid)
 {
 	TimestampTz now = GetCurrentTimestamp();

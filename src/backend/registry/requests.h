@@ -88,6 +88,9 @@ extern void RequestWork(int slot, int pid, uint32 want);
  */
 extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
 
+/* Ask all processes whose figures may be old, and do not wait for them. */
+extern void RequestAllFigures(void);
+
 /* To be called where a statement or a transaction ends. */
 static inline void
 RequestsSafePoint(void)
