@@ -289,14 +289,14 @@ define_limits(void)
 							"Sets how much memory all processes of a user together may hold.",
 							"-1 means no limit.  It is the user who logged in that counts.",
 							&goarena_user_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
-							PGC_SUSET, GUC_UNIT_KB, CheckUserMemoryLimit, AssignSharedMemoryLimit,
+							PGC_SUSET, GUC_UNIT_KB, CheckUserMemoryLimit, AssignUserMemoryLimit,
 							NULL);
 	DefineCustomIntVariable("goarena.database_memory_limit",
 							"Sets how much memory all processes of a database together may hold.",
 							"-1 means no limit.  Holds only if the library is preloaded.",
 							&goarena_database_memory_limit_kb, NO_LIMIT, NO_LIMIT, MAX_KILOBYTES,
 							PGC_SUSET, GUC_UNIT_KB, CheckDatabaseMemoryLimit,
-							AssignSharedMemoryLimit, NULL);
+							AssignDatabaseMemoryLimit, NULL);
 	DefineCustomStringVariable(
 		"goarena.total_memory_limit", "Sets how much memory all processes together may hold.",
 		"A size, or a share of the machine's memory such as 80%, less shared memory.  -1 means "

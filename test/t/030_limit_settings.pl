@@ -216,7 +216,7 @@ $offset = -s $node->logfile;
 $node->restart;
 my @started = log_of($node, $offset) =~ /LOG:  (goarena [\d.]+ starts: .*)/g;
 is(scalar(@started), 1, 'one line tells what goarena does');
-like($started[0], qr/enabled = on, quarantine = on, quarantine_sample_rate = 0\.002, on_fault = \w+, memory_limit = -1, session_memory_limit = -1, total_memory_limit = -1, on_total_limit = error/, 'which is what its settings say');
+like($started[0], qr/enabled = on, quarantine = on, quarantine_sample_rate = 0\.002, on_fault = \w+, memory_limit = -1, session_memory_limit = -1, user_memory_limit = -1, database_memory_limit = -1, total_memory_limit = -1, on_total_limit = error/, 'which is what its settings say');
 unlike(log_of($node, $offset), qr/WARNING:  "goarena.*is less than/, 'no limits, no warnings');
 
 append_to_file($file, "maintenance_work_mem = '1GB'\nautovacuum_work_mem = '128MB'\nwork_mem = '60MB'\nhash_mem_multiplier = 2\ngoarena.memory_limit = '100MB'\n");

@@ -229,10 +229,13 @@ end_session($session);
 stop_in_order($node);
 
 # What the settings say when the server starts
-$node->append_conf('postgresql.conf', "goarena.total_memory_limit = '10%'\nmaintenance_work_mem = '1GB'");
+$node->append_conf('postgresql.conf', "goarena.total_memory_limit = '10%'\nmaintenance_work_mem = '1GB'\ngoarena.user_memory_limit = '2GB'\ngoarena.memory_limit = '3GB'");
 $offset = -s $node->logfile;
 $node->start;
 like(log_of($node, $offset), qr/WARNING:  "goarena.total_memory_limit" is less than "maintenance_work_mem"/, 'a share that is too low for other settings: a warning');
+like(log_of($node, $offset), qr/WARNING:  "goarena.total_memory_limit" is less than "goarena.user_memory_limit"/, 'or for the limit of a user');
+like(log_of($node, $offset), qr/WARNING:  "goarena.user_memory_limit" is less than "goarena.memory_limit"/, 'which is too low for one process');
+unlike(log_of($node, $offset), qr/WARNING:  "goarena.database_memory_limit"/, 'no warning of what is not set');
 like(log_of($node, $offset), qr/starts: .*total_memory_limit = 10%/, 'the log tells the setting');
 stop_in_order($node);
 

@@ -99,6 +99,13 @@ like(hold($etl[2], 40_000_000), $etl_error, 'the third is refused as much');
 is(ask($etl[2], 'SELECT 1'), '1', 'and goes on');
 like(refused($etl[2], q{BEGIN; SELECT test_create(true); SELECT test_fill(40000000, 100000)}), $etl_error, 'refused in a transaction');
 is(refused($etl[2], 'ROLLBACK'), '', 'which can be rolled back');
+
+# At the limit, with memory that outlives transactions: each command gets one answer.
+is(scalar(() = refused($etl[2], 'SELECT test_fill(40000000, 100000); SELECT test_fill(40000000, 100000)') =~ /ERROR:/g), 2, 'each command is refused once, and the next one is read');
+end_session($etl[2]);
+$etl[2] = session_of('etl');
+warm_up($etl[2]);
+hold($etl[2], 40_000_000);
 is(hold($reports, 150_000_000), '', 'another user has another limit');
 let_go($reports);
 my $sum = sum_of('goarena_users', 'etl');

@@ -51,7 +51,7 @@ advice_compare(Comparison *pair, Size limit, Size other)
 #define GRANTED		"Its workers may hold so much more than the limit."
 
 void
-LimitAdvise(Size memory, Size session, Size total)
+LimitAdvise(const ServerLimits *limits)
 {
 	static Comparison pairs[] = {
 		{"goarena.memory_limit", "\"work_mem\" times \"hash_mem_multiplier\"", FAIL},
@@ -63,12 +63,21 @@ LimitAdvise(Size memory, Size session, Size total)
 		 "Sessions with temporary tables can fail at the limit."},
 		{"goarena.session_memory_limit", "\"goarena.memory_limit\"",
 		 "No process will reach the latter."},
+		{"goarena.user_memory_limit", "\"goarena.memory_limit\"",
+		 "No process of a user will reach the latter."},
+		{"goarena.database_memory_limit", "\"goarena.memory_limit\"",
+		 "No process of a database will reach the latter."},
+		{"goarena.total_memory_limit", "\"goarena.user_memory_limit\"",
+		 "No user will reach the latter."},
+		{"goarena.total_memory_limit", "\"goarena.database_memory_limit\"",
+		 "No database will reach the latter."},
 		{"goarena.total_memory_limit", "\"goarena.memory_limit\"",
 		 "No process will reach the latter."},
 		{"goarena.total_memory_limit", "\"maintenance_work_mem\"", MAINTENANCE},
 		{"goarena.total_memory_limit", "\"work_mem\" times \"hash_mem_multiplier\"", FAIL},
 	};
 	const Size kb = 1024;
+	Size memory = limits->memory;
 	Size hash = (Size) ((double) work_mem * hash_mem_multiplier) * kb;
 	Size maintenance = (Size) maintenance_work_mem * kb;
 	Comparison *pair = pairs;
@@ -78,9 +87,13 @@ LimitAdvise(Size memory, Size session, Size total)
 	advice_compare(pair++, memory, autovacuum_work_mem < 0 ? 0 : (Size) autovacuum_work_mem * kb);
 	advice_compare(pair++, memory, (Size) logical_decoding_work_mem * kb);
 	advice_compare(pair++, memory, (Size) num_temp_buffers * BLCKSZ);
-	advice_compare(pair++, session, memory);
-	advice_compare(pair++, total, memory);
-	advice_compare(pair++, total, maintenance);
-	advice_compare(pair++, total, hash);
+	advice_compare(pair++, limits->session, memory);
+	advice_compare(pair++, limits->user, memory);
+	advice_compare(pair++, limits->database, memory);
+	advice_compare(pair++, limits->total, limits->user);
+	advice_compare(pair++, limits->total, limits->database);
+	advice_compare(pair++, limits->total, memory);
+	advice_compare(pair++, limits->total, maintenance);
+	advice_compare(pair++, limits->total, hash);
 	Assert(pair == pairs + lengthof(pairs));
 }

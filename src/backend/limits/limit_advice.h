@@ -12,10 +12,20 @@
 
 #include "postgres.h"
 
+/* What is set for the server, in bytes; SIZE_MAX without a limit. */
+typedef struct ServerLimits
+{
+	Size memory;
+	Size session;
+	Size user;
+	Size database;
+	Size total;
+} ServerLimits;
+
 /*
  * Warn of each setting of the server that lets a session ask for more than a limit
- * allows; not twice of the same.  Limits are in bytes, SIZE_MAX without one.
+ * allows; not twice of the same.
  */
-extern void LimitAdvise(Size memory, Size session, Size total);
+extern void LimitAdvise(const ServerLimits *limits);
 
 #endif /* GOARENA_LIMIT_ADVICE_H */

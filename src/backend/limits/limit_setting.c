@@ -209,13 +209,21 @@ limit_changed(bool set)
 
 /*
  * limit_advise
- *		The server has these limits: in kB for one process and for a session, and for all.
+ *		The server has other limits than before.
  */
 static void
-limit_advise(int memory_kb, int session_kb, const TotalValue *total)
+limit_advise(void)
 {
-	if (advises && !IsUnderPostmaster)
-		LimitAdvise(limit_bytes(memory_kb), limit_bytes(session_kb), TotalValueBytes(total));
+	ServerLimits limits;
+
+	if (!advises || IsUnderPostmaster)
+		return;
+	limits.memory = limit_bytes(goarena_memory_limit_kb);
+	limits.session = limit_bytes(goarena_session_memory_limit_kb);
+	limits.user = limit_bytes(goarena_user_memory_limit_kb);
+	limits.database = limit_bytes(goarena_database_memory_limit_kb);
+	limits.total = TotalValueBytes(&total_value);
+	LimitAdvise(&limits);
 }
 
 static void
@@ -318,7 +326,8 @@ void
 AssignMemoryLimit(int newval, void *extra)
 {
 	capped_assign(memory_limit, newval, extra);
-	limit_advise(newval, goarena_session_memory_limit_kb, &total_value);
+	goarena_memory_limit_kb = newval; /* the server sets it after this */
+	limit_advise();
 }
 
 bool
@@ -331,7 +340,8 @@ void
 AssignSessionMemoryLimit(int newval, void *extra)
 {
 	capped_assign(session_memory_limit, newval, extra);
-	limit_advise(goarena_memory_limit_kb, newval, &total_value);
+	goarena_session_memory_limit_kb = newval;
+	limit_advise();
 }
 
 static bool
@@ -356,9 +366,19 @@ CheckDatabaseMemoryLimit(int *newval, void **extra, GucSource source)
 }
 
 void
-AssignSharedMemoryLimit(int newval, void *extra)
+AssignUserMemoryLimit(int newval, void *extra)
 {
+	goarena_user_memory_limit_kb = newval;
 	limit_changed(newval != NO_LIMIT);
+	limit_advise();
+}
+
+void
+AssignDatabaseMemoryLimit(int newval, void *extra)
+{
+	goarena_database_memory_limit_kb = newval;
+	limit_changed(newval != NO_LIMIT);
+	limit_advise();
 }
 
 bool
@@ -384,7 +404,7 @@ AssignTotalMemoryLimit(const char *newval, void *extra)
 	if (LimitSettingTotal())
 		StatementHooksWant();
 	limit_changed(LimitSettingTotal());
-	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
+	limit_advise();
 }
 
 void
@@ -421,7 +441,7 @@ LimitSettingAttach(void *memory, bool anew)
 		pg_atomic_init_u32(&server_limits[i], (uint32) settings[i].server_kb);
 
 	/* Now it is known what a share of the machine comes to. */
-	limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
+	limit_advise();
 }
 
 /*
@@ -563,7 +583,7 @@ LimitSettingInit(bool preloaded)
 	if (preloaded)
 	{
 		advises = true;
-		limit_advise(goarena_memory_limit_kb, goarena_session_memory_limit_kb, &total_value);
+		limit_advise();
 		return;
 	}
 	shared_idle_because =

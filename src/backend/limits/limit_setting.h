@@ -42,7 +42,8 @@ extern bool CheckSessionMemoryLimit(int *newval, void **extra, GucSource source)
 extern void AssignSessionMemoryLimit(int newval, void *extra);
 extern bool CheckUserMemoryLimit(int *newval, void **extra, GucSource source);
 extern bool CheckDatabaseMemoryLimit(int *newval, void **extra, GucSource source);
-extern void AssignSharedMemoryLimit(int newval, void *extra);
+extern void AssignUserMemoryLimit(int newval, void *extra);
+extern void AssignDatabaseMemoryLimit(int newval, void *extra);
 extern bool CheckTotalMemoryLimit(char **newval, void **extra, GucSource source);
 extern void AssignTotalMemoryLimit(const char *newval, void *extra);
 
