@@ -177,10 +177,10 @@ make_cgroup()
 
 level_tap()
 {
-	local dir=$SCRATCH/tap file together=() alone=()
+	local dir=$SCRATCH/tap file together=() alone=() cgroup=
 
-	GOARENA_CGROUP=${GOARENA_CGROUP:-$(make_cgroup)}
-	export GOARENA_CGROUP
+	[ -n "${GOARENA_CGROUP:-}" ] || cgroup=$(make_cgroup)
+	export GOARENA_CGROUP=${GOARENA_CGROUP:-$cgroup}
 	# what the tests themselves may be told, such as how long to run
 	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp" "$LOGDIR/tap"
@@ -209,7 +209,7 @@ level_tap()
 	for file in "${alone[@]}"; do
 		run_tap_file "$file"
 	done
-	[ -z "$GOARENA_CGROUP" ] || rmdir "$GOARENA_CGROUP" || true
+	[ -z "$cgroup" ] || rmdir "$cgroup" || true
 	[ -e "$SCRATCH/tap-failed" ] || return 0
 	# indented, so that it is not counted again
 	while read -r file; do
