@@ -37,7 +37,6 @@
 #include "replication/reorderbuffer.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
-#include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 
 #include "backend/faults/guard.h"
