@@ -220,7 +220,10 @@ limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size 
 
 	/* However much the others hold, a transaction that failed can be rolled back. */
 	if (IsAbortedTransactionBlockState() && UsageHeld() + bytes <= held_at_start + RESERVE)
+	{
+		*step = Min(*step, LEAST_STEP);
 		return NO_LIMIT_CROSSED;
+	}
 	if (held > ceiling + LimitExemption(refusal.context) && UsageHeld() + bytes > SMALL_PROCESS)
 		return limits_refuse(which, limit, others_too);
 	*step = Min(*step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
