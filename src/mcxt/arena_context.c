@@ -315,7 +315,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 
 /*
  * ArenaContextAllocCareful
- *		In strict all arenas are careful, for the sake of stacks, so that case is fast.
+ *		Those of a sample are careful for the sake of stacks, so that case is fast.
  */
 void *
 ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)

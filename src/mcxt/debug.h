@@ -15,6 +15,7 @@
 #include "utils/guc.h"
 
 #include "engine/careful.h"
+#include "mcxt/process_heap.h"
 
 /* The words of goarena.debug, in bits. */
 #define DEBUG_CLOBBER	 1u /* what is freed is filled with poison */
@@ -29,7 +30,7 @@
 enum
 {
 	ALLOCATION_STACKS_OFF,
-	ALLOCATION_STACKS_STRICT, /* of objects in arenas that are treated as in strict */
+	ALLOCATION_STACKS_SAMPLE, /* of objects in arenas of a sample */
 	ALLOCATION_STACKS_ON	  /* of all objects in quarantined arenas */
 };
 
@@ -53,7 +54,7 @@ DebugKeepsStacks(ga_quarantine mode)
 {
 	if (mode == GA_QUARANTINE_OFF || goarena_allocation_stacks == ALLOCATION_STACKS_OFF)
 		return false;
-	return mode == GA_QUARANTINE_STRICT || goarena_allocation_stacks == ALLOCATION_STACKS_ON;
+	return goarena_sample_rate < 1 || goarena_allocation_stacks == ALLOCATION_STACKS_ON;
 }
 
 #endif /* GOARENA_DEBUG_H */

@@ -177,8 +177,8 @@ my $dangling = 'SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_res
 my $keeper = qr/^allocation stack:\n(?:  .*\n)*?.* Keep.*goarena_fault_test/m;
 
 foreach (
-	[ 'strict', 'strict', 1 ],
-	[ 'strict', 'off', 0 ])
+	[ 'strict', 'on', 1 ],
+	[ 'strict', 'sample', 0 ])
 {
 	my ($quarantine, $stacks, $kept) = @$_;
 
@@ -193,7 +193,7 @@ like(last_report(), $keeper, 'it says who allocated the object, as in strict');
 # An object that was freed by itself, while others live.
 foreach (
 	[ 'on', qr/allocation stack:\n(?:  .*\n)*?.* Keep/ ],
-	[ 'strict', qr/\A(?!.*allocation stack)/s ])
+	[ 'sample', qr/\A(?!.*allocation stack)/s ])
 {
 	my ($stacks, $expected) = @$_;
 
