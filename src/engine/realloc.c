@@ -90,8 +90,6 @@ change_size(ga_arena *arena, void *object, size_t size)
 	size_t rounded;
 	void *copy;
 
-	if (ga_heap_lookup(arena->heap, (uintptr_t) object)->typed)
-		ga_type_map_unset(arena->heap, object, old_size);
 	rounded = size > arena->heap->large_threshold ? size : ga_class_round(size);
 	if (rounded != old_size && realloc_last(arena, object, size, rounded))
 		return object;
@@ -128,10 +126,15 @@ change_size(ga_arena *arena, void *object, size_t size)
 static void *
 realloc_object(ga_arena *arena, void *object, size_t size)
 {
+	const ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
 	void *place;
 
-	if (!ga_heap_lookup(arena->heap, (uintptr_t) object)->large)
+	if (!chunk->large)
+	{
+		if (GA_UNLIKELY(chunk->typed))
+			ga_type_map_unset(arena->heap, object, ga_object_size(object));
 		return change_size(arena, object, size);
+	}
 	place = ga_span_realloc(arena, object, size);
 	if (GA_UNLIKELY(arena->specials != NULL) && place != NULL && place != object)
 		ga_special_move(arena, object, place);
