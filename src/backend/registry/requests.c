@@ -315,7 +315,9 @@ figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
 
 /*
  * figures_await
- *		Wait until a process has published since then.
+ *		Wait until a process has published since then.  Other processes than backends begin a
+ *		transaction because the request woke them up, and leave its end untold; what they
+ *		held when they were asked is enough.
  */
 static void
 figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
@@ -324,7 +326,8 @@ figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
 
 	while (RegistryRead(slot, &figures) && figures.pid == pid &&
 		   (figures.at < since ||
-			(RegistryIsDeferred(slot) && !ProcessInTransaction(SlotProc(slot)))) &&
+			(figures.backend_type == B_BACKEND && RegistryIsDeferred(slot) &&
+			 !ProcessInTransaction(SlotProc(slot)))) &&
 		   GetCurrentTimestamp() < deadline)
 	{
 		CHECK_FOR_INTERRUPTS();
