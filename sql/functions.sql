@@ -397,7 +397,9 @@ FROM regexp_split_to_table(rtrim(goarena_profile_folded(value => 'alloc_objects'
 SELECT substring(goarena_profile_pprof() FROM 1 FOR 3) AS gzip, goarena_profile_pprof(1) IS NULL AS nothing;
 DROP TABLE profiled, profiled_again;
 -- what cannot be
+\set VERBOSITY sqlstate
 SET goarena.profile_rate = -1;
+\set VERBOSITY terse
 SELECT goarena_profile_folded(value => 'bytes');
 SELECT goarena_profile_folded(value => NULL);
 SELECT goarena_profile_folded(timeout => NULL);

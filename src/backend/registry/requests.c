@@ -325,9 +325,8 @@ figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
 	RegistryFigures figures;
 
 	while (RegistryRead(slot, &figures) && figures.pid == pid &&
-		   (figures.at < since ||
-			(figures.backend_type == B_BACKEND && RegistryIsDeferred(slot) &&
-			 !ProcessInTransaction(SlotProc(slot)))) &&
+		   (figures.at < since || (figures.backend_type == B_BACKEND && RegistryIsDeferred(slot) &&
+								   !ProcessInTransaction(SlotProc(slot)))) &&
 		   GetCurrentTimestamp() < deadline)
 	{
 		CHECK_FOR_INTERRUPTS();
