@@ -237,7 +237,7 @@ merge_free(ga_heap *heap, int wanted)
 /*
  * worth_merging
  *		Merging looks at every chunk, so that it pays only where an eighth of a large heap
- *		became free since it was done last.
+ *		became free since it was done last, or where mappings are scarce, which it saves.
  */
 static bool
 worth_merging(const ga_heap *heap)
@@ -245,7 +245,9 @@ worth_merging(const ga_heap *heap)
 	size_t gone = heap->state_bytes[GA_QUARANTINED] + (heap->swept_slots << GA_SLOT_SHIFT);
 	size_t size = heap->reserved - gone;
 
-	return heap->unmerged > (size <= GA_MERGED_ALWAYS ? 0 : size / 8);
+	if (size <= GA_MERGED_ALWAYS || heap->isolation_stopped)
+		return heap->unmerged > 0;
+	return heap->unmerged > size / 8;
 }
 
 static ga_chunk *
