@@ -288,9 +288,9 @@ figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
 {
 	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(SlotProc(slot));
 
-	if (!RegistryIsDeferred(slot) && !at_work)
-		return false;
-	return !at_work || TimestampDifferenceExceeds(figures->at, now, FIGURES_AGE);
+	if (RegistryIsDeferred(slot))
+		return true;
+	return at_work && TimestampDifferenceExceeds(figures->at, now, FIGURES_AGE);
 }
 
 /*
