@@ -22,7 +22,7 @@ use constant FAULTS => 100;
 use constant LIMIT => 300;
 
 my $fatal = qr/FATAL:  terminating connection because of an access to freed memory/;
-my $used_in = qr/  It was used in \w+(?: at [^\n]+:\d+)?(?:, [^\n+]+)? \(goarena_fault_test\.so\)\./;
+my $used_in = qr/  It was used in \w+(?: at [^\n]+:\d+)?(?:, [^\n+]+)? \(goarena_fault_test\.so\)\.  The statement was: [^\n]+/;
 my $message = qr/^(?:psql:<stdin>:\d+: )?$fatal
 DETAIL:  It belonged to memory context "fault victim" and was freed by delete at [-0-9]+ [0-9:.]+\+00\.$used_in
 HINT:  The server log and goarena_faults\(\) have the report\.$/m;

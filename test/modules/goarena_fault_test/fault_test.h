@@ -14,6 +14,17 @@
 
 #include "fmgr.h"
 
+/*
+ * Have words on top of the stack that hold nothing, more than goarena searches.  What earlier
+ * calls left in the gaps of frames can be the address of an object that was freed, and which
+ * gaps there are is up to compilers.
+ */
+#define EMPTY_FRAME                                                                                \
+	volatile uintptr_t empty_frame[96];                                                            \
+                                                                                                   \
+	for (int i = 0; i < lengthof(empty_frame); i++)                                                \
+	empty_frame[i] = 0
+
 /* The object that fault_keep() allocated, freed or not; an error if there is none. */
 extern volatile uint64 *FaultObject(void);
 

@@ -360,6 +360,7 @@ Follow(uint64 *pointer, const char *how)
 	volatile uint64 *words = pointer;
 	const volatile void *volatile on_stack = NULL;
 	void (*function)(void) = (void (*)(void))(uintptr_t) pointer;
+	EMPTY_FRAME;
 
 	if (strcmp(how, "read") == 0)
 		(void) words[2];
@@ -416,6 +417,7 @@ static pg_noinline void
 CrashKnowing(const volatile void *in_register, const volatile void *on_stack)
 {
 	const volatile void *volatile kept_there = on_stack;
+	EMPTY_FRAME;
 
 	FollowAlone(in_register, NULL);
 	(void) kept_there;

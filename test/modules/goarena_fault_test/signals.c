@@ -161,6 +161,7 @@ fault_elsewhere(PG_FUNCTION_ARGS)
 	const char *how = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	volatile char *volatile nowhere = NULL;
 	char bottom = 0;
+	EMPTY_FRAME;
 
 	if (strcmp(how, "null") == 0)
 		(void) *nowhere;
