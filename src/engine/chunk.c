@@ -234,22 +234,6 @@ merge_free(ga_heap *heap, int wanted)
 	return found;
 }
 
-/*
- * worth_merging
- *		Merging looks at every chunk, so that it pays only where an eighth of a large heap
- *		became free since it was done last, or where mappings are scarce, which it saves.
- */
-static bool
-worth_merging(const ga_heap *heap)
-{
-	size_t gone = heap->state_bytes[GA_QUARANTINED] + (heap->swept_slots << GA_SLOT_SHIFT);
-	size_t size = heap->reserved - gone;
-
-	if (size <= GA_MERGED_ALWAYS || heap->isolation_stopped)
-		return heap->unmerged > 0;
-	return heap->unmerged > size / 8;
-}
-
 static ga_chunk *
 first_of(const ga_list *list)
 {
@@ -360,13 +344,12 @@ find_chunk(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = find_free(heap, order);
 
-	if (chunk == NULL && worth_merging(heap) && merge_free(heap, order))
+	/* Merging looks at every chunk, so do not while a heap only grows. */
+	if (chunk == NULL && heap->unmerged > 0 && merge_free(heap, order))
 		chunk = find_free(heap, order);
 
 	/* What was swept may be in pieces that are too small. */
 	while (chunk == NULL && ga_map_grow(heap))
-		chunk = find_free(heap, order);
-	if (chunk == NULL && merge_free(heap, order))
 		chunk = find_free(heap, order);
 	if (chunk == NULL && order <= GA_SLOT_ORDER)
 		chunk = first_of(&heap->cooling);

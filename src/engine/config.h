@@ -72,9 +72,6 @@
 /* And not for longer than it takes to use up so many nurseries. */
 #define GA_WASTE_AGE 8
 
-/* Free buddies are looked for at once in heaps up to this size. */
-#define GA_MERGED_ALWAYS ((size_t) 8 << GA_SEGMENT_SHIFT)
-
 /* Chunk orders: log2 of a chunk's size. */
 #define GA_MIN_ORDER  GA_GRANULE_SHIFT
 #define GA_MAX_ORDER  GA_SEGMENT_SHIFT

@@ -47,7 +47,8 @@ give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
 {
 	int (*call)(void *, size_t) = heap->os->unuse;
 
-	if (*closes && ga_heap_may_isolate(heap))
+	/* A slot that leaves takes its mapping along. */
+	if (*closes && (slots || ga_heap_may_isolate(heap)))
 	{
 		call = slots ? heap->os->leave : heap->os->drop;
 		heap->counters.drop_calls++;
