@@ -35,6 +35,7 @@ ga_sweep_begin(ga_heap *heap)
 	sweep->scanned = 0;
 	sweep->incomplete = sweep->checking = sweep->checked = false;
 	sweep->missed = sweep->added = 0;
+	sweep->look = NULL;
 	sweep->low = UINTPTR_MAX;
 	sweep->high = 0;
 	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
@@ -68,7 +69,7 @@ pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
 
 /*
  * mark
- *		A word lies between the lowest and the highest candidate.
+ *		A word lies between the lowest and the highest candidate, or segment.
  */
 static void
 mark(ga_heap *heap, uintptr_t word, uintptr_t where)
@@ -76,7 +77,12 @@ mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 	ga_segment *segment = ga_segment_of(heap, word);
 	uint32_t bit = ga_slot_bit(word);
 
-	if (segment != NULL && (segment->candidates & ~segment->marked & bit) != 0)
+	if (GA_UNLIKELY(heap->sweep.look != NULL))
+	{
+		if (segment != NULL)
+			heap->sweep.look->pointer(heap->sweep.look, where, word);
+	}
+	else if (segment != NULL && (segment->candidates & ~segment->marked & bit) != 0)
 		pin(heap, segment, bit, where);
 }
 
@@ -296,6 +302,18 @@ scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 }
 
 /*
+ * stopped
+ *		Is the rest not wanted?  A sweep wants all.
+ */
+static bool
+stopped(const ga_heap *heap)
+{
+	ga_look *look = heap->sweep.look;
+
+	return look != NULL && look->stopped(look);
+}
+
+/*
  * scan_resident
  *		Scan the parts of a range whose pages are resident.
  */
@@ -305,7 +323,7 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 	size_t page_size = heap->os->page_size;
 	unsigned char *pages = heap->sweep.pages;
 
-	while (from < to)
+	while (from < to && !stopped(heap))
 	{
 		uintptr_t base = ga_align_down(from, page_size);
 		uintptr_t end = ga_min_size(base + GA_SWEEP_PAGES * page_size, to);
@@ -378,7 +396,7 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 {
 	uintptr_t self = (uintptr_t) heap;
 
-	while (from < to)
+	while (from < to && !stopped(heap))
 	{
 		size_t unit = ga_segment_of(heap, from) != NULL ? GA_SLOT_SIZE : GA_SEGMENT_SIZE;
 		uintptr_t next = ga_min_size(ga_align_down(from, unit) + unit, to);
@@ -467,6 +485,30 @@ ga_sweep_live(ga_heap *heap)
 			scan_chunk(heap, chunk, chunk->used);
 		}
 	}
+}
+
+void
+ga_look_begin(ga_heap *heap, ga_look *look)
+{
+	ga_sweep *sweep = &heap->sweep;
+
+	assert(!heap->sweeping);
+	heap->sweeping = true;
+	sweep->scanned = 0;
+	sweep->incomplete = false;
+	sweep->look = look;
+	sweep->low = heap->segments == NULL ? 0 : heap->segments->base;
+	sweep->high = 0;
+	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
+		sweep->high = segment->base + GA_SEGMENT_SIZE;
+}
+
+bool
+ga_look_end(ga_heap *heap)
+{
+	heap->sweeping = false;
+	heap->sweep.look = NULL;
+	return !heap->sweep.incomplete;
 }
 
 /* Where the pointer is that pins a slot, if that is known. */

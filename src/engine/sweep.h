@@ -19,6 +19,9 @@
  * them.  The caller's stack is a root from the frame that calls these
  * functions on; the engine's own frames below hold addresses of chunks.
  *
+ * Who only wants to know what points where uses ga_look_begin and ga_look_end instead of the
+ * first and the last of these.
+ *
  * After MineSweeper (Erdos, Ainsworth and Jones, ASPLOS 2022), with the
  * quarantine of Go's arenas.
  *
@@ -97,6 +100,31 @@ ga_sweep_give_up(ga_heap *heap)
 
 /* End: unmarked slots are free. */
 extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);
+
+/*
+ * Who wants to see pointers.  The functions must neither use the heap nor leave by other
+ * ways than by returning.
+ */
+typedef struct ga_look
+{
+	/* The word at an address points into a segment of the heap, to whatever is there. */
+	void (*pointer)(struct ga_look *look, uintptr_t where, uintptr_t to);
+
+	/* Asked before each piece of some megabytes: is the rest not wanted? */
+	bool (*stopped)(struct ga_look *look);
+} ga_look;
+
+/*
+ * Read memory as a sweep does, between these two, but show each pointer and free nothing.  A
+ * root can be shown twice if it cannot be read to its end at first.  The end says whether all could be read.
+ *
+ *	ga_look_begin(heap, &look);
+ *	ga_sweep_root(heap, from, to, ...);		(for each root)
+ *	ga_sweep_live(heap);
+ *	complete = ga_look_end(heap);
+ */
+extern void ga_look_begin(ga_heap *heap, ga_look *look);
+extern bool ga_look_end(ga_heap *heap);
 
 /*
  * Work out anew how many bytes of spent addresses make the next sweep due:

@@ -276,6 +276,7 @@ typedef struct ga_sweep
 	size_t missed;	 /* slots that only the first reading found a pointer to */
 	size_t added;	 /* slots that only the second one did */
 	size_t scanned_first;
+	struct ga_look *look; /* who wants to see the pointers instead, or NULL */
 	uint64_t copy[GA_SWEEP_COPY / sizeof(uint64_t)];
 	unsigned char pages[GA_SWEEP_PAGES];
 } ga_sweep;

@@ -41,16 +41,18 @@ typedef struct Mapping
 	bool private_writable;
 	bool file;
 	bool device;
+	const char *name; /* in the buffer; "" if it has none */
 } Mapping;
 
 /* What the functions below pass on to each other. */
 typedef struct RootScan
 {
 	ga_heap *heap;
-	uintptr_t frame; /* the lowest address of our stack that counts */
-	bool unstable;	 /* mappings may vanish */
-	int pagemap;	 /* file descriptor, or -1 */
-	Mapping mapping; /* that is being scanned */
+	uintptr_t frame;			  /* the lowest address of our stack that counts */
+	bool unstable;				  /* mappings may vanish */
+	int pagemap;				  /* file descriptor, or -1 */
+	const RootListener *listener; /* or NULL */
+	Mapping mapping;			  /* that is being scanned */
 } RootScan;
 
 /* Entries of /proc/self/pagemap. */
@@ -127,6 +129,7 @@ roots_parse_line(const char *line, Mapping *mapping)
 		spaces += *path == ' ';
 	mapping->file = *path == '/';
 	mapping->device = roots_is_device_name(path);
+	mapping->name = path;
 	return true;
 }
 
@@ -196,6 +199,8 @@ roots_scan_mapping(RootScan *scan, const Mapping *mapping)
 	if (!mapping->private_writable || mapping->device)
 		return;
 	scan->mapping = *mapping;
+	if (scan->listener != NULL)
+		scan->listener->begin(scan->listener->arg, mapping->from, mapping->to, mapping->name);
 	if (!GuardTry(roots_scan_in_place, scan))
 		ga_sweep_root(scan->heap, mapping->from, mapping->to, GA_ROOT_UNSTABLE);
 }
@@ -256,13 +261,14 @@ roots_read_mappings(RootScan *scan, int maps)
 }
 
 static pg_noinline bool
-roots_scan_mappings(ga_heap *heap)
+roots_scan_mappings(ga_heap *heap, const RootListener *listener)
 {
 	RootScan scan = {
 		.heap = heap,
 		.frame = (uintptr_t) __builtin_frame_address(0),
 		.unstable = RootsMayChange(),
 		.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC),
+		.listener = listener,
 	};
 	int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	bool complete = maps >= 0 && roots_read_mappings(&scan, maps);
@@ -280,12 +286,12 @@ roots_scan_mappings(ga_heap *heap)
  *		which lies above that of roots_scan_mappings and so belongs to the stack.
  */
 pg_noinline bool
-ScanRoots(ga_heap *heap)
+ScanRoots(ga_heap *heap, const RootListener *listener)
 {
 	bool complete;
 
 	__builtin_unwind_init();
-	complete = roots_scan_mappings(heap);
+	complete = roots_scan_mappings(heap, listener);
 
 	/* No tail call: this frame must still be there. */
 	__asm__ volatile("" ::: "memory");

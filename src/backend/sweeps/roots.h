@@ -12,12 +12,20 @@
 
 #include "engine/heap.h"
 
+/* Who wants to know which mapping is read next. */
+typedef struct RootListener
+{
+	/* Its addresses, and what the kernel calls it, which may be the empty text.  Must return. */
+	void (*begin)(void *arg, uintptr_t from, uintptr_t to, const char *name);
+	void *arg;
+} RootListener;
+
 /*
  * Hand all roots of this process to ga_sweep_root: registers and the stack of
  * the caller, and every private writable mapping.  False if they could not be
- * read completely; then nothing may be concluded from the sweep.
+ * read completely; then nothing may be concluded from the sweep.  The listener can be NULL.
  */
-extern bool ScanRoots(ga_heap *heap);
+extern bool ScanRoots(ga_heap *heap, const RootListener *listener);
 
 /* Can other threads of this process change its memory while it is read? */
 extern bool RootsMayChange(void);

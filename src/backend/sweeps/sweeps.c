@@ -103,7 +103,7 @@ sweeps_check(void)
 	if (process_heap.sweep.incomplete || RootsMayChange())
 		return;
 	ga_sweep_check_begin(&process_heap);
-	if (!ScanRoots(&process_heap))
+	if (!ScanRoots(&process_heap, NULL))
 		ga_sweep_give_up(&process_heap);
 	ga_sweep_live(&process_heap);
 	if (!ga_sweep_check_end(&process_heap) && !logged_failure)
@@ -143,7 +143,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	Assert(SafeToSweep());
 	sweeps_paused = true;
 	ga_sweep_begin(&process_heap);
-	if (!ScanRoots(&process_heap))
+	if (!ScanRoots(&process_heap, NULL))
 		ga_sweep_give_up(&process_heap);
 	ga_sweep_live(&process_heap);
 	if (unlikely((debug_checks & DEBUG_CHECKMARK) != 0))
