@@ -385,6 +385,64 @@ freed_at: when it was freed
 freed_query: the query that ran then, cut off
 freed_stack: the functions that freed it, a line each';
 
+CREATE FUNCTION goarena_dump() RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_dump() IS
+'writes a heap dump of this process to a file in goarena_dumps below the data directory, and returns its name';
+
+CREATE FUNCTION goarena_dump(pid integer, timeout double precision DEFAULT 60) RETURNS text
+AS 'MODULE_PATHNAME', 'goarena_dump_process' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_dump(integer, double precision) IS
+'has another process write a heap dump, for which it has so many seconds, and returns the name of the file
+pid: of the process, which does so at the end of a statement or when its allocation is slow anyway
+timeout: in seconds, 0 to 86400';
+
+CREATE FUNCTION goarena_dump_objects(
+    file text,
+    OUT address text,
+    OUT size bigint,
+    OUT state text,
+    OUT context text,
+    OUT arena_id bigint,
+    OUT type text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_dump_objects(text) IS
+'objects of a heap dump in order of address
+file: what goarena_dump() returned
+address: of the object
+size: bytes that were asked for; as rounded up if it is freed or has no header
+state: live, free (to be used again) or delayed (freed, in quarantine)
+context: name of its memory context
+arena_id: its arena
+type: name of its type, if it was allocated with one that has pointers';
+
+CREATE FUNCTION goarena_dump_pins(
+    file text,
+    OUT address text,
+    OUT size bigint,
+    OUT state text,
+    OUT context text,
+    OUT arena_id bigint,
+    OUT type text,
+    OUT depth bigint,
+    OUT pointer text,
+    OUT holder text,
+    OUT root text,
+    OUT chain text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION goarena_dump_pins(text) IS
+'what keeps the live objects of a heap dump alive, and memory in quarantine from being used again
+file: what goarena_dump() returned
+address, size, context, arena_id, type: as goarena_dump_objects()
+state: live; or quarantined, then address and size are those of memory that was freed
+depth: pointers from a root to it, as few as there are; null if no chain of pointers leads to it
+pointer: address of the last of them
+holder: address of the object that this lies in; null if it lies in a root
+root: where the first of them lies: a mapping of the process by its name, or [finalizers]
+chain: all of them, or the last ones: the root, and addresses of objects';
+
 CREATE FUNCTION goarena_size_classes(
     OUT class integer,
     OUT size bigint,
@@ -957,6 +1015,10 @@ REVOKE ALL ON FUNCTION goarena_machine() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION goarena_machine() TO pg_monitor;
 REVOKE ALL ON FUNCTION goarena_pointer(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_chunks() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_dump() FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_dump(integer, double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_dump_objects(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION goarena_dump_pins(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_profile_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION goarena_profile_all() FROM PUBLIC;

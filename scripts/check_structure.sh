@@ -23,6 +23,7 @@ FOLDERS=(
 	backend/usage
 	backend/sweeps
 	backend/profile
+	backend/dump
 	backend/registry
 	backend/limits
 	backend/maintenance

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * requests.c
- *	  Asking another process to sweep, to release, or to show what it holds.
+ *	  Asking another process to sweep, to release, to write a heap dump, or to show what it holds.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -16,6 +16,7 @@
 #include "storage/sinval.h"
 #include "utils/timestamp.h"
 
+#include "backend/dump/dump.h"
 #include "backend/process/proc_compat.h"
 #include "backend/process/process.h"
 #include "backend/process/slot.h"
@@ -38,6 +39,10 @@
 /* One that was asked for its unused pages longer ago does not give them. */
 #define UNUSED_PATIENCE 1000
 
+/* Numbers of dumps are times, so that no two of a process are alike; errors are errnos. */
+#define DUMP_ERROR_BITS 12
+#define DUMP_ERROR_MASK ((UINT64CONST(1) << DUMP_ERROR_BITS) - 1)
+
 /* Of each slot: what is wanted of its process. */
 typedef struct Mailbox
 {
@@ -45,6 +50,8 @@ typedef struct Mailbox
 	pg_atomic_uint64 figures_asked; /* when figures were last wanted, a TimestampTz */
 	pg_atomic_uint64 unused_asked;	/* the same for pages that are not in use */
 	pg_atomic_uint32 listens;		/* it takes interrupts */
+	pg_atomic_uint64 dump_asked;	/* the number of the last dump that was wanted */
+	pg_atomic_uint64 dump_done; /* and of the last one that was tried, with its error: see below */
 } Mailbox;
 
 static Mailbox *mailboxes = NULL;
@@ -71,6 +78,8 @@ RequestsAttach(void *memory, bool anew)
 		pg_atomic_init_u64(&mailboxes[i].figures_asked, 0);
 		pg_atomic_init_u64(&mailboxes[i].unused_asked, 0);
 		pg_atomic_init_u32(&mailboxes[i].listens, 0);
+		pg_atomic_init_u64(&mailboxes[i].dump_asked, 0);
+		pg_atomic_init_u64(&mailboxes[i].dump_done, 0);
 	}
 }
 
@@ -136,6 +145,20 @@ requests_serve_idle_work(bool may_sweep)
 }
 
 /*
+ * requests_write_dump
+ *		Tell all who wait for one how it went.
+ */
+static void
+requests_write_dump(void)
+{
+	uint64 number = pg_atomic_read_u64(&own->dump_asked);
+	int error = DumpWrite((int64) number);
+
+	pg_atomic_write_u64(&own->dump_done,
+						number << DUMP_ERROR_BITS | ((uint64) error & DUMP_ERROR_MASK));
+}
+
+/*
  * requests_serve_interrupt
  *		Called where this process checks for interrupts.
  */
@@ -191,6 +214,8 @@ RequestsServe(void)
 		requests_give_unused();
 	if ((wanted & WANT_IDLE) != 0)
 		requests_serve_idle_work(true);
+	if ((wanted & WANT_DUMP) != 0)
+		requests_write_dump();
 	if ((wanted & (WANT_RELEASE | WANT_SWEEP)) == 0)
 		return;
 	if ((wanted & WANT_RELEASE) != 0)
@@ -229,6 +254,53 @@ RequestWork(int slot, int pid, uint32 want)
 	pg_atomic_fetch_or_u32(&mailboxes[slot].wanted, want);
 	if (RegistryRead(slot, &figures) && figures.pid == pid && figures.backend_type == B_BACKEND)
 		(void) SendProcSignal(pid, PROCSIG_CATCHUP_INTERRUPT, ProcSignalNumber(SlotProc(slot)));
+}
+
+/*
+ * dump_number
+ *		One that is larger than those before.
+ */
+static uint64
+dump_number(Mailbox *mailbox)
+{
+	uint64 before = pg_atomic_read_u64(&mailbox->dump_asked);
+	uint64 number;
+
+	do
+		number = Max((uint64) GetCurrentTimestamp(), before + 1);
+	while (!pg_atomic_compare_exchange_u64(&mailbox->dump_asked, &before, number));
+	return number;
+}
+
+bool
+RequestDumpIsDone(int slot, int64 number)
+{
+	return pg_atomic_read_u64(&mailboxes[slot].dump_done) >> DUMP_ERROR_BITS >= (uint64) number;
+}
+
+bool
+RequestDump(int slot, int pid, int64 *number, int *error)
+{
+	Mailbox *mailbox = &mailboxes[slot];
+
+	if (*number == 0)
+		*number = (int64) dump_number(mailbox);
+	else if (RequestDumpIsDone(slot, *number))
+	{
+		uint64 done = pg_atomic_read_u64(&mailbox->dump_done);
+
+		*number = (int64) (done >> DUMP_ERROR_BITS);
+		*error = (int) (done & DUMP_ERROR_MASK);
+		return true;
+	}
+	RequestWork(slot, pid, WANT_DUMP);
+	return false;
+}
+
+void
+RequestDumpGiveUp(int slot)
+{
+	pg_atomic_fetch_and_u32(&mailboxes[slot].wanted, ~(uint32) WANT_DUMP);
 }
 
 bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * requests.h
- *	  Asking another process to sweep, to release, or to show what it holds.
+ *	  Asking another process to sweep, to release, to write a heap dump, or to show what it holds.
  *
  * A process that wants something of another one sets a flag, and sends an interrupt if
  * the other one takes interrupts.  The other one looks at the flag where it checks for interrupts, where its
@@ -30,6 +30,7 @@
 #define WANT_UNUSED	  0x10
 #define WANT_IDLE	  0x20
 #define WANT_PROFILE  0x40
+#define WANT_DUMP	  0x80
 
 /* For shared_memory.c. */
 extern Size RequestsSize(void);
@@ -90,6 +91,15 @@ extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
 
 /* Ask all processes whose figures may be old, and do not wait for them. */
 extern void RequestAllFigures(void);
+
+/*
+ * Ask the process in a slot to write a heap dump, until this says how it went: false if it was not
+ * done yet.  number is 0 at first, and names the dump then, see DumpFileName; *error is what DumpWrite
+ * returned.  Who gives up waiting says so.
+ */
+extern bool RequestDump(int slot, int pid, int64 *number, int *error);
+extern bool RequestDumpIsDone(int slot, int64 number);
+extern void RequestDumpGiveUp(int slot);
 
 /* To be called where a statement or a transaction ends. */
 static inline void

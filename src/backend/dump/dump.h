@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * dump.h
+ *	  Writing what is in the heap of this process to a file.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GOARENA_DUMP_H
+#define GOARENA_DUMP_H
+
+#include "postgres.h"
+
+/*
+ * Write a heap dump of this process to the file that DumpFileName says for the number.  The caller has
+ * made sure that now is a moment for a sweep.  Returns 0; or an errno, and then there is no file.  ECANCELED: the query
+ * was cancelled, or the process is to end.  Allocates nothing and raises no errors.
+ */
+extern int DumpWrite(int64 number);
+
+#endif /* GOARENA_DUMP_H */
