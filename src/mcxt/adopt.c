@@ -232,11 +232,17 @@ adopt_small_reset(MemoryContext context)
 		adopt_sampled(context, site);
 }
 
+/*
+ * adopt_small_delete
+ *		AllocSet resets a context that it keeps for another one to come.  That is the
+ *		beginning of no life, and an arena that began then would never end.
+ */
 static void
 adopt_small_delete(MemoryContext context)
 {
 	LeavingByDelete(context);
 	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
+	context->methods = &plain_methods;
 	plain_methods.delete_context(context);
 }
 
