@@ -38,6 +38,10 @@ SELECT goarena_reset_stats();
 SELECT count(*) > 5 AS own FROM goarena_arenas();
 SELECT * FROM goarena_chunks();
 SELECT goarena_pointer('0x1000');
+SELECT goarena_dump();
+SELECT goarena_dump(pg_backend_pid());
+SELECT * FROM goarena_dump_objects('x');
+SELECT * FROM goarena_dump_pins('x');
 SELECT goarena_check();
 SELECT * FROM goarena_faults();
 SELECT goarena_faults_text(1);
@@ -122,9 +126,14 @@ SELECT goarena_faults_text(1);
 -- A grant is not enough for addresses
 --
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION goarena_chunks(), goarena_check() TO regress_goarena_user;
+GRANT EXECUTE ON FUNCTION goarena_chunks(), goarena_check(), goarena_dump(), goarena_dump(integer, float8),
+	goarena_dump_objects(text), goarena_dump_pins(text) TO regress_goarena_user;
 SET ROLE regress_goarena_user;
 SELECT count(*) FROM goarena_chunks();
+SELECT goarena_dump();
+SELECT goarena_dump(pg_backend_pid());
+SELECT * FROM goarena_dump_objects('x');
+SELECT * FROM goarena_dump_pins('x');
 SELECT count(*) > 0 AS called FROM goarena_arenas();
 SELECT goarena_check() IS NULL AS in_order;
 -- but a superuser can make a function for others
@@ -137,6 +146,7 @@ SELECT number_of_chunks();
 RESET ROLE;
 SELECT count(*) > 0 AS called FROM goarena_chunks();
 DROP FUNCTION peek(), number_of_chunks();
-REVOKE EXECUTE ON FUNCTION goarena_chunks(), goarena_check() FROM regress_goarena_user;
+REVOKE EXECUTE ON FUNCTION goarena_chunks(), goarena_check(), goarena_dump(), goarena_dump(integer, float8),
+	goarena_dump_objects(text), goarena_dump_pins(text) FROM regress_goarena_user;
 REVOKE CREATE ON SCHEMA public FROM regress_goarena_user;
 DROP ROLE regress_goarena_user, regress_goarena_monitor, regress_goarena_monitor_all;

@@ -81,19 +81,40 @@ dump_types(void)
 	}
 }
 
+/* An arena, and what its names are copied to. */
+typedef struct Names
+{
+	MemoryContext context;
+	DumpArena *record;
+} Names;
+
+/*
+ * dump_copy_names
+ *		For GuardTry: a dump is also for processes whose memory is not as it should be.
+ */
+static void
+dump_copy_names(void *arg)
+{
+	const Names *names = arg;
+	DumpArena *record = names->record;
+
+	(void) ForeignNameCopy(record->name, names->context->name, sizeof(record->name));
+	if (names->context->parent != NULL)
+		(void) ForeignNameCopy(record->parent, names->context->parent->name,
+							   sizeof(record->parent));
+}
+
 static void
 dump_arenas(void)
 {
 	ga_list_foreach (link, &process_heap.arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
-		MemoryContext context = ArenaSetOf(arena)->context;
 		DumpArena record = {.record.number = arena->mode, .id = arena->id};
+		Names names = {.context = ArenaSetOf(arena)->context, .record = &record};
 
-		(void) ForeignNameCopy(record.name, GuardName(context), sizeof(record.name));
-		if (context->parent != NULL)
-			(void) ForeignNameCopy(record.parent, GuardName(context->parent),
-								   sizeof(record.parent));
+		if (!GuardTry(dump_copy_names, &names))
+			strlcpy(record.name, UNREADABLE_NAME, sizeof(record.name));
 		DumpWriterPut(DUMP_ARENA, &record, sizeof(record));
 	}
 }

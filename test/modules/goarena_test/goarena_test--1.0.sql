@@ -214,6 +214,12 @@ COMMENT ON FUNCTION test_plant(integer) IS
 
 -- pointers.c: what goarena.h says of pointers
 
+CREATE FUNCTION test_chain(length integer) RETURNS text[]
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_chain(integer) IS
+'allocates so many objects in the context that point to the next one each, keeps a static pointer to the first, and
+returns the addresses of all';
+
 CREATE FUNCTION test_describe(address text) RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_describe(text) IS 'says what a pointer points to';

@@ -17,4 +17,7 @@
 /* The context of test_create(), or an error if there is none. */
 extern MemoryContext TestContext(void);
 
+/* Overwrite what earlier calls left on the stack. */
+extern void ScrubStack(void);
+
 #endif /* GOARENA_TEST_H */

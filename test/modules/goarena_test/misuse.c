@@ -29,11 +29,7 @@ PG_FUNCTION_INFO_V1(test_realloc_wrong);
 
 static char *volatile kept = NULL;
 
-/*
- * ScrubStack
- *		Overwrite what earlier calls left on the stack.
- */
-static pg_noinline void
+pg_noinline void
 ScrubStack(void)
 {
 	volatile char scrub[16 * 1024];

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -16,6 +18,7 @@
 
 PG_FUNCTION_INFO_V1(test_describe);
 PG_FUNCTION_INFO_V1(test_describe_briefly);
+PG_FUNCTION_INFO_V1(test_chain);
 
 static GoarenaPointer
 describe(const char *address)
@@ -73,4 +76,53 @@ test_describe_briefly(PG_FUNCTION_ARGS)
 			PG_RETURN_BOOL(false);
 	}
 	PG_RETURN_BOOL(true);
+}
+
+/* The next one is pointed to in its midst. */
+typedef struct Link
+{
+	uint64 number;
+	uint64 *next;
+	uint64 more[4];
+} Link;
+
+static Link *volatile chain = NULL;
+
+/*
+ * make_chain
+ *		Its frame is gone when somebody looks for pointers.
+ */
+static pg_noinline void
+make_chain(Datum *addresses, int length)
+{
+	Link *last = NULL;
+
+	for (int i = 0; i < length; i++)
+	{
+		Link *link = MemoryContextAllocZero(TestContext(), sizeof(Link));
+
+		link->number = (uint64) i;
+		addresses[i] = CStringGetTextDatum(psprintf("0x%012lx", (unsigned long) (uintptr_t) link));
+		if (last == NULL)
+			chain = link;
+		else
+			last->next = &link->more[1];
+		last = link;
+	}
+}
+
+/*
+ * test_chain(length integer) returns text[]
+ */
+Datum
+test_chain(PG_FUNCTION_ARGS)
+{
+	int length = PG_GETARG_INT32(0);
+	Datum *addresses = palloc(sizeof(Datum) * (Size) length);
+	ArrayType *result;
+
+	make_chain(addresses, length);
+	result = construct_array(addresses, length, TEXTOID, -1, false, TYPALIGN_INT);
+	ScrubStack();
+	PG_RETURN_ARRAYTYPE_P(result);
 }
