@@ -195,8 +195,9 @@ run_once()
 	local config=$1 name=$2 context=$3 freed_in=$4 access=$5
 	local count=0 right=0 details='' said seen crashed=false
 
-	# An object that has its own pages faults when its header is read.
-	[ "$config-$name" != debug-double_pfree ] || access=read
+	# An object that has its own pages faults when its header is read, or a member before
+	# that is called or written to.
+	[[ ! $config-$name =~ ^debug-(double_pfree|small_callback|small_write)$ ]] || access=read
 	cp "$SCRATCH/scripts/$name" "$SCRATCH/script"
 	[[ $config != *-later ]] || sed -i 's/;$/;\nSELECT goarena_bugs_meanwhile();/' "$SCRATCH/script"
 	chmod a+r "$SCRATCH/script"
