@@ -178,7 +178,9 @@ format_get_context(void *pointer)
 {
 	ArenaSet *set = format_set_of_object(pointer);
 
-	return set == NULL ? NULL : set->context;
+	if (unlikely(set == NULL))
+		return pointer == ZeroBase() ? ZeroBaseContext() : NULL;
+	return set->context;
 }
 
 static Size

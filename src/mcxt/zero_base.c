@@ -26,6 +26,13 @@ static struct
 	uint64 nothing;
 } zero_base;
 
+/* Whose it is: servers with assertions look at the context of what is repalloc'd. */
+static MemoryContextData zero_context = {
+	.type = T_AllocSetContext,
+	.allowInCritSection = true,
+	.name = "goarena zero base",
+};
+
 void
 ZeroBaseRefuse(void)
 {
@@ -59,15 +66,10 @@ static const MemoryContextMethods zero_methods = {
 	.get_chunk_space = zero_space,
 };
 
-static MemoryContextData zero_context = {
-	.type = T_AllocSetContext,
-	.methods = &zero_methods,
-	.name = "goarena zero base",
-};
-
 void
 ZeroBaseStart(unsigned tag)
 {
+	zero_context.methods = &zero_methods;
 	zero_base.dispatch = (uint64) (uintptr_t) &zero_context;
 }
 
@@ -85,4 +87,10 @@ void *
 ZeroBase(void)
 {
 	return &zero_base.nothing;
+}
+
+MemoryContext
+ZeroBaseContext(void)
+{
+	return &zero_context;
 }

@@ -20,6 +20,9 @@ extern void ZeroBaseStart(unsigned tag);
 /* The address.  There is nothing to be read or written there. */
 extern void *ZeroBase(void);
 
+/* A context that is none, for those who ask whose it is. */
+extern MemoryContext ZeroBaseContext(void);
+
 /* Raise an error: its size cannot be changed. */
 extern void ZeroBaseRefuse(void) __attribute__((noreturn));
 

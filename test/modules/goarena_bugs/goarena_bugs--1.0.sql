@@ -116,7 +116,7 @@ VALUES
      'dynahash', 'ForgetEverything', 'read'),
     ('error_text', 'context', 'text of an error that was kept in ErrorContext',
      'SELECT bug_error_text();',
-     'ErrorContext', 'MemoryContextReset', 'read'),
+     'ErrorContext', 'bug_error_text', 'read'),
     ('callback_child', 'context', 'reset callback uses a child context',
      'SELECT bug_callback_child();',
      'goarena_bugs child', 'DropTree', 'read'),
