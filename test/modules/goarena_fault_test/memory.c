@@ -358,7 +358,6 @@ static pg_noinline void
 Follow(uint64 *pointer, const char *how)
 {
 	volatile uint64 *words = pointer;
-	const volatile void *volatile on_stack = NULL;
 	void (*function)(void) = (void (*)(void))(uintptr_t) pointer;
 	EMPTY_FRAME;
 
@@ -378,14 +377,14 @@ Follow(uint64 *pointer, const char *how)
 		FollowAlone(FaultObject() + 1, words);
 	else if (strcmp(how, "stack") == 0)
 	{
-		on_stack = FaultObject() + 2;
+		empty_frame[8] = (uintptr_t) (FaultObject() + 2);
 		FollowAlone(NULL, words);
 	}
 	else
 		elog(ERROR, "no such use: \"%s\"", how);
 
 	/* No tail calls: this frame must still be there. */
-	(void) on_stack;
+	(void) empty_frame[0];
 }
 
 /*
@@ -416,11 +415,11 @@ fault_follow(PG_FUNCTION_ARGS)
 static pg_noinline void
 CrashKnowing(const volatile void *in_register, const volatile void *on_stack)
 {
-	const volatile void *volatile kept_there = on_stack;
 	EMPTY_FRAME;
 
+	empty_frame[8] = (uintptr_t) on_stack;
 	FollowAlone(in_register, NULL);
-	(void) kept_there;
+	(void) empty_frame[0];
 }
 
 Datum
