@@ -242,8 +242,12 @@ level_bugs()
 	BUGS_CONFIGS=strict BUGS_FULL_RUNS=2 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh"
 
 	# those that are found in no other way
-	BUGS_CONFIGS=debug BUGS_FULL_RUNS=1 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh" \
-		overrun small_stringinfo cleared_slot
+	local names=(overrun small_stringinfo cleared_slot)
+
+	# 19rc1 writes past the slot that MakeTupleTableSlot() makes for one column when it
+	# reads that column, which is reported first.
+	[ "$PG_MAJOR" != 19 ] || names=(overrun small_stringinfo)
+	BUGS_CONFIGS=debug BUGS_FULL_RUNS=1 BUGS_LOG=$LOGDIR/bugs "$TOP/scripts/bugs.sh" "${names[@]}"
 }
 
 level_others()
