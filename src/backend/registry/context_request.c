@@ -12,10 +12,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "backend/process/slot.h"
 #include "backend/registry/answers.h"
@@ -25,32 +22,8 @@
 #include "backend/registry/snapshots.h"
 #include "backend/usage/contexts.h"
 
-/* While waiting, see so often whether the other process is still there, and ask again. */
-#define POLL_MS	  20
-#define REMIND_MS 100
-
 /* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
 #define IDLE_PATIENCE 2000
-
-/*
- * contexts_wait
- *		False once the time is over.  To wait is a safe point, too: two processes
- *		may ask each other.
- */
-static bool
-contexts_wait(TimestampTz deadline)
-{
-	long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-
-	if (left <= 0)
-		return false;
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(left, POLL_MS),
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	RequestsSafePoint();
-	return true;
-}
 
 /*
  * contexts_copy_snapshot
@@ -106,12 +79,12 @@ answer_await(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz dead
 			return REQUEST_ANSWERED;
 		if (!RequestsIsThere(slot, pid))
 			return REQUEST_GONE;
-		if (TimestampDifferenceExceeds(reminded, now, REMIND_MS))
+		if (TimestampDifferenceExceeds(reminded, now, REQUEST_REMIND_MS))
 		{
 			RequestContextsOf(slot, pid);
 			reminded = now;
 		}
-	} while (contexts_wait(deadline));
+	} while (RequestsWait(deadline));
 	return REQUEST_TIMEOUT;
 }
 

@@ -12,9 +12,12 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/procsignal.h"
 #include "storage/sinval.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "backend/dump/dump.h"
 #include "backend/process/proc_compat.h"
@@ -223,6 +226,21 @@ RequestsServe(void)
 	else
 		RunSweep(SWEEP_REQUEST, &result);
 	RegistryPublish();
+}
+
+bool
+RequestsWait(TimestampTz deadline)
+{
+	long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+
+	if (left <= 0)
+		return false;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(left, REQUEST_POLL_MS), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	RequestsSafePoint();
+	return true;
 }
 
 bool

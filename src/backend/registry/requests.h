@@ -109,6 +109,16 @@ RequestsSafePoint(void)
 		RequestsServe();
 }
 
+/* In milliseconds: look so often whether it was done, and ask again if not. */
+#define REQUEST_POLL_MS	  20
+#define REQUEST_REMIND_MS 100
+
+/*
+ * Wait for REQUEST_POLL_MS, or until the latch is set.  False once the time is over.  To wait
+ * is a safe point, too: two processes may ask each other.
+ */
+extern bool RequestsWait(TimestampTz deadline);
+
 /*
  * Before the heap profile of the server is read: ask processes to add to it what is new,
  * and wait for some milliseconds in all.  Returns how many did not.
