@@ -177,20 +177,6 @@ recycle_large(ga_arena *arena, int size_class, size_t requested)
 	return object;
 }
 
-/*
- * alloc_span
- *		An object that has a chunk to itself.
- */
-static void *
-alloc_span(ga_arena *arena, size_t size)
-{
-	void *object = ga_span_alloc(arena, size);
-
-	if (ga_profile_watches(arena) && object != NULL)
-		ga_profile_count(arena, object, ga_object_size(object) + GA_HEADER_SIZE);
-	return object;
-}
-
 GA_NOINLINE void *
 ga_arena_alloc_slow(ga_arena *arena, size_t size)
 {
@@ -201,7 +187,7 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 	void *object;
 
 	if (size > arena->heap->large_threshold)
-		return alloc_span(arena, size);
+		return ga_span_alloc(arena, size);
 
 	size_class = ga_class_of(size);
 	if (size > GA_SMALL_MAX)

@@ -50,19 +50,6 @@ note_span(const ga_arena *arena, void *object, uint32_t stack)
 }
 
 /*
- * alloc_span
- */
-static void *
-alloc_span(ga_arena *arena, size_t size)
-{
-	void *object = ga_span_alloc(arena, size);
-
-	if (ga_profile_watches(arena) && object != NULL)
-		ga_profile_count(arena, object, ga_object_size(object) + GA_HEADER_SIZE);
-	return object;
-}
-
-/*
  * alloc_ordinary
  *		An object without pages of its own.
  */
@@ -72,7 +59,7 @@ alloc_ordinary(ga_arena *arena, size_t size, uint32_t stack)
 	void *object;
 
 	if (is_span_size(arena, size))
-		return note_span(arena, alloc_span(arena, size), stack);
+		return note_span(arena, ga_span_alloc(arena, size), stack);
 	object = ga_arena_alloc_unfenced(arena, size);
 	if (object != NULL && (arena->careful & GA_CAREFUL_STACK) != 0)
 		ga_object_put_stack(object, stack);

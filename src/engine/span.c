@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "charge.h"
+#include "profile.h"
 #include "span.h"
 
 /* Half of what a header can say, 1 TB: rounding up to pages stays within. */
@@ -140,7 +141,11 @@ alloc(ga_arena *arena, size_t size, bool grows)
 void *
 ga_span_alloc(ga_arena *arena, size_t size)
 {
-	return alloc(arena, size, false);
+	void *object = alloc(arena, size, false);
+
+	if (ga_profile_watches(arena) && object != NULL)
+		ga_profile_count(arena, object, ga_object_size(object) + GA_HEADER_SIZE);
+	return object;
 }
 
 void *

@@ -14,7 +14,7 @@
 
 extern void *ga_span_alloc(ga_arena *arena, size_t size);
 
-/* For an object that was smaller before. */
+/* For an object that was smaller before, which the profile knows. */
 extern void *ga_span_alloc_growing(ga_arena *arena, size_t size);
 
 extern void ga_span_free(ga_arena *arena, ga_chunk *chunk);
