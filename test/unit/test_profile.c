@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "support.h"
+#include "typed.h"
 
 #define RATE (16 * KB)
 #define MANY 200000
@@ -242,6 +243,26 @@ objects_that_grow_and_shrink_are_counted_with_their_sizes(void **state)
 }
 
 static void
+large_objects_with_a_type_are_samples(void **state)
+{
+	static ga_arena arena;
+	ga_heap *heap = profiled_heap(GA_QUARANTINE_OFF, &arena);
+	const ga_type *type = ga_type_get(heap, "pointer", 8, 8, (uint64_t[]){1}, 1);
+	truth live = {0};
+
+	(void) state;
+	for (int i = 0; i < 20; i++)
+	{
+		void *object = ga_arena_alloc_typed(&arena, type, heap->large_threshold / 8 + 1);
+
+		assert_non_null(object);
+		note(&live, object);
+	}
+	assert_estimates(&live, profile_seen.objects, profile_seen.bytes);
+	end(heap, &arena);
+}
+
+static void
 what_grows_in_place_is_counted_once(void **state)
 {
 	static ga_arena arena;
@@ -394,6 +415,7 @@ main(void)
 		cmocka_unit_test(bytes_that_are_allocated_once_more_are_counted_once_more),
 		cmocka_unit_test(short_lives_are_counted_like_one_long_life),
 		cmocka_unit_test(objects_that_grow_and_shrink_are_counted_with_their_sizes),
+		cmocka_unit_test(large_objects_with_a_type_are_samples),
 		cmocka_unit_test(what_grows_in_place_is_counted_once),
 		cmocka_unit_test(the_rate_can_change_at_any_time),
 		cmocka_unit_test(every_object_is_a_sample_at_a_rate_of_one),
