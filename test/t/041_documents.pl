@@ -1,9 +1,10 @@
 
 # Copyright (c) 2026, goarena contributors
 
-# What the documents say of settings and functions is what the server has: README.md has a row
-# for each setting with its default and who may set it, and one for each function and view with
-# who may use it.  Links between documents lead somewhere.
+# What the documents say of settings and functions is what the server has: docs/settings.md has a
+# row for each setting with its default and who may set it, docs/functions.md one for each function
+# and view with who may use it, and README.md names all of them.  Links between documents lead
+# somewhere.
 
 use strict;
 use warnings;
@@ -16,17 +17,30 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my ($top) = grep { -e "$_/README.md" } map { "$FindBin::RealBin/$_" } '..', '../..';
-my $readme = slurp_file("$top/README.md");
 my $node = new_server('documents', PRELOAD);
 
-# The rows of the table under the heading of README.md, each a list of cells.
+# What is under the heading of a document.
+sub section
+{
+	my ($document, $heading) = @_;
+
+	return slurp_file("$top/$document") =~ /^## \Q$heading\E\n(.*?)(?=^## |\z)/ms ? $1 : '';
+}
+
+# The rows of the table there, each a list of cells.
 sub table
 {
-	my ($heading) = @_;
-	my ($section) = $readme =~ /^## \Q$heading\E\n(.*?)(?=^## |\z)/ms;
-	my @rows = grep { /^\| `/ } split(/\n/, $section);
+	my @rows = grep { /^\| `/ } split(/\n/, section(@_));
 
 	return map { [ /\| (.*?) (?=\|)/g ] } @rows;
+}
+
+# All names of goarena's that are there, without those of files.
+sub names
+{
+	my %names = map { $_ => 1 } section(@_) =~ /`(goarena[._]\w+)(?!\.h)/g;
+
+	return [ sort keys %names ];
 }
 
 sub query
@@ -50,9 +64,13 @@ my %settings = map { my ($name, $default, $context) = split /\|/; ($name => "$de
 		context || CASE WHEN context = 'user' AND name NOT LIKE '%\_limit' THEN ' without a limit' ELSE '' END)
 	FROM pg_settings WHERE name LIKE 'goarena.%'}));
 my %told = map { my ($name, $default, $by) = @$_; s/^`|`$//g foreach $name, $default; $default =~ s/^''$//; ($name => "$default|$by") }
-  table('Settings');
+  table('docs/settings.md', 'Each setting');
 
-is_deeply(\%told, \%settings, 'README.md tells each setting, with its default and who sets it');
+is_deeply(\%told, \%settings, 'docs/settings.md tells each setting, with its default and who sets it');
+is_deeply([ grep { /^goarena\./ } @{ names('README.md', 'Settings') } ], [ sort keys %settings ], 'README.md names each setting');
+my %wrong_defaults = map { my ($names, $default) = @$_; map { $_ => $default }
+	  grep { $settings{$_} !~ /^\Q@{[ $default =~ s{`}{}gr ]}\E\|/ } $names =~ /`(.*?)`/g } table('README.md', 'Settings');
+is_deeply(\%wrong_defaults, {}, 'README.md has the defaults that settings have');
 is(query(q{SELECT string_agg(name, ' ') FROM pg_settings
 	WHERE name LIKE 'goarena.%' AND coalesce(short_desc, '') = '' OR
 		name LIKE 'goarena.%' AND coalesce(extra_desc, '') = ''}),
@@ -77,9 +95,11 @@ my %objects = map { my ($name, $who) = split /\|/; ($name => $who) } split(/\n/,
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.classid = 'pg_class'::regclass
 		AND d.deptype = 'e' AND e.extname = 'goarena' AND has_table_privilege('public', c.oid, 'SELECT')}));
 my %told_objects = map { my ($names, undef, $who) = @$_; map { $_ => $who =~ /^(\w+)/ } $names =~ /`(.*?)`/g }
-  table('Functions');
+  table('docs/functions.md', 'Each function and view');
 
-is_deeply(\%told_objects, \%objects, 'README.md tells each function and view, and who may use it');
+is_deeply(\%told_objects, \%objects, 'docs/functions.md tells each function and view, and who may use it');
+my %object_names = map { s/\(.*//r => 1 } keys %objects;
+is_deeply(names('README.md', 'Functions'), [ sort keys %object_names ], 'README.md names each function and view');
 
 #
 # Links
