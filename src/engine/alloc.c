@@ -14,11 +14,11 @@
 #include "span.h"
 
 /*
- * take_handed_on
+ * alloc_take_handed_on
  *		A partly used chunk with enough room.  Those without are used up.
  */
 static ga_chunk *
-take_handed_on(ga_arena *arena, int order, size_t need)
+alloc_take_handed_on(ga_arena *arena, int order, size_t need)
 {
 	ga_heap *heap = arena->heap;
 	ga_list *list = &heap->reuse[order];
@@ -40,11 +40,11 @@ take_handed_on(ga_arena *arena, int order, size_t need)
 }
 
 /*
- * take_new
+ * alloc_take_new
  *		A new chunk of the given order, from where the arena's mode says.
  */
 static ga_chunk *
-take_new(ga_arena *arena, int order)
+alloc_take_new(ga_arena *arena, int order)
 {
 	ga_heap *heap = arena->heap;
 	size_t size = (size_t) 1 << order;
@@ -80,11 +80,11 @@ ga_arena_refill(ga_arena *arena, size_t need)
 	if (order > heap->max_order)
 		order = least > heap->max_order ? least : heap->max_order;
 	if (arena->mode == GA_QUARANTINE_ON && order <= GA_HANDON_ORDER)
-		chunk = take_handed_on(arena, order, need);
+		chunk = alloc_take_handed_on(arena, order, need);
 	if (chunk == NULL)
-		chunk = take_new(arena, order);
+		chunk = alloc_take_new(arena, order);
 	if (chunk == NULL && order > least)
-		chunk = take_new(arena, least);
+		chunk = alloc_take_new(arena, least);
 	if (chunk == NULL)
 		return false;
 
@@ -108,12 +108,12 @@ ga_arena_refill(ga_arena *arena, size_t need)
 }
 
 /*
- * has_room
+ * alloc_has_room
  *		Does the limit leave room for so many bytes behind the bump pointer?  Which
  *		chunk the next one will be is not known: it counts as never used.
  */
 static bool
-has_room(const ga_arena *arena, size_t need)
+alloc_has_room(const ga_arena *arena, size_t need)
 {
 	if (need <= arena->end - arena->ptr)
 		return ga_charge_has_room(arena, arena->ptr + need);
@@ -122,11 +122,11 @@ has_room(const ga_arena *arena, size_t need)
 }
 
 /*
- * place
+ * alloc_place
  *		Count a new object and write its header.
  */
 static void *
-place(ga_arena *arena, void *object, int size_class, size_t requested)
+alloc_place(ga_arena *arena, void *object, int size_class, size_t requested)
 {
 	ga_counters *counters = &arena->heap->counters;
 	size_t size = ga_class_size(size_class);
@@ -159,11 +159,11 @@ ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded
 }
 
 /*
- * recycle_large
+ * alloc_recycle_large
  *		Take a free object of a class above GA_SMALL_MAX, or return NULL.
  */
 static void *
-recycle_large(ga_arena *arena, int size_class, size_t requested)
+alloc_recycle_large(ga_arena *arena, int size_class, size_t requested)
 {
 	void *object = ga_free_list_pop(arena, size_class);
 
@@ -171,7 +171,7 @@ recycle_large(ga_arena *arena, int size_class, size_t requested)
 		return NULL;
 	ga_charge(arena, ga_heap_lookup(arena->heap, (uintptr_t) object),
 			  (ptrdiff_t) (ga_class_size(size_class) + GA_HEADER_SIZE));
-	object = place(arena, object, size_class, requested);
+	object = alloc_place(arena, object, size_class, requested);
 	if (ga_profile_watches(arena))
 		ga_profile_count(arena, object, ga_class_size(size_class) + GA_HEADER_SIZE);
 	return object;
@@ -192,12 +192,13 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 	size_class = ga_class_of(size);
 	if (size > GA_SMALL_MAX)
 	{
-		object = recycle_large(arena, size_class, size);
+		object = alloc_recycle_large(arena, size_class, size);
 		if (object != NULL)
 			return object;
 	}
 	need = ga_class_size(size_class) + GA_HEADER_SIZE;
-	if (!has_room(arena, need) || (need > arena->end - arena->ptr && !ga_arena_refill(arena, need)))
+	if (!alloc_has_room(arena, need) ||
+		(need > arena->end - arena->ptr && !ga_arena_refill(arena, need)))
 		return NULL;
 	header = arena->ptr;
 	arena->ptr += need;
@@ -207,7 +208,7 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 		ga_charge_to(arena, arena->ptr);
 		ga_heap_touched(arena->heap);
 	}
-	object = place(arena, (void *) (header + GA_HEADER_SIZE), size_class, size);
+	object = alloc_place(arena, (void *) (header + GA_HEADER_SIZE), size_class, size);
 	if (GA_UNLIKELY(sampled))
 		ga_profile_add(arena, object, need);
 	return object;

@@ -28,21 +28,21 @@ ga_arena_set_careful(ga_arena *arena, unsigned careful)
 }
 
 /*
- * is_span_size
+ * careful_is_span_size
  *		Is an object of so many bytes to be a span?
  */
 static bool
-is_span_size(const ga_arena *arena, size_t size)
+careful_is_span_size(const ga_arena *arena, size_t size)
 {
 	return size > arena->heap->large_threshold - ga_arena_room_behind(arena);
 }
 
 /*
- * note_span
+ * careful_note_span
  *		Keep the number of a new span, if there is one.
  */
 static void *
-note_span(const ga_arena *arena, void *object, uint32_t stack)
+careful_note_span(const ga_arena *arena, void *object, uint32_t stack)
 {
 	if (object != NULL)
 		ga_heap_lookup(arena->heap, (uintptr_t) object)->stack = stack;
@@ -50,16 +50,16 @@ note_span(const ga_arena *arena, void *object, uint32_t stack)
 }
 
 /*
- * alloc_ordinary
+ * careful_alloc_ordinary
  *		An object without pages of its own.
  */
 static void *
-alloc_ordinary(ga_arena *arena, size_t size, uint32_t stack)
+careful_alloc_ordinary(ga_arena *arena, size_t size, uint32_t stack)
 {
 	void *object;
 
-	if (is_span_size(arena, size))
-		return note_span(arena, ga_span_alloc(arena, size), stack);
+	if (careful_is_span_size(arena, size))
+		return careful_note_span(arena, ga_span_alloc(arena, size), stack);
 	object = ga_arena_alloc_unfenced(arena, size);
 	if (object != NULL && (arena->careful & GA_CAREFUL_STACK) != 0)
 		ga_object_put_stack(object, stack);
@@ -73,16 +73,17 @@ ga_arena_alloc_careful(ga_arena *arena, size_t size, uint32_t stack)
 
 	if ((arena->careful & GA_CAREFUL_FENCE) != 0)
 		object = ga_fence_alloc(arena, size);
-	return object != NULL ? note_span(arena, object, stack) : alloc_ordinary(arena, size, stack);
+	return object != NULL ? careful_note_span(arena, object, stack)
+						  : careful_alloc_ordinary(arena, size, stack);
 }
 
 /*
- * fits
+ * careful_fits
  *		Can an object that is no span have another size where it is?  One that is
  *		much too large is worth moving.
  */
 static bool
-fits(const ga_arena *arena, const void *object, size_t size)
+careful_fits(const ga_arena *arena, const void *object, size_t size)
 {
 	size_t whole = size + ga_arena_room_behind(arena);
 	size_t has = ga_object_size(object);
@@ -91,11 +92,11 @@ fits(const ga_arena *arena, const void *object, size_t size)
 }
 
 /*
- * clobber_end
+ * careful_clobber_end
  *		What an object no longer has.
  */
 static void
-clobber_end(void *object, size_t size, size_t old_size)
+careful_clobber_end(void *object, size_t size, size_t old_size)
 {
 	size_t from = ga_align_up(size, sizeof(uint64_t));
 	size_t to = ga_align_down(old_size, sizeof(uint64_t));
@@ -105,17 +106,17 @@ clobber_end(void *object, size_t size, size_t old_size)
 }
 
 /*
- * resize
+ * careful_resize
  *		Change the size of an object in its place.
  */
 static void *
-resize(ga_arena *arena, void *object, size_t size, uint32_t stack)
+careful_resize(ga_arena *arena, void *object, size_t size, uint32_t stack)
 {
 	size_t old_size = ga_object_requested(object);
 	uint64_t sample = *ga_object_header(object) & GA_HDR_SAMPLE;
 
 	if ((arena->careful & GA_CAREFUL_CLOBBER) != 0)
-		clobber_end(object, size, old_size);
+		careful_clobber_end(object, size, old_size);
 	ga_object_set_header(arena, object, GA_HDR_LIVE, ga_object_size(object), size);
 	*ga_object_header(object) |= sample;
 	if ((arena->careful & GA_CAREFUL_STACK) != 0)
@@ -124,11 +125,11 @@ resize(ga_arena *arena, void *object, size_t size, uint32_t stack)
 }
 
 /*
- * resize_span
+ * careful_resize_span
  *		The same for a span that is to stay one.
  */
 static void *
-resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
+careful_resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
 {
 	size_t old_size = ga_object_requested(object);
 	size_t had = ga_object_size(object);
@@ -137,7 +138,7 @@ resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
 
 	/* Its last bytes may be given back with their page. */
 	if ((arena->careful & GA_CAREFUL_CLOBBER) != 0 && size < old_size)
-		clobber_end(object, size, old_size);
+		careful_clobber_end(object, size, old_size);
 	*ga_object_header(object) &= ~GA_HDR_SAMPLE;
 	place = ga_span_realloc(arena, object, size);
 	if (place == NULL || (place == object && ga_object_size(object) == had))
@@ -151,7 +152,7 @@ resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
 	}
 	if (GA_UNLIKELY(arena->specials != NULL) && place != NULL && place != object)
 		ga_special_move(arena, object, place);
-	return place == NULL ? NULL : note_span(arena, place, stack);
+	return place == NULL ? NULL : careful_note_span(arena, place, stack);
 }
 
 void *
@@ -161,13 +162,13 @@ ga_arena_realloc_careful(ga_arena *arena, void *object, size_t size, uint32_t st
 	size_t old_size = ga_object_requested(object);
 	void *copy;
 
-	if (!chunk->large && fits(arena, object, size))
-		return resize(arena, object, size, stack);
-	if (chunk->large && !chunk->fenced && is_span_size(arena, size))
-		return resize_span(arena, object, size, stack);
+	if (!chunk->large && careful_fits(arena, object, size))
+		return careful_resize(arena, object, size, stack);
+	if (chunk->large && !chunk->fenced && careful_is_span_size(arena, size))
+		return careful_resize_span(arena, object, size, stack);
 
 	copy = chunk->fenced ? ga_arena_alloc_careful(arena, size, stack)
-						 : alloc_ordinary(arena, size, stack);
+						 : careful_alloc_ordinary(arena, size, stack);
 	if (copy == NULL)
 		return size <= old_size ? object : NULL;
 	memcpy(copy, object, ga_min_size(old_size, size));

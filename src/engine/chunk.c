@@ -22,11 +22,11 @@
 #include "poison.h"
 
 /*
- * is_closed
+ * chunk_is_closed
  *		Is the chunk a gap between what can be accessed, within a slot?
  */
 static bool
-is_closed(const ga_chunk *chunk)
+chunk_is_closed(const ga_chunk *chunk)
 {
 	return chunk->size < GA_SLOT_SIZE && chunk->accessible == 0;
 }
@@ -34,10 +34,10 @@ is_closed(const ga_chunk *chunk)
 void
 ga_chunk_note_access(ga_heap *heap, ga_chunk *chunk, size_t accessible)
 {
-	heap->closed -= is_closed(chunk);
+	heap->closed -= chunk_is_closed(chunk);
 	heap->mapped += accessible - chunk->accessible;
 	chunk->accessible = accessible;
-	heap->closed += is_closed(chunk);
+	heap->closed += chunk_is_closed(chunk);
 }
 
 /*
@@ -92,12 +92,12 @@ ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched)
 }
 
 /*
- * split
+ * chunk_split
  *		Halve a free chunk; the upper half goes to the free list of its order.
  *		False if there is no memory for its metadata.
  */
 static bool
-split(ga_heap *heap, ga_chunk *chunk)
+chunk_split(ga_heap *heap, ga_chunk *chunk)
 {
 	size_t half = chunk->size / 2;
 	ga_chunk *upper = ga_fixed_alloc(&heap->chunk_structs);
@@ -114,14 +114,14 @@ split(ga_heap *heap, ga_chunk *chunk)
 	upper->accessible = chunk->accessible > half ? chunk->accessible - half : 0;
 	upper->touched = chunk->touched > half ? chunk->touched - half : 0;
 
-	heap->closed -= is_closed(chunk);
+	heap->closed -= chunk_is_closed(chunk);
 	chunk->moved_from = 0;
 	chunk->cools = false;
 	chunk->size = half;
 	chunk->order--;
 	chunk->accessible = ga_min_size(chunk->accessible, half);
 	chunk->touched = ga_min_size(chunk->touched, half);
-	heap->closed += (size_t) is_closed(chunk) + is_closed(upper);
+	heap->closed += (size_t) chunk_is_closed(chunk) + chunk_is_closed(upper);
 	if (upper->touched > 0)
 		ga_list_push_tail(&heap->retained_lru, &upper->retained);
 
@@ -132,12 +132,12 @@ split(ga_heap *heap, ga_chunk *chunk)
 }
 
 /*
- * merge
+ * chunk_merge
  *		Undo split: the upper half is dissolved into the lower one.  False, with
  *		nothing changed, if access rights differ and cannot be made equal.
  */
 static bool
-merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
+chunk_merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 {
 	ga_chunk_state state = lower->state == GA_READY ? GA_READY : upper->state;
 
@@ -162,11 +162,11 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 		ga_list_remove(&heap->retained_lru, &upper->retained);
 		lower->touched += upper->touched;
 	}
-	heap->closed -= (size_t) is_closed(lower) + is_closed(upper);
+	heap->closed -= (size_t) chunk_is_closed(lower) + chunk_is_closed(upper);
 	lower->accessible += upper->accessible;
 	lower->size *= 2;
 	lower->order++;
-	heap->closed += is_closed(lower);
+	heap->closed += chunk_is_closed(lower);
 	lower->moved_from = 0;
 	lower->cools = false;
 	lower->huge_advised = lower->huge_advised && upper->huge_advised;
@@ -180,35 +180,35 @@ merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 }
 
 static bool
-is_free(const ga_chunk *chunk)
+chunk_is_free(const ga_chunk *chunk)
 {
 	return (chunk->state == GA_READY && !chunk->cools) || chunk->state == GA_FRESH;
 }
 
 /*
- * buddy_below
+ * chunk_buddy_below
  *		The free buddy that the chunk is the upper half with, or NULL.
  */
 static ga_chunk *
-buddy_below(const ga_segment *segment, const ga_chunk *chunk)
+chunk_buddy_below(const ga_segment *segment, const ga_chunk *chunk)
 {
 	ga_chunk *buddy;
 
-	if (!is_free(chunk) || chunk->size >= GA_SEGMENT_SIZE || (chunk->base & chunk->size) == 0)
+	if (!chunk_is_free(chunk) || chunk->size >= GA_SEGMENT_SIZE || (chunk->base & chunk->size) == 0)
 		return NULL;
 	buddy = segment->granules->chunks[ga_granule_of(chunk->base - chunk->size)];
 	if (buddy == NULL || buddy->base + buddy->size != chunk->base || buddy->size != chunk->size ||
-		!is_free(buddy))
+		!chunk_is_free(buddy))
 		return NULL;
 	return buddy;
 }
 
 /*
- * merge_free
+ * chunk_merge_free
  *		Merge all free buddies.  True if a chunk of the wanted order came out.
  */
 static bool
-merge_free(ga_heap *heap, int wanted)
+chunk_merge_free(ga_heap *heap, int wanted)
 {
 	bool found = false;
 
@@ -224,9 +224,10 @@ merge_free(ga_heap *heap, int wanted)
 			ga_chunk *buddy;
 
 			/* As long as the last chunk is an upper half, try to merge it. */
-			while ((buddy = buddy_below(segment, chunk)) != NULL && merge(heap, buddy, chunk))
+			while ((buddy = chunk_buddy_below(segment, chunk)) != NULL &&
+				   chunk_merge(heap, buddy, chunk))
 				chunk = buddy;
-			if (is_free(chunk) && chunk->order >= wanted)
+			if (chunk_is_free(chunk) && chunk->order >= wanted)
 				found = true;
 		}
 	}
@@ -235,51 +236,51 @@ merge_free(ga_heap *heap, int wanted)
 }
 
 static ga_chunk *
-first_of(const ga_list *list)
+chunk_first_of(const ga_list *list)
 {
 	return ga_list_empty(list) ? NULL : ga_container(ga_chunk, link, ga_list_first(list));
 }
 
 /*
- * find_fresh
+ * chunk_find_fresh
  *		The smallest FRESH chunk of at least the given order.
  */
 static ga_chunk *
-find_fresh(ga_heap *heap, int order)
+chunk_find_fresh(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = NULL;
 
 	for (; chunk == NULL && order <= GA_MAX_ORDER; order++)
-		chunk = first_of(&heap->fresh[order]);
+		chunk = chunk_first_of(&heap->fresh[order]);
 	return chunk;
 }
 
 /*
- * find_free
+ * chunk_find_free
  *		A free chunk of at least the given order: the smallest there is, but
  *		fresh ones before ready ones of more than a slot, which are wanted in their
  *		own size.
  */
 static ga_chunk *
-find_free(ga_heap *heap, int order)
+chunk_find_free(ga_heap *heap, int order)
 {
-	ga_chunk *chunk = first_of(&heap->ready[order]);
+	ga_chunk *chunk = chunk_first_of(&heap->ready[order]);
 
 	for (int o = order + 1; chunk == NULL && o <= GA_SLOT_ORDER; o++)
-		chunk = first_of(&heap->ready[o]);
+		chunk = chunk_first_of(&heap->ready[o]);
 	if (chunk == NULL)
-		chunk = find_fresh(heap, order);
+		chunk = chunk_find_fresh(heap, order);
 	for (int o = order + 1; chunk == NULL && o <= GA_MAX_ORDER; o++)
-		chunk = first_of(&heap->ready[o]);
+		chunk = chunk_first_of(&heap->ready[o]);
 	return chunk;
 }
 
 /*
- * give_access
+ * chunk_give_access
  *		Make a free chunk accessible up to so many bytes.
  */
 static bool
-give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
+chunk_give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 {
 	bool first = chunk->state == GA_FRESH && bytes == chunk->size;
 	int (*call)(void *, size_t) = first ? heap->os->map : heap->os->use;
@@ -298,14 +299,14 @@ give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 }
 
 /*
- * open_slot
+ * chunk_open_slot
  *		Give access to a free slot that is to be cut up, so that its parts need
  *		no call each.  If that fails, it may work for them.
  */
 static void
-open_slot(ga_heap *heap, ga_chunk *chunk)
+chunk_open_slot(ga_heap *heap, ga_chunk *chunk)
 {
-	if (!give_access(heap, chunk, chunk->size) || chunk->state != GA_FRESH)
+	if (!chunk_give_access(heap, chunk, chunk->size) || chunk->state != GA_FRESH)
 		return;
 	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
 	ga_chunk_set_state(heap, chunk, GA_READY);
@@ -313,21 +314,21 @@ open_slot(ga_heap *heap, ga_chunk *chunk)
 }
 
 /*
- * split_down
+ * chunk_split_down
  *		Split a free chunk until it has the given order.  False if there is no
  *		memory for metadata.
  */
 static bool
-split_down(ga_heap *heap, ga_chunk *chunk, int order)
+chunk_split_down(ga_heap *heap, ga_chunk *chunk, int order)
 {
 	while (chunk->order > order)
 	{
 		ga_list *list;
 
 		if (chunk->order == GA_SLOT_ORDER)
-			open_slot(heap, chunk);
+			chunk_open_slot(heap, chunk);
 		list = ga_chunk_free_list(heap, chunk);
-		if (!split(heap, chunk))
+		if (!chunk_split(heap, chunk))
 			return false;
 		ga_list_remove(list, &chunk->link);
 		ga_list_push_head(ga_chunk_free_list(heap, chunk), &chunk->link);
@@ -342,18 +343,18 @@ split_down(ga_heap *heap, ga_chunk *chunk, int order)
 static ga_chunk *
 find_chunk(ga_heap *heap, int order)
 {
-	ga_chunk *chunk = find_free(heap, order);
+	ga_chunk *chunk = chunk_find_free(heap, order);
 
 	/* Merging looks at every chunk, so do not while a heap only grows. */
-	if (chunk == NULL && heap->unmerged > 0 && merge_free(heap, order))
-		chunk = find_free(heap, order);
+	if (chunk == NULL && heap->unmerged > 0 && chunk_merge_free(heap, order))
+		chunk = chunk_find_free(heap, order);
 
 	/* What was swept may be in pieces that are too small. */
 	while (chunk == NULL && ga_map_grow(heap))
-		chunk = find_free(heap, order);
+		chunk = chunk_find_free(heap, order);
 	if (chunk == NULL && order <= GA_SLOT_ORDER)
-		chunk = first_of(&heap->cooling);
-	if (chunk == NULL || !split_down(heap, chunk, order))
+		chunk = chunk_first_of(&heap->cooling);
+	if (chunk == NULL || !chunk_split_down(heap, chunk, order))
 		return NULL;
 	return chunk;
 }
@@ -392,7 +393,7 @@ ga_chunk_take(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = find_chunk(heap, order);
 
-	if (chunk == NULL || !give_access(heap, chunk, chunk->size))
+	if (chunk == NULL || !chunk_give_access(heap, chunk, chunk->size))
 		return NULL;
 	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
 	return ga_chunk_own(heap, chunk);
@@ -408,10 +409,10 @@ ga_chunk_take_target(ga_heap *heap, size_t size)
 		chunk = ga_map_grow_huge(heap, ga_align_up(size, GA_SEGMENT_SIZE));
 	else
 	{
-		chunk = find_fresh(heap, order);
+		chunk = chunk_find_fresh(heap, order);
 		while (chunk == NULL && ga_map_grow(heap))
-			chunk = find_fresh(heap, order);
-		if (chunk != NULL && !split_down(heap, chunk, order))
+			chunk = chunk_find_fresh(heap, order);
+		if (chunk != NULL && !chunk_split_down(heap, chunk, order))
 			return NULL;
 	}
 	if (chunk == NULL)
@@ -423,7 +424,7 @@ ga_chunk_take_target(ga_heap *heap, size_t size)
 void
 ga_chunk_reserve_ahead(ga_heap *heap)
 {
-	if (heap->swept_slots > 0 && find_fresh(heap, GA_SLOT_ORDER) == NULL)
+	if (heap->swept_slots > 0 && chunk_find_fresh(heap, GA_SLOT_ORDER) == NULL)
 		(void) ga_map_grow(heap);
 }
 
@@ -439,7 +440,7 @@ ga_chunk_arrived(ga_heap *heap, ga_chunk *chunk, size_t touched)
 void
 ga_chunk_forget(ga_heap *heap, ga_chunk *chunk)
 {
-	heap->closed -= is_closed(chunk);
+	heap->closed -= chunk_is_closed(chunk);
 	heap->mapped -= chunk->accessible;
 	heap->touched -= chunk->touched;
 	heap->state_bytes[chunk->state] -= chunk->size;
@@ -508,11 +509,11 @@ ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 }
 
 /*
- * best_fit
+ * chunk_best_fit
  *		The smallest chunk of a list that holds the given bytes, or NULL.
  */
 static ga_chunk *
-best_fit(const ga_list *list, size_t bytes)
+chunk_best_fit(const ga_list *list, size_t bytes)
 {
 	ga_chunk *best = NULL;
 
@@ -527,31 +528,31 @@ best_fit(const ga_list *list, size_t bytes)
 }
 
 /*
- * find_huge
+ * chunk_find_huge
  *		A free run of segments that holds the given bytes.  A fresh one is
  *		left over where access to it was refused.
  */
 static ga_chunk *
-find_huge(ga_heap *heap, size_t bytes)
+chunk_find_huge(ga_heap *heap, size_t bytes)
 {
-	ga_chunk *best = best_fit(&heap->ready_huge, bytes);
+	ga_chunk *best = chunk_best_fit(&heap->ready_huge, bytes);
 
 	if (best == NULL)
-		best = best_fit(&heap->fresh_huge, bytes);
+		best = chunk_best_fit(&heap->fresh_huge, bytes);
 	if (best == NULL)
 		best = ga_map_grow_huge(heap, ga_align_up(bytes, GA_SEGMENT_SIZE));
 	return best;
 }
 
 /*
- * find_span
+ * chunk_find_span
  *		A free chunk for a span of so many bytes, still on its list.
  */
 static ga_chunk *
-find_span(ga_heap *heap, size_t bytes)
+chunk_find_span(ga_heap *heap, size_t bytes)
 {
 	if (bytes > GA_SEGMENT_SIZE)
-		return find_huge(heap, bytes);
+		return chunk_find_huge(heap, bytes);
 	return find_chunk(heap,
 					  (int) ga_max_size((size_t) ga_order_of(bytes), (size_t) heap->min_order));
 }
@@ -559,11 +560,11 @@ find_span(ga_heap *heap, size_t bytes)
 ga_chunk *
 ga_chunk_take_span(ga_heap *heap, size_t bytes, size_t room)
 {
-	ga_chunk *chunk = find_span(heap, room);
+	ga_chunk *chunk = chunk_find_span(heap, room);
 
 	if (chunk == NULL && room > bytes)
-		chunk = find_span(heap, bytes);
-	if (chunk == NULL || !give_access(heap, chunk, bytes))
+		chunk = chunk_find_span(heap, bytes);
+	if (chunk == NULL || !chunk_give_access(heap, chunk, bytes))
 		return NULL;
 	ga_list_remove(ga_chunk_free_list(heap, chunk), &chunk->link);
 	return ga_chunk_own(heap, chunk);

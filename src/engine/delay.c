@@ -14,11 +14,11 @@
 #include "poison.h"
 
 /*
- * poisoned_size
+ * delay_poisoned_size
  *		Bytes of an object that are filled.
  */
 static size_t
-poisoned_size(const ga_arena *arena, size_t size)
+delay_poisoned_size(const ga_arena *arena, size_t size)
 {
 	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ||
 				   (arena->careful & GA_CAREFUL_CLOBBER) != 0
@@ -27,18 +27,18 @@ poisoned_size(const ga_arena *arena, size_t size)
 }
 
 static void
-poison(const ga_arena *arena, void *object, size_t size)
+delay_poison(const ga_arena *arena, void *object, size_t size)
 {
-	ga_poison_fill(object, poisoned_size(arena, size));
+	ga_poison_fill(object, delay_poisoned_size(arena, size));
 	GA_MAKE_NOACCESS(object, size);
 }
 
 /*
- * describe
+ * delay_describe
  *		Say what is known of an object, at a position of the queue or in none (-1).
  */
 static void
-describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event *event)
+delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event *event)
 {
 	const ga_delay_stacks *stacks = arena->delay == NULL ? NULL : arena->delay->stacks;
 
@@ -54,19 +54,19 @@ describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event
 }
 
 /*
- * check_poison
+ * delay_check_poison
  *		Leave an event if a word of the object is not as poison() left it, and
  *		poison it again, so that it is not told twice.
  */
 static void
-check_poison(const ga_arena *arena, size_t position)
+delay_check_poison(const ga_arena *arena, size_t position)
 {
 	void *object = arena->delay->objects[position];
 	size_t size = ga_object_size(object);
 	const uint64_t *changed;
 
 	GA_MAKE_DEFINED(object, size);
-	changed = ga_poison_changed(object, poisoned_size(arena, size));
+	changed = ga_poison_changed(object, delay_poisoned_size(arena, size));
 	if (GA_UNLIKELY(changed != NULL))
 	{
 		ga_event event = {
@@ -75,9 +75,9 @@ check_poison(const ga_arena *arena, size_t position)
 			.value = *changed,
 		};
 
-		describe(arena, object, (ptrdiff_t) position, &event);
+		delay_describe(arena, object, (ptrdiff_t) position, &event);
 		ga_heap_add_event(arena->heap, &event);
-		poison(arena, object, size);
+		delay_poison(arena, object, size);
 	}
 	GA_MAKE_NOACCESS(object, size);
 }
@@ -90,7 +90,7 @@ ga_delay_push(ga_arena *arena, void *object)
 	uint32_t allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0;
 	size_t position;
 
-	poison(arena, object, size);
+	delay_poison(arena, object, size);
 	if (delay == NULL)
 	{
 		delay = ga_fixed_alloc(&arena->heap->delays);
@@ -120,16 +120,16 @@ ga_delay_push(ga_arena *arena, void *object)
 }
 
 /*
- * take_oldest
+ * delay_take_oldest
  *		Take the oldest object out and check it.
  */
 static void *
-take_oldest(ga_arena *arena)
+delay_take_oldest(ga_arena *arena)
 {
 	ga_delay *delay = arena->delay;
 	void *object = delay->objects[delay->first];
 
-	check_poison(arena, delay->first);
+	delay_check_poison(arena, delay->first);
 	delay->first = (delay->first + 1) % GA_DELAY_OBJECTS;
 	delay->count--;
 	arena->delayed_bytes -= ga_object_size(object) + GA_HEADER_SIZE;
@@ -144,16 +144,16 @@ ga_delay_pop(ga_arena *arena)
 	/* Room for one more must remain. */
 	if (delay->count == GA_DELAY_OBJECTS ||
 		(delay->count > 1 && arena->delayed_bytes > GA_DELAY_BYTES))
-		return take_oldest(arena);
+		return delay_take_oldest(arena);
 	return NULL;
 }
 
 /*
- * position_of
+ * delay_position_of
  *		The position of an object in the queue, or -1.
  */
 static ptrdiff_t
-position_of(const ga_delay *delay, const void *object)
+delay_position_of(const ga_delay *delay, const void *object)
 {
 	for (size_t i = 0; delay != NULL && i < delay->count; i++)
 	{
@@ -181,7 +181,7 @@ ga_delay_find(const ga_heap *heap, uintptr_t address, ga_event *found)
 	if (object == NULL || (*ga_object_header(object) & GA_HDR_STATE_MASK) == GA_HDR_LIVE)
 		return false;
 	*found = (ga_event){.offset = address - (uintptr_t) object};
-	describe(arena, object, position_of(arena->delay, object), found);
+	delay_describe(arena, object, delay_position_of(arena->delay, object), found);
 	return true;
 }
 
@@ -189,7 +189,7 @@ void
 ga_delay_check(ga_arena *arena)
 {
 	for (size_t i = 0; arena->delay != NULL && i < arena->delay->count; i++)
-		check_poison(arena, (arena->delay->first + i) % GA_DELAY_OBJECTS);
+		delay_check_poison(arena, (arena->delay->first + i) % GA_DELAY_OBJECTS);
 }
 
 void
@@ -198,7 +198,7 @@ ga_delay_clear(ga_arena *arena)
 	if (arena->delay == NULL)
 		return;
 	while (arena->delay->count > 0)
-		(void) take_oldest(arena);
+		(void) delay_take_oldest(arena);
 	if (arena->delay->stacks != NULL)
 		ga_fixed_free(&arena->heap->delay_stacks, arena->delay->stacks);
 	ga_fixed_free(&arena->heap->delays, arena->delay);

@@ -53,12 +53,12 @@ may_fence(ga_heap *heap)
 }
 
 /*
- * take
+ * fence_take
  *		A chunk of whole slots whose first bytes alone are accessible, with more behind
  *		them that is not.  NULL if there is none.
  */
 static ga_chunk *
-take(ga_heap *heap, size_t bytes)
+fence_take(ga_heap *heap, size_t bytes)
 {
 	size_t room = ga_align_up(bytes + heap->os->page_size, GA_SLOT_SIZE);
 	ga_chunk *chunk = ga_chunk_take_span(heap, bytes, room);
@@ -89,7 +89,7 @@ ga_fence_alloc(ga_arena *arena, size_t size)
 	bytes = ga_align_up(rounded + GA_HEADER_SIZE, heap->os->page_size);
 	if (!ga_heap_has_room(heap, bytes))
 		return NULL;
-	chunk = take(heap, bytes);
+	chunk = fence_take(heap, bytes);
 	if (chunk == NULL)
 		return NULL;
 

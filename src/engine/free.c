@@ -18,12 +18,12 @@
 #include "type_map.h"
 
 /*
- * widen_window
+ * free_widen_window
  *		The fast path may also free objects in the full chunk of the arena that an
  *		address lies in.  False if it lies in none.
  */
 static GA_NOINLINE bool
-widen_window(ga_arena *arena, uintptr_t addr)
+free_widen_window(ga_arena *arena, uintptr_t addr)
 {
 	const ga_chunk *chunk;
 
@@ -83,12 +83,12 @@ ga_heap_trim_arenas(ga_heap *heap)
 }
 
 /*
- * find_object
+ * free_find_object
  *		Is this an object of the arena that may be freed?  Finds its chunk, and
  *		unless that is large, its size class.
  */
 GA_INLINE ga_free_result
-find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
+free_find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
 {
 	uintptr_t addr = (uintptr_t) object;
 	ga_chunk *chunk = arena->active;
@@ -134,18 +134,18 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 {
 	ga_chunk *chunk;
 	int size_class;
-	ga_free_result result = find_object(arena, object, &chunk, &size_class);
+	ga_free_result result = free_find_object(arena, object, &chunk, &size_class);
 
 	return result == GA_FREE_OK && ga_special_runs(arena, object) ? GA_FREE_DOUBLE : result;
 }
 
 /*
- * end_specials
+ * free_end_specials
  *		An object is to be freed.  Unless that is because it is freed: what ends then
  *		must not free it once more.
  */
 static GA_NOINLINE ga_free_result
-end_specials(ga_arena *arena, void *object)
+free_end_specials(ga_arena *arena, void *object)
 {
 	if (ga_special_runs(arena, object))
 		return GA_FREE_DOUBLE;
@@ -154,12 +154,12 @@ end_specials(ga_arena *arena, void *object)
 }
 
 /*
- * release_object
+ * free_release_object
  *		An object's memory may be used again.  An object for which there is no
  *		room on a free list is left DELAYED, that is, dead until the reset.
  */
 static void
-release_object(ga_arena *arena, void *object, int size_class)
+free_release_object(ga_arena *arena, void *object, int size_class)
 {
 	size_t size = ga_class_size(size_class);
 
@@ -172,22 +172,22 @@ release_object(ga_arena *arena, void *object, int size_class)
 }
 
 /*
- * delay_object
+ * free_delay_object
  *		In a quarantined arena an object waits first.  Inlined: each of our own
  *		functions takes one of the GA_DELAY_STACK frames that are kept.
  */
 GA_INLINE void
-delay_object(ga_arena *arena, void *object, int size_class)
+free_delay_object(ga_arena *arena, void *object, int size_class)
 {
 	void *oldest;
 
 	if (!ga_delay_push(arena, object))
 	{
-		release_object(arena, object, size_class);
+		free_release_object(arena, object, size_class);
 		return;
 	}
 	while ((oldest = ga_delay_pop(arena)) != NULL)
-		release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
+		free_release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
 }
 
 /*
@@ -220,11 +220,11 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 
 	if (ga_profile_watches(arena) && free_profiled(arena, object))
 		return GA_FREE_OK;
-	if (widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
+	if (free_widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
 		return GA_FREE_OK;
-	result = find_object(arena, object, &chunk, &size_class);
+	result = free_find_object(arena, object, &chunk, &size_class);
 	if (GA_UNLIKELY(arena->specials != NULL) && result == GA_FREE_OK)
-		result = end_specials(arena, object);
+		result = free_end_specials(arena, object);
 	if (GA_UNLIKELY(result != GA_FREE_OK))
 		return result;
 
@@ -259,9 +259,9 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		if (size > GA_SMALL_MAX)
 			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
 		if (arena->mode == GA_QUARANTINE_OFF)
-			release_object(arena, object, size_class);
+			free_release_object(arena, object, size_class);
 		else
-			delay_object(arena, object, size_class);
+			free_delay_object(arena, object, size_class);
 	}
 	return GA_FREE_OK;
 }

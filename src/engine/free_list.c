@@ -19,7 +19,7 @@ free_object_class(const void *object)
 }
 
 static bool
-is_nonempty(const ga_arena *arena, int size_class)
+free_list_is_nonempty(const ga_arena *arena, int size_class)
 {
 	uint64_t word =
 		size_class < 64 ? arena->small_free : arena->free_lists->nonempty[size_class / 64];
@@ -56,27 +56,27 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 void *
 ga_free_list_pop(ga_arena *arena, int size_class)
 {
-	if (arena->free_lists == NULL || !is_nonempty(arena, size_class))
+	if (arena->free_lists == NULL || !free_list_is_nonempty(arena, size_class))
 		return NULL;
 	return ga_free_list_pop_fast(arena, ga_free_list_word(arena, size_class),
 								 ga_class_size(size_class), size_class);
 }
 
 /*
- * next_nonempty
+ * free_list_next_nonempty
  *		The first class from this one on that has free objects, or GA_NUM_CLASSES.
  */
 static int
-next_nonempty(const ga_arena *arena, int size_class)
+free_list_next_nonempty(const ga_arena *arena, int size_class)
 {
-	while (size_class < GA_NUM_CLASSES && !is_nonempty(arena, size_class))
+	while (size_class < GA_NUM_CLASSES && !free_list_is_nonempty(arena, size_class))
 		size_class++;
 	return size_class;
 }
 
 #define ga_class_foreach(size_class, arena)                                                        \
-	for (int size_class = next_nonempty(arena, 0); size_class < GA_NUM_CLASSES;                    \
-		 size_class = next_nonempty(arena, size_class + 1))
+	for (int size_class = free_list_next_nonempty(arena, 0); size_class < GA_NUM_CLASSES;          \
+		 size_class = free_list_next_nonempty(arena, size_class + 1))
 
 void
 ga_free_list_count(const ga_arena *arena)
@@ -94,11 +94,11 @@ ga_free_list_count(const ga_arena *arena)
 }
 
 /*
- * drop_from
+ * free_list_drop_from
  *		The same for the list of one class.
  */
 static void
-drop_from(ga_arena *arena, int size_class)
+free_list_drop_from(ga_arena *arena, int size_class)
 {
 	void **head = &arena->free_lists->heads[size_class];
 	void *last = NULL; /* of those that stay */
@@ -130,7 +130,7 @@ ga_free_list_drop_vacant(ga_arena *arena)
 	if (arena->free_bytes == 0)
 		return;
 	ga_class_foreach (size_class, arena)
-		drop_from(arena, size_class);
+		free_list_drop_from(arena, size_class);
 }
 
 void
@@ -147,7 +147,7 @@ ga_free_list_length(const ga_arena *arena, int size_class)
 {
 	size_t length = 0;
 
-	if (arena->free_lists != NULL && is_nonempty(arena, size_class))
+	if (arena->free_lists != NULL && free_list_is_nonempty(arena, size_class))
 		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
 			 object = ga_free_object_next(object))
 			length++;

@@ -76,11 +76,11 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 }
 
 /*
- * free_mapped
+ * heap_free_mapped
  *		Give back the slots of a segment where something of ours is mapped.
  */
 static void
-free_mapped(ga_heap *heap, const ga_segment *segment)
+heap_free_mapped(ga_heap *heap, const ga_segment *segment)
 {
 	uint32_t mapped = ~(segment->spent | segment->swept | segment->lost);
 
@@ -105,7 +105,7 @@ ga_heap_destroy(ga_heap *heap)
 		ga_segment *next = segment->next;
 
 		GA_MAKE_UNDEFINED(segment->base, GA_SEGMENT_SIZE);
-		free_mapped(heap, segment);
+		heap_free_mapped(heap, segment);
 		segment = next;
 	}
 	ga_metadata_destroy(&heap->metadata);
@@ -129,11 +129,11 @@ ga_heap_reset_stats(ga_heap *heap)
 }
 
 /*
- * resident_pages
+ * heap_resident_pages
  *		The number of pages of a range that are resident.
  */
 static size_t
-resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
+heap_resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
 {
 	size_t size = ga_align_up(end - base, heap->os->page_size);
 	size_t count = size / heap->os->page_size;
@@ -149,12 +149,12 @@ resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
 }
 
 /*
- * resident_segment
+ * heap_resident_segment
  *		The kernel takes as long for a page that is not there as for one that is,
  *		and low addresses are used first.  It refuses to tell about holes.
  */
 static size_t
-resident_segment(ga_heap *heap, const ga_segment *segment)
+heap_resident_segment(ga_heap *heap, const ga_segment *segment)
 {
 	uintptr_t at = segment->base;
 	uintptr_t from = at;
@@ -163,19 +163,19 @@ resident_segment(ga_heap *heap, const ga_segment *segment)
 	const ga_chunk *chunk;
 
 	if (segment->huge != NULL)
-		return resident_pages(heap, at, at + GA_SEGMENT_SIZE);
+		return heap_resident_pages(heap, at, at + GA_SEGMENT_SIZE);
 	while ((chunk = ga_segment_next(segment, &at)) != NULL)
 	{
 		if (chunk->touched == 0)
 			continue;
 		if (ga_align_up(end, GA_SLOT_SIZE) < ga_align_down(chunk->base, GA_SLOT_SIZE))
 		{
-			resident += resident_pages(heap, from, end);
+			resident += heap_resident_pages(heap, from, end);
 			from = chunk->base;
 		}
 		end = chunk->base + chunk->touched;
 	}
-	return resident + resident_pages(heap, from, end);
+	return resident + heap_resident_pages(heap, from, end);
 }
 
 size_t
@@ -186,12 +186,12 @@ ga_heap_resident(ga_heap *heap)
 
 	assert(!heap->sweeping);
 	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
-		resident += resident_segment(heap, segment);
+		resident += heap_resident_segment(heap, segment);
 	for (int i = 0; i < metadata->num_regions; i++)
-		resident += resident_pages(heap, metadata->regions[i],
-								   metadata->regions[i] == metadata->current.base
-									   ? metadata->current.mapped
-									   : metadata->regions[i] + GA_REGION_SIZE);
+		resident += heap_resident_pages(heap, metadata->regions[i],
+										metadata->regions[i] == metadata->current.base
+											? metadata->current.mapped
+											: metadata->regions[i] + GA_REGION_SIZE);
 	return resident * heap->os->page_size;
 }
 

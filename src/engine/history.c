@@ -15,7 +15,7 @@
 #include "heap.h"
 
 static void
-add(ga_heap *heap, ga_freed freed)
+history_add(ga_heap *heap, ga_freed freed)
 {
 	ga_history *history = &heap->history;
 
@@ -37,40 +37,40 @@ add(ga_heap *heap, ga_freed freed)
 void
 ga_history_add(const ga_arena *arena, uintptr_t from, uintptr_t to)
 {
-	add(arena->heap, (ga_freed){.from = from,
-								.to = to,
-								.arena_id = arena->id,
-								.stacked = (arena->careful & GA_CAREFUL_STACK) != 0});
+	history_add(arena->heap, (ga_freed){.from = from,
+										.to = to,
+										.arena_id = arena->id,
+										.stacked = (arena->careful & GA_CAREFUL_STACK) != 0});
 }
 
 void
 ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk)
 {
-	add(heap, (ga_freed){.from = chunk->start,
-						 .to = chunk->used,
-						 .arena_id = chunk->arena_id,
-						 .large = chunk->large,
-						 .stacked = (chunk->arena->careful & GA_CAREFUL_STACK) != 0,
-						 .stack = chunk->stack,
-						 .slack = chunk->large ? chunk->freed : 0});
+	history_add(heap, (ga_freed){.from = chunk->start,
+								 .to = chunk->used,
+								 .arena_id = chunk->arena_id,
+								 .large = chunk->large,
+								 .stacked = (chunk->arena->careful & GA_CAREFUL_STACK) != 0,
+								 .stack = chunk->stack,
+								 .slack = chunk->large ? chunk->freed : 0});
 }
 
 void
 ga_history_add_back(ga_heap *heap, const ga_chunk *chunk)
 {
 	if (chunk->back != 0)
-		add(heap, (ga_freed){.from = chunk->back,
-							 .to = chunk->base + chunk->size,
-							 .arena_id = chunk->arena_id,
-							 .noscan = 1});
+		history_add(heap, (ga_freed){.from = chunk->back,
+									 .to = chunk->base + chunk->size,
+									 .arena_id = chunk->arena_id,
+									 .noscan = 1});
 }
 
 /*
- * find
+ * history_find
  *		The newest record that has an address, or NULL.
  */
 static const ga_freed *
-find(const ga_history *history, uintptr_t address)
+history_find(const ga_history *history, uintptr_t address)
 {
 	for (uint64_t i = history->count; i > 0 && i + history->room > history->count; i--)
 	{
@@ -83,11 +83,11 @@ find(const ga_history *history, uintptr_t address)
 }
 
 /*
- * find_in
+ * history_find_in
  *		Is one of the frames on a list the one that was at an address?
  */
 static bool
-find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
+history_find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
 {
 	ga_list_foreach (link, list)
 	{
@@ -103,25 +103,25 @@ find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
 }
 
 /*
- * find_pages
+ * history_find_pages
  *		Where a frame went that nobody has written to since.
  */
 static void
-find_pages(const ga_heap *heap, uintptr_t address, ga_freed_place *place)
+history_find_pages(const ga_heap *heap, uintptr_t address, ga_freed_place *place)
 {
-	if (find_in(&heap->cooling, address, place))
+	if (history_find_in(&heap->cooling, address, place))
 		return;
 	for (int order = GA_SLOT_ORDER; order < GA_NUM_ORDERS; order++)
-		if (find_in(&heap->ready[order], address, place))
+		if (history_find_in(&heap->ready[order], address, place))
 			return;
 }
 
 /*
- * is_used
+ * history_is_used
  *		Is an address in the part of a chunk that belongs to its present owner?
  */
 static bool
-is_used(const ga_chunk *chunk, uintptr_t address)
+history_is_used(const ga_chunk *chunk, uintptr_t address)
 {
 	return (chunk->state == GA_ACTIVE || chunk->state == GA_FULL) && address >= chunk->start;
 }
@@ -132,9 +132,9 @@ ga_history_explain(const ga_heap *heap, uintptr_t address, ga_freed_place *place
 	const ga_segment *segment = ga_segment_of(heap, address);
 	const ga_chunk *chunk = ga_heap_lookup(heap, address);
 
-	if (segment == NULL || (chunk != NULL && is_used(chunk, address)))
+	if (segment == NULL || (chunk != NULL && history_is_used(chunk, address)))
 		return false;
-	*place = (ga_freed_place){.freed = find(&heap->history, address)};
+	*place = (ga_freed_place){.freed = history_find(&heap->history, address)};
 	if (chunk != NULL)
 		place->state = (ga_chunk_state) chunk->state;
 	else if ((segment->spent & ga_slot_bit(address)) != 0)
@@ -143,7 +143,7 @@ ga_history_explain(const ga_heap *heap, uintptr_t address, ga_freed_place *place
 		return place->state == GA_FAULT || place->state == GA_QUARANTINED ||
 			   place->state == GA_READY;
 	if (chunk == NULL || chunk->state == GA_FRESH)
-		find_pages(heap, address, place);
+		history_find_pages(heap, address, place);
 	else
 		place->readable = place->freed->to - chunk->base <= chunk->touched;
 	return true;

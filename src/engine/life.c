@@ -22,12 +22,12 @@
 #define HANDON_SHARE_LOG2 3
 
 /*
- * sampled_mode
+ * life_sampled_mode
  *		Those in a sample are treated as strict: few of them would keep a nursery open
  *		for long, and what they freed readable.
  */
 static ga_quarantine
-sampled_mode(const ga_heap *heap)
+life_sampled_mode(const ga_heap *heap)
 {
 	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == UINT32_MAX)
 		return heap->config.quarantine;
@@ -46,14 +46,14 @@ ga_heap_draw_mode(ga_heap *heap)
 	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == 0)
 		return GA_QUARANTINE_OFF;
 	if (heap->sample_threshold == UINT32_MAX)
-		return sampled_mode(heap);
+		return life_sampled_mode(heap);
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
 	heap->random = x;
 	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_threshold)
-		return sampled_mode(heap);
+		return life_sampled_mode(heap);
 	return GA_QUARANTINE_OFF;
 }
 
@@ -82,26 +82,26 @@ void
 ga_arena_quarantine(ga_arena *arena)
 {
 	assert(arena->active == NULL && arena->full.count == 0 && arena->large.count == 0);
-	arena->mode = sampled_mode(arena->heap);
+	arena->mode = life_sampled_mode(arena->heap);
 }
 
 /*
- * in_nursery
+ * life_in_nursery
  *		Does a quarantined arena bump-allocate from the present nursery?
  */
 GA_INLINE bool
-in_nursery(const ga_arena *arena, const ga_chunk *chunk)
+life_in_nursery(const ga_arena *arena, const ga_chunk *chunk)
 {
 	return arena->mode == GA_QUARANTINE_ON && chunk->slot == arena->heap->nursery;
 }
 
 /*
- * give_up_active
+ * life_give_up_active
  *		A small chunk of the nursery with room left is handed on, unless there are
  *		enough of those.
  */
 static void
-give_up_active(ga_arena *arena)
+life_give_up_active(ga_arena *arena)
 {
 	ga_heap *heap = arena->heap;
 	ga_chunk *chunk = arena->active;
@@ -109,7 +109,7 @@ give_up_active(ga_arena *arena)
 
 	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	ga_arena_detach_active(arena);
-	if (!chunk->typed && in_nursery(arena, chunk) && chunk->order <= GA_HANDON_ORDER &&
+	if (!chunk->typed && life_in_nursery(arena, chunk) && chunk->order <= GA_HANDON_ORDER &&
 		left >= chunk->size >> HANDON_SHARE_LOG2 && heap->reuse[chunk->order].count < GA_HANDON_MAX)
 		ga_chunk_hand_on(heap, chunk);
 	else
@@ -117,11 +117,11 @@ give_up_active(ga_arena *arena)
 }
 
 /*
- * give_up_rest
+ * life_give_up_rest
  *		Free everything but the active chunk.
  */
 static void
-give_up_rest(ga_arena *arena)
+life_give_up_rest(ga_arena *arena)
 {
 	ga_delay_clear(arena);
 	ga_free_list_clear(arena);
@@ -149,43 +149,43 @@ ga_arena_destroy(ga_arena *arena)
 	if (ga_profile_watches(arena))
 		ga_profile_drop_all(arena);
 	ga_charge_all(arena, 0);
-	give_up_rest(arena);
+	life_give_up_rest(arena);
 	ga_free_list_destroy(arena);
 	if (arena->active != NULL)
-		give_up_active(arena);
+		life_give_up_active(arena);
 	ga_slot_close(heap, &arena->slot);
 	ga_list_remove(&heap->arenas, &arena->link);
 }
 
 /*
- * rewind_active
+ * life_rewind_active
  *		Start again where the active chunk began.
  */
 GA_INLINE void
-rewind_active(ga_arena *arena, ga_chunk *chunk)
+life_rewind_active(ga_arena *arena, ga_chunk *chunk)
 {
 	GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 	arena->ptr = chunk->start;
 }
 
 /*
- * forget_types
+ * life_forget_types
  *		The active chunk is about to be used from its beginning.
  */
 static void
-forget_types(ga_arena *arena, ga_chunk *chunk)
+life_forget_types(ga_arena *arena, ga_chunk *chunk)
 {
 	if (chunk->typed)
 		ga_type_map_clear(arena, chunk);
 }
 
 /*
- * charge_credit
+ * life_charge_credit
  *		As much as the credit allows is charged in advance, which spares small
  *		arenas the slow path.
  */
 GA_INLINE void
-charge_credit(ga_arena *arena, ga_chunk *chunk)
+life_charge_credit(ga_arena *arena, ga_chunk *chunk)
 {
 	size_t advance = ga_min_size(arena->credit, arena->end - arena->ptr);
 
@@ -206,14 +206,14 @@ begin_life(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 
 	if (arena->mode == GA_QUARANTINE_OFF)
-		rewind_active(arena, chunk);
+		life_rewind_active(arena, chunk);
 	else
 	{
 		GA_MAKE_NOACCESS(chunk->start, arena->ptr - chunk->start);
 		ga_history_add(arena, chunk->start, arena->ptr);
 		chunk->start = arena->ptr;
 	}
-	charge_credit(arena, chunk);
+	life_charge_credit(arena, chunk);
 }
 
 bool
@@ -231,13 +231,13 @@ ga_arena_park(ga_arena *arena)
 	ga_charge_all(arena, 0);
 	if (arena->full.count + arena->large.count + arena->typed_chunks > 0)
 	{
-		give_up_rest(arena);
-		forget_types(arena, chunk);
+		life_give_up_rest(arena);
+		life_forget_types(arena, chunk);
 	}
 	else
 		ga_free_list_clear(arena);
 	bump = arena->ptr;
-	rewind_active(arena, chunk);
+	life_rewind_active(arena, chunk);
 	arena->soft_end = arena->ptr;
 	chunk->charged = 0;
 	if (ga_profile_watches(arena))
@@ -251,12 +251,12 @@ ga_arena_park(ga_arena *arena)
 }
 
 /*
- * take_parked
+ * life_take_parked
  *		An arena is parked no longer; NULL if none is.  They take turns: a server
  *		that uses deleted memory finds it as long as with AllocSet, or longer.
  */
 static ga_arena *
-take_parked(ga_heap *heap)
+life_take_parked(ga_heap *heap)
 {
 	ga_link *link = ga_list_first(&heap->parked);
 
@@ -270,7 +270,7 @@ take_parked(ga_heap *heap)
 ga_arena *
 ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 {
-	ga_arena *arena = take_parked(heap);
+	ga_arena *arena = life_take_parked(heap);
 
 	if (arena == NULL)
 		return NULL;
@@ -283,7 +283,7 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 	arena->mode = ga_heap_draw_mode(heap);
 	if (GA_LIKELY(arena->mode == GA_QUARANTINE_OFF))
 	{
-		charge_credit(arena, arena->active);
+		life_charge_credit(arena, arena->active);
 		ga_profile_moved(arena, arena->ptr);
 	}
 	else
@@ -301,7 +301,7 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 ga_arena *
 ga_arena_unpark(ga_heap *heap)
 {
-	ga_arena *arena = take_parked(heap);
+	ga_arena *arena = life_take_parked(heap);
 
 	if (arena != NULL)
 		ga_arena_destroy(arena);
@@ -309,39 +309,39 @@ ga_arena_unpark(ga_heap *heap)
 }
 
 /*
- * keeps_active
+ * life_keeps_active
  *		Does the next life go on in the active chunk?
  */
 GA_INLINE bool
-keeps_active(const ga_arena *arena, ga_quarantine mode)
+life_keeps_active(const ga_arena *arena, ga_quarantine mode)
 {
 	const ga_chunk *chunk = arena->active;
 
 	return chunk != NULL && mode == arena->mode && chunk->order <= GA_HANDON_ORDER &&
-		   (mode == GA_QUARANTINE_OFF || (in_nursery(arena, chunk) && !chunk->typed));
+		   (mode == GA_QUARANTINE_OFF || (life_in_nursery(arena, chunk) && !chunk->typed));
 }
 
 /*
- * reset_slow
+ * life_reset_slow
  *		Reset an arena that has more than one small chunk, or changes its mode.
  */
 static GA_NOINLINE void
-reset_slow(ga_arena *arena, ga_quarantine mode)
+life_reset_slow(ga_arena *arena, ga_quarantine mode)
 {
-	bool keep = keeps_active(arena, mode);
+	bool keep = life_keeps_active(arena, mode);
 	uintptr_t bump = arena->ptr;
 
 	if (ga_profile_watches(arena))
 		ga_profile_drop_all(arena);
 	ga_charge_all(arena, 0);
-	give_up_rest(arena);
+	life_give_up_rest(arena);
 	if (arena->active != NULL && !keep)
-		give_up_active(arena);
+		life_give_up_active(arena);
 	ga_slot_close(arena->heap, &arena->slot);
 
 	if (keep)
 	{
-		forget_types(arena, arena->active);
+		life_forget_types(arena, arena->active);
 		begin_life(arena);
 	}
 	else if (mode != GA_QUARANTINE_ON)
@@ -354,18 +354,18 @@ reset_slow(ga_arena *arena, ga_quarantine mode)
 }
 
 /*
- * reset_to
+ * life_reset_to
  *		End a life, and begin one in the given mode.
  */
 GA_INLINE void
-reset_to(ga_arena *arena, ga_quarantine mode)
+life_reset_to(ga_arena *arena, ga_quarantine mode)
 {
 	ga_heap *heap = arena->heap;
 
 	arena->resets++;
 	heap->counters.resets++;
 	ga_arena_note_free(arena, GA_FREED_BY_RESET);
-	if (GA_LIKELY(keeps_active(arena, mode) &&
+	if (GA_LIKELY(life_keeps_active(arena, mode) &&
 				  (arena->full.count | arena->large.count | arena->typed_chunks) == 0 &&
 				  ((uintptr_t) arena->delay | (uintptr_t) arena->slot | arena->sample_at) == 0))
 	{
@@ -373,13 +373,13 @@ reset_to(ga_arena *arena, ga_quarantine mode)
 		begin_life(arena);
 	}
 	else
-		reset_slow(arena, mode);
+		life_reset_slow(arena, mode);
 }
 
 void
 ga_arena_reset(ga_arena *arena)
 {
-	reset_to(arena, ga_heap_draw_mode(arena->heap));
+	life_reset_to(arena, ga_heap_draw_mode(arena->heap));
 }
 
 void
@@ -390,6 +390,6 @@ ga_arena_reset_careful(ga_arena *arena, unsigned careful)
 	if ((arena->careful & GA_CAREFUL_CLOBBER) != 0)
 		ga_arena_clobber(arena);
 	arena->careful = (careful & ~GA_CAREFUL_STACK) | (arena->careful & GA_CAREFUL_STACK);
-	reset_to(arena, (careful & GA_CAREFUL_FENCE) != 0 ? GA_QUARANTINE_STRICT : drawn);
+	life_reset_to(arena, (careful & GA_CAREFUL_FENCE) != 0 ? GA_QUARANTINE_STRICT : drawn);
 	ga_arena_set_window(arena);
 }

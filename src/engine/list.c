@@ -10,11 +10,11 @@
 #include "list.h"
 
 /*
- * merge
+ * list_merge
  *		Merge two sorted, NULL-terminated chains that are linked through next.
  */
 static ga_link *
-merge(ga_link *a, ga_link *b, bool (*before)(const ga_link *, const ga_link *))
+list_merge(ga_link *a, ga_link *b, bool (*before)(const ga_link *, const ga_link *))
 {
 	ga_link head;
 	ga_link *tail = &head;
@@ -55,7 +55,7 @@ ga_list_sort(ga_list *list, bool (*before)(const ga_link *a, const ga_link *b))
 		link->next = NULL;
 		for (chain = link; slots[i] != NULL; i++)
 		{
-			chain = merge(slots[i], chain, before);
+			chain = list_merge(slots[i], chain, before);
 			slots[i] = NULL;
 		}
 		slots[i] = chain;
@@ -64,7 +64,7 @@ ga_list_sort(ga_list *list, bool (*before)(const ga_link *a, const ga_link *b))
 	chain = NULL;
 	for (int i = 0; i < 48; i++)
 		if (slots[i] != NULL)
-			chain = merge(slots[i], chain, before);
+			chain = list_merge(slots[i], chain, before);
 
 	for (ga_link *link = chain; link != NULL; link = link->next)
 	{

@@ -23,11 +23,11 @@
 #define HINT_DISTANCE 40
 
 /*
- * enter
+ * map_enter
  *		Enter a segment into the two-level map and the ordered list.
  */
 static bool
-enter(ga_heap *heap, ga_segment *segment)
+map_enter(ga_heap *heap, ga_segment *segment)
 {
 	uintptr_t index = segment->base >> GA_SEGMENT_SHIFT;
 	ga_map_leaf **leaf = &heap->map[index >> GA_MAP_L2_BITS];
@@ -51,11 +51,11 @@ enter(ga_heap *heap, ga_segment *segment)
 }
 
 /*
- * remove_range
+ * map_remove_range
  *		Take back enter() for every segment in a range.
  */
 static void
-remove_range(ga_heap *heap, uintptr_t base, size_t size)
+map_remove_range(ga_heap *heap, uintptr_t base, size_t size)
 {
 	ga_segment **at = &heap->segments;
 
@@ -78,13 +78,13 @@ remove_range(ga_heap *heap, uintptr_t base, size_t size)
 }
 
 /*
- * takes_ours
+ * map_takes_ours
  *		Does a range that the system gave us lie in segments that are ours already?
  *		Where all slots were spent nothing is mapped, but their addresses may still
  *		be pointed to.
  */
 static bool
-takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
+map_takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
 {
 	for (uintptr_t at = base; at < base + size; at += GA_SEGMENT_SIZE)
 		if (ga_segment_of(heap, at) != NULL)
@@ -94,18 +94,18 @@ takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
 
 /* Whether a range can be used for segments. */
 static bool
-is_suitable(const ga_heap *heap, uintptr_t base, size_t size)
+map_is_suitable(const ga_heap *heap, uintptr_t base, size_t size)
 {
 	return base % GA_SEGMENT_SIZE == 0 && (base + size) >> GA_ADDRESS_BITS == 0 &&
-		   !takes_ours(heap, base, size);
+		   !map_takes_ours(heap, base, size);
 }
 
 /*
- * reserve_hinted
+ * map_reserve_hinted
  *		Reserve segments at the hint, or at one of a few places far from there.
  */
 static uintptr_t
-reserve_hinted(ga_heap *heap, size_t size)
+map_reserve_hinted(ga_heap *heap, size_t size)
 {
 	for (uintptr_t i = 0; i < HINTS; i++)
 	{
@@ -114,7 +114,7 @@ reserve_hinted(ga_heap *heap, size_t size)
 
 		if (addr == 0)
 			return 0;
-		if (is_suitable(heap, addr, size))
+		if (map_is_suitable(heap, addr, size))
 			return addr;
 		heap->os->free((void *) addr, size);
 	}
@@ -122,11 +122,11 @@ reserve_hinted(ga_heap *heap, size_t size)
 }
 
 /*
- * reserve_anywhere
+ * map_reserve_anywhere
  *		Ask for more than is needed and give back both ends.
  */
 static uintptr_t
-reserve_anywhere(ga_heap *heap, size_t size)
+map_reserve_anywhere(ga_heap *heap, size_t size)
 {
 	const ga_os *os = heap->os;
 	uintptr_t addr = (uintptr_t) os->reserve(NULL, size + GA_SEGMENT_SIZE);
@@ -134,7 +134,7 @@ reserve_anywhere(ga_heap *heap, size_t size)
 
 	if (addr == 0)
 		return 0;
-	if (!is_suitable(heap, aligned, size))
+	if (!map_is_suitable(heap, aligned, size))
 	{
 		os->free((void *) addr, size + GA_SEGMENT_SIZE);
 		return 0;
@@ -147,26 +147,26 @@ reserve_anywhere(ga_heap *heap, size_t size)
 }
 
 /*
- * reserve_segments
+ * map_reserve_segments
  *		Reserve segments in a row.  0 if there is no room.
  */
 static uintptr_t
-reserve_segments(ga_heap *heap, size_t size)
+map_reserve_segments(ga_heap *heap, size_t size)
 {
-	uintptr_t base = reserve_hinted(heap, size);
+	uintptr_t base = map_reserve_hinted(heap, size);
 
 	if (base == 0)
-		base = reserve_anywhere(heap, size);
+		base = map_reserve_anywhere(heap, size);
 	if (base != 0)
 		heap->hint = base + size;
 	return base;
 }
 
 /*
- * need_granules
+ * map_need_granules
  */
 static bool
-need_granules(ga_heap *heap, ga_segment *segment)
+map_need_granules(ga_heap *heap, ga_segment *segment)
 {
 	if (segment->granules == NULL)
 	{
@@ -178,11 +178,11 @@ need_granules(ga_heap *heap, ga_segment *segment)
 }
 
 /*
- * new_fresh
+ * map_new_fresh
  *		A FRESH chunk, on its list.  NULL if there is no memory for its struct.
  */
 static ga_chunk *
-new_fresh(ga_heap *heap, uintptr_t base, size_t size)
+map_new_fresh(ga_heap *heap, uintptr_t base, size_t size)
 {
 	ga_chunk *chunk = ga_fixed_alloc(&heap->chunk_structs);
 
@@ -202,13 +202,13 @@ new_fresh(ga_heap *heap, uintptr_t base, size_t size)
 }
 
 /*
- * new_segments
+ * map_new_segments
  *		Reserve segments in a row, as one FRESH chunk.
  */
 static ga_chunk *
-new_segments(ga_heap *heap, size_t size)
+map_new_segments(ga_heap *heap, size_t size)
 {
-	uintptr_t base = reserve_segments(heap, size);
+	uintptr_t base = map_reserve_segments(heap, size);
 	ga_chunk *chunk = NULL;
 	uintptr_t at;
 
@@ -222,22 +222,22 @@ new_segments(ga_heap *heap, size_t size)
 			break;
 		memset(segment, 0, sizeof(*segment));
 		segment->base = at;
-		if (!enter(heap, segment))
+		if (!map_enter(heap, segment))
 		{
 			ga_fixed_free(&heap->segment_structs, segment);
 			break;
 		}
-		if (size == GA_SEGMENT_SIZE && !need_granules(heap, segment))
+		if (size == GA_SEGMENT_SIZE && !map_need_granules(heap, segment))
 			break;
 	}
 	if (at == base + size)
-		chunk = new_fresh(heap, base, size);
+		chunk = map_new_fresh(heap, base, size);
 	if (chunk == NULL)
 	{
 		if (size == GA_SEGMENT_SIZE && ga_segment_of(heap, base) != NULL &&
 			ga_segment_of(heap, base)->granules != NULL)
 			ga_fixed_free(&heap->granules, ga_segment_of(heap, base)->granules);
-		remove_range(heap, base, size);
+		map_remove_range(heap, base, size);
 		heap->os->free((void *) base, size);
 		heap->hint = base;
 		return NULL;
@@ -250,11 +250,11 @@ new_segments(ga_heap *heap, size_t size)
 }
 
 /*
- * run_of
+ * map_run_of
  *		The first run of bits in a mask, which is not 0.
  */
 static uint32_t
-run_of(uint32_t mask)
+map_run_of(uint32_t mask)
 {
 	uint32_t lowest = mask & -mask;
 
@@ -263,11 +263,11 @@ run_of(uint32_t mask)
 }
 
 /*
- * reserve_run
+ * map_reserve_run
  *		Reserve a run of slots that were swept.  False if the system refuses.
  */
 static bool
-reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
+map_reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
 {
 	uintptr_t base = segment->base + ((uintptr_t) __builtin_ctz(run) << GA_SLOT_SHIFT);
 	size_t size = (size_t) __builtin_popcount(run) << GA_SLOT_SHIFT;
@@ -289,12 +289,12 @@ reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
 }
 
 /*
- * make_fresh
+ * map_make_fresh
  *		Make swept slots that are reserved into FRESH chunks, as large as possible.
  *		What there is no memory for is given back.
  */
 static void
-make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
+map_make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
 {
 	for (int order = GA_MAX_ORDER; order >= GA_SLOT_ORDER; order--)
 	{
@@ -309,7 +309,7 @@ make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
 			if ((slots & bits) != bits)
 				continue;
 			slots &= ~bits;
-			if (new_fresh(heap, base, (size_t) 1 << order) == NULL)
+			if (map_new_fresh(heap, base, (size_t) 1 << order) == NULL)
 			{
 				(void) heap->os->free((void *) base, (size_t) 1 << order);
 				continue;
@@ -321,11 +321,11 @@ make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
 }
 
 /*
- * free_granules
+ * map_free_granules
  *		A segment with no slot in use has no need of them.
  */
 static void
-free_granules(ga_heap *heap, ga_segment *segment)
+map_free_granules(ga_heap *heap, ga_segment *segment)
 {
 	if (segment->granules == NULL ||
 		(segment->spent | segment->swept | segment->lost) != UINT32_MAX)
@@ -338,33 +338,33 @@ free_granules(ga_heap *heap, ga_segment *segment)
 }
 
 /*
- * reclaim
+ * map_reclaim
  *		Reserve the swept slots of a segment again.  Where address space is limited
  *		there may be room for one slot at least.  False if there was none.
  */
 static bool
-reclaim(ga_heap *heap, ga_segment *segment)
+map_reclaim(ga_heap *heap, ga_segment *segment)
 {
 	uint32_t before = segment->swept;
 	uint32_t left = before;
 	uint32_t run;
 
-	if (!need_granules(heap, segment))
+	if (!map_need_granules(heap, segment))
 		return false;
 	while (left != 0)
 	{
-		run = run_of(left);
-		if (!reserve_run(heap, segment, run))
+		run = map_run_of(left);
+		if (!map_reserve_run(heap, segment, run))
 		{
 			run = left & -left;
-			if (!reserve_run(heap, segment, run))
+			if (!map_reserve_run(heap, segment, run))
 				break;
 			left = run;
 		}
-		make_fresh(heap, segment, run & segment->swept);
+		map_make_fresh(heap, segment, run & segment->swept);
 		left &= ~run;
 	}
-	free_granules(heap, segment);
+	map_free_granules(heap, segment);
 	return (before & ~(segment->swept | segment->lost)) != 0;
 }
 
@@ -376,22 +376,22 @@ ga_map_grow(ga_heap *heap)
 	{
 		if (segment->swept == 0)
 			continue;
-		if (reclaim(heap, segment))
+		if (map_reclaim(heap, segment))
 			return true;
 
 		/* What was lost is not swept any more; else there is no memory. */
 		if (segment->swept != 0)
 			break;
 	}
-	return new_segments(heap, GA_SEGMENT_SIZE) != NULL;
+	return map_new_segments(heap, GA_SEGMENT_SIZE) != NULL;
 }
 
 /*
- * swept_run
+ * map_swept_run
  *		Segments in a row all of whose slots were swept, or NULL.
  */
 static ga_segment *
-swept_run(ga_heap *heap, size_t size)
+map_swept_run(ga_heap *heap, size_t size)
 {
 	ga_segment *first = NULL;
 
@@ -410,11 +410,11 @@ swept_run(ga_heap *heap, size_t size)
 }
 
 /*
- * leave_again
+ * map_leave_again
  *		Give back segments that were reserved again.
  */
 static void
-leave_again(ga_heap *heap, uintptr_t from, uintptr_t to)
+map_leave_again(ga_heap *heap, uintptr_t from, uintptr_t to)
 {
 	if (to > from)
 		(void) heap->os->free((void *) from, to - from);
@@ -423,27 +423,27 @@ leave_again(ga_heap *heap, uintptr_t from, uintptr_t to)
 ga_chunk *
 ga_map_grow_huge(ga_heap *heap, size_t size)
 {
-	ga_segment *first = swept_run(heap, size);
+	ga_segment *first = map_swept_run(heap, size);
 	ga_chunk *chunk = NULL;
 	uintptr_t base;
 	uintptr_t at;
 
 	if (first == NULL)
-		return new_segments(heap, size);
+		return map_new_segments(heap, size);
 	base = first->base;
 	for (at = base; at < base + size; at += GA_SEGMENT_SIZE)
 	{
 		ga_segment *segment = ga_segment_of(heap, at);
 
-		if (!reserve_run(heap, segment, UINT32_MAX) || segment->swept != UINT32_MAX)
+		if (!map_reserve_run(heap, segment, UINT32_MAX) || segment->swept != UINT32_MAX)
 			break;
 	}
 	if (at == base + size)
-		chunk = new_fresh(heap, base, size);
+		chunk = map_new_fresh(heap, base, size);
 	if (chunk == NULL)
 	{
-		leave_again(heap, base, at);
-		return new_segments(heap, size);
+		map_leave_again(heap, base, at);
+		return map_new_segments(heap, size);
 	}
 	for (at = base; at < base + size; at += GA_SEGMENT_SIZE)
 	{
@@ -457,10 +457,10 @@ ga_map_grow_huge(ga_heap *heap, size_t size)
 }
 
 /*
- * leave_slot
+ * map_leave_slot
  */
 static void
-leave_slot(ga_heap *heap, uintptr_t base, bool spent, bool joined)
+map_leave_slot(ga_heap *heap, uintptr_t base, bool spent, bool joined)
 {
 	ga_segment *segment = ga_segment_of(heap, base);
 	uint32_t bit = ga_slot_bit(base);
@@ -477,7 +477,7 @@ leave_slot(ga_heap *heap, uintptr_t base, bool spent, bool joined)
 		return;
 	memset(&segment->granules->chunks[ga_granule_of(base)], 0,
 		   GA_SLOT_SIZE / GA_GRANULE_SIZE * sizeof(ga_chunk *));
-	free_granules(heap, segment);
+	map_free_granules(heap, segment);
 }
 
 void
@@ -486,7 +486,7 @@ ga_map_leave(ga_heap *heap, uintptr_t base, size_t size, bool spent)
 	size_t slots = size >> GA_SLOT_SHIFT;
 
 	for (size_t i = 0; i < slots; i++)
-		leave_slot(heap, base + (i << GA_SLOT_SHIFT), spent, spent && i > 0);
+		map_leave_slot(heap, base + (i << GA_SLOT_SHIFT), spent, spent && i > 0);
 	if (spent)
 	{
 		heap->state_bytes[GA_QUARANTINED] += size;

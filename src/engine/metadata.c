@@ -28,12 +28,12 @@ ga_metadata_destroy(ga_metadata *metadata)
 }
 
 /*
- * new_region
+ * metadata_new_region
  *		Reserve the next region and make it the current one.  What is left of
  *		the old one is lost, which is address space but no memory.
  */
 static bool
-new_region(ga_metadata *metadata)
+metadata_new_region(ga_metadata *metadata)
 {
 	uintptr_t base;
 
@@ -51,11 +51,11 @@ new_region(ga_metadata *metadata)
 }
 
 /*
- * linear_alloc
+ * metadata_linear_alloc
  *		Take bytes from the front of a region, mapping more of it as needed.
  */
 static void *
-linear_alloc(ga_metadata *metadata, size_t size)
+metadata_linear_alloc(ga_metadata *metadata, size_t size)
 {
 	ga_linear *linear = &metadata->current;
 	uintptr_t result = linear->next;
@@ -79,9 +79,9 @@ ga_persistent_alloc(ga_metadata *metadata, size_t size)
 	size = ga_align_up(size, 16);
 	assert(size <= GA_REGION_SIZE);
 
-	if (size > metadata->current.end - metadata->current.next && !new_region(metadata))
+	if (size > metadata->current.end - metadata->current.next && !metadata_new_region(metadata))
 		return NULL;
-	return linear_alloc(metadata, size);
+	return metadata_linear_alloc(metadata, size);
 }
 
 void

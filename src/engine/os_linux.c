@@ -66,12 +66,12 @@ linux_free(void *addr, size_t size)
 }
 
 /*
- * reserve_again
+ * os_linux_reserve_again
  *		Kernels before 6.17 unmap the target of mremap before they look at the
  *		source.  False if its addresses are no longer ours.
  */
 static bool
-reserve_again(void *addr, size_t size)
+os_linux_reserve_again(void *addr, size_t size)
 {
 	void *got = mmap(addr, size, PROT_NONE,
 					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
@@ -99,7 +99,7 @@ linux_move(void *from, size_t size, void *to, size_t to_size)
 	if (mremap(from, size, to_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED)
 		return 0;
 	error = errno;
-	kept = reserve_again(to, to_size);
+	kept = os_linux_reserve_again(to, to_size);
 	errno = error;
 	return kept ? -1 : GA_MOVE_LOST;
 }

@@ -22,12 +22,12 @@
 #define FARTHEST (SIZE_MAX / 4)
 
 /*
- * draw_distance
+ * profile_draw_distance
  *		Bytes to the next sample point, at least one.  The random bits are those of
  *		ga_heap_draw_mode: xorshift64*.
  */
 static size_t
-draw_distance(ga_profile *profile)
+profile_draw_distance(ga_profile *profile)
 {
 	uint64_t x = profile->random;
 	double uniform;
@@ -48,17 +48,17 @@ draw_distance(ga_profile *profile)
 
 /* The number of objects that a sample of so many bytes stands for. */
 static double
-weight_of(size_t bytes, size_t rate)
+profile_weight_of(size_t bytes, size_t rate)
 {
 	return -1.0 / expm1(-(double) bytes / (double) rate);
 }
 
 /*
- * limit_charge
+ * profile_limit_charge
  *		Take the soft end back to before the sample point.
  */
 static void
-limit_charge(ga_arena *arena)
+profile_limit_charge(ga_arena *arena)
 {
 	uintptr_t most = arena->sample_at - 1;
 
@@ -72,14 +72,14 @@ void
 ga_profile_begin_slow(ga_arena *arena)
 {
 	ga_list_init(&arena->samples);
-	arena->sample_at = draw_distance(&arena->heap->profile);
+	arena->sample_at = profile_draw_distance(&arena->heap->profile);
 }
 
 void
 ga_profile_moved_slow(ga_arena *arena, uintptr_t from)
 {
 	arena->sample_at += arena->ptr - from;
-	limit_charge(arena);
+	profile_limit_charge(arena);
 }
 
 bool
@@ -87,12 +87,12 @@ ga_profile_passed_slow(ga_arena *arena)
 {
 	if (arena->ptr < arena->sample_at)
 		return false;
-	arena->sample_at = arena->ptr + draw_distance(&arena->heap->profile);
+	arena->sample_at = arena->ptr + profile_draw_distance(&arena->heap->profile);
 	return true;
 }
 
 static ga_sample **
-chain_of(const ga_profile *profile, uintptr_t object)
+profile_chain_of(const ga_profile *profile, uintptr_t object)
 {
 	uint64_t hash = (uint64_t) object * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -103,7 +103,7 @@ void
 ga_profile_add(ga_arena *arena, void *object, size_t bytes)
 {
 	ga_profile *profile = &arena->heap->profile;
-	double weight = weight_of(bytes, profile->rate);
+	double weight = profile_weight_of(bytes, profile->rate);
 	ga_sample *sample = NULL;
 	ga_sample **chain;
 
@@ -118,7 +118,7 @@ ga_profile_add(ga_arena *arena, void *object, size_t bytes)
 	sample->bytes = bytes;
 	sample->weight = weight;
 	sample->site = profile->begun(arena, bytes, weight);
-	chain = chain_of(profile, sample->object);
+	chain = profile_chain_of(profile, sample->object);
 	sample->next = *chain;
 	*chain = sample;
 	ga_list_push_head(&arena->samples, &sample->link);
@@ -138,16 +138,16 @@ ga_profile_count(ga_arena *arena, void *object, size_t bytes)
 		profile->left -= bytes;
 		return;
 	}
-	profile->left = draw_distance(profile);
+	profile->left = profile_draw_distance(profile);
 	ga_profile_add(arena, object, bytes);
 }
 
 /*
- * drop
+ * profile_drop
  *		Forget the sample that a chain's link leads to.
  */
 static void
-drop(ga_arena *arena, ga_sample **link)
+profile_drop(ga_arena *arena, ga_sample **link)
 {
 	ga_profile *profile = &arena->heap->profile;
 	ga_sample *sample = *link;
@@ -162,11 +162,11 @@ drop(ga_arena *arena, ga_sample **link)
 void
 ga_profile_drop(ga_arena *arena, uintptr_t object)
 {
-	ga_sample **link = chain_of(&arena->heap->profile, object);
+	ga_sample **link = profile_chain_of(&arena->heap->profile, object);
 
 	while ((*link)->object != object)
 		link = &(*link)->next;
-	drop(arena, link);
+	profile_drop(arena, link);
 }
 
 void
@@ -182,12 +182,12 @@ ga_profile_drop_all(ga_arena *arena)
 }
 
 /*
- * set_arena
+ * profile_set_arena
  *		Have an arena follow a rate that was set.  One that has samples is to notice when
  *		they are freed.
  */
 static void
-set_arena(ga_arena *arena)
+profile_set_arena(ga_arena *arena)
 {
 	ga_profile *profile = &arena->heap->profile;
 
@@ -196,9 +196,9 @@ set_arena(ga_arena *arena)
 	if (profile->rate == 0 && arena->samples.count == 0)
 		arena->sample_at = 0;
 	else
-		arena->sample_at = arena->ptr + draw_distance(profile);
+		arena->sample_at = arena->ptr + profile_draw_distance(profile);
 	if (arena->active != NULL && arena->sample_at != 0)
-		limit_charge(arena);
+		profile_limit_charge(arena);
 	ga_arena_set_window(arena);
 }
 
@@ -215,11 +215,11 @@ ga_profile_set_rate(ga_heap *heap, size_t rate)
 	if (profile->chains == NULL)
 		return false;
 	profile->rate = rate;
-	profile->left = draw_distance(profile);
+	profile->left = profile_draw_distance(profile);
 	ga_list_foreach (link, &heap->arenas)
-		set_arena(ga_container(ga_arena, link, link));
+		profile_set_arena(ga_container(ga_arena, link, link));
 	ga_list_foreach (link, &heap->parked)
-		set_arena(ga_container(ga_arena, link, link));
+		profile_set_arena(ga_container(ga_arena, link, link));
 	return true;
 }
 

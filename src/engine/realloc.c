@@ -56,14 +56,14 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 }
 
 /*
- * make_room
+ * realloc_make_room
  *		What grew once is likely to grow again: should it need another chunk, that
  *		shall be one in which it can, but in quarantined arenas it shall move: that
  *		shows who still points to the old place.  A small chunk stays one that a
  *		reset keeps.
  */
 static void
-make_room(ga_arena *arena, size_t size)
+realloc_make_room(ga_arena *arena, size_t size)
 {
 	size_t need = size + GA_HEADER_SIZE;
 	int largest = arena->heap->max_order;
@@ -80,11 +80,11 @@ make_room(ga_arena *arena, size_t size)
 }
 
 /*
- * change_size
+ * realloc_change_size
  *		As ga_arena_realloc, for an object that is no span.
  */
 static void *
-change_size(ga_arena *arena, void *object, size_t size)
+realloc_change_size(ga_arena *arena, void *object, size_t size)
 {
 	size_t old_size = ga_object_size(object);
 	size_t rounded;
@@ -102,7 +102,7 @@ change_size(ga_arena *arena, void *object, size_t size)
 	}
 
 	if (rounded > old_size)
-		make_room(arena, rounded);
+		realloc_make_room(arena, rounded);
 	copy = size > arena->heap->large_threshold ? ga_span_alloc_growing(arena, size)
 											   : ga_arena_alloc(arena, size);
 	if (copy == NULL)
@@ -133,7 +133,7 @@ realloc_object(ga_arena *arena, void *object, size_t size)
 	{
 		if (GA_UNLIKELY(chunk->typed))
 			ga_type_map_unset(arena->heap, object, ga_object_size(object));
-		return change_size(arena, object, size);
+		return realloc_change_size(arena, object, size);
 	}
 	place = ga_span_realloc(arena, object, size);
 	if (GA_UNLIKELY(arena->specials != NULL) && place != NULL && place != object)

@@ -37,13 +37,13 @@ ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk)
 #define TRIM_KEEPS ((size_t) 1 << 20)
 
 /*
- * give_back
+ * retain_give_back
  *		Give pages back, and access or even the mapping with them if *closes, as long
  *		as that does not cost too many mappings: memory that can be written counts
  *		against limits of the process even if it is not there.
  */
 static bool
-give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
+retain_give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
 {
 	int (*call)(void *, size_t) = heap->os->unuse;
 
@@ -65,11 +65,11 @@ give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
 }
 
 /*
- * gave_back
+ * retain_gave_back
  *		All pages of a READY chunk were given back.
  */
 static void
-gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
+retain_gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
 {
 	uintptr_t base = chunk->base;
 	size_t size = chunk->size;
@@ -89,11 +89,11 @@ gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
 }
 
 /*
- * held_to
+ * retain_held_to
  *		The end of what a chunk holds that can be given back: slots leave as a whole.
  */
 static uintptr_t
-held_to(const ga_chunk *chunk)
+retain_held_to(const ga_chunk *chunk)
 {
 	if (chunk->size >= GA_SLOT_SIZE)
 		return chunk->base + chunk->size;
@@ -101,20 +101,20 @@ held_to(const ga_chunk *chunk)
 }
 
 /*
- * trim_run
+ * retain_trim_run
  *		Give back the pages of the chunk that was used longest ago, and of
  *		neighbours that follow it in the list, up to so many bytes or a little
  *		more.
  */
 static bool
-trim_run(ga_heap *heap, size_t excess)
+retain_trim_run(ga_heap *heap, size_t excess)
 {
 	ga_link *link = ga_list_first(&heap->retained_lru);
 	ga_chunk *chunk = ga_container(ga_chunk, retained, link);
 	uintptr_t from = chunk->base;
 	size_t bytes = chunk->touched;
 	bool slots = chunk->size >= GA_SLOT_SIZE;
-	uintptr_t to = held_to(chunk);
+	uintptr_t to = retain_held_to(chunk);
 	size_t count = 1;
 	bool closes = bytes < excess + TRIM_KEEPS;
 
@@ -122,7 +122,7 @@ trim_run(ga_heap *heap, size_t excess)
 	{
 		size_t kept = ga_align_down(bytes - excess, GA_GRANULE_SIZE);
 
-		if (!give_back(heap, from + kept, from + bytes, slots, &closes))
+		if (!retain_give_back(heap, from + kept, from + bytes, slots, &closes))
 			return false;
 		ga_chunk_touch(heap, chunk, kept);
 		return true;
@@ -135,26 +135,26 @@ trim_run(ga_heap *heap, size_t excess)
 		if (chunk->base != to || (chunk->size >= GA_SLOT_SIZE) != slots)
 			break;
 		bytes += chunk->touched;
-		to = held_to(chunk);
+		to = retain_held_to(chunk);
 		count++;
 	}
-	if (!give_back(heap, from, to, slots, &closes))
+	if (!retain_give_back(heap, from, to, slots, &closes))
 		return false;
 	for (; count > 0; count--)
-		gave_back(heap, ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru)),
-				  closes);
+		retain_gave_back(heap, ga_container(ga_chunk, retained, ga_list_first(&heap->retained_lru)),
+						 closes);
 	return true;
 }
 
 /*
- * trim_to
+ * retain_trim_to
  *		Runs of neighbours are one system call.
  */
 static void
-trim_to(ga_heap *heap, size_t target)
+retain_trim_to(ga_heap *heap, size_t target)
 {
 	while (heap->retained > target && !ga_list_empty(&heap->retained_lru))
-		if (!trim_run(heap, heap->retained - target))
+		if (!retain_trim_run(heap, heap->retained - target))
 			break;
 }
 
@@ -165,7 +165,7 @@ trim_to(ga_heap *heap, size_t target)
 void
 ga_heap_trim(ga_heap *heap, size_t retain)
 {
-	trim_to(heap, retain - retain / 8);
+	retain_trim_to(heap, retain - retain / 8);
 }
 
 void
@@ -189,6 +189,6 @@ ga_heap_trim_step(ga_heap *heap)
 	size_t excess = heap->retained - ga_min_size(heap->retained, heap->to_trim);
 
 	if (heap->retained > heap->config.retain)
-		trim_to(heap, ga_max_size(heap->config.retain, excess));
+		retain_trim_to(heap, ga_max_size(heap->config.retain, excess));
 	heap->to_trim = 0;
 }

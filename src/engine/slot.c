@@ -74,12 +74,12 @@ slot_unlist(ga_heap *heap, ga_slot *slot)
 }
 
 /*
- * frames_cool
+ * slot_frames_cool
  *		Of the frames that moved, only those that did so last still wait to be used
  *		again.
  */
 static void
-frames_cool(ga_heap *heap)
+slot_frames_cool(ga_heap *heap)
 {
 	ga_link *link = heap->cooling.head.prev;
 	size_t bytes = 0;
@@ -132,7 +132,7 @@ slot_move(ga_heap *heap, ga_slot *slot)
 	if (target->cools)
 	{
 		ga_list_push_tail(&heap->cooling, &target->link);
-		frames_cool(heap);
+		slot_frames_cool(heap);
 	}
 	else
 		ga_list_push_head(ga_chunk_free_list(heap, target), &target->link);
@@ -200,12 +200,12 @@ slot_spend(ga_heap *heap, ga_slot *slot)
 }
 
 /*
- * punch_run
+ * slot_punch_run
  *		Give back what dead neighbours hold, and access to them unless that costs
  *		too many mappings.
  */
 static bool
-punch_run(ga_heap *heap, ga_slot *slot, uintptr_t from, uintptr_t to)
+slot_punch_run(ga_heap *heap, ga_slot *slot, uintptr_t from, uintptr_t to)
 {
 	bool closes = ga_heap_may_isolate(heap);
 	ga_chunk *chunk;
@@ -241,23 +241,23 @@ ga_slot_punch(ga_heap *heap, ga_slot *slot)
 	{
 		bool dies = chunk->state == GA_FAULT && chunk->touched > 0;
 
-		if (dead && !dies && !punch_run(heap, slot, from, chunk->base))
+		if (dead && !dies && !slot_punch_run(heap, slot, from, chunk->base))
 			return;
 		if (dies && !dead)
 			from = chunk->base;
 		dead = dies;
 	}
 	if (dead)
-		(void) punch_run(heap, slot, from, at);
+		(void) slot_punch_run(heap, slot, from, at);
 }
 
 /*
- * punch_wasteful
+ * slot_punch_wasteful
  *		Those that were closed first, as long as there is too much waste, or it is
  *		too old.
  */
 static void
-punch_wasteful(ga_heap *heap)
+slot_punch_wasteful(ga_heap *heap)
 {
 	ga_link *link;
 
@@ -291,15 +291,15 @@ slot_died(ga_heap *heap, ga_slot *slot)
 		slot->wasteful_at = heap->nurseries_closed;
 		slot->wasteful = true;
 	}
-	punch_wasteful(heap);
+	slot_punch_wasteful(heap);
 }
 
 /*
- * chunk_die
+ * slot_chunk_die
  *		A chunk in a slot becomes a dead one.
  */
 static void
-chunk_die(ga_heap *heap, ga_chunk *chunk)
+slot_chunk_die(ga_heap *heap, ga_chunk *chunk)
 {
 	ga_slot *slot = chunk->slot;
 
@@ -324,7 +324,7 @@ ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 	if (chunk->state != GA_REUSE)
 		ga_history_add_chunk(heap, chunk);
 	slot->live--;
-	chunk_die(heap, chunk);
+	slot_chunk_die(heap, chunk);
 	if (!slot->open)
 		slot_died(heap, slot);
 }
@@ -341,12 +341,12 @@ ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
 }
 
 /*
- * retire_reuse
+ * slot_retire_reuse
  *		What waits to be handed on would keep a slot for long.  It is all in the
  *		nursery.
  */
 static void
-retire_reuse(ga_heap *heap)
+slot_retire_reuse(ga_heap *heap)
 {
 	for (int order = 0; order <= GA_HANDON_ORDER; order++)
 		ga_list_foreach_safe (link, &heap->reuse[order])
@@ -365,16 +365,16 @@ ga_slot_close(ga_heap *heap, ga_slot **from)
 		return;
 	if (slot == heap->nursery)
 	{
-		retire_reuse(heap);
+		slot_retire_reuse(heap);
 		heap->nurseries_closed++;
 	}
 	*from = NULL;
 	slot->open = false;
 	if (slot->rest != NULL)
-		chunk_die(heap, slot->rest);
+		slot_chunk_die(heap, slot->rest);
 	slot->rest = NULL;
 	slot_died(heap, slot);
-	punch_wasteful(heap);
+	slot_punch_wasteful(heap);
 }
 
 /*
@@ -450,11 +450,11 @@ slot_begin(ga_heap *heap, size_t limit)
 }
 
 /*
- * rest_cut
+ * slot_rest_cut
  *		Cut a chunk off the rest of a slot, with a struct that the caller has.
  */
 static ga_chunk *
-rest_cut(ga_heap *heap, ga_chunk *rest, ga_chunk *chunk, size_t size)
+slot_rest_cut(ga_heap *heap, ga_chunk *rest, ga_chunk *chunk, size_t size)
 {
 	ga_granules *granules = ga_segment_of(heap, rest->base)->granules;
 	int first = ga_granule_of(rest->base);
@@ -477,10 +477,10 @@ rest_cut(ga_heap *heap, ga_chunk *rest, ga_chunk *chunk, size_t size)
 }
 
 /*
- * has_room
+ * slot_has_room
  */
 static bool
-has_room(const ga_slot *slot, size_t size)
+slot_has_room(const ga_slot *slot, size_t size)
 {
 	return slot != NULL && slot->rest != NULL &&
 		   slot->rest->base + size <= slot->base + slot->limit && size < slot->rest->size;
@@ -494,7 +494,7 @@ ga_slot_cut(ga_heap *heap, ga_slot **from, size_t size, size_t limit)
 
 	if (chunk == NULL)
 		return NULL;
-	if (!has_room(slot, size))
+	if (!slot_has_room(slot, size))
 	{
 		slot = slot_begin(heap, limit);
 		if (slot == NULL)
@@ -505,7 +505,7 @@ ga_slot_cut(ga_heap *heap, ga_slot **from, size_t size, size_t limit)
 		ga_slot_close(heap, from);
 		*from = slot;
 	}
-	rest_cut(heap, slot->rest, chunk, size);
+	slot_rest_cut(heap, slot->rest, chunk, size);
 	ga_chunk_set_state(heap, chunk, GA_ACTIVE);
 	slot->live++;
 	return chunk;

@@ -23,21 +23,21 @@
 #define MAX_SIZE ((size_t) 8 << (GA_HDR_SIZE_BITS - 1))
 
 /*
- * pages_for
+ * span_pages_for
  *		Bytes of whole pages that an object of the given size takes.
  */
 static size_t
-pages_for(const ga_heap *heap, size_t size)
+span_pages_for(const ga_heap *heap, size_t size)
 {
 	return ga_align_up(size + GA_HEADER_SIZE, heap->os->page_size);
 }
 
 /*
- * adopt
+ * span_adopt
  *		Make a chunk that was just taken one of the arena's spans.
  */
 static void *
-adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+span_adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 {
 	ga_heap *heap = arena->heap;
 	void *object = (void *) (chunk->base + GA_HEADER_SIZE);
@@ -56,24 +56,24 @@ adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 }
 
 /*
- * set_size
+ * span_set_size
  *		What a span's object has of it, and what of that was asked for.
  */
 static void
-set_size(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
+span_set_size(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
 {
 	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
 	chunk->freed = bytes - GA_HEADER_SIZE - size;
 }
 
 /*
- * room_for
+ * span_room_for
  *		What grew once is likely to double and double again: with address space
  *		for that it keeps its place and its pages.  In quarantined arenas it shall
  *		move: that shows who still points to the old place.
  */
 static size_t
-room_for(const ga_arena *arena, size_t bytes)
+span_room_for(const ga_arena *arena, size_t bytes)
 {
 	if (arena->mode != GA_QUARANTINE_OFF || bytes >= GA_SEGMENT_SIZE)
 		return bytes;
@@ -81,12 +81,12 @@ room_for(const ga_arena *arena, size_t bytes)
 }
 
 /*
- * take
+ * span_take
  *		A chunk for so many bytes, from where the arena's mode says, with address
  *		space for growing to as many as room if it is not quarantined.
  */
 static ga_chunk *
-take(ga_arena *arena, size_t bytes, size_t room)
+span_take(ga_arena *arena, size_t bytes, size_t room)
 {
 	ga_heap *heap = arena->heap;
 	size_t size = ga_align_up(bytes, (size_t) 1 << heap->min_order);
@@ -109,7 +109,7 @@ take(ga_arena *arena, size_t bytes, size_t room)
 }
 
 static void *
-alloc(ga_arena *arena, size_t size, bool grows)
+span_alloc(ga_arena *arena, size_t size, bool grows)
 {
 	ga_heap *heap = arena->heap;
 	size_t bytes;
@@ -118,16 +118,16 @@ alloc(ga_arena *arena, size_t size, bool grows)
 
 	if (size > MAX_SIZE)
 		return NULL;
-	bytes = pages_for(heap, size);
+	bytes = span_pages_for(heap, size);
 	if (!ga_heap_has_room(heap, bytes))
 		return NULL;
-	chunk = take(arena, bytes, grows ? room_for(arena, bytes) : bytes);
+	chunk = span_take(arena, bytes, grows ? span_room_for(arena, bytes) : bytes);
 	if (chunk == NULL)
 		return NULL;
 
-	object = adopt(arena, chunk, bytes);
+	object = span_adopt(arena, chunk, bytes);
 	GA_MAKE_UNDEFINED(chunk->base, bytes);
-	set_size(arena, chunk, object, bytes, size);
+	span_set_size(arena, chunk, object, bytes, size);
 #if GA_OWNER_WORD
 	((uint64_t *) object)[-1] = arena->owner;
 #endif
@@ -141,7 +141,7 @@ alloc(ga_arena *arena, size_t size, bool grows)
 void *
 ga_span_alloc(ga_arena *arena, size_t size)
 {
-	void *object = alloc(arena, size, false);
+	void *object = span_alloc(arena, size, false);
 
 	if (ga_profile_watches(arena) && object != NULL)
 		ga_profile_count(arena, object, ga_object_size(object) + GA_HEADER_SIZE);
@@ -151,15 +151,15 @@ ga_span_alloc(ga_arena *arena, size_t size)
 void *
 ga_span_alloc_growing(ga_arena *arena, size_t size)
 {
-	return alloc(arena, size, true);
+	return span_alloc(arena, size, true);
 }
 
 /*
- * give_up
+ * span_give_up
  *		The span's chunk goes the way of the arena's mode.
  */
 static void
-give_up(ga_arena *arena, ga_chunk *chunk, ga_freed_by how)
+span_give_up(ga_arena *arena, ga_chunk *chunk, ga_freed_by how)
 {
 	ga_arena_note_free(arena, how);
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
@@ -171,26 +171,26 @@ void
 ga_span_free(ga_arena *arena, ga_chunk *chunk)
 {
 	arena->heap->counters.large_frees++;
-	give_up(arena, chunk, GA_FREED_BY_PFREE);
+	span_give_up(arena, chunk, GA_FREED_BY_PFREE);
 }
 
 /*
- * has_mapping
+ * span_has_mapping
  *		Is the chunk's access its own to change?
  */
 static bool
-has_mapping(const ga_chunk *chunk)
+span_has_mapping(const ga_chunk *chunk)
 {
 	return chunk->slot == NULL || chunk->size == chunk->slot->size;
 }
 
 /*
- * resize
+ * span_resize
  *		Let a span end after another number of bytes in the same chunk.  A span
  *		that shrinks gives its pages back; if it cannot, it stays as it is.
  */
 static bool
-resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
+span_resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
 {
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
@@ -199,7 +199,7 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 		return false;
 	if (bytes > chunk->accessible && !ga_chunk_set_accessible(heap, chunk, bytes))
 		return false;
-	if (bytes < old_bytes && has_mapping(chunk))
+	if (bytes < old_bytes && span_has_mapping(chunk))
 		(void) ga_chunk_set_accessible(heap, chunk, bytes);
 
 	if (bytes > old_bytes)
@@ -210,26 +210,26 @@ resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size
 	chunk->used = chunk->base + bytes;
 	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
-	set_size(arena, chunk, object, bytes, size);
+	span_set_size(arena, chunk, object, bytes, size);
 	ga_heap_touched(heap);
 	return true;
 }
 
 /*
- * move_pages
+ * span_move_pages
  *		Move the pages of a span that fills slots to a chunk with room for more
  *		bytes, and give its addresses up.  NULL, with nothing changed, if that
  *		does not work.
  */
 static ga_chunk *
-move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+span_move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 {
 	ga_heap *heap = arena->heap;
-	size_t room = ga_max_size(room_for(arena, bytes), chunk->size);
+	size_t room = ga_max_size(span_room_for(arena, bytes), chunk->size);
 	size_t touched = chunk->touched;
 	ga_chunk *target;
 
-	if (chunk->size < GA_SLOT_SIZE || !has_mapping(chunk) || heap->moves_refused ||
+	if (chunk->size < GA_SLOT_SIZE || !span_has_mapping(chunk) || heap->moves_refused ||
 		(chunk->accessible < chunk->size && !ga_chunk_set_accessible(heap, chunk, chunk->size)))
 		return NULL;
 	if (room <= GA_SEGMENT_SIZE)
@@ -256,13 +256,13 @@ move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 }
 
 /*
- * move
+ * span_move
  *		Continue a span in a larger chunk.  If its pages move along, the limit is
  *		asked for no more than those that it grows by; should they have to be
  *		copied, there are more for a moment.
  */
 static void *
-move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
+span_move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 {
 	ga_heap *heap = arena->heap;
 	size_t old_bytes = chunk->used - chunk->base;
@@ -272,10 +272,10 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 
 	if (bytes > old_bytes && !ga_heap_has_room(heap, bytes - old_bytes))
 		return NULL;
-	target = move_pages(arena, chunk, bytes);
+	target = span_move_pages(arena, chunk, bytes);
 	if (target == NULL)
 	{
-		target = take(arena, bytes, room_for(arena, bytes));
+		target = span_take(arena, bytes, span_room_for(arena, bytes));
 		if (target == NULL)
 			return NULL;
 		moved = false;
@@ -284,10 +284,10 @@ move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 	}
 	if (bytes > old_bytes)
 		heap->counters.grown_bytes += bytes - old_bytes;
-	copy = adopt(arena, target, bytes);
-	set_size(arena, target, copy, bytes, size);
+	copy = span_adopt(arena, target, bytes);
+	span_set_size(arena, target, copy, bytes, size);
 	if (!moved)
-		give_up(arena, chunk, GA_FREED_BY_REPALLOC);
+		span_give_up(arena, chunk, GA_FREED_BY_REPALLOC);
 	ga_heap_touched(heap);
 	return copy;
 }
@@ -301,9 +301,9 @@ ga_span_realloc(ga_arena *arena, void *object, size_t size)
 	if (size > MAX_SIZE)
 		return NULL;
 	chunk->type = NULL;
-	bytes = pages_for(arena->heap, size);
+	bytes = span_pages_for(arena->heap, size);
 	if (bytes > chunk->size ||
 		(arena->mode == GA_QUARANTINE_STRICT && bytes > (size_t) (chunk->used - chunk->base)))
-		return move(arena, chunk, bytes, size);
-	return resize(arena, chunk, object, bytes, size) ? object : NULL;
+		return span_move(arena, chunk, bytes, size);
+	return span_resize(arena, chunk, object, bytes, size) ? object : NULL;
 }

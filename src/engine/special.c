@@ -16,27 +16,27 @@
 #define STEP 2
 
 static uintptr_t
-key_of(const void *object, int kind)
+special_key_of(const void *object, int kind)
 {
 	return (uintptr_t) object | (uintptr_t) kind;
 }
 
 /*
- * hash_of
+ * special_hash_of
  *		Different keys have different hashes, since the factor is odd.
  */
 static uint64_t
-hash_of(uintptr_t key)
+special_hash_of(uintptr_t key)
 {
 	return key * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /*
- * step
+ * special_step
  *		Where the way to a hash leads on from a node.  Uses up the bits for that.
  */
 static ga_special **
-step(ga_special *node, uint64_t *hash)
+special_step(ga_special *node, uint64_t *hash)
 {
 	ga_special **child = &node->child[*hash >> (64 - STEP)];
 
@@ -45,39 +45,39 @@ step(ga_special *node, uint64_t *hash)
 }
 
 /*
- * find
+ * special_find
  *		A special that has not ended.  One that has may have the same key: its object
  *		was freed, and another one moved there.
  */
 static ga_special *
-find(const ga_arena *arena, uintptr_t key)
+special_find(const ga_arena *arena, uintptr_t key)
 {
 	ga_special *node = arena->specials == NULL ? NULL : arena->specials->root;
-	uint64_t hash = hash_of(key);
+	uint64_t hash = special_hash_of(key);
 
 	while (node != NULL && (node->key != key || node->state == GA_SPECIAL_DONE))
-		node = *step(node, &hash);
+		node = *special_step(node, &hash);
 	return node;
 }
 
 static void
-trie_insert(ga_specials *specials, ga_special *special)
+special_trie_insert(ga_specials *specials, ga_special *special)
 {
 	ga_special **at = &specials->root;
-	uint64_t hash = hash_of(special->key);
+	uint64_t hash = special_hash_of(special->key);
 
 	memset(special->child, 0, sizeof(special->child));
 	while (*at != NULL)
-		at = step(*at, &hash);
+		at = special_step(*at, &hash);
 	*at = special;
 }
 
 /*
- * leaf_below
+ * special_leaf_below
  *		Where a leaf below a node, or the node itself, is linked in.
  */
 static ga_special **
-leaf_below(ga_special **at)
+special_leaf_below(ga_special **at)
 {
 	int i = 0;
 
@@ -95,20 +95,20 @@ leaf_below(ga_special **at)
 }
 
 /*
- * trie_remove
+ * special_trie_remove
  *		Any leaf below a node may take its place: all have the same way behind them.
  */
 static void
-trie_remove(ga_specials *specials, ga_special *special)
+special_trie_remove(ga_specials *specials, ga_special *special)
 {
 	ga_special **at = &specials->root;
-	uint64_t hash = hash_of(special->key);
+	uint64_t hash = special_hash_of(special->key);
 	ga_special **place;
 	ga_special *leaf;
 
 	while (*at != special)
-		at = step(*at, &hash);
-	place = leaf_below(at);
+		at = special_step(*at, &hash);
+	place = special_leaf_below(at);
 	leaf = *place;
 	*place = NULL;
 	if (leaf != special)
@@ -121,7 +121,7 @@ trie_remove(ga_specials *specials, ga_special *special)
 ga_special *
 ga_special_find(const ga_arena *arena, const void *object, int kind)
 {
-	ga_special *special = find(arena, key_of(object, kind));
+	ga_special *special = special_find(arena, special_key_of(object, kind));
 
 	return special != NULL && special->state == GA_SPECIAL_WAITING ? special : NULL;
 }
@@ -133,7 +133,8 @@ ga_special_runs(const ga_arena *arena, const void *object)
 
 	for (; kinds != 0; kinds &= kinds - 1)
 	{
-		const ga_special *special = find(arena, key_of(object, __builtin_ctz(kinds)));
+		const ga_special *special =
+			special_find(arena, special_key_of(object, __builtin_ctz(kinds)));
 
 		if (special != NULL && special->state == GA_SPECIAL_RUNNING)
 			return true;
@@ -142,11 +143,11 @@ ga_special_runs(const ga_arena *arena, const void *object)
 }
 
 /*
- * take
+ * special_take
  *		Memory for a record.  The heap's limit holds for it, too.
  */
 static void *
-take(ga_heap *heap, ga_fixed *fixed)
+special_take(ga_heap *heap, ga_fixed *fixed)
 {
 	if (fixed->free == NULL && !ga_heap_has_room(heap, fixed->size))
 		return NULL;
@@ -154,13 +155,13 @@ take(ga_heap *heap, ga_fixed *fixed)
 }
 
 /*
- * begin
+ * special_begin
  *		The arena gets its first special.
  */
 static ga_specials *
-begin(ga_arena *arena)
+special_begin(ga_arena *arena)
 {
-	ga_specials *specials = take(arena->heap, &arena->heap->special_sets);
+	ga_specials *specials = special_take(arena->heap, &arena->heap->special_sets);
 
 	if (specials == NULL)
 		return NULL;
@@ -175,11 +176,11 @@ begin(ga_arena *arena)
 }
 
 /*
- * finish
+ * special_finish
  *		The arena has no special any more.
  */
 static void
-finish(ga_arena *arena)
+special_finish(ga_arena *arena)
 {
 	ga_fixed_free(&arena->heap->special_sets, arena->specials);
 	arena->specials = NULL;
@@ -189,47 +190,47 @@ finish(ga_arena *arena)
 ga_special *
 ga_special_add(ga_arena *arena, void *object, int kind)
 {
-	ga_special *special = take(arena->heap, &arena->heap->special_structs);
+	ga_special *special = special_take(arena->heap, &arena->heap->special_structs);
 	ga_specials *specials = arena->specials;
 
 	assert(kind >= 0 && kind < GA_SPECIAL_KINDS);
 	if (special == NULL)
 		return NULL;
 	if (specials == NULL)
-		specials = begin(arena);
+		specials = special_begin(arena);
 	if (specials == NULL)
 	{
 		ga_fixed_free(&arena->heap->special_structs, special);
 		return NULL;
 	}
 	assert(!specials->ending);
-	special->key = key_of(object, kind);
+	special->key = special_key_of(object, kind);
 	special->state = GA_SPECIAL_WAITING;
 	memset(special->data, 0, sizeof(special->data));
-	trie_insert(specials, special);
+	special_trie_insert(specials, special);
 	ga_list_push_head(&specials->waiting, &special->link);
 	specials->kinds |= 1U << kind;
 	return special;
 }
 
 /*
- * drop
+ * special_drop
  *		Free a record that is on no list.
  */
 static void
-drop(ga_arena *arena, ga_special *special)
+special_drop(ga_arena *arena, ga_special *special)
 {
-	trie_remove(arena->specials, special);
+	special_trie_remove(arena->specials, special);
 	ga_fixed_free(&arena->heap->special_structs, special);
 	if (arena->specials->root == NULL && !arena->specials->ending)
-		finish(arena);
+		special_finish(arena);
 }
 
 void
 ga_special_remove(ga_arena *arena, ga_special *special)
 {
 	ga_list_remove(&arena->specials->waiting, &special->link);
-	drop(arena, special);
+	special_drop(arena, special);
 }
 
 void
@@ -244,18 +245,18 @@ ga_special_move(ga_arena *arena, const void *from, void *to)
 
 		if (special == NULL)
 			continue;
-		trie_remove(specials, special);
-		special->key = key_of(to, kind);
-		trie_insert(specials, special);
+		special_trie_remove(specials, special);
+		special->key = special_key_of(to, kind);
+		special_trie_insert(specials, special);
 	}
 }
 
 /*
- * end
+ * special_end
  *		Let a special end.  What it calls may end others.
  */
 static void
-end(ga_arena *arena, ga_special *special, ga_freed_by how)
+special_end(ga_arena *arena, ga_special *special, ga_freed_by how)
 {
 	ga_specials *specials = arena->specials;
 
@@ -268,7 +269,7 @@ end(ga_arena *arena, ga_special *special, ga_freed_by how)
 	if (specials->ending)
 		ga_list_push_head(&specials->ended, &special->link);
 	else
-		drop(arena, special);
+		special_drop(arena, special);
 }
 
 void
@@ -284,16 +285,16 @@ ga_special_end_object(ga_arena *arena, void *object, ga_freed_by how)
 			continue;
 		special = ga_special_find(arena, object, kind);
 		if (special != NULL)
-			end(arena, special, how);
+			special_end(arena, special, how);
 	}
 }
 
 /*
- * forget
+ * special_forget
  *		Free all records of a list.
  */
 static void
-forget(ga_arena *arena, ga_list *list)
+special_forget(ga_arena *arena, ga_list *list)
 {
 	ga_list_foreach_safe (link, list)
 		ga_fixed_free(&arena->heap->special_structs, ga_container(ga_special, link, link));
@@ -304,9 +305,9 @@ ga_special_forget_all(ga_arena *arena)
 {
 	if (arena->specials == NULL)
 		return;
-	forget(arena, &arena->specials->waiting);
-	forget(arena, &arena->specials->ended);
-	finish(arena);
+	special_forget(arena, &arena->specials->waiting);
+	special_forget(arena, &arena->specials->ended);
+	special_finish(arena);
 }
 
 void
@@ -320,7 +321,7 @@ ga_special_end_all(ga_arena *arena, ga_freed_by how)
 	assert(specials->ended.count == 0);
 	specials->ending = true;
 	while ((link = ga_list_first(&specials->waiting)) != NULL)
-		end(arena, ga_container(ga_special, link, link), how);
+		special_end(arena, ga_container(ga_special, link, link), how);
 	ga_special_forget_all(arena);
 }
 

@@ -50,11 +50,11 @@ ga_sweep_begin(ga_heap *heap)
 }
 
 /*
- * pin
+ * sweep_pin
  *		There is a pointer to a candidate.
  */
 static void
-pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
+sweep_pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
 {
 	segment->marked |= bit;
 	if (segment->pins == NULL)
@@ -68,11 +68,11 @@ pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
 }
 
 /*
- * mark
+ * sweep_mark
  *		A word lies between the lowest and the highest candidate, or segment.
  */
 static void
-mark(ga_heap *heap, uintptr_t word, uintptr_t where)
+sweep_mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 {
 	ga_segment *segment = ga_segment_of(heap, word);
 	uint32_t bit = ga_slot_bit(word);
@@ -83,7 +83,7 @@ mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 			heap->sweep.look->pointer(heap->sweep.look, where, word);
 	}
 	else if (segment != NULL && (segment->candidates & ~segment->marked & bit) != 0)
-		pin(heap, segment, bit, where);
+		sweep_pin(heap, segment, bit, where);
 }
 
 /*
@@ -108,20 +108,20 @@ scan_words(ga_heap *heap, const uint64_t *word, const uint64_t *end, uintptr_t w
 			continue;
 		for (int i = 0; i < 4; i++)
 			if (word[i] - low < span)
-				mark(heap, word[i], (uintptr_t) (word + i) + (uintptr_t) offset);
+				sweep_mark(heap, word[i], (uintptr_t) (word + i) + (uintptr_t) offset);
 	}
 	for (; word < end; word++)
 		if (*word - low < span)
-			mark(heap, *word, (uintptr_t) word + (uintptr_t) offset);
+			sweep_mark(heap, *word, (uintptr_t) word + (uintptr_t) offset);
 }
 
 /*
- * scan_copies
+ * sweep_scan_copies
  *		As scan_words, but through copies of the memory.  Leaves out pages that
  *		are not there.
  */
 static void
-scan_copies(ga_heap *heap, uintptr_t from, uintptr_t to)
+sweep_scan_copies(ga_heap *heap, uintptr_t from, uintptr_t to)
 {
 	ga_sweep *sweep = &heap->sweep;
 
@@ -160,18 +160,18 @@ scan_pointers(ga_heap *heap, const uint64_t *words, uint64_t mask)
 
 		heap->sweep.scanned += sizeof(uint64_t);
 		if (GA_UNLIKELY(*word - low < span))
-			mark(heap, *word, (uintptr_t) word);
+			sweep_mark(heap, *word, (uintptr_t) word);
 	}
 }
 
 /*
- * fetch
+ * sweep_fetch
  *		What is pointed to from typed memory rarely is in a cache, and the processor does not
  *		foresee where the next pointers lie.  So ask for those of the granules to
  *		come, until so many lines are under way.  Returns the first granule not asked for.
  */
 static int
-fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int end, int *lines)
+sweep_fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int end, int *lines)
 {
 	for (; next < end && *lines < SCAN_AHEAD; next++)
 	{
@@ -191,12 +191,12 @@ fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int end, in
 }
 
 /*
- * scan_granule
+ * sweep_scan_granule
  *		The words of a granule between two addresses that may be pointers.  Returns of how many
  *		lines it has read some.
  */
 static int
-scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from, uintptr_t to)
+sweep_scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from, uintptr_t to)
 {
 	int lines = 0;
 
@@ -218,11 +218,11 @@ scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from, uint
 }
 
 /*
- * scan_typed
+ * sweep_scan_typed
  *		Part of a typed chunk: of granules in the type map, only what may be pointers.
  */
 static void
-scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
+sweep_scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
 {
 	const ga_segment *segment = ga_segment_of(heap, from);
 	ga_type_granule *const *granules = segment->types->granules;
@@ -236,11 +236,11 @@ scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
 		uintptr_t end = ga_min_size(ga_align_down(from, GA_GRANULE_SIZE) + GA_GRANULE_SIZE, to);
 		const ga_type_granule *granule = granules[index];
 
-		next = fetch(granules, segment->base, next > index ? next : index, last + 1, &lines);
+		next = sweep_fetch(granules, segment->base, next > index ? next : index, last + 1, &lines);
 		if (granule == NULL)
 			scan_words(heap, (uint64_t *) from, (uint64_t *) end, from);
 		else if (granule != &ga_type_nothing)
-			lines -= scan_granule(heap, granule, from, end);
+			lines -= sweep_scan_granule(heap, granule, from, end);
 		if (lines < 0)
 			lines = 0;
 		from = end;
@@ -248,11 +248,11 @@ scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
 }
 
 /*
- * scan_array
+ * sweep_scan_array
  *		Part of a span whose object is an array of a type: the pointers of its elements.
  */
 static void
-scan_array(ga_heap *heap, const ga_chunk *chunk, uintptr_t from, uintptr_t to)
+sweep_scan_array(ga_heap *heap, const ga_chunk *chunk, uintptr_t from, uintptr_t to)
 {
 	const ga_type *type = chunk->type;
 	uintptr_t start = chunk->start + GA_HEADER_SIZE;
@@ -285,28 +285,28 @@ typedef struct source
 } source;
 
 /*
- * scan_run
+ * sweep_scan_run
  *		Scan pages in a row that are resident.
  */
 static void
-scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
+sweep_scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 {
 	if (source->unstable || (GA_UNLIKELY(heap->sweep.checking) && source->typed == NULL))
-		scan_copies(heap, from, to);
+		sweep_scan_copies(heap, from, to);
 	else if (source->typed == NULL)
 		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
 	else if (source->typed->large)
-		scan_array(heap, source->typed, from, to);
+		sweep_scan_array(heap, source->typed, from, to);
 	else
-		scan_typed(heap, from, to);
+		sweep_scan_typed(heap, from, to);
 }
 
 /*
- * stopped
+ * sweep_stopped
  *		Is the rest not wanted?  A sweep wants all.
  */
 static bool
-stopped(const ga_heap *heap)
+sweep_stopped(const ga_heap *heap)
 {
 	ga_look *look = heap->sweep.look;
 
@@ -314,16 +314,16 @@ stopped(const ga_heap *heap)
 }
 
 /*
- * scan_resident
+ * sweep_scan_resident
  *		Scan the parts of a range whose pages are resident.
  */
 static void
-scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
+sweep_scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 {
 	size_t page_size = heap->os->page_size;
 	unsigned char *pages = heap->sweep.pages;
 
-	while (from < to && !stopped(heap))
+	while (from < to && !sweep_stopped(heap))
 	{
 		uintptr_t base = ga_align_down(from, page_size);
 		uintptr_t end = ga_min_size(base + GA_SWEEP_PAGES * page_size, to);
@@ -332,7 +332,7 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 		/* Where a part is gone, the rest must be found by trying. */
 		if (heap->os->resident((void *) base, count * page_size, pages) != 0)
 		{
-			scan_copies(heap, from, end);
+			sweep_scan_copies(heap, from, end);
 			from = end;
 			continue;
 		}
@@ -347,7 +347,7 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 				uintptr_t run = ga_max_size(base + first * page_size, from);
 				uintptr_t run_end = ga_min_size(base + i * page_size, end);
 
-				scan_run(heap, run, run_end, source);
+				sweep_scan_run(heap, run, run_end, source);
 			}
 			else
 				i++;
@@ -357,29 +357,29 @@ scan_resident(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source)
 }
 
 /*
- * scan_range
+ * sweep_scan_range
  *		Scan the aligned words of a range.
  */
 static void
-scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
+sweep_scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 {
 	from = ga_align_up(from, sizeof(uint64_t));
 	to = ga_align_down(to, sizeof(uint64_t));
 	if (GA_UNLIKELY(heap->sweep.checking) && kind == GA_ROOT_RESIDENT)
-		scan_copies(heap, from, to);
+		sweep_scan_copies(heap, from, to);
 	else if (kind != GA_ROOT_RESIDENT)
-		scan_resident(heap, from, to, &(source){.unstable = kind == GA_ROOT_UNSTABLE});
+		sweep_scan_resident(heap, from, to, &(source){.unstable = kind == GA_ROOT_UNSTABLE});
 	else if (from < to)
 		scan_words(heap, (uint64_t *) from, (uint64_t *) to, from);
 }
 
 /*
- * is_ours
+ * sweep_is_ours
  *		Does the heap have memory in the slot of this address?  What is mapped in a slot
  *		that was spent or lost belongs to somebody else.
  */
 static bool
-is_ours(const ga_heap *heap, uintptr_t address)
+sweep_is_ours(const ga_heap *heap, uintptr_t address)
 {
 	const ga_segment *segment = ga_segment_of(heap, address);
 
@@ -396,13 +396,13 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 {
 	uintptr_t self = (uintptr_t) heap;
 
-	while (from < to && !stopped(heap))
+	while (from < to && !sweep_stopped(heap))
 	{
 		size_t unit = ga_segment_of(heap, from) != NULL ? GA_SLOT_SIZE : GA_SEGMENT_SIZE;
 		uintptr_t next = ga_min_size(ga_align_down(from, unit) + unit, to);
 		uintptr_t skip_to = 0;
 
-		if (is_ours(heap, from))
+		if (sweep_is_ours(heap, from))
 		{
 			from = next;
 			continue;
@@ -425,39 +425,39 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 			from = skip_to;
 		else
 		{
-			scan_range(heap, from, next, kind);
+			sweep_scan_range(heap, from, next, kind);
 			from = next;
 		}
 	}
 }
 
 /*
- * scan_specials
+ * sweep_scan_specials
  *		What a finalizer is given may be pointed to by nothing else.
  */
 static void
-scan_specials(ga_heap *heap, const ga_specials *specials)
+sweep_scan_specials(ga_heap *heap, const ga_specials *specials)
 {
 	ga_list_foreach (link, &specials->waiting)
 	{
 		const ga_special *special = ga_container(ga_special, link, link);
 		uintptr_t data = (uintptr_t) special->data;
 
-		scan_range(heap, data, data + sizeof(special->data), GA_ROOT_RESIDENT);
+		sweep_scan_range(heap, data, data + sizeof(special->data), GA_ROOT_RESIDENT);
 	}
 }
 
 /*
- * scan_chunk
+ * sweep_scan_chunk
  *		The objects of a chunk, as far as they can have pointers: not what lies at its back.
  */
 static void
-scan_chunk(ga_heap *heap, const ga_chunk *chunk, uintptr_t end)
+sweep_scan_chunk(ga_heap *heap, const ga_chunk *chunk, uintptr_t end)
 {
 	if (GA_LIKELY(!chunk->typed && !(chunk->large && chunk->type != NULL)))
-		scan_range(heap, chunk->start, end, GA_ROOT_MAPPED);
+		sweep_scan_range(heap, chunk->start, end, GA_ROOT_MAPPED);
 	else if (!chunk->large || chunk->type->pointer_words > 0)
-		scan_resident(heap, chunk->start, end, &(source){.typed = chunk});
+		sweep_scan_resident(heap, chunk->start, end, &(source){.typed = chunk});
 }
 
 void
@@ -469,20 +469,20 @@ ga_sweep_live(ga_heap *heap)
 
 		ga_delay_check(arena);
 		if (arena->specials != NULL)
-			scan_specials(heap, arena->specials);
+			sweep_scan_specials(heap, arena->specials);
 		if (arena->active != NULL)
-			scan_chunk(heap, arena->active, arena->ptr);
+			sweep_scan_chunk(heap, arena->active, arena->ptr);
 		ga_list_foreach (at, &arena->full)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_chunk(heap, chunk, chunk->used);
+			sweep_scan_chunk(heap, chunk, chunk->used);
 		}
 		ga_list_foreach (at, &arena->large)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, at);
 
-			scan_chunk(heap, chunk, chunk->used);
+			sweep_scan_chunk(heap, chunk, chunk->used);
 		}
 	}
 }
@@ -513,18 +513,18 @@ ga_look_end(ga_heap *heap)
 
 /* Where the pointer is that pins a slot, if that is known. */
 static uintptr_t
-pinned_from(const ga_segment *segment, int slot)
+sweep_pinned_from(const ga_segment *segment, int slot)
 {
 	return segment->pins == NULL ? 0 : segment->pins->where[slot];
 }
 
 /*
- * spread
+ * sweep_spread
  *		Who points to a large object can use all of it: what was given up together
  *		is pinned together.
  */
 static void
-spread(ga_heap *heap, ga_segment *segment)
+sweep_spread(ga_heap *heap, ga_segment *segment)
 {
 	for (int slot = 1; slot < GA_SLOTS; slot++)
 	{
@@ -532,7 +532,7 @@ spread(ga_heap *heap, ga_segment *segment)
 
 		if ((segment->joined >> slot & 1) == 0 || pair != 1)
 			continue;
-		pin(heap, segment, UINT32_C(1) << slot, pinned_from(segment, slot - 1));
+		sweep_pin(heap, segment, UINT32_C(1) << slot, sweep_pinned_from(segment, slot - 1));
 	}
 	for (int slot = GA_SLOTS - 1; slot > 0; slot--)
 	{
@@ -540,25 +540,25 @@ spread(ga_heap *heap, ga_segment *segment)
 
 		if ((segment->joined >> slot & 1) == 0 || pair != 2)
 			continue;
-		pin(heap, segment, UINT32_C(1) << (slot - 1), pinned_from(segment, slot));
+		sweep_pin(heap, segment, UINT32_C(1) << (slot - 1), sweep_pinned_from(segment, slot));
 	}
 }
 
 /* Does a segment go on with what was given up in the one before it? */
 static bool
-goes_on(const ga_segment *segment, const ga_segment *before)
+sweep_goes_on(const ga_segment *segment, const ga_segment *before)
 {
 	return segment != NULL && segment->base == before->base + GA_SEGMENT_SIZE &&
 		   (segment->joined & segment->candidates & 1) != 0;
 }
 
 /*
- * spread_all
+ * sweep_spread_all
  *		The same for huge spans, which take whole segments.  Returns the first
  *		segment behind the span that begins with this one, or behind this one.
  */
 static ga_segment *
-spread_all(ga_heap *heap, ga_segment *first)
+sweep_spread_all(ga_heap *heap, ga_segment *first)
 {
 	ga_segment *segment = first;
 	uintptr_t where = 0;
@@ -568,29 +568,29 @@ spread_all(ga_heap *heap, ga_segment *first)
 	do
 	{
 		if ((segment->joined & segment->candidates) != 0 && segment->marked != 0)
-			spread(heap, segment);
+			sweep_spread(heap, segment);
 		if (!marked && (segment->marked & 1) != 0)
 		{
 			marked = true;
-			where = pinned_from(segment, 0);
+			where = sweep_pinned_from(segment, 0);
 		}
 		end = segment;
 		segment = segment->next;
-	} while (goes_on(segment, end));
+	} while (sweep_goes_on(segment, end));
 	if (marked && end != first)
 		for (ga_segment *at = first; at != segment; at = at->next)
 			for (int slot = 0; slot < GA_SLOTS; slot++)
 				if ((at->marked >> slot & 1) == 0)
-					pin(heap, at, UINT32_C(1) << slot, where);
+					sweep_pin(heap, at, UINT32_C(1) << slot, where);
 	return segment;
 }
 
 /*
- * settle
+ * sweep_settle
  *		The candidates of a segment that have no mark are free.
  */
 static void
-settle(ga_heap *heap, ga_segment *segment, ga_sweep_result *result)
+sweep_settle(ga_heap *heap, ga_segment *segment, ga_sweep_result *result)
 {
 	uint32_t freed = heap->sweep.incomplete ? 0 : segment->candidates & ~segment->marked;
 	size_t count = (size_t) __builtin_popcount(freed);
@@ -630,9 +630,9 @@ ga_sweep_finish(ga_heap *heap, ga_sweep_result *result)
 		.added = heap->sweep.added,
 	};
 	for (ga_segment *segment = heap->segments; segment != NULL;)
-		segment = spread_all(heap, segment);
+		segment = sweep_spread_all(heap, segment);
 	for (ga_segment *segment = heap->segments; segment != NULL; segment = segment->next)
-		settle(heap, segment, result);
+		sweep_settle(heap, segment, result);
 
 	heap->sweeping = false;
 	ga_heap_trim_excess(heap);

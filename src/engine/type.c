@@ -27,30 +27,30 @@ struct ga_types
 
 /* Words of 64 bits that a number of bits take. */
 static size_t
-bitmap_words(size_t bits)
+type_bitmap_words(size_t bits)
 {
 	return (bits + 63) / 64;
 }
 
 /*
- * last_pointer
+ * type_last_pointer
  *		The number of words up to the last pointer.
  */
 static size_t
-last_pointer(const uint64_t *pointers, size_t words)
+type_last_pointer(const uint64_t *pointers, size_t words)
 {
-	for (size_t i = bitmap_words(words); i > 0; i--)
+	for (size_t i = type_bitmap_words(words); i > 0; i--)
 		if (pointers[i - 1] != 0)
 			return i * 64 - (size_t) __builtin_clzl(pointers[i - 1]);
 	return 0;
 }
 
 /*
- * hash_of
+ * type_hash_of
  *		FNV-1a, by words.
  */
 static size_t
-hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, size_t words)
+type_hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, size_t words)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -58,7 +58,7 @@ hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, s
 		hash = (hash ^ (uint8_t) *name) * UINT64_C(0x100000001b3);
 	hash = (hash ^ size) * UINT64_C(0x100000001b3);
 	hash = (hash ^ align) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < bitmap_words(words); i++)
+	for (size_t i = 0; i < type_bitmap_words(words); i++)
 		hash = (hash ^ pointers[i]) * UINT64_C(0x100000001b3);
 	return (size_t) (hash ^ hash >> 32) % BUCKETS;
 }
@@ -67,24 +67,24 @@ hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, s
  * find
  */
 static ga_type *
-find(const ga_type *type, const char *name, size_t size, size_t align, const uint64_t *pointers,
-	 size_t words)
+type_find(const ga_type *type, const char *name, size_t size, size_t align,
+		  const uint64_t *pointers, size_t words)
 {
 	for (; type != NULL; type = type->next)
 		if (type->size == size && type->align == align && type->pointer_words == words &&
 			strcmp(type->name, name) == 0 &&
 			(words == 0 ||
-			 memcmp(type->pointers, pointers, bitmap_words(words) * sizeof(uint64_t)) == 0))
+			 memcmp(type->pointers, pointers, type_bitmap_words(words) * sizeof(uint64_t)) == 0))
 			return (ga_type *) type;
 	return NULL;
 }
 
 /*
- * number
+ * type_number
  *		Give a type the next number.
  */
 static bool
-number(ga_heap *heap, ga_type *type)
+type_number(ga_heap *heap, ga_type *type)
 {
 	struct ga_types *types = heap->types;
 	unsigned id = types->count + 1;
@@ -101,13 +101,13 @@ number(ga_heap *heap, ga_type *type)
 }
 
 /*
- * make
+ * type_make
  *		All memory is had before anything is changed; what was had in vain is lost,
  *		which is a matter of bytes.
  */
 static ga_type *
-make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t *pointers,
-	 size_t words)
+type_make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t *pointers,
+		  size_t words)
 {
 	ga_type *type;
 	uint64_t *copy = NULL;
@@ -119,7 +119,7 @@ make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t 
 		return NULL;
 	if (words > 0)
 	{
-		size_t bytes = bitmap_words(words) * sizeof(uint64_t);
+		size_t bytes = type_bitmap_words(words) * sizeof(uint64_t);
 
 		if (bytes > GA_REGION_SIZE)
 			return NULL;
@@ -135,7 +135,7 @@ make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t 
 		.pointers = copy,
 	};
 	strcpy(type->name, name);
-	return number(heap, type) ? type : NULL;
+	return type_number(heap, type) ? type : NULL;
 }
 
 const ga_type *
@@ -152,12 +152,12 @@ ga_type_get(ga_heap *heap, const char *name, size_t size, size_t align, const ui
 		return NULL;
 	for (size_t i = 0; i < sizeof(kept) - 1 && name[i] != '\0'; i++)
 		kept[i] = name[i];
-	words = last_pointer(pointers, words);
-	bucket = &heap->types->buckets[hash_of(kept, size, align, pointers, words)];
-	type = find(*bucket, kept, size, align, pointers, words);
+	words = type_last_pointer(pointers, words);
+	bucket = &heap->types->buckets[type_hash_of(kept, size, align, pointers, words)];
+	type = type_find(*bucket, kept, size, align, pointers, words);
 	if (type != NULL)
 		return type;
-	type = make(heap, kept, size, align, pointers, words);
+	type = type_make(heap, kept, size, align, pointers, words);
 	if (type == NULL)
 		return NULL;
 	type->next = *bucket;

@@ -14,18 +14,18 @@
 const ga_type_granule ga_type_nothing = {.count = 0};
 
 static inline bool
-is_nothing(const ga_type_granule *granule)
+type_map_is_nothing(const ga_type_granule *granule)
 {
 	return granule == &ga_type_nothing;
 }
 
 /*
- * make_granule
+ * type_map_make_granule
  *		What is known of a granule, to begin with nothing: all words are read.
  *		NULL if there is no memory.
  */
 static GA_NOINLINE ga_type_granule *
-make_granule(ga_heap *heap, uintptr_t address)
+type_map_make_granule(ga_heap *heap, uintptr_t address)
 {
 	ga_segment *segment = ga_segment_of(heap, address);
 	ga_type_granule **granule;
@@ -50,11 +50,11 @@ make_granule(ga_heap *heap, uintptr_t address)
 }
 
 /*
- * make_granules
+ * type_map_make_granules
  *		The same for all granules from one address up to another of a chunk.
  */
 static bool
-make_granules(ga_arena *arena, ga_chunk *chunk, uintptr_t from, uintptr_t to)
+type_map_make_granules(ga_arena *arena, ga_chunk *chunk, uintptr_t from, uintptr_t to)
 {
 	if (!chunk->typed)
 	{
@@ -63,17 +63,17 @@ make_granules(ga_arena *arena, ga_chunk *chunk, uintptr_t from, uintptr_t to)
 		ga_arena_set_window(arena);
 	}
 	for (from = ga_align_down(from, GA_GRANULE_SIZE); from < to; from += GA_GRANULE_SIZE)
-		if (make_granule(arena->heap, from) == NULL)
+		if (type_map_make_granule(arena->heap, from) == NULL)
 			return false;
 	return true;
 }
 
 /*
- * make_room
+ * type_map_make_room
  *		Let a granule have room for the number of one more type.
  */
 static bool
-make_room(ga_heap *heap, ga_type_granule *granule)
+type_map_make_room(ga_heap *heap, ga_type_granule *granule)
 {
 	int next = granule->ids == NULL ? 0 : granule->room + 1;
 	uint16_t *ids;
@@ -94,12 +94,12 @@ make_room(ga_heap *heap, ga_type_granule *granule)
 }
 
 /*
- * rank_of
+ * type_map_rank_of
  *		How many objects of a granule begin before a word?  Those at the back of a
  *		chunk come after all others.
  */
 static unsigned
-rank_of(const ga_type_granule *granule, unsigned word)
+type_map_rank_of(const ga_type_granule *granule, unsigned word)
 {
 	unsigned rank = 0;
 
@@ -110,11 +110,11 @@ rank_of(const ga_type_granule *granule, unsigned word)
 }
 
 /*
- * start_below
+ * type_map_start_below
  *		The last word, up to a given one, where an object begins; -1 if there is none.
  */
 static int
-start_below(const ga_type_granule *granule, unsigned word)
+type_map_start_below(const ga_type_granule *granule, unsigned word)
 {
 	uint64_t bits = granule->starts[word / 64] << (63 - word % 64);
 	int i = (int) (word / 64);
@@ -128,17 +128,17 @@ start_below(const ga_type_granule *granule, unsigned word)
 }
 
 /*
- * add_start
+ * type_map_add_start
  *		An object of the type of that number begins at a word.
  */
 static void
-add_start(ga_type_granule *granule, unsigned word, uint16_t id)
+type_map_add_start(ga_type_granule *granule, unsigned word, uint16_t id)
 {
 	unsigned at = granule->count;
 
 	if (GA_UNLIKELY(at > 0 && word <= granule->last))
 	{
-		at = rank_of(granule, word);
+		at = type_map_rank_of(granule, word);
 		memmove(granule->ids + at + 1, granule->ids + at, (granule->count - at) * sizeof(uint16_t));
 	}
 	else
@@ -149,27 +149,27 @@ add_start(ga_type_granule *granule, unsigned word, uint16_t id)
 }
 
 /*
- * remove_start
+ * type_map_remove_start
  */
 static void
-remove_start(ga_type_granule *granule, unsigned word)
+type_map_remove_start(ga_type_granule *granule, unsigned word)
 {
-	unsigned at = rank_of(granule, word);
+	unsigned at = type_map_rank_of(granule, word);
 
 	granule->count--;
 	memmove(granule->ids + at, granule->ids + at + 1, (granule->count - at) * sizeof(uint16_t));
 	granule->starts[word / 64] &= ~(UINT64_C(1) << word % 64);
 	if (granule->last == word && granule->count > 0)
-		granule->last = (uint16_t) start_below(granule, word);
+		granule->last = (uint16_t) type_map_start_below(granule, word);
 }
 
 /*
- * mask_words
+ * type_map_mask_words
  *		Set or clear the bits of all words from one address up to another, whose granules
  *		are in the map.
  */
 static void
-mask_words(ga_heap *heap, uintptr_t from, uintptr_t to, bool set)
+type_map_mask_words(ga_heap *heap, uintptr_t from, uintptr_t to, bool set)
 {
 	while (from < to)
 	{
@@ -178,7 +178,7 @@ mask_words(ga_heap *heap, uintptr_t from, uintptr_t to, bool set)
 		size_t count = ga_min_size((to - from) / sizeof(uint64_t), 64 - word % 64);
 		uint64_t mask = (count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1) << word % 64;
 
-		if (granule == NULL || is_nothing(granule))
+		if (granule == NULL || type_map_is_nothing(granule))
 			count = GA_GRANULE_WORDS - word;
 		else if (set)
 			granule->pointers[word / 64] |= mask;
@@ -189,11 +189,11 @@ mask_words(ga_heap *heap, uintptr_t from, uintptr_t to, bool set)
 }
 
 /*
- * set_words
+ * type_map_set_words
  *		Set the bits of up to 64 words from an address on, as they are in a mask.
  */
 static void
-set_words(ga_heap *heap, uintptr_t address, uint64_t mask)
+type_map_set_words(ga_heap *heap, uintptr_t address, uint64_t mask)
 {
 	unsigned word = ga_word_of(address);
 	unsigned shift = word % 64;
@@ -206,12 +206,12 @@ set_words(ga_heap *heap, uintptr_t address, uint64_t mask)
 }
 
 /*
- * each_within
+ * type_map_each_within
  *		Granules that lie within an object as a whole and have no entry get the one of those
  *		without pointers, and with NULL lose it again.
  */
 static void
-each_within(ga_heap *heap, uintptr_t from, uintptr_t to, const ga_type_granule *entry)
+type_map_each_within(ga_heap *heap, uintptr_t from, uintptr_t to, const ga_type_granule *entry)
 {
 	from = ga_align_up(from, GA_GRANULE_SIZE);
 	for (; from + GA_GRANULE_SIZE <= to; from += GA_GRANULE_SIZE)
@@ -219,17 +219,17 @@ each_within(ga_heap *heap, uintptr_t from, uintptr_t to, const ga_type_granule *
 		ga_type_granule **granule =
 			&ga_segment_of(heap, from)->types->granules[ga_granule_of(from)];
 
-		if (*granule == NULL || is_nothing(*granule))
+		if (*granule == NULL || type_map_is_nothing(*granule))
 			*granule = (ga_type_granule *) entry;
 	}
 }
 
 /*
- * make_for_pointers
+ * type_map_make_for_pointers
  *		Entries for the granules of an object that have pointers.
  */
 static bool
-make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *type, size_t count)
+type_map_make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *type, size_t count)
 {
 	uintptr_t made = 0; /* the granule behind the last one made */
 
@@ -245,9 +245,9 @@ make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *type, size_t
 				continue;
 			first = at + (unsigned) __builtin_ctzl(mask) * sizeof(uint64_t);
 			last = at + (unsigned) (63 - __builtin_clzl(mask)) * sizeof(uint64_t);
-			if (first >= made && make_granule(arena->heap, first) == NULL)
+			if (first >= made && type_map_make_granule(arena->heap, first) == NULL)
 				return false;
-			if (last >= made && make_granule(arena->heap, last) == NULL)
+			if (last >= made && type_map_make_granule(arena->heap, last) == NULL)
 				return false;
 			made = ga_max_size(made, ga_align_down(last, GA_GRANULE_SIZE) + GA_GRANULE_SIZE);
 		}
@@ -255,25 +255,26 @@ make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *type, size_t
 }
 
 /*
- * make_for_object
+ * type_map_make_for_object
  *		Entries for all granules of an object that is to have a type.  All memory is had
  *		before anything is said that is not true yet.
  */
 static bool
-make_for_object(ga_arena *arena, uintptr_t object, size_t size, const ga_type *type, size_t count)
+type_map_make_for_object(ga_arena *arena, uintptr_t object, size_t size, const ga_type *type,
+						 size_t count)
 {
 	ga_chunk *chunk = ga_heap_lookup(arena->heap, object);
 	uintptr_t end = object + size;
 
 	/* Where each word is a pointer, no granule is without. */
 	if (size < 2 * GA_GRANULE_SIZE || type->size == sizeof(uint64_t))
-		return make_granules(arena, chunk, object, end);
-	if (!make_granules(arena, chunk, object, object + 1) ||
-		!make_granules(arena, chunk, end - 1, end) ||
-		!make_for_pointers(arena, object, type, count) ||
-		!make_room(arena->heap, ga_type_granule_at(arena->heap, object)))
+		return type_map_make_granules(arena, chunk, object, end);
+	if (!type_map_make_granules(arena, chunk, object, object + 1) ||
+		!type_map_make_granules(arena, chunk, end - 1, end) ||
+		!type_map_make_for_pointers(arena, object, type, count) ||
+		!type_map_make_room(arena->heap, ga_type_granule_at(arena->heap, object)))
 		return false;
-	each_within(arena->heap, object, end, &ga_type_nothing);
+	type_map_each_within(arena->heap, object, end, &ga_type_nothing);
 	return true;
 }
 
@@ -285,18 +286,18 @@ ga_type_map_set_slow(ga_arena *arena, const void *object, size_t size, const ga_
 	uintptr_t address = (uintptr_t) object;
 	ga_type_granule *granule;
 
-	if (!make_for_object(arena, address, size, type, count))
+	if (!type_map_make_for_object(arena, address, size, type, count))
 		return false;
 	granule = ga_type_granule_at(heap, address);
-	if (!make_room(heap, granule))
+	if (!type_map_make_room(heap, granule))
 		return false;
-	add_start(granule, ga_word_of(address), type->id);
-	mask_words(heap, address, address + size, type->size == sizeof(uint64_t));
+	type_map_add_start(granule, ga_word_of(address), type->id);
+	type_map_mask_words(heap, address, address + size, type->size == sizeof(uint64_t));
 	for (size_t i = 0; type->size > sizeof(uint64_t) && i < count; i++)
 		for (size_t word = 0; word < type->pointer_words; word += 64)
 			if (type->pointers[word / 64] != 0)
-				set_words(heap, address + i * type->size + word * sizeof(uint64_t),
-						  type->pointers[word / 64]);
+				type_map_set_words(heap, address + i * type->size + word * sizeof(uint64_t),
+								   type->pointers[word / 64]);
 	arena->last_granule = ga_align_down(address, GA_GRANULE_SIZE);
 	arena->last_at = granule;
 	return true;
@@ -311,9 +312,9 @@ ga_type_map_unset(ga_heap *heap, const void *object, size_t size)
 
 	if (granule == NULL || (granule->starts[word / 64] >> word % 64 & 1) == 0)
 		return;
-	remove_start(granule, word);
-	each_within(heap, address, address + size, NULL);
-	mask_words(heap, address, address + size, true);
+	type_map_remove_start(granule, word);
+	type_map_each_within(heap, address, address + size, NULL);
+	type_map_mask_words(heap, address, address + size, true);
 }
 
 bool
@@ -321,21 +322,21 @@ ga_type_map_begin(ga_arena *arena, ga_chunk *chunk, uintptr_t start, uintptr_t e
 {
 	unsigned word = ga_word_of(start);
 
-	if (!make_granules(arena, chunk, start, start + 1) ||
-		(end != 0 && !make_granules(arena, chunk, end, end + 1)))
+	if (!type_map_make_granules(arena, chunk, start, start + 1) ||
+		(end != 0 && !type_map_make_granules(arena, chunk, end, end + 1)))
 		return false;
 	ga_type_granule_at(arena->heap, start)->starts[word / 64] |= UINT64_C(1) << word % 64;
 	if (end != 0)
-		mask_words(arena->heap, end, end + sizeof(uint64_t), false);
+		type_map_mask_words(arena->heap, end, end + sizeof(uint64_t), false);
 	return true;
 }
 
 /*
- * collapse_back
+ * type_map_collapse_back
  *		One number says how far pages are held when nobody owns a chunk.
  */
 static void
-collapse_back(ga_heap *heap, ga_chunk *chunk)
+type_map_collapse_back(ga_heap *heap, ga_chunk *chunk)
 {
 	if (chunk->back_touched > 0)
 	{
@@ -361,13 +362,13 @@ ga_type_map_clear(ga_arena *arena, ga_chunk *chunk)
 		if (granule == NULL)
 			continue;
 		types->granules[i] = NULL;
-		if (is_nothing(granule))
+		if (type_map_is_nothing(granule))
 			continue;
 		if (granule->ids != NULL)
 			ga_fixed_free(&heap->type_ids[granule->room], granule->ids);
 		ga_fixed_free(&heap->type_granules, granule);
 	}
-	collapse_back(heap, chunk);
+	type_map_collapse_back(heap, chunk);
 	chunk->typed = false;
 	arena->typed_chunks--;
 	arena->last_granule = 0;
@@ -390,7 +391,7 @@ ga_type_map_start(const ga_heap *heap, uintptr_t address, uintptr_t least, bool 
 
 		if (granule == NULL && !back)
 			return 0;
-		start = granule == NULL ? -1 : start_below(granule, word);
+		start = granule == NULL ? -1 : type_map_start_below(granule, word);
 		if (start >= 0)
 		{
 			uintptr_t found = base + (unsigned) start * sizeof(uint64_t);
@@ -434,5 +435,5 @@ ga_type_map_type(const ga_heap *heap, uintptr_t start)
 {
 	const ga_type_granule *granule = ga_type_granule_at(heap, start);
 
-	return ga_type_of_id(heap, granule->ids[rank_of(granule, ga_word_of(start))]);
+	return ga_type_of_id(heap, granule->ids[type_map_rank_of(granule, ga_word_of(start))]);
 }

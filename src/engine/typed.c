@@ -16,11 +16,11 @@
 #include "typed.h"
 
 /*
- * count_noscan
+ * typed_count_noscan
  *		Count an object without header as one of its size class.
  */
 static void
-count_noscan(ga_arena *arena, size_t size)
+typed_count_noscan(ga_arena *arena, size_t size)
 {
 	ga_counters *counters = &arena->heap->counters;
 	int size_class = ga_class_of(size);
@@ -35,12 +35,12 @@ count_noscan(ga_arena *arena, size_t size)
 }
 
 /*
- * pages_at_back
+ * typed_pages_at_back
  *		Bytes of pages that the back of a chunk has if it begins at an address, beyond
  *		those that count as touched anyway.
  */
 static size_t
-pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
+typed_pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
 {
 	uintptr_t from = ga_align_down(back, heap->os->page_size);
 
@@ -48,12 +48,12 @@ pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
 }
 
 /*
- * fits
+ * typed_fits
  *		Where the back of the active chunk would begin with so many bytes more; 0 if there is
  *		no room for them.
  */
 static uintptr_t
-fits(const ga_arena *arena, size_t bytes)
+typed_fits(const ga_arena *arena, size_t bytes)
 {
 	const ga_chunk *chunk = arena->active;
 	uintptr_t top;
@@ -67,19 +67,19 @@ fits(const ga_arena *arena, size_t bytes)
 }
 
 /*
- * make_room
+ * typed_make_room
  *		Where the back of the active chunk is to begin for so many bytes more; 0 if memory is used up.
  */
 static uintptr_t
-make_room(ga_arena *arena, size_t bytes)
+typed_make_room(ga_arena *arena, size_t bytes)
 {
 	ga_heap *heap = arena->heap;
-	uintptr_t back = fits(arena, bytes);
+	uintptr_t back = typed_fits(arena, bytes);
 
 	if (back == 0 && arena->active != NULL)
 	{
 		ga_charge_back(arena);
-		back = fits(arena, bytes);
+		back = typed_fits(arena, bytes);
 	}
 	if (back == 0)
 	{
@@ -87,24 +87,24 @@ make_room(ga_arena *arena, size_t bytes)
 		if (!ga_heap_has_room(heap, ga_align_up(bytes + 2 * GA_BACK_STEP, heap->os->page_size)) ||
 			!ga_arena_refill(arena, bytes + 2 * GA_BACK_STEP))
 			return 0;
-		return fits(arena, bytes);
+		return typed_fits(arena, bytes);
 	}
-	if (!ga_heap_has_room(heap,
-						  pages_at_back(heap, arena->active, back) - arena->active->back_touched))
+	if (!ga_heap_has_room(heap, typed_pages_at_back(heap, arena->active, back) -
+									arena->active->back_touched))
 		return 0;
 	return back;
 }
 
 /*
- * take_back
+ * typed_take_back
  *		The back of the active chunk begins at an address from now on.
  */
 static void
-take_back(ga_arena *arena, uintptr_t back)
+typed_take_back(ga_arena *arena, uintptr_t back)
 {
 	ga_chunk *chunk = arena->active;
 	uintptr_t end = ga_align_down(back, GA_BACK_STEP);
-	size_t pages = pages_at_back(arena->heap, chunk, back);
+	size_t pages = typed_pages_at_back(arena->heap, chunk, back);
 
 	GA_MAKE_UNDEFINED(back, (chunk->back == 0 ? chunk->base + chunk->size : chunk->back) - back);
 	chunk->back = back;
@@ -116,19 +116,19 @@ take_back(ga_arena *arena, uintptr_t back)
 }
 
 /*
- * alloc_back
+ * typed_alloc_back
  *		Zeroed bytes, a multiple of a word, from the back, behind a word that has a free of them refused if
  *		there is to be one.
  */
 static void *
-alloc_back(ga_arena *arena, size_t bytes, bool guard)
+typed_alloc_back(ga_arena *arena, size_t bytes, bool guard)
 {
-	uintptr_t back = make_room(arena, bytes + (guard ? sizeof(uint64_t) : 0));
+	uintptr_t back = typed_make_room(arena, bytes + (guard ? sizeof(uint64_t) : 0));
 	uintptr_t start = guard ? back + sizeof(uint64_t) : back;
 
 	if (back == 0 || !ga_type_map_begin(arena, arena->active, start, guard ? back : 0))
 		return NULL;
-	take_back(arena, back);
+	typed_take_back(arena, back);
 	memset((void *) start, 0, bytes);
 	if (guard)
 		*(uint64_t *) back = GA_OWNER_WORD ? arena->owner : arena->tag;
@@ -136,16 +136,16 @@ alloc_back(ga_arena *arena, size_t bytes, bool guard)
 }
 
 /*
- * alloc_tiny
+ * typed_alloc_tiny
  */
 static void *
-alloc_tiny(ga_arena *arena, size_t size, size_t align)
+typed_alloc_tiny(ga_arena *arena, size_t size, size_t align)
 {
 	uintptr_t at = ga_align_up(arena->tiny, align);
 
 	if (arena->tiny == 0 || at + size > arena->tiny_end)
 	{
-		at = (uintptr_t) alloc_back(arena, GA_TINY, false);
+		at = (uintptr_t) typed_alloc_back(arena, GA_TINY, false);
 		if (at == 0)
 			return NULL;
 		arena->tiny_end = at + GA_TINY;
@@ -155,11 +155,11 @@ alloc_tiny(ga_arena *arena, size_t size, size_t align)
 }
 
 /*
- * alloc_span
+ * typed_alloc_span
  *		A large object or array.
  */
 static void *
-alloc_span(ga_arena *arena, const ga_type *type, size_t size)
+typed_alloc_span(ga_arena *arena, const ga_type *type, size_t size)
 {
 	void *object = ga_span_alloc(arena, size);
 
@@ -171,26 +171,27 @@ alloc_span(ga_arena *arena, const ga_type *type, size_t size)
 }
 
 /*
- * alloc_noscan
+ * typed_alloc_noscan
  */
 static void *
-alloc_noscan(ga_arena *arena, size_t size, size_t align)
+typed_alloc_noscan(ga_arena *arena, size_t size, size_t align)
 {
 	bool guard = size >= GA_GUARD_MIN || arena->mode != GA_QUARANTINE_OFF;
-	void *object = size < GA_TINY ? alloc_tiny(arena, size, align)
-								  : alloc_back(arena, ga_align_up(size, sizeof(uint64_t)), guard);
+	void *object = size < GA_TINY
+					   ? typed_alloc_tiny(arena, size, align)
+					   : typed_alloc_back(arena, ga_align_up(size, sizeof(uint64_t)), guard);
 
 	if (object != NULL)
-		count_noscan(arena, size);
+		typed_count_noscan(arena, size);
 	return object;
 }
 
 /*
- * zero
+ * typed_zero
  *		Most objects are small: a call would take longer than the rest of the allocation.
  */
 GA_INLINE void
-zero(void *object, size_t size)
+typed_zero(void *object, size_t size)
 {
 	uint64_t *word = object;
 
@@ -213,9 +214,9 @@ ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
 	void *object;
 
 	if (size > arena->heap->large_threshold - ga_arena_room_behind(arena))
-		return alloc_span(arena, type, size);
+		return typed_alloc_span(arena, type, size);
 	if (type->pointer_words == 0)
-		return alloc_noscan(arena, size, type->align);
+		return typed_alloc_noscan(arena, size, type->align);
 	object = ga_arena_alloc_unfenced(arena, size);
 	if (object == NULL)
 		return NULL;
@@ -224,7 +225,7 @@ ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
 		(void) ga_arena_free(arena, object);
 		return NULL;
 	}
-	zero(object, size);
+	typed_zero(object, size);
 	return object;
 }
 

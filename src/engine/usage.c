@@ -46,11 +46,11 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 }
 
 /*
- * walk_chunk
+ * usage_walk_chunk
  */
 static void
-walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),
-		   void *context)
+usage_walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),
+				 void *context)
 {
 	uintptr_t end = ga_bump_of(arena, chunk);
 
@@ -68,9 +68,9 @@ void
 ga_arena_walk(const ga_arena *arena, void (*visit)(void *object, void *context), void *context)
 {
 	if (arena->active != NULL)
-		walk_chunk(arena, arena->active, visit, context);
+		usage_walk_chunk(arena, arena->active, visit, context);
 	ga_list_foreach (link, &arena->full)
-		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+		usage_walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
 	ga_list_foreach (link, &arena->large)
-		walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
+		usage_walk_chunk(arena, ga_container(ga_chunk, link, link), visit, context);
 }

@@ -14,11 +14,11 @@
 #define OBJECTS_AT_A_TIME 1024
 
 /*
- * state_of
+ * visit_state_of
  *		False if the header has no state that there is.
  */
 static bool
-state_of(uint64_t header, ga_object_state *state)
+visit_state_of(uint64_t header, ga_object_state *state)
 {
 	switch (header & GA_HDR_STATE_MASK)
 	{
@@ -36,11 +36,11 @@ state_of(uint64_t header, ga_object_state *state)
 }
 
 /*
- * type_of
+ * visit_type_of
  *		The type of an object with a header.
  */
 static const ga_type *
-type_of(const ga_heap *heap, const ga_chunk *chunk, uintptr_t object)
+visit_type_of(const ga_heap *heap, const ga_chunk *chunk, uintptr_t object)
 {
 	if (!chunk->typed || ga_type_map_start(heap, object, chunk->start, false) != object)
 		return NULL;
@@ -63,7 +63,7 @@ visit_front(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)
 		ga_visited_object seen = {.address = (uintptr_t) object, .arena_id = chunk->arena->id};
 		size_t size;
 
-		if (end - at <= GA_HEADER_SIZE || !state_of(ga_word_before(object), &seen.state) ||
+		if (end - at <= GA_HEADER_SIZE || !visit_state_of(ga_word_before(object), &seen.state) ||
 			(size = ga_object_size_any(object)) == 0 || size > end - seen.address)
 		{
 			visitor->damaged++;
@@ -73,7 +73,7 @@ visit_front(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)
 		if (seen.state == GA_OBJECT_LIVE)
 		{
 			seen.size = ga_object_requested(object);
-			seen.type = type_of(heap, chunk, seen.address);
+			seen.type = visit_type_of(heap, chunk, seen.address);
 		}
 		visitor->object(visitor, &seen);
 		if (count % OBJECTS_AT_A_TIME == 0 && visitor->stopped(visitor))

@@ -516,11 +516,11 @@ arena_reset(ArenaSet *set)
 }
 
 /*
- * NoteForeign
+ * arena_note_foreign
  *		What AllocSet has in the context is about to go.
  */
 static pg_noinline void
-NoteForeign(const ArenaSet *set, bool listed)
+arena_note_foreign(const ArenaSet *set, bool listed)
 {
 	Size bytes = ArenaSetElsewhere(set);
 
@@ -539,7 +539,7 @@ ArenaContextReset(MemoryContext context)
 #endif
 	GA_PROBE3(arena__reset, set->arena.id, context->name, set->arena.charged);
 	if (unlikely(set->foreign))
-		NoteForeign(set, true);
+		arena_note_foreign(set, true);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	StackTraceCaller();
@@ -574,7 +574,7 @@ ArenaContextDelete(MemoryContext context)
 #endif
 	GA_PROBE3(arena__delete, set->arena.id, context->name, set->arena.charged);
 	if (unlikely(set->foreign))
-		NoteForeign(set, false);
+		arena_note_foreign(set, false);
 	if (set->site != NULL)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	StackTraceCaller();

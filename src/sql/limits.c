@@ -101,7 +101,7 @@ goarena_total_limit(PG_FUNCTION_ARGS)
 }
 
 static double
-machine_percent(uint64 hundredths)
+limits_machine_percent(uint64 hundredths)
 {
 	return hundredths == MACHINE_UNKNOWN ? NAN : (double) hundredths / 100;
 }
@@ -116,17 +116,17 @@ goarena_machine(PG_FUNCTION_ARGS)
 
 	RequireActive();
 	MachineMemoryRead(&row.memory);
-	row.pressure_some = machine_percent(row.memory.some_avg10);
-	row.pressure_full = machine_percent(row.memory.full_avg10);
+	row.pressure_some = limits_machine_percent(row.memory.some_avg10);
+	row.pressure_full = limits_machine_percent(row.memory.full_avg10);
 	PG_RETURN_DATUM(ColumnsMake(fcinfo, machine_columns, lengthof(machine_columns), &row));
 }
 
 /*
- * owner_may_read
+ * limits_owner_may_read
  *		As for figures of a process; what databases hold is of many users.
  */
 static bool
-owner_may_read(const OwnerSum *sum)
+limits_owner_may_read(const OwnerSum *sum)
 {
 	return MayReadAll() || (sum->kind == OWNER_USER && has_privs_of_role(GetUserId(), sum->id));
 }
@@ -156,7 +156,7 @@ goarena_owners(PG_FUNCTION_ARGS)
 		row.processes = sum.processes;
 		row.held = sum.held;
 		ColumnsPut(rows, owner_columns, &row,
-				   owner_may_read(&sum) ? lengthof(owner_columns) : PUBLIC_OWNER_COLUMNS);
+				   limits_owner_may_read(&sum) ? lengthof(owner_columns) : PUBLIC_OWNER_COLUMNS);
 	}
 	return (Datum) 0;
 }

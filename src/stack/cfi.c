@@ -122,7 +122,7 @@ typedef struct cie
 } cie;
 
 static uint64_t
-read_bytes(cursor *c, size_t size)
+cfi_read_bytes(cursor *c, size_t size)
 {
 	uint64_t value = 0;
 
@@ -136,13 +136,13 @@ read_bytes(cursor *c, size_t size)
 }
 
 static uint64_t
-read_uleb(cursor *c)
+cfi_read_uleb(cursor *c)
 {
 	uint64_t value = 0;
 
 	for (unsigned shift = 0; !c->bad; shift += 7)
 	{
-		uint64_t byte = read_bytes(c, 1);
+		uint64_t byte = cfi_read_bytes(c, 1);
 
 		if (shift < 64)
 			value |= (byte & 0x7f) << shift;
@@ -153,13 +153,13 @@ read_uleb(cursor *c)
 }
 
 static int64_t
-read_sleb(cursor *c)
+cfi_read_sleb(cursor *c)
 {
 	uint64_t value = 0;
 
 	for (unsigned shift = 0; !c->bad;)
 	{
-		uint64_t byte = read_bytes(c, 1);
+		uint64_t byte = cfi_read_bytes(c, 1);
 
 		if (shift < 64)
 			value |= (byte & 0x7f) << shift;
@@ -175,17 +175,17 @@ read_sleb(cursor *c)
 }
 
 /*
- * scaled
+ * cfi_scaled
  *		An operand times a factor; what a damaged table says may wrap around.
  */
 static int64_t
-scaled(uint64_t operand, int64_t factor)
+cfi_scaled(uint64_t operand, int64_t factor)
 {
 	return (int64_t) (operand * (uint64_t) factor);
 }
 
 static void
-skip(cursor *c, uint64_t size)
+cfi_skip(cursor *c, uint64_t size)
 {
 	if (c->bad || c->end - c->at < size)
 		c->bad = true;
@@ -194,11 +194,11 @@ skip(cursor *c, uint64_t size)
 }
 
 /*
- * read_pointer
+ * cfi_read_pointer
  *		In one of the encodings of code addresses; others are noted as bad.
  */
 static uintptr_t
-read_pointer(cursor *c, uint8_t encoding)
+cfi_read_pointer(cursor *c, uint8_t encoding)
 {
 	uintptr_t from = c->at;
 	uintptr_t value = 0;
@@ -208,19 +208,19 @@ read_pointer(cursor *c, uint8_t encoding)
 		case ENCODED_ABSPTR:
 		case ENCODED_UDATA8:
 		case ENCODED_SDATA8:
-			value = read_bytes(c, 8);
+			value = cfi_read_bytes(c, 8);
 			break;
 		case ENCODED_UDATA4:
-			value = read_bytes(c, 4);
+			value = cfi_read_bytes(c, 4);
 			break;
 		case ENCODED_SDATA4:
-			value = (uintptr_t) (int64_t) (int32_t) read_bytes(c, 4);
+			value = (uintptr_t) (int64_t) (int32_t) cfi_read_bytes(c, 4);
 			break;
 		case ENCODED_UDATA2:
-			value = read_bytes(c, 2);
+			value = cfi_read_bytes(c, 2);
 			break;
 		case ENCODED_SDATA2:
-			value = (uintptr_t) (int64_t) (int16_t) read_bytes(c, 2);
+			value = (uintptr_t) (int64_t) (int16_t) cfi_read_bytes(c, 2);
 			break;
 		default:
 			c->bad = true;
@@ -233,14 +233,14 @@ read_pointer(cursor *c, uint8_t encoding)
 }
 
 /*
- * begin_entry
+ * cfi_begin_entry
  *		Read the length of an entry, which is where the cursor then ends.
  */
 static cursor
-begin_entry(const ga_view *view, uintptr_t address)
+cfi_begin_entry(const ga_view *view, uintptr_t address)
 {
 	cursor c = {view, address, view->high, address < view->low || address > view->high};
-	uint64_t length = read_bytes(&c, 4);
+	uint64_t length = cfi_read_bytes(&c, 4);
 
 	/* 0 is the end of all entries, and all ones that of 64-bit DWARF. */
 	if (c.bad || length == 0 || length == UINT32_MAX || c.end - c.at < length)
@@ -251,33 +251,34 @@ begin_entry(const ga_view *view, uintptr_t address)
 }
 
 /*
- * read_augmentation
+ * cfi_read_augmentation
  *		What the letters of a CIE's augmentation say.
  */
 static void
-read_augmentation(cursor *c, cursor letters, cie *info)
+cfi_read_augmentation(cursor *c, cursor letters, cie *info)
 {
 	uint64_t length;
 	uintptr_t end;
 
-	if (read_bytes(&letters, 1) != 'z')
+	if (cfi_read_bytes(&letters, 1) != 'z')
 		return;
 	info->augmented = true;
-	length = read_uleb(c);
+	length = cfi_read_uleb(c);
 	if (c->bad || c->end - c->at < length)
 	{
 		c->bad = true;
 		return;
 	}
 	end = c->at + length;
-	for (uint64_t letter = read_bytes(&letters, 1); letter != 0; letter = read_bytes(&letters, 1))
+	for (uint64_t letter = cfi_read_bytes(&letters, 1); letter != 0;
+		 letter = cfi_read_bytes(&letters, 1))
 	{
 		if (letter == 'R')
-			info->pointer_encoding = (uint8_t) read_bytes(c, 1);
+			info->pointer_encoding = (uint8_t) cfi_read_bytes(c, 1);
 		else if (letter == 'L')
-			(void) read_bytes(c, 1);
+			(void) cfi_read_bytes(c, 1);
 		else if (letter == 'P')
-			(void) read_pointer(c, (uint8_t) read_bytes(c, 1) & (ENCODED_PCREL | 0x0f));
+			(void) cfi_read_pointer(c, (uint8_t) cfi_read_bytes(c, 1) & (ENCODED_PCREL | 0x0f));
 		else if (letter == 'S')
 			info->signal = true;
 		else if (letter != 'B' && letter != 'G')
@@ -287,11 +288,11 @@ read_augmentation(cursor *c, cursor letters, cie *info)
 }
 
 static bool
-read_cie(const ga_view *view, uintptr_t address, cie *info)
+cfi_read_cie(const ga_view *view, uintptr_t address, cie *info)
 {
-	cursor c = begin_entry(view, address);
-	uint64_t id = read_bytes(&c, 4);
-	uint64_t version = read_bytes(&c, 1);
+	cursor c = cfi_begin_entry(view, address);
+	uint64_t id = cfi_read_bytes(&c, 4);
+	uint64_t version = cfi_read_bytes(&c, 1);
 	cursor letters = c;
 	uint64_t letter;
 
@@ -299,23 +300,23 @@ read_cie(const ga_view *view, uintptr_t address, cie *info)
 	if (c.bad || id != 0 || (version != 1 && version != 3))
 		return false;
 	do
-		letter = read_bytes(&c, 1);
+		letter = cfi_read_bytes(&c, 1);
 	while (letter != 0);
-	info->code_alignment = read_uleb(&c);
-	info->data_alignment = read_sleb(&c);
-	if ((version == 1 ? read_bytes(&c, 1) : read_uleb(&c)) != REGISTER_RA)
+	info->code_alignment = cfi_read_uleb(&c);
+	info->data_alignment = cfi_read_sleb(&c);
+	if ((version == 1 ? cfi_read_bytes(&c, 1) : cfi_read_uleb(&c)) != REGISTER_RA)
 		return false;
-	read_augmentation(&c, letters, info);
+	cfi_read_augmentation(&c, letters, info);
 	info->instructions = c;
 	return !c.bad;
 }
 
 /*
- * tracked
+ * cfi_tracked
  *		The location of a register, or NULL if it is not one that is followed.
  */
 static location *
-tracked(state *s, uint64_t number)
+cfi_tracked(state *s, uint64_t number)
 {
 	if (number == REGISTER_FP)
 		return &s->fp;
@@ -325,16 +326,16 @@ tracked(state *s, uint64_t number)
 }
 
 static void
-locate(state *s, uint64_t number, int kind, int64_t offset)
+cfi_locate(state *s, uint64_t number, int kind, int64_t offset)
 {
-	location *l = tracked(s, number);
+	location *l = cfi_tracked(s, number);
 
 	if (l != NULL)
 		*l = (location){kind, offset};
 }
 
 static void
-restore(state *s, const state *initial, uint64_t number)
+cfi_restore(state *s, const state *initial, uint64_t number)
 {
 	if (number == REGISTER_FP)
 		s->fp = initial->fp;
@@ -343,31 +344,31 @@ restore(state *s, const state *initial, uint64_t number)
 }
 
 /*
- * read_expression
+ * cfi_read_expression
  *		The only ones of use are those of functions that align their stack: frame
  *		pointer + offset, and what is stored there.  False for any other.
  */
 static bool
-read_expression(cursor *c, int64_t *offset, bool *deref)
+cfi_read_expression(cursor *c, int64_t *offset, bool *deref)
 {
-	uint64_t length = read_uleb(c);
+	uint64_t length = cfi_read_uleb(c);
 	cursor e = *c;
 
-	skip(c, length);
+	cfi_skip(c, length);
 	if (c->bad)
 		return false;
 	e.end = c->at;
 	*deref = false;
-	if (read_bytes(&e, 1) != OP_BREG0 + REGISTER_FP)
+	if (cfi_read_bytes(&e, 1) != OP_BREG0 + REGISTER_FP)
 		return false;
-	*offset = read_sleb(&e);
+	*offset = cfi_read_sleb(&e);
 	if (!e.bad && e.at < e.end)
-		*deref = read_bytes(&e, 1) == OP_DEREF;
+		*deref = cfi_read_bytes(&e, 1) == OP_DEREF;
 	return !e.bad && e.at == e.end;
 }
 
 static void
-define_cfa(state *s, uint64_t number, int64_t offset)
+cfi_define_cfa(state *s, uint64_t number, int64_t offset)
 {
 	s->cfa_register = number;
 	s->cfa_offset = offset;
@@ -376,12 +377,12 @@ define_cfa(state *s, uint64_t number, int64_t offset)
 }
 
 /*
- * run_other
+ * cfi_run_other
  *		One of the instructions that have no operand in their first byte.  False
  *		if it is not known, and so nothing that follows.
  */
 static bool
-run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const state *initial)
+cfi_run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const state *initial)
 {
 	uint64_t number;
 	int64_t offset;
@@ -393,67 +394,69 @@ run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const stat
 		case CFA_NEGATE_RA_STATE:
 			return true;
 		case CFA_OFFSET_EXTENDED:
-			number = read_uleb(c);
-			locate(s, number, LOCATION_CFA, scaled(read_uleb(c), info->data_alignment));
+			number = cfi_read_uleb(c);
+			cfi_locate(s, number, LOCATION_CFA, cfi_scaled(cfi_read_uleb(c), info->data_alignment));
 			return true;
 		case CFA_OFFSET_EXTENDED_SF:
-			number = read_uleb(c);
-			locate(s, number, LOCATION_CFA, scaled((uint64_t) read_sleb(c), info->data_alignment));
+			number = cfi_read_uleb(c);
+			cfi_locate(s, number, LOCATION_CFA,
+					   cfi_scaled((uint64_t) cfi_read_sleb(c), info->data_alignment));
 			return true;
 		case CFA_RESTORE_EXTENDED:
-			restore(s, initial, read_uleb(c));
+			cfi_restore(s, initial, cfi_read_uleb(c));
 			return true;
 		case CFA_UNDEFINED:
-			locate(s, read_uleb(c), LOCATION_UNDEFINED, 0);
+			cfi_locate(s, cfi_read_uleb(c), LOCATION_UNDEFINED, 0);
 			return true;
 		case CFA_SAME_VALUE:
-			locate(s, read_uleb(c), LOCATION_SAME, 0);
+			cfi_locate(s, cfi_read_uleb(c), LOCATION_SAME, 0);
 			return true;
 		case CFA_REGISTER:
 		case CFA_VAL_OFFSET:
-			number = read_uleb(c);
-			(void) read_uleb(c);
-			locate(s, number, LOCATION_UNKNOWN, 0);
+			number = cfi_read_uleb(c);
+			(void) cfi_read_uleb(c);
+			cfi_locate(s, number, LOCATION_UNKNOWN, 0);
 			return true;
 		case CFA_VAL_OFFSET_SF:
-			number = read_uleb(c);
-			(void) read_sleb(c);
-			locate(s, number, LOCATION_UNKNOWN, 0);
+			number = cfi_read_uleb(c);
+			(void) cfi_read_sleb(c);
+			cfi_locate(s, number, LOCATION_UNKNOWN, 0);
 			return true;
 		case CFA_DEF_CFA:
-			number = read_uleb(c);
-			define_cfa(s, number, (int64_t) read_uleb(c));
+			number = cfi_read_uleb(c);
+			cfi_define_cfa(s, number, (int64_t) cfi_read_uleb(c));
 			return true;
 		case CFA_DEF_CFA_SF:
-			number = read_uleb(c);
-			define_cfa(s, number, scaled((uint64_t) read_sleb(c), info->data_alignment));
+			number = cfi_read_uleb(c);
+			cfi_define_cfa(s, number,
+						   cfi_scaled((uint64_t) cfi_read_sleb(c), info->data_alignment));
 			return true;
 		case CFA_DEF_CFA_REGISTER:
-			s->cfa_register = read_uleb(c);
+			s->cfa_register = cfi_read_uleb(c);
 			return true;
 		case CFA_DEF_CFA_OFFSET:
-			s->cfa_offset = (int64_t) read_uleb(c);
+			s->cfa_offset = (int64_t) cfi_read_uleb(c);
 			return true;
 		case CFA_DEF_CFA_OFFSET_SF:
-			s->cfa_offset = scaled((uint64_t) read_sleb(c), info->data_alignment);
+			s->cfa_offset = cfi_scaled((uint64_t) cfi_read_sleb(c), info->data_alignment);
 			return true;
 		case CFA_DEF_CFA_EXPRESSION:
-			s->cfa_known = read_expression(c, &s->cfa_offset, &s->cfa_deref) && s->cfa_deref;
+			s->cfa_known = cfi_read_expression(c, &s->cfa_offset, &s->cfa_deref) && s->cfa_deref;
 			s->cfa_register = REGISTER_FP;
 			return true;
 		case CFA_EXPRESSION:
-			number = read_uleb(c);
-			if (read_expression(c, &offset, &deref) && !deref)
-				locate(s, number, LOCATION_FP, offset);
+			number = cfi_read_uleb(c);
+			if (cfi_read_expression(c, &offset, &deref) && !deref)
+				cfi_locate(s, number, LOCATION_FP, offset);
 			else
-				locate(s, number, LOCATION_UNKNOWN, 0);
+				cfi_locate(s, number, LOCATION_UNKNOWN, 0);
 			return true;
 		case CFA_VAL_EXPRESSION:
-			locate(s, read_uleb(c), LOCATION_UNKNOWN, 0);
-			skip(c, read_uleb(c));
+			cfi_locate(s, cfi_read_uleb(c), LOCATION_UNKNOWN, 0);
+			cfi_skip(c, cfi_read_uleb(c));
 			return true;
 		case CFA_GNU_ARGS_SIZE:
-			(void) read_uleb(c);
+			(void) cfi_read_uleb(c);
 			return true;
 		default:
 			return false;
@@ -461,36 +464,37 @@ run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const stat
 }
 
 /*
- * run
+ * cfi_run
  *		Run instructions up to those for what comes after pc.  at is the address
  *		that they begin with.
  */
 static bool
-run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const state *initial)
+cfi_run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const state *initial)
 {
 	state remembered[REMEMBERED];
 	int depth = 0;
 
 	while (c.at < c.end && !c.bad)
 	{
-		uint64_t instruction = read_bytes(&c, 1);
+		uint64_t instruction = cfi_read_bytes(&c, 1);
 		uint64_t operand = instruction & 0x3f;
 		uint64_t advance = 0;
 
 		if ((instruction & 0xc0) == CFA_ADVANCE_LOC)
 			advance = operand;
 		else if ((instruction & 0xc0) == CFA_OFFSET)
-			locate(s, operand, LOCATION_CFA, scaled(read_uleb(&c), info->data_alignment));
+			cfi_locate(s, operand, LOCATION_CFA,
+					   cfi_scaled(cfi_read_uleb(&c), info->data_alignment));
 		else if ((instruction & 0xc0) == CFA_RESTORE)
-			restore(s, initial, operand);
+			cfi_restore(s, initial, operand);
 		else if (instruction == CFA_ADVANCE_LOC1)
-			advance = read_bytes(&c, 1);
+			advance = cfi_read_bytes(&c, 1);
 		else if (instruction == CFA_ADVANCE_LOC2)
-			advance = read_bytes(&c, 2);
+			advance = cfi_read_bytes(&c, 2);
 		else if (instruction == CFA_ADVANCE_LOC4)
-			advance = read_bytes(&c, 4);
+			advance = cfi_read_bytes(&c, 4);
 		else if (instruction == CFA_SET_LOC)
-			at = read_pointer(&c, info->pointer_encoding);
+			at = cfi_read_pointer(&c, info->pointer_encoding);
 		else if (instruction == CFA_REMEMBER_STATE)
 		{
 			if (depth == REMEMBERED)
@@ -503,7 +507,7 @@ run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const state
 				return false;
 			*s = remembered[--depth];
 		}
-		else if (!run_other(&c, info, instruction, s, initial))
+		else if (!cfi_run_other(&c, info, instruction, s, initial))
 			return false;
 		at += advance * info->code_alignment;
 		if (at > pc)
@@ -513,11 +517,11 @@ run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const state
 }
 
 /*
- * set_cfa
+ * cfi_set_cfa
  *		False if the rule cannot say it.
  */
 static bool
-set_cfa(ga_rule *rule, const state *s)
+cfi_set_cfa(ga_rule *rule, const state *s)
 {
 	if (!s->cfa_known || s->cfa_offset != (int32_t) s->cfa_offset)
 		return false;
@@ -532,37 +536,37 @@ set_cfa(ga_rule *rule, const state *s)
 }
 
 /*
- * in_words
+ * cfi_in_words
  *		False if a rule has no room for an offset.
  */
 static bool
-in_words(int64_t offset, int8_t *words)
+cfi_in_words(int64_t offset, int8_t *words)
 {
 	*words = (int8_t) (offset / (int64_t) sizeof(uintptr_t));
 	return *words * (int64_t) sizeof(uintptr_t) == offset;
 }
 
 static bool
-set_return_address(ga_rule *rule, const location *ra)
+cfi_set_return_address(ga_rule *rule, const location *ra)
 {
 	if (ra->kind == LOCATION_SAME)
 		return true;
-	return ra->kind == LOCATION_CFA && in_words(ra->offset, &rule->ra_offset) &&
+	return ra->kind == LOCATION_CFA && cfi_in_words(ra->offset, &rule->ra_offset) &&
 		   rule->ra_offset != 0;
 }
 
 static bool
-set_frame_pointer(ga_rule *rule, const location *fp)
+cfi_set_frame_pointer(ga_rule *rule, const location *fp)
 {
 	if (fp->kind == LOCATION_SAME || fp->kind == LOCATION_UNDEFINED)
 		return true;
 	rule->fp_saved = fp->kind == LOCATION_CFA ? GA_SAVED_CFA : GA_SAVED_FP;
 	return (fp->kind == LOCATION_CFA || fp->kind == LOCATION_FP) &&
-		   in_words(fp->offset, &rule->fp_offset);
+		   cfi_in_words(fp->offset, &rule->fp_offset);
 }
 
 static ga_rule
-rule_of(const cie *info, const state *s)
+cfi_rule_of(const cie *info, const state *s)
 {
 	ga_rule rule = {0};
 
@@ -570,51 +574,51 @@ rule_of(const cie *info, const state *s)
 		rule.base = GA_BASE_SIGNAL;
 	else if (s->ra.kind == LOCATION_UNDEFINED)
 		rule.base = GA_BASE_OUTERMOST;
-	else if (!set_cfa(&rule, s) || !set_return_address(&rule, &s->ra) ||
-			 !set_frame_pointer(&rule, &s->fp))
+	else if (!cfi_set_cfa(&rule, s) || !cfi_set_return_address(&rule, &s->ra) ||
+			 !cfi_set_frame_pointer(&rule, &s->fp))
 		rule = (ga_rule){0};
 	return rule;
 }
 
 /*
- * read_function
+ * cfi_read_function
  *		Read the entry of a function, and what holds at an instruction of it.
  */
 static bool
-read_function(const ga_view *view, uintptr_t address, uintptr_t pc, ga_cfi_function *function)
+cfi_read_function(const ga_view *view, uintptr_t address, uintptr_t pc, ga_cfi_function *function)
 {
-	cursor c = begin_entry(view, address);
+	cursor c = cfi_begin_entry(view, address);
 	uintptr_t from = c.at;
-	uint64_t distance = read_bytes(&c, 4);
+	uint64_t distance = cfi_read_bytes(&c, 4);
 	state initial = {0};
 	state s;
 	cie info;
 
-	if (c.bad || distance == 0 || !read_cie(view, from - distance, &info))
+	if (c.bad || distance == 0 || !cfi_read_cie(view, from - distance, &info))
 		return false;
-	function->start = read_pointer(&c, info.pointer_encoding);
-	function->end = function->start + read_pointer(&c, ENCODED_FORMAT(info.pointer_encoding));
+	function->start = cfi_read_pointer(&c, info.pointer_encoding);
+	function->end = function->start + cfi_read_pointer(&c, ENCODED_FORMAT(info.pointer_encoding));
 	if (info.augmented)
-		skip(&c, read_uleb(&c));
+		cfi_skip(&c, cfi_read_uleb(&c));
 	if (c.bad || pc < function->start || pc >= function->end)
 		return false;
 
 	function->rule = (ga_rule){0};
-	if (!run(info.instructions, &info, 0, 0, &initial, &initial))
+	if (!cfi_run(info.instructions, &info, 0, 0, &initial, &initial))
 		return true;
 	s = initial;
-	if (run(c, &info, function->start, pc, &s, &initial))
-		function->rule = rule_of(&info, &s);
+	if (cfi_run(c, &info, function->start, pc, &s, &initial))
+		function->rule = cfi_rule_of(&info, &s);
 	return true;
 }
 
 /*
- * find_entry
+ * cfi_find_entry
  *		Search the table, which has a pair for each function, both relative to
  *		the table's header: where it starts, and where its entry is.
  */
 static bool
-find_entry(cursor c, uintptr_t hdr, uint64_t count, uintptr_t pc, uintptr_t *entry)
+cfi_find_entry(cursor c, uintptr_t hdr, uint64_t count, uintptr_t pc, uintptr_t *entry)
 {
 	uint64_t low = 0;
 	uint64_t high = count;
@@ -624,8 +628,8 @@ find_entry(cursor c, uintptr_t hdr, uint64_t count, uintptr_t pc, uintptr_t *ent
 		uint64_t middle = low + (high - low) / 2;
 		cursor at = c;
 
-		skip(&at, middle * 8);
-		if (hdr + (uintptr_t) (int64_t) (int32_t) read_bytes(&at, 4) > pc)
+		cfi_skip(&at, middle * 8);
+		if (hdr + (uintptr_t) (int64_t) (int32_t) cfi_read_bytes(&at, 4) > pc)
 			high = middle;
 		else
 			low = middle + 1;
@@ -634,8 +638,8 @@ find_entry(cursor c, uintptr_t hdr, uint64_t count, uintptr_t pc, uintptr_t *ent
 	}
 	if (low == 0)
 		return false;
-	skip(&c, (low - 1) * 8 + 4);
-	*entry = hdr + (uintptr_t) (int64_t) (int32_t) read_bytes(&c, 4);
+	cfi_skip(&c, (low - 1) * 8 + 4);
+	*entry = hdr + (uintptr_t) (int64_t) (int32_t) cfi_read_bytes(&c, 4);
 	return !c.bad;
 }
 
@@ -643,17 +647,17 @@ bool
 ga_cfi_find(const ga_view *tables, uintptr_t hdr, uintptr_t pc, ga_cfi_function *function)
 {
 	cursor c = {tables, hdr, tables->high, hdr < tables->low || hdr > tables->high};
-	uint64_t version = read_bytes(&c, 1);
-	uint8_t eh_frame_encoding = (uint8_t) read_bytes(&c, 1);
-	uint8_t count_encoding = (uint8_t) read_bytes(&c, 1);
-	uint8_t table_encoding = (uint8_t) read_bytes(&c, 1);
+	uint64_t version = cfi_read_bytes(&c, 1);
+	uint8_t eh_frame_encoding = (uint8_t) cfi_read_bytes(&c, 1);
+	uint8_t count_encoding = (uint8_t) cfi_read_bytes(&c, 1);
+	uint8_t table_encoding = (uint8_t) cfi_read_bytes(&c, 1);
 	uintptr_t entry;
 	uint64_t count;
 
 	if (c.bad || version != 1 || table_encoding != ENCODED_DATAREL_SDATA4)
 		return false;
-	(void) read_pointer(&c, eh_frame_encoding);
-	count = read_pointer(&c, count_encoding);
-	return !c.bad && count <= (c.end - c.at) / 8 && find_entry(c, hdr, count, pc, &entry) &&
-		   read_function(tables, entry, pc, function);
+	(void) cfi_read_pointer(&c, eh_frame_encoding);
+	count = cfi_read_pointer(&c, count_encoding);
+	return !c.bad && count <= (c.end - c.at) / 8 && cfi_find_entry(c, hdr, count, pc, &entry) &&
+		   cfi_read_function(tables, entry, pc, function);
 }

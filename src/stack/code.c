@@ -41,11 +41,11 @@ typedef struct object
 #if GA_HAVE_FIND_OBJECT
 
 /*
- * find_object
+ * code_find_object
  *		The headers of an object are in its first page, or something else is.
  */
 static bool
-find_object(uintptr_t address, object *found)
+code_find_object(uintptr_t address, object *found)
 {
 	struct dl_find_object o;
 	const ElfW(Ehdr) * elf;
@@ -76,7 +76,7 @@ typedef struct search
 } search;
 
 static int
-is_object(struct dl_phdr_info *info, size_t size, void *arg)
+code_is_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	const search *s = arg;
 	object o = {.start = UINTPTR_MAX,
@@ -101,22 +101,22 @@ is_object(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 static bool
-find_object(uintptr_t address, object *found)
+code_find_object(uintptr_t address, object *found)
 {
 	search s = {address, found};
 
-	return dl_iterate_phdr(is_object, &s) == 1;
+	return dl_iterate_phdr(code_is_object, &s) == 1;
 }
 
 #endif
 
 /*
- * find_tables
+ * code_find_tables
  *		The segment that has the header of the tables, and so the tables, which
  *		linkers put beside it.
  */
 static bool
-find_tables(const object *o, ga_view *tables, uintptr_t *hdr)
+code_find_tables(const object *o, ga_view *tables, uintptr_t *hdr)
 {
 	*hdr = 0;
 	for (int i = 0; i < o->num_segments; i++)
@@ -136,13 +136,13 @@ find_tables(const object *o, ga_view *tables, uintptr_t *hdr)
 }
 
 static bool
-find_function(uintptr_t pc, ga_cfi_function *function)
+code_find_function(uintptr_t pc, ga_cfi_function *function)
 {
 	object o;
 	ga_view tables;
 	uintptr_t hdr;
 
-	return find_object(pc, &o) && find_tables(&o, &tables, &hdr) &&
+	return code_find_object(pc, &o) && code_find_tables(&o, &tables, &hdr) &&
 		   ga_cfi_find(&tables, hdr, pc, function);
 }
 
@@ -151,7 +151,7 @@ ga_code_range(const void *function, uintptr_t *start, uintptr_t *end)
 {
 	object o = {0};
 
-	(void) find_object((uintptr_t) function, &o);
+	(void) code_find_object((uintptr_t) function, &o);
 	*start = o.start;
 	*end = o.end;
 }
@@ -161,7 +161,7 @@ ga_code_rule(uintptr_t pc)
 {
 	ga_cfi_function function;
 
-	return find_function(pc, &function) ? function.rule : (ga_rule){0};
+	return code_find_function(pc, &function) ? function.rule : (ga_rule){0};
 }
 
 void
@@ -169,7 +169,7 @@ ga_code_function(uintptr_t address, uintptr_t *start, uintptr_t *end)
 {
 	ga_cfi_function function;
 
-	if (!find_function(address, &function))
+	if (!code_find_function(address, &function))
 		function.start = function.end = 0;
 	*start = function.start;
 	*end = function.end;
@@ -181,12 +181,12 @@ ga_code_function(uintptr_t address, uintptr_t *start, uintptr_t *end)
 #define LONGEST_CALL 7
 
 /*
- * ends_with_call
+ * code_ends_with_call
  *		Do the bytes before the address look like a call?  Those before start are
  *		not looked at.
  */
 static bool
-ends_with_call(uintptr_t start, uintptr_t address)
+code_ends_with_call(uintptr_t start, uintptr_t address)
 {
 	const unsigned char *behind = (const unsigned char *) address;
 	size_t size = address - start;
@@ -202,7 +202,7 @@ ends_with_call(uintptr_t start, uintptr_t address)
 #else /* __aarch64__ */
 
 static bool
-ends_with_call(uintptr_t start, uintptr_t address)
+code_ends_with_call(uintptr_t start, uintptr_t address)
 {
 	uint32_t instruction;
 
@@ -221,6 +221,6 @@ ga_code_follows_call(uintptr_t address)
 {
 	ga_cfi_function function;
 
-	return address != 0 && find_function(address - 1, &function) &&
-		   ends_with_call(function.start, address);
+	return address != 0 && code_find_function(address - 1, &function) &&
+		   code_ends_with_call(function.start, address);
 }

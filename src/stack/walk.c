@@ -36,12 +36,12 @@ static ga_remembered remembered_here[1 << GA_REMEMBERED_BITS];
 const ga_code ga_code_here = {ga_code_rule, ga_code_follows_call, remembered_here};
 
 /*
- * without_signature
+ * walk_without_signature
  *		On aarch64 the upper bits of a return address may be its signature.  The
  *		instruction that strips it does nothing on processors that do not sign.
  */
 static inline uintptr_t
-without_signature(uintptr_t address)
+walk_without_signature(uintptr_t address)
 {
 #if defined(__aarch64__)
 	register uintptr_t x30 __asm__("x30") = address;
@@ -73,11 +73,11 @@ rule_not_first(const ga_code *code, ga_remembered *set, uintptr_t pc)
 }
 
 /*
- * rule_at
+ * walk_rule_at
  *		The rule of an address, until the next one is asked for.
  */
 static inline const ga_rule *
-rule_at(const ga_code *code, uintptr_t pc)
+walk_rule_at(const ga_code *code, uintptr_t pc)
 {
 	ga_remembered *set =
 		&code->remembered[pc * UINT64_C(0x9e3779b97f4a7c15) >> (64 - GA_REMEMBERED_BITS)];
@@ -87,56 +87,56 @@ rule_at(const ga_code *code, uintptr_t pc)
 }
 
 /*
- * is_code
+ * walk_is_code
  *		Is a return address known as one of code?
  */
 static bool
-is_code(const ga_code *code, uintptr_t address)
+walk_is_code(const ga_code *code, uintptr_t address)
 {
-	return address != 0 && rule_at(code, address - 1)->base != GA_BASE_UNKNOWN;
+	return address != 0 && walk_rule_at(code, address - 1)->base != GA_BASE_UNKNOWN;
 }
 
 /*
- * is_above
+ * walk_is_above
  *		A caller's stack pointer lies above that of a place, since at least the
  *		return address was there, or where that was in a register, may be the same.
  */
 static bool
-is_above(const ga_view *stack, const ga_place *place, uintptr_t sp)
+walk_is_above(const ga_view *stack, const ga_place *place, uintptr_t sp)
 {
 	return sp % WORD == 0 && sp <= stack->high &&
 		   (sp > place->sp || (sp == place->sp && place->lr != 0));
 }
 
 /*
- * read_saved
+ * walk_read_saved
  *		A word that the function saved in its frame.
  */
 static bool
-read_saved(const ga_view *stack, const ga_place *place, uintptr_t cfa, uintptr_t address,
-		   uintptr_t *word)
+walk_read_saved(const ga_view *stack, const ga_place *place, uintptr_t cfa, uintptr_t address,
+				uintptr_t *word)
 {
 	return address >= place->sp && address < cfa && ga_view_word(stack, address, word);
 }
 
 /*
- * caller_frame_pointer
+ * walk_caller_frame_pointer
  *		What the frame pointer was in the caller.  Tables may say that it is saved
  *		where it has just been taken from, below the stack pointer.
  */
 static bool
-caller_frame_pointer(const ga_view *stack, const ga_place *place, ga_rule rule, uintptr_t cfa,
-					 uintptr_t *fp)
+walk_caller_frame_pointer(const ga_view *stack, const ga_place *place, ga_rule rule, uintptr_t cfa,
+						  uintptr_t *fp)
 {
 	uintptr_t address = (rule.fp_saved == GA_SAVED_CFA ? cfa : place->fp) + WORDS(rule.fp_offset);
 
 	*fp = place->fp;
 	return rule.fp_saved == GA_SAVED_NOT || (place->exact && address < place->sp) ||
-		   read_saved(stack, place, cfa, address, fp);
+		   walk_read_saved(stack, place, cfa, address, fp);
 }
 
 static bool
-step_by_rule(const ga_view *stack, const ga_code *code, ga_place *place, ga_rule rule)
+walk_step_by_rule(const ga_view *stack, const ga_code *code, ga_place *place, ga_rule rule)
 {
 	uintptr_t cfa = (rule.base == GA_BASE_SP ? place->sp : place->fp) + BYTES(rule.cfa_offset);
 	uintptr_t pc = place->lr;
@@ -144,23 +144,25 @@ step_by_rule(const ga_view *stack, const ga_code *code, ga_place *place, ga_rule
 
 	if (rule.base == GA_BASE_AT_FP && !ga_view_word(stack, cfa, &cfa))
 		return false;
-	if (rule.ra_offset != 0 && !read_saved(stack, place, cfa, cfa + WORDS(rule.ra_offset), &pc))
+	if (rule.ra_offset != 0 &&
+		!walk_read_saved(stack, place, cfa, cfa + WORDS(rule.ra_offset), &pc))
 		return false;
-	pc = without_signature(pc);
-	if (pc == 0 || !is_above(stack, place, cfa) || (place->guessed && !is_code(code, pc)) ||
-		!caller_frame_pointer(stack, place, rule, cfa, &fp))
+	pc = walk_without_signature(pc);
+	if (pc == 0 || !walk_is_above(stack, place, cfa) ||
+		(place->guessed && !walk_is_code(code, pc)) ||
+		!walk_caller_frame_pointer(stack, place, rule, cfa, &fp))
 		return false;
 	*place = (ga_place){.pc = pc, .sp = cfa, .fp = fp, .guessed = place->guessed};
 	return true;
 }
 
 /*
- * keeps_frame
+ * walk_keeps_frame
  *		Is this the rule of code that keeps frame pointers, past its first
  *		instructions?
  */
 static inline bool
-keeps_frame(const ga_rule *rule)
+walk_keeps_frame(const ga_rule *rule)
 {
 	static const ga_rule keeps = {
 		.base = GA_BASE_FP,
@@ -174,11 +176,11 @@ keeps_frame(const ga_rule *rule)
 }
 
 /*
- * word_at
+ * walk_word_at
  *		An aligned word that is known to lie in the view.
  */
 static inline uintptr_t
-word_at(const ga_view *stack, uintptr_t address)
+walk_word_at(const ga_view *stack, uintptr_t address)
 {
 	uintptr_t word;
 
@@ -197,12 +199,12 @@ static inline __attribute__((always_inline)) bool
 step_plainly(const ga_view *stack, const ga_code *code, ga_trail_place *place,
 			 ga_trail_place *caller)
 {
-	const ga_rule *rule = rule_at(code, place->pc - 1);
+	const ga_rule *rule = walk_rule_at(code, place->pc - 1);
 	bool saved = true;
 	uintptr_t cfa;
 	uintptr_t fp_at;
 
-	if (keeps_frame(rule))
+	if (walk_keeps_frame(rule))
 	{
 		fp_at = place->fp;
 		cfa = fp_at + 2 * WORD;
@@ -218,9 +220,9 @@ step_plainly(const ga_view *stack, const ga_code *code, ga_trail_place *place,
 	if (cfa - place->sp < WORD || cfa - place->sp > stack->high - place->sp || cfa % WORD != 0 ||
 		(saved && fp_at - place->sp > cfa - place->sp - WORD))
 		return false;
-	caller->pc = without_signature(word_at(stack, cfa - WORD));
+	caller->pc = walk_without_signature(walk_word_at(stack, cfa - WORD));
 	caller->sp = cfa;
-	caller->fp = saved ? word_at(stack, fp_at) : place->fp;
+	caller->fp = saved ? walk_word_at(stack, fp_at) : place->fp;
 	place->fp_at = saved ? fp_at : 0;
 	return caller->pc != 0;
 }
@@ -250,11 +252,11 @@ walk_plainly(const ga_view *stack, const ga_code *code, ga_place *place, uintptr
 }
 
 /*
- * step_over_signal
+ * walk_step_over_signal
  *		The kernel saved the registers of the code that it interrupted.
  */
 static bool
-step_over_signal(const ga_view *stack, ga_place *place)
+walk_step_over_signal(const ga_view *stack, ga_place *place)
 {
 	ga_place interrupted = {.exact = true};
 
@@ -286,35 +288,35 @@ step_over_signal(const ga_view *stack, ga_place *place)
 }
 
 /*
- * step_by_frame_pointer
+ * walk_step_by_frame_pointer
  *		It leads to the caller's, with the return address behind it, in code that
  *		keeps frame pointers.  What is behind it must be known as code.
  */
 static bool
-step_by_frame_pointer(const ga_view *stack, const ga_code *code, ga_place *place)
+walk_step_by_frame_pointer(const ga_view *stack, const ga_code *code, ga_place *place)
 {
 	uintptr_t cfa = place->fp + 2 * WORD;
 	uintptr_t pc;
 	uintptr_t fp;
 
-	if (!read_saved(stack, place, cfa, place->fp, &fp) ||
-		!read_saved(stack, place, cfa, place->fp + WORD, &pc))
+	if (!walk_read_saved(stack, place, cfa, place->fp, &fp) ||
+		!walk_read_saved(stack, place, cfa, place->fp + WORD, &pc))
 		return false;
-	pc = without_signature(pc);
-	if (!is_code(code, pc))
+	pc = walk_without_signature(pc);
+	if (!walk_is_code(code, pc))
 		return false;
 	*place = (ga_place){.pc = pc, .sp = cfa, .fp = fp, .guessed = place->guessed};
 	return true;
 }
 
 /*
- * step_by_search
+ * walk_step_by_search
  *		Take the next word that is known as a return address.  It may be one that
  *		an earlier call left there.  What a function that uses the frame pointer
  *		does first is to push it.
  */
 static bool
-step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
+walk_step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
 {
 	uintptr_t below = 0;
 	uintptr_t word;
@@ -325,12 +327,12 @@ step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
 
 		if (!ga_view_word(stack, at, &word))
 			return false;
-		if (code->follows_call(without_signature(word)))
+		if (code->follows_call(walk_without_signature(word)))
 		{
 			if (below <= at || below >= stack->high)
 				below = place->fp;
 			*place = (ga_place){
-				.pc = without_signature(word), .sp = at + WORD, .fp = below, .guessed = true};
+				.pc = walk_without_signature(word), .sp = at + WORD, .fp = below, .guessed = true};
 			return true;
 		}
 		below = word;
@@ -341,14 +343,15 @@ step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
 bool
 ga_walk_step(const ga_view *stack, const ga_code *code, ga_place *place)
 {
-	ga_rule rule = *rule_at(code, place->exact ? place->pc : place->pc - 1);
+	ga_rule rule = *walk_rule_at(code, place->exact ? place->pc : place->pc - 1);
 
 	if (rule.base == GA_BASE_OUTERMOST)
 		return false;
 	if (rule.base == GA_BASE_SIGNAL)
-		return step_over_signal(stack, place);
-	return (rule.base != GA_BASE_UNKNOWN && step_by_rule(stack, code, place, rule)) ||
-		   step_by_frame_pointer(stack, code, place) || step_by_search(stack, code, place);
+		return walk_step_over_signal(stack, place);
+	return (rule.base != GA_BASE_UNKNOWN && walk_step_by_rule(stack, code, place, rule)) ||
+		   walk_step_by_frame_pointer(stack, code, place) ||
+		   walk_step_by_search(stack, code, place);
 }
 
 int
@@ -369,12 +372,12 @@ ga_walk(const ga_view *stack, const ga_code *code, ga_place place, uintptr_t *fr
 }
 
 /*
- * trail_meet
+ * walk_trail_meet
  *		Let a trail begin at a place.  Returns which of its places are old ones: what
  *		they lead to is to be looked at.
  */
 static inline int
-trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_trail_place at)
+walk_trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_trail_place at)
 {
 	ga_trail_place *places = trail->places;
 	int old = places[GA_TRAIL_PLACES].sp <= stack->high ? trail->first : GA_TRAIL_PLACES;
@@ -406,16 +409,16 @@ trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_trail_
 }
 
 /*
- * trail_holds
+ * walk_trail_holds
  *		Is a place's caller the one that it was?
  */
 static inline bool
-trail_holds(const ga_view *stack, const ga_trail_place *place)
+walk_trail_holds(const ga_view *stack, const ga_trail_place *place)
 {
 	const ga_trail_place *caller = place + 1;
 
-	return without_signature(word_at(stack, caller->sp - WORD)) == caller->pc &&
-		   (place->fp_at != 0 ? word_at(stack, place->fp_at) : place->fp) == caller->fp;
+	return walk_without_signature(walk_word_at(stack, caller->sp - WORD)) == caller->pc &&
+		   (place->fp_at != 0 ? walk_word_at(stack, place->fp_at) : place->fp) == caller->fp;
 }
 
 /*
@@ -457,12 +460,12 @@ walk_trail_plainly(const ga_view *stack, const ga_code *code, ga_trail *trail, g
 
 	if (at.sp < stack->low || at.sp > stack->high)
 		return 0;
-	old = trail_meet(stack, code, trail, at);
+	old = walk_trail_meet(stack, code, trail, at);
 	for (i = trail->first; i < GA_TRAIL_PLACES && count < room; i++)
 	{
 		uintptr_t pc = trail->places[i].pc;
 
-		if (i >= old && !trail_holds(stack, &trail->places[i]) &&
+		if (i >= old && !walk_trail_holds(stack, &trail->places[i]) &&
 			!trail_mend(stack, code, trail, i))
 		{
 			trail->first = GA_TRAIL_PLACES;

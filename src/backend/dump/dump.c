@@ -55,13 +55,13 @@ dump_stopped(void)
 }
 
 static bool
-look_stopped(ga_look *look)
+dump_look_stopped(ga_look *look)
 {
 	return dump_stopped();
 }
 
 static bool
-visitor_stopped(ga_visitor *visitor)
+dump_visitor_stopped(ga_visitor *visitor)
 {
 	return dump_stopped();
 }
@@ -233,7 +233,7 @@ dump_objects(void)
 	ga_visitor visitor = {
 		.chunk = dump_chunk,
 		.object = dump_object,
-		.stopped = visitor_stopped,
+		.stopped = dump_visitor_stopped,
 	};
 
 	ga_heap_visit(&process_heap, &visitor);
@@ -247,7 +247,7 @@ dump_objects(void)
 static pg_noinline bool
 dump_pointers(void)
 {
-	Look look = {.look = {.pointer = dump_pointer, .stopped = look_stopped}};
+	Look look = {.look = {.pointer = dump_pointer, .stopped = dump_look_stopped}};
 	RootListener listener = {.begin = dump_mapping, .arg = &look};
 	bool complete;
 

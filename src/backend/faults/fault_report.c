@@ -90,11 +90,11 @@ report_foreign(const char *value)
 }
 
 /*
- * ForeignName
+ * report_foreign_name
  *		The same for the name of a context.
  */
 static const char *
-ForeignName(const char *value)
+report_foreign_name(const char *value)
 {
 	static char copy[CONTEXT_NAME_LENGTH];
 
@@ -125,17 +125,17 @@ report_parents(ReportText *text, const char *const *parents)
 	{
 		if (i > 0)
 			ReportString(text, " < ");
-		ReportLine(text, ForeignName(parents[i]));
+		ReportLine(text, report_foreign_name(parents[i]));
 	}
 	ReportString(text, "\n");
 }
 
 /*
- * ReportParentsOf
+ * report_parents_of
  *		Those of a context that is alive.
  */
 static void
-ReportParentsOf(ReportText *text, MemoryContext context)
+report_parents_of(ReportText *text, MemoryContext context)
 {
 	const char *parents[ARENA_PARENTS] = {NULL};
 	int count = 0;
@@ -201,28 +201,28 @@ report_record_of(const FaultMemory *memory)
 }
 
 /*
- * KindOf
+ * report_kind_of
  *		By whom it was freed and from where, likewise.
  */
 static const FreeKind *
-KindOf(const FreeRecord *record)
+report_kind_of(const FreeRecord *record)
 {
 	return record == NULL ? NULL : FreeHistoryKind(record);
 }
 
 /*
- * ReportFreeContext
+ * report_free_context
  *		The context that memory belonged to.
  */
 static void
-ReportFreeContext(ReportText *text, const FreeKind *kind)
+report_free_context(ReportText *text, const FreeKind *kind)
 {
 	if (kind == NULL)
 	{
 		ReportKeyString(text, "context", "unknown");
 		return;
 	}
-	ReportKeyString(text, "context", ForeignName(kind->name));
+	ReportKeyString(text, "context", report_foreign_name(kind->name));
 	ReportKeyString(text, "ident", kind->ident);
 	report_parents(text, kind->parents);
 }
@@ -230,16 +230,16 @@ ReportFreeContext(ReportText *text, const FreeKind *kind)
 static void
 report_advice(ReportText *text, const char *context, ga_freed_by how)
 {
-	ReportKeyString(text, "advice", FaultAdvice(ForeignName(context), how));
+	ReportKeyString(text, "advice", FaultAdvice(report_foreign_name(context), how));
 }
 
 static void
 report_free(ReportText *text, const FreeRecord *record)
 {
-	const FreeKind *kind = KindOf(record);
+	const FreeKind *kind = report_kind_of(record);
 	const char *query;
 
-	ReportFreeContext(text, kind);
+	report_free_context(text, kind);
 	if (record == NULL)
 		return;
 	query = FreeHistoryQuery(record);
@@ -269,16 +269,16 @@ report_owner(ReportText *text, uint64 arena_id)
 	ReportKeyNumber(text, "arena", (int64) arena_id);
 	if (set != NULL)
 	{
-		ReportKeyString(text, "context", ForeignName(set->context->name));
+		ReportKeyString(text, "context", report_foreign_name(set->context->name));
 		report_foreign_text(text, "ident", set->context->ident);
-		ReportParentsOf(text, set->context);
+		report_parents_of(text, set->context);
 	}
 	else
-		ReportFreeContext(text, KindOf(FreeHistoryOfArena(arena_id)));
+		report_free_context(text, report_kind_of(FreeHistoryOfArena(arena_id)));
 }
 
 static void
-ReportPlace(ReportText *text, const FaultMemory *memory)
+report_place(ReportText *text, const FaultMemory *memory)
 {
 	const ga_freed_place *place = &memory->place;
 
@@ -383,7 +383,7 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 	if (kind == FAULT_NEARBY)
 		report_address(text, "freed memory", memory->address);
 	if (memory->freed)
-		ReportPlace(text, memory);
+		report_place(text, memory);
 	else if (memory->rewound != 0)
 	{
 		report_owner(text, memory->rewound);
@@ -454,7 +454,7 @@ void
 FaultReportStacks(ReportText *text, FaultKind fault, const FaultAccess *access,
 				  const FaultMemory *memory)
 {
-	const FreeKind *kind = KindOf(report_record_of(memory));
+	const FreeKind *kind = report_kind_of(report_record_of(memory));
 
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, access->stack, access->depth, true);
@@ -470,7 +470,7 @@ FaultReportStacks(ReportText *text, FaultKind fault, const FaultAccess *access,
 static void
 report_summarize_access(ReportText *text, const FreeRecord *record)
 {
-	const FreeKind *kind = KindOf(record);
+	const FreeKind *kind = report_kind_of(record);
 
 	if (kind == NULL)
 	{
@@ -478,7 +478,7 @@ report_summarize_access(ReportText *text, const FreeRecord *record)
 		return;
 	}
 	ReportString(text, "It belonged to memory context \"");
-	ReportLine(text, ForeignName(kind->name));
+	ReportLine(text, report_foreign_name(kind->name));
 	ReportString(text, "\" and was freed by ");
 	ReportString(text, FreedByName(kind->how));
 	ReportString(text, " at ");
@@ -498,7 +498,7 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 		ReportString(text, "An object of ");
 		ReportNumber(text, (int64) memory->object.size);
 		ReportString(text, " bytes was overrun in memory context \"");
-		ReportLine(text, name == NULL ? "unknown" : ForeignName(name));
+		ReportLine(text, name == NULL ? "unknown" : report_foreign_name(name));
 		ReportString(text, "\".");
 		return;
 	}
@@ -526,7 +526,7 @@ FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory)
 	if (name != NULL)
 	{
 		ReportString(text, ", probably in memory context \"");
-		ReportLine(text, ForeignName(name));
+		ReportLine(text, report_foreign_name(name));
 		ReportString(text, "\"");
 	}
 	ReportString(text, ".");

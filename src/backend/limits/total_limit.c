@@ -131,17 +131,17 @@ asked_pid(uint64 asked)
 }
 
 static RequestState
-request_state(CancelRequest *request)
+cancel_request_state(CancelRequest *request)
 {
 	return (RequestState) pg_atomic_read_u32(&request->state);
 }
 
 /*
- * request_enter
+ * cancel_request_enter
  *		False if the state is not what it was seen to be.
  */
 static bool
-request_enter(CancelRequest *request, RequestState from, RequestState to)
+cancel_request_enter(CancelRequest *request, RequestState from, RequestState to)
 {
 	uint32 expected = from;
 
@@ -151,7 +151,7 @@ request_enter(CancelRequest *request, RequestState from, RequestState to)
 }
 
 static bool
-request_is_older(CancelRequest *request, int ms)
+cancel_request_is_older(CancelRequest *request, int ms)
 {
 	return TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&request->since),
 									  GetCurrentTimestamp(), ms);
@@ -210,11 +210,12 @@ victim_answer(void)
 	uint32 tries;
 	bool meant;
 
-	if (own_request == NULL || request_state(own_request) != REQUEST_MADE)
+	if (own_request == NULL || cancel_request_state(own_request) != REQUEST_MADE)
 		return;
 	action = (RequestAction) pg_atomic_read_u32(&own_request->action);
 	meant = victim_is_meant(action);
-	if (!request_enter(own_request, REQUEST_MADE, meant ? REQUEST_TAKEN : REQUEST_DECLINED) ||
+	if (!cancel_request_enter(own_request, REQUEST_MADE,
+							  meant ? REQUEST_TAKEN : REQUEST_DECLINED) ||
 		!meant)
 		return;
 	tries = pg_atomic_fetch_add_u32(&own_request->tries, 1);
@@ -266,7 +267,7 @@ TotalLimitJoin(void)
 	if (own_request != NULL)
 	{
 		/* What the transaction before held, it has given back. */
-		if (request_state(own_request) == REQUEST_NONE)
+		if (cancel_request_state(own_request) == REQUEST_NONE)
 			pg_atomic_write_u64(&own_request->since, 0);
 		return;
 	}
@@ -318,7 +319,7 @@ TotalLimitSettleRequest(void)
 	if (own_request == NULL || !ProcessIsOurs())
 		return;
 	pg_atomic_write_u32(&own_request->tries, 0);
-	if (request_state(own_request) == REQUEST_NONE)
+	if (cancel_request_state(own_request) == REQUEST_NONE)
 		return;
 	pg_atomic_write_u64(&own_request->since, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u32(&own_request->state, REQUEST_NONE);
@@ -327,9 +328,9 @@ TotalLimitSettleRequest(void)
 void
 TotalLimitErrorCaught(void)
 {
-	if (own_request != NULL && !QueryCancelPending && request_state(own_request) == REQUEST_TAKEN &&
-		ProcessIsOurs())
-		(void) request_enter(own_request, REQUEST_TAKEN, REQUEST_CAUGHT);
+	if (own_request != NULL && !QueryCancelPending &&
+		cancel_request_state(own_request) == REQUEST_TAKEN && ProcessIsOurs())
+		(void) cancel_request_enter(own_request, REQUEST_TAKEN, REQUEST_CAUGHT);
 }
 
 /* A session that could be asked to cancel or to end. */
@@ -359,13 +360,13 @@ candidate_action(int slot, RequestAction *action)
 
 	/* If it has a statement all the same, as COPY from the client, that is cancelled. */
 	*action = may_end && (catches || ProcessAwaitsClient(proc)) ? ACTION_TERMINATE : ACTION_CANCEL;
-	switch (request_state(request))
+	switch (cancel_request_state(request))
 	{
 		case REQUEST_MADE:
 		case REQUEST_TAKEN:
 			return false;
 		case REQUEST_DECLINED:
-			return request_is_older(request, CANCEL_FORGET) ||
+			return cancel_request_is_older(request, CANCEL_FORGET) ||
 				   pg_atomic_read_u32(&request->action) != (uint32) *action;
 		default:
 			return true;
@@ -422,7 +423,7 @@ static bool
 candidate_ask(const Candidate *candidate, uint64 asked_before)
 {
 	CancelRequest *request = &cancel_requests->of_slot[candidate->slot];
-	RequestState state = request_state(request);
+	RequestState state = cancel_request_state(request);
 	RegistryFigures figures;
 
 	if (!pg_atomic_compare_exchange_u64(&cancel_requests->asked, &asked_before,
@@ -432,10 +433,10 @@ candidate_ask(const Candidate *candidate, uint64 asked_before)
 		return true;
 	pg_atomic_write_u64(&request->held, figures.held);
 	pg_atomic_write_u32(&request->action, candidate->action);
-	if (!request_enter(request, state, REQUEST_MADE))
+	if (!cancel_request_enter(request, state, REQUEST_MADE))
 		return true;
 	if (kill(candidate->pid, SIGUSR1) != 0)
-		(void) request_enter(request, REQUEST_MADE, REQUEST_DECLINED);
+		(void) cancel_request_enter(request, REQUEST_MADE, REQUEST_DECLINED);
 	else if (SafeToSweep())
 		ereport(LOG_SERVER_ONLY, (errmsg("goarena: process %d is to %s, which holds " UINT64_FORMAT
 										 " kB: all processes hold " UINT64_FORMAT " kB",
@@ -461,12 +462,12 @@ asked_is_settled(uint64 asked)
 
 	if (!RegistryRead(asked_slot(asked), &figures) || figures.pid != asked_pid(asked))
 		return true;
-	switch (request_state(request))
+	switch (cancel_request_state(request))
 	{
 		case REQUEST_DECLINED:
 			return true;
 		case REQUEST_CAUGHT:
-			return request_is_older(request, CANCEL_GRACE);
+			return cancel_request_is_older(request, CANCEL_GRACE);
 		case REQUEST_NONE:
 			if (figures.held < pg_atomic_read_u64(&request->held) / 2)
 				return true;
@@ -474,7 +475,7 @@ asked_is_settled(uint64 asked)
 		default:
 			break;
 	}
-	return request_is_older(request, CANCEL_WAIT);
+	return cancel_request_is_older(request, CANCEL_WAIT);
 }
 
 /*

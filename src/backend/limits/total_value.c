@@ -46,11 +46,11 @@ typedef struct MachineAnswer
 static MachineAnswer *machine_answer = NULL;
 
 /*
- * machine_ask
+ * value_machine_ask
  *		What the machine has, as it is kept.
  */
 static uint64
-machine_ask(void)
+value_machine_ask(void)
 {
 	MachineMemory memory;
 	uint64 before = pg_atomic_read_u64(&machine_answer->memory);
@@ -65,11 +65,11 @@ machine_ask(void)
 }
 
 /*
- * machine_tell_change
+ * value_machine_tell_change
  *		A container was resized, or moved.  Told once, by the process that asked.
  */
 static void
-machine_tell_change(uint64 before, uint64 now)
+value_machine_tell_change(uint64 before, uint64 now)
 {
 	if (IsUnderPostmaster && ProcessIsOurs() && SafeToSweep())
 		ereport(LOG_SERVER_ONLY,
@@ -80,12 +80,12 @@ machine_tell_change(uint64 before, uint64 now)
 }
 
 /*
- * machine_memory_kept
+ * value_machine_memory_kept
  *		The answer, not older than it may be.  Others go on with the old one while a process
  *		asks.
  */
 static uint64
-machine_memory_kept(void)
+value_machine_memory_kept(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	uint64 asked_at = pg_atomic_read_u64(&machine_answer->asked_at);
@@ -97,19 +97,19 @@ machine_memory_kept(void)
 		return pg_atomic_read_u64(&machine_answer->memory);
 	if (!pg_atomic_compare_exchange_u64(&machine_answer->asked_at, &asked_at, (uint64) now))
 		return pg_atomic_read_u64(&machine_answer->memory);
-	answer = machine_ask();
+	answer = value_machine_ask();
 	before = pg_atomic_exchange_u64(&machine_answer->memory, answer);
 	if (before != answer)
-		machine_tell_change(before, answer);
+		value_machine_tell_change(before, answer);
 	return answer;
 }
 
 /*
- * shared_memory_bytes
+ * value_shared_memory_bytes
  *		The server's main segment.
  */
 static uint64
-shared_memory_bytes(void)
+value_shared_memory_bytes(void)
 {
 	const PGShmemHeader *header = UsedShmemSegAddr;
 
@@ -117,11 +117,11 @@ shared_memory_bytes(void)
 }
 
 /*
- * share_bytes
+ * value_share_bytes
  *		What a share leaves for processes.  Less than the least limit would let nobody in.
  */
 static Size
-share_bytes(double share, uint64 memory, uint64 shared_memory)
+value_share_bytes(double share, uint64 memory, uint64 shared_memory)
 {
 	uint64 least = (uint64) MIN_TOTAL_LIMIT_KB * 1024;
 	uint64 bytes = (uint64) ((double) memory * (share / 100));
@@ -140,11 +140,11 @@ TotalValueExplain(const TotalValue *value, TotalOrigin *origin)
 	{
 		if (machine_answer == NULL)
 			return;
-		kept = machine_memory_kept();
+		kept = value_machine_memory_kept();
 		origin->source = (kept & 1) != 0 ? "cgroup" : "host";
 		origin->memory = kept & ~(uint64) 1;
-		origin->shared_memory = shared_memory_bytes();
-		origin->limit = share_bytes(value->share, origin->memory, origin->shared_memory);
+		origin->shared_memory = value_shared_memory_bytes();
+		origin->limit = value_share_bytes(value->share, origin->memory, origin->shared_memory);
 	}
 	else if (value->kb != NO_LIMIT)
 	{
@@ -163,11 +163,11 @@ TotalValueBytes(const TotalValue *value)
 }
 
 /*
- * share_parse
+ * value_share_parse
  *		"80%", "72.5 %".  Only digits: strtod() would also take an exponent and other things.
  */
 static bool
-share_parse(const char *text, double *share)
+value_share_parse(const char *text, double *share)
 {
 	char *end;
 
@@ -195,7 +195,7 @@ TotalValueParse(const char *text, TotalValue *value)
 	*value = (TotalValue){.share = 0, .kb = NO_LIMIT};
 	if (strchr(text, '%') != NULL)
 	{
-		if (!share_parse(text, &value->share))
+		if (!value_share_parse(text, &value->share))
 		{
 			GUC_check_errdetail("A share must be a number that is followed by one %% sign.");
 			GUC_check_errhint("For example \"80%%\", or \"72.5%%\".");
@@ -240,6 +240,6 @@ TotalValueAttach(void *memory, bool anew)
 		return;
 	MachineMemoryInit();
 	pg_atomic_init_u64(&machine_answer->memory, 0);
-	pg_atomic_write_u64(&machine_answer->memory, machine_ask());
+	pg_atomic_write_u64(&machine_answer->memory, value_machine_ask());
 	pg_atomic_init_u64(&machine_answer->asked_at, (uint64) GetCurrentTimestamp());
 }

@@ -48,7 +48,7 @@ PackBegin(void *memory, Size size)
 }
 
 static void
-figures_add(SiteFigures *sum, const SiteFigures *figures)
+pack_add_figures(SiteFigures *sum, const SiteFigures *figures)
 {
 	sum->live_samples += figures->live_samples;
 	sum->samples += figures->samples;
@@ -70,7 +70,7 @@ PackRow(PackedProfile *packed, const ProfileRow *row)
 	if (size > packed->size - sizeof(Module) * MAX_MODULES - packed->used)
 	{
 		packed->left_out++;
-		figures_add(&packed->rest, &row->figures);
+		pack_add_figures(&packed->rest, &row->figures);
 		return;
 	}
 	memcpy(at, &head, sizeof(head));
@@ -141,11 +141,11 @@ pack_site(PackedProfile *packed, const Site *site)
 }
 
 /*
- * site_compare
+ * pack_compare_sites
  *		Sites by live bytes, and by bytes if nothing lives.
  */
 static int
-site_compare(const void *a, const void *b)
+pack_compare_sites(const void *a, const void *b)
 {
 	const SiteFigures *left = &SitesGet(*(const int16 *) a)->figures;
 	const SiteFigures *right = &SitesGet(*(const int16 *) b)->figures;
@@ -166,7 +166,7 @@ PackOwn(void *memory, Size size)
 
 	for (int i = 0; i < count; i++)
 		order[i] = (int16) i;
-	qsort(order, (size_t) count, sizeof(order[0]), site_compare);
+	qsort(order, (size_t) count, sizeof(order[0]), pack_compare_sites);
 	for (int i = 0; i < count; i++)
 		pack_site(packed, SitesGet(order[i]));
 	for (int i = 1; i <= ModulesCount(); i++)

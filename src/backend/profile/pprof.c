@@ -74,11 +74,11 @@ typedef struct Builder
 } Builder;
 
 /*
- * builder_grow
+ * pprof_grow
  *		Room for twice as many elements as there are.
  */
 static void *
-builder_grow(void *array, size_t count, size_t size)
+pprof_grow(void *array, size_t count, size_t size)
 {
 	if (count == 0)
 		return palloc(size);
@@ -89,12 +89,12 @@ builder_grow(void *array, size_t count, size_t size)
 	do                                                                                             \
 	{                                                                                              \
 		if (((count) & ((count) -1)) == 0)                                                         \
-			(array) = builder_grow((array), (count), sizeof(*(array)));                            \
+			(array) = pprof_grow((array), (count), sizeof(*(array)));                              \
 		(array)[(count)++] = (element);                                                            \
 	} while (0)
 
 static int64
-builder_string(Builder *builder, const char *text)
+pprof_string(Builder *builder, const char *text)
 {
 	char key[STRING_SIZE];
 	NumberedString *string;
@@ -111,18 +111,18 @@ builder_string(Builder *builder, const char *text)
 }
 
 static Goarena__ValueType *
-builder_value_type(Builder *builder, const char *type, const char *unit)
+pprof_value_type(Builder *builder, const char *type, const char *unit)
 {
 	Goarena__ValueType *value = palloc(sizeof(*value));
 
 	goarena__value_type__init(value);
-	value->type = builder_string(builder, type);
-	value->unit = builder_string(builder, unit);
+	value->type = pprof_string(builder, type);
+	value->unit = pprof_string(builder, unit);
 	return value;
 }
 
 static HTAB *
-builder_table(const char *name, Size key, Size entry, int flags)
+pprof_table(const char *name, Size key, Size entry, int flags)
 {
 	HASHCTL control = {.keysize = key, .entrysize = entry, .hcxt = CurrentMemoryContext};
 
@@ -130,7 +130,7 @@ builder_table(const char *name, Size key, Size entry, int flags)
 }
 
 static void
-builder_add_mapping(Builder *builder, int number)
+pprof_add_mapping(Builder *builder, int number)
 {
 	const Module *module = PackedModule(builder->packed, number);
 	Goarena__Mapping *mapping = palloc(sizeof(*mapping));
@@ -144,16 +144,16 @@ builder_add_mapping(Builder *builder, int number)
 	mapping->memory_start = base + (module->start - module->base);
 	mapping->memory_limit = base + (module->end - module->base);
 	mapping->file_offset = module->file_offset;
-	mapping->filename = builder_string(builder, module->path);
-	mapping->build_id = builder_string(builder, build_id);
+	mapping->filename = pprof_string(builder, module->path);
+	mapping->build_id = pprof_string(builder, build_id);
 	mapping->has_functions = true;
 	APPEND(builder->profile.mapping, builder->profile.n_mapping, mapping);
 }
 
 static uint64
-builder_function(Builder *builder, const char *name, const char *file)
+pprof_function(Builder *builder, const char *name, const char *file)
 {
-	FunctionKey key = {builder_string(builder, name), builder_string(builder, file)};
+	FunctionKey key = {pprof_string(builder, name), pprof_string(builder, file)};
 	Goarena__Function *function;
 	NumberedFunction *numbered;
 	bool found;
@@ -171,7 +171,7 @@ builder_function(Builder *builder, const char *name, const char *file)
 }
 
 static uint64
-builder_add_location(Builder *builder, uint64 mapping, uint64 address, uint64 function)
+pprof_add_location(Builder *builder, uint64 mapping, uint64 address, uint64 function)
 {
 	Goarena__Location *location = palloc(sizeof(*location));
 	Goarena__Line *line = palloc(sizeof(*line));
@@ -188,7 +188,7 @@ builder_add_location(Builder *builder, uint64 mapping, uint64 address, uint64 fu
 }
 
 static uint64
-builder_location(Builder *builder, ModuleOffset address)
+pprof_location(Builder *builder, ModuleOffset address)
 {
 	uint64 number = (uint64) ModuleNumber(address);
 	NumberedLocation *numbered;
@@ -201,73 +201,72 @@ builder_location(Builder *builder, ModuleOffset address)
 	frame = NamesFind(builder->names, address);
 	if (PackedModule(builder->packed, (int) number) == NULL)
 		number = 0;
-	return numbered->id = builder_add_location(
+	return numbered->id = pprof_add_location(
 			   builder, number,
 			   number == 0 ? 0 : (number << MODULE_RANGE_SHIFT) + ModuleOffsetIn(address),
-			   builder_function(builder, frame->function, frame->file));
+			   pprof_function(builder, frame->function, frame->file));
 }
 
 static void
-builder_add_label(Builder *builder, Goarena__Sample *sample, const char *key, const char *text,
-				  int64 number)
+pprof_add_label(Builder *builder, Goarena__Sample *sample, const char *key, const char *text,
+				int64 number)
 {
 	Goarena__Label *label = palloc(sizeof(*label));
 
 	goarena__label__init(label);
-	label->key = builder_string(builder, key);
+	label->key = pprof_string(builder, key);
 	if (text != NULL)
-		label->str = builder_string(builder, text);
+		label->str = pprof_string(builder, text);
 	else
 		label->num = number;
 	APPEND(sample->label, sample->n_label, label);
 }
 
 static void
-builder_add_labels(Builder *builder, Goarena__Sample *sample, const ProfileRow *row)
+pprof_add_labels(Builder *builder, Goarena__Sample *sample, const ProfileRow *row)
 {
 	int parent = row->names_length == 0 ? 0 : (int) strlen(row->names) + 1;
 	char query_id[32];
 
 	if (row->names_length > 0)
-		builder_add_label(builder, sample, "context", row->names, 0);
+		pprof_add_label(builder, sample, "context", row->names, 0);
 	if (parent < row->names_length)
-		builder_add_label(builder, sample, "parent", row->names + parent, 0);
+		pprof_add_label(builder, sample, "parent", row->names + parent, 0);
 	if (row->query_id != 0)
 	{
 		snprintf(query_id, sizeof(query_id), INT64_FORMAT, row->query_id);
-		builder_add_label(builder, sample, "query", query_id, 0);
+		pprof_add_label(builder, sample, "query", query_id, 0);
 	}
 	if (OidIsValid(row->database))
-		builder_add_label(builder, sample, "dbid", NULL, (int64) row->database);
+		pprof_add_label(builder, sample, "dbid", NULL, (int64) row->database);
 	if (OidIsValid(row->role))
-		builder_add_label(builder, sample, "userid", NULL, (int64) row->role);
+		pprof_add_label(builder, sample, "userid", NULL, (int64) row->role);
 }
 
 static void
-builder_add_sample(Builder *builder, const ProfileRow *row)
+pprof_add_sample(Builder *builder, const ProfileRow *row)
 {
 	Goarena__Sample *sample = palloc(sizeof(*sample));
 	int first = NamesFirstFrame(builder->names, row);
 
 	goarena__sample__init(sample);
 	for (int i = first; i < row->depth; i++)
-		APPEND(sample->location_id, sample->n_location_id,
-			   builder_location(builder, row->frames[i]));
+		APPEND(sample->location_id, sample->n_location_id, pprof_location(builder, row->frames[i]));
 	if (first == row->depth)
 	{
 		if (builder->dropped_location == 0)
 			builder->dropped_location =
-				builder_add_location(builder, 0, 0, builder_function(builder, "dropped", ""));
+				pprof_add_location(builder, 0, 0, pprof_function(builder, "dropped", ""));
 		APPEND(sample->location_id, sample->n_location_id, builder->dropped_location);
 	}
 	for (int i = 0; i < NUM_PROFILE_VALUES; i++)
 		APPEND(sample->value, sample->n_value, ProfileRowValue(&row->figures, (ProfileValue) i));
-	builder_add_labels(builder, sample, row);
+	pprof_add_labels(builder, sample, row);
 	APPEND(builder->profile.sample, builder->profile.n_sample, sample);
 }
 
 static void
-builder_begin(Builder *builder, const PackedProfile *packed)
+pprof_begin(Builder *builder, const PackedProfile *packed)
 {
 	Goarena__Profile *profile = &builder->profile;
 	TimestampTz now = GetCurrentTimestamp();
@@ -277,47 +276,47 @@ builder_begin(Builder *builder, const PackedProfile *packed)
 	builder->packed = packed;
 	builder->names = NamesBegin(packed);
 	builder->strings =
-		builder_table("goarena strings", STRING_SIZE, sizeof(NumberedString), HASH_STRINGS);
-	builder->locations = builder_table("goarena locations", sizeof(ModuleOffset),
-									   sizeof(NumberedLocation), HASH_BLOBS);
-	builder->functions = builder_table("goarena functions", sizeof(FunctionKey),
-									   sizeof(NumberedFunction), HASH_BLOBS);
-	(void) builder_string(builder, "");
+		pprof_table("goarena strings", STRING_SIZE, sizeof(NumberedString), HASH_STRINGS);
+	builder->locations = pprof_table("goarena locations", sizeof(ModuleOffset),
+									 sizeof(NumberedLocation), HASH_BLOBS);
+	builder->functions =
+		pprof_table("goarena functions", sizeof(FunctionKey), sizeof(NumberedFunction), HASH_BLOBS);
+	(void) pprof_string(builder, "");
 	for (int i = 0; i < NUM_PROFILE_VALUES; i++)
 	{
 		bool space = i == VALUE_ALLOC_SPACE || i == VALUE_INUSE_SPACE;
 
 		APPEND(profile->sample_type, profile->n_sample_type,
-			   builder_value_type(builder, profile_value_names[i], space ? "bytes" : "count"));
+			   pprof_value_type(builder, profile_value_names[i], space ? "bytes" : "count"));
 	}
-	profile->default_sample_type = builder_string(builder, profile_value_names[VALUE_INUSE_SPACE]);
-	profile->period_type = builder_value_type(builder, "space", "bytes");
+	profile->default_sample_type = pprof_string(builder, profile_value_names[VALUE_INUSE_SPACE]);
+	profile->period_type = pprof_value_type(builder, "space", "bytes");
 	profile->period = packed->rate;
 	profile->time_nanos = (now + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) * 1000;
 	for (int i = 1; i <= Min(packed->modules, MAX_MODULES); i++)
-		builder_add_mapping(builder, i);
+		pprof_add_mapping(builder, i);
 }
 
 static void *
-gzip_alloc(void *opaque, unsigned count, unsigned size)
+pprof_gzip_alloc(void *opaque, unsigned count, unsigned size)
 {
 	return palloc_extended(mul_size(count, size), MCXT_ALLOC_NO_OOM);
 }
 
 static void
-gzip_free(void *opaque, void *memory)
+pprof_gzip_free(void *opaque, void *memory)
 {
 	pfree(memory);
 }
 
 /*
- * gzip
+ * pprof_gzip
  *		Append compressed bytes.
  */
 static void
-gzip(StringInfo output, uint8 *bytes, size_t size)
+pprof_gzip(StringInfo output, uint8 *bytes, size_t size)
 {
-	z_stream stream = {.zalloc = gzip_alloc, .zfree = gzip_free};
+	z_stream stream = {.zalloc = pprof_gzip_alloc, .zfree = pprof_gzip_free};
 	int result;
 
 	/* 16 says that it is to be gzip's format. */
@@ -360,21 +359,21 @@ PprofMake(const PackedProfile *packed)
 	uint8 *bytes;
 	size_t size;
 
-	builder_begin(&builder, packed);
+	pprof_begin(&builder, packed);
 	while (PackedNext(packed, &offset, &row))
 	{
 		CHECK_FOR_INTERRUPTS();
-		builder_add_sample(&builder, &row);
+		pprof_add_sample(&builder, &row);
 	}
 	if (packed->rest.samples > 0)
-		builder_add_sample(&builder, &rest);
+		pprof_add_sample(&builder, &rest);
 
 	size = goarena__profile__get_packed_size(&builder.profile);
 	bytes = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
 	(void) goarena__profile__pack(&builder.profile, bytes);
 	initStringInfo(&output);
 	appendStringInfoSpaces(&output, VARHDRSZ);
-	gzip(&output, bytes, size);
+	pprof_gzip(&output, bytes, size);
 	SET_VARSIZE(output.data, output.len);
 	return (bytea *) output.data;
 }

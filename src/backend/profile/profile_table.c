@@ -260,11 +260,11 @@ table_find(const Site *site)
 }
 
 /*
- * figures_move
+ * table_move_figures
  *		Add to a sum what figures grew by since they were published.
  */
 static void
-figures_move(SiteFigures *sum, const SiteFigures *now, const SiteFigures *published)
+table_move_figures(SiteFigures *sum, const SiteFigures *now, const SiteFigures *published)
 {
 	sum->live_samples += now->live_samples - published->live_samples;
 	sum->samples += now->samples - published->samples;
@@ -288,8 +288,8 @@ table_publish_site(Site *site, const SiteFigures *figures)
 		site->row = table_find(site);
 		site->generation = shared->generation;
 	}
-	figures_move(site->row == ROW_DROPPED ? &shared->rest : &rows[site->row].figures, figures,
-				 &site->published);
+	table_move_figures(site->row == ROW_DROPPED ? &shared->rest : &rows[site->row].figures, figures,
+					   &site->published);
 	site->published = *figures;
 }
 

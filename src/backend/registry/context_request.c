@@ -62,12 +62,12 @@ contexts_copy_idle(int slot, int pid, TimestampTz *at)
 }
 
 /*
- * answer_await
+ * request_await_answer
  *		Wait for the answer to a request with a number.
  */
 static RequestResult
-answer_await(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz deadline, void **copy,
-			 TimestampTz *at)
+request_await_answer(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz deadline,
+					 void **copy, TimestampTz *at)
 {
 	TimestampTz reminded = 0;
 
@@ -103,8 +103,8 @@ answer_request(AnswerKind kind, int slot, int pid, bool privileged, int64 timeou
 		RegistryPublish();
 	PG_TRY();
 	{
-		result =
-			answer_await(kind, slot, pid, AnswersAsk(kind, slot, privileged), deadline, copy, at);
+		result = request_await_answer(kind, slot, pid, AnswersAsk(kind, slot, privileged), deadline,
+									  copy, at);
 	}
 	PG_FINALLY();
 	{

@@ -147,11 +147,11 @@ mount_copy(char *to, size_t size, const char *from)
 }
 
 /*
- * list_has
+ * cgroup_list_has
  *		Is a word in a list with commas?
  */
 static bool
-list_has(const char *list, const char *word)
+cgroup_list_has(const char *list, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -196,7 +196,7 @@ mount_see(char *line, void *arg)
 
 	if (strcmp(type, "cgroup2") == 0)
 		mount = &cgroup_mounts[CGROUP_V2];
-	else if (strcmp(type, "cgroup") == 0 && list_has(options, "memory"))
+	else if (strcmp(type, "cgroup") == 0 && cgroup_list_has(options, "memory"))
 		mount = &cgroup_mounts[CGROUP_V1];
 	else
 		return true;
@@ -267,7 +267,7 @@ cgroup_see(char *line, void *arg)
 	controllers++;
 	if (*controllers == '\0')
 		version = CGROUP_V2;
-	else if (list_has(controllers, "memory"))
+	else if (cgroup_list_has(controllers, "memory"))
 		version = CGROUP_V1;
 	else
 		return true;
@@ -295,11 +295,11 @@ cgroup_find(CgroupPaths *paths)
 }
 
 /*
- * number_parse
+ * machine_parse_number
  *		A number, or "max", that fills a line.
  */
 static NumberRead
-number_parse(const char *text, uint64 *number)
+machine_parse_number(const char *text, uint64 *number)
 {
 	unsigned long long value;
 	char *end;
@@ -319,7 +319,7 @@ number_parse(const char *text, uint64 *number)
 }
 
 static NumberRead
-number_read(const char *directory, const char *name, uint64 *number)
+machine_read_number(const char *directory, const char *name, uint64 *number)
 {
 	char path[PATH_SIZE];
 	char full[PATH_SIZE];
@@ -333,7 +333,7 @@ number_read(const char *directory, const char *name, uint64 *number)
 		return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM
 				   ? NUMBER_MISSING
 				   : NUMBER_WRONG;
-	return number_parse(text, number);
+	return machine_parse_number(text, number);
 }
 
 /*
@@ -351,11 +351,11 @@ cgroup_read(char *directory, CgroupVersion version, MachineMemory *memory)
 		uint64 limit;
 		uint64 used;
 
-		if (number_read(directory, cgroup_files[version].limit, &limit) == NUMBER_WRONG)
+		if (machine_read_number(directory, cgroup_files[version].limit, &limit) == NUMBER_WRONG)
 			memory->complete = false;
 		if (limit < memory->cgroup_limit || memory->cgroup_used == MACHINE_UNKNOWN)
 		{
-			(void) number_read(directory, cgroup_files[version].used, &used);
+			(void) machine_read_number(directory, cgroup_files[version].used, &used);
 			memory->cgroup_used = used;
 		}
 		memory->cgroup_limit = Min(memory->cgroup_limit, limit);
@@ -367,11 +367,11 @@ cgroup_read(char *directory, CgroupVersion version, MachineMemory *memory)
 }
 
 /*
- * meminfo_see
+ * machine_see_meminfo
  *		A line of /proc/meminfo: "MemTotal:       24684084 kB".
  */
 static bool
-meminfo_see(char *line, void *arg)
+machine_see_meminfo(char *line, void *arg)
 {
 	MachineMemory *memory = arg;
 	unsigned long long kb;
@@ -441,7 +441,7 @@ MachineMemoryRead(MachineMemory *memory)
 	long pages;
 
 	memset(memory, 0xff, sizeof(*memory)); /* MACHINE_UNKNOWN */
-	memory->complete = machine_each_line("/proc/meminfo", meminfo_see, memory);
+	memory->complete = machine_each_line("/proc/meminfo", machine_see_meminfo, memory);
 	if (memory->host_total == MACHINE_UNKNOWN && (pages = sysconf(_SC_PHYS_PAGES)) > 0)
 		memory->host_total = (uint64) pages * (uint64) sysconf(_SC_PAGESIZE);
 	if (!cgroup_find(&paths))

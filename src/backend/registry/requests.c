@@ -275,11 +275,11 @@ RequestWork(int slot, int pid, uint32 want)
 }
 
 /*
- * dump_number
+ * requests_dump_number
  *		One that is larger than those before.
  */
 static uint64
-dump_number(Mailbox *mailbox)
+requests_dump_number(Mailbox *mailbox)
 {
 	uint64 before = pg_atomic_read_u64(&mailbox->dump_asked);
 	uint64 number;
@@ -302,7 +302,7 @@ RequestDump(int slot, int pid, int64 *number, int *error)
 	Mailbox *mailbox = &mailboxes[slot];
 
 	if (*number == 0)
-		*number = (int64) dump_number(mailbox);
+		*number = (int64) requests_dump_number(mailbox);
 	else if (RequestDumpIsDone(slot, *number))
 	{
 		uint64 done = pg_atomic_read_u64(&mailbox->dump_done);
@@ -369,12 +369,12 @@ RequestsUnusedAwaited(void)
 }
 
 /*
- * figures_may_be_old
+ * requests_figures_may_be_old
  *		Can there be more to tell of a process than it published?  Only backends do
  *		all their work in transactions.
  */
 static bool
-figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
+requests_figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
 {
 	bool at_work = figures->backend_type != B_BACKEND || ProcessInTransaction(SlotProc(slot));
 
@@ -384,16 +384,16 @@ figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
 }
 
 /*
- * figures_ask
+ * requests_figures_ask
  *		Ask a process to publish its figures.  False if there is nothing to wait
  *		for: they are new, or another process asked before and waited in vain.
  */
 static bool
-figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
+requests_figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
 {
 	Mailbox *mailbox = &mailboxes[slot];
 
-	if (!RequestsListens(slot) || !figures_may_be_old(slot, figures, now))
+	if (!RequestsListens(slot) || !requests_figures_may_be_old(slot, figures, now))
 		return false;
 	if ((pg_atomic_fetch_or_u32(&mailbox->wanted, WANT_FIGURES) & WANT_FIGURES) != 0)
 		return !TimestampDifferenceExceeds(
@@ -404,13 +404,13 @@ figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
 }
 
 /*
- * figures_await
+ * requests_figures_await
  *		Wait until a process has published since then.  Other processes than backends begin a
  *		transaction because the request woke them up, and leave its end untold; what they
  *		held when they were asked is enough.
  */
 static void
-figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
+requests_figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
 {
 	RegistryFigures figures;
 
@@ -434,11 +434,11 @@ RequestFigures(bool (*may_read)(const RegistryFigures *process))
 
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (i != SlotOwn() && RegistryRead(i, &figures) && may_read(&figures) &&
-			figures_ask(i, &figures, now))
+			requests_figures_ask(i, &figures, now))
 			asked[i] = figures.pid;
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (asked[i] != 0)
-			figures_await(i, asked[i], now, deadline);
+			requests_figures_await(i, asked[i], now, deadline);
 	pfree(asked);
 }
 
@@ -450,7 +450,7 @@ RequestAllFigures(void)
 
 	for (int i = 0; i < RegistrySlots(); i++)
 		if (i != SlotOwn() && RegistryRead(i, &figures))
-			(void) figures_ask(i, &figures, now);
+			(void) requests_figures_ask(i, &figures, now);
 }
 
 void
@@ -459,8 +459,9 @@ RequestFiguresOf(int slot, int pid)
 	TimestampTz now = GetCurrentTimestamp();
 	RegistryFigures figures;
 
-	if (RegistryRead(slot, &figures) && figures.pid == pid && figures_ask(slot, &figures, now))
-		figures_await(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
+	if (RegistryRead(slot, &figures) && figures.pid == pid &&
+		requests_figures_ask(slot, &figures, now))
+		requests_figures_await(slot, pid, now, TimestampTzPlusMilliseconds(now, FIGURES_PATIENCE));
 }
 
 void
@@ -472,11 +473,11 @@ RequestContextsOf(int slot, int pid)
 }
 
 /*
- * profiles_behind
+ * requests_profiles_behind
  *		How many processes have something to add to the profile?  And ask them to.
  */
 static int
-profiles_behind(bool ask)
+requests_profiles_behind(bool ask)
 {
 	RegistryFigures figures;
 	int behind = 0;
@@ -507,7 +508,7 @@ RequestProfiles(void)
 
 	while (!ProfileTablePublish() && GetCurrentTimestamp() < deadline)
 		pg_usleep(500);
-	for (int turn = 0; (behind = profiles_behind(turn % PROFILE_TURNS == 0)) > 0 &&
+	for (int turn = 0; (behind = requests_profiles_behind(turn % PROFILE_TURNS == 0)) > 0 &&
 					   GetCurrentTimestamp() < deadline;
 		 turn++)
 	{
