@@ -20,9 +20,10 @@
  * lightweight lock, and while a subtransaction begins or commits.  While an error
  * is under way there is a reserve, so that it can be reported and caught, and
  * another one for transactions of a session that keeps as much as it may: it could
- * not even give that up otherwise.  Processes whose failure would do harm in the
- * long run may hold more by what a setting of theirs grants them, and the server's
- * own bookkeeping is exempt up to a point: see limit_exempt.c.
+ * not even give that up otherwise.  There is one more for commands of a session that
+ * find a limit full which it shares with others, see limits_stuck_at.  Processes whose
+ * failure would do harm in the long run may hold more by what a setting of theirs grants
+ * them, and the server's own bookkeeping is exempt up to a point: see limit_exempt.c.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -81,10 +82,30 @@
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
 
+/* How far up the parents of a context are looked at. */
+#define DEEPEST 64
+
 static Size error_context_empty;	  /* bytes used in ErrorContext without an error */
 static bool looking_again = false;	  /* memory was given back already */
+static bool limits_unlooked = false;  /* the heap may go on without a look having been taken */
 static uint64 looked_in = UINT64_MAX; /* the number of the transaction that last was near a limit */
 static Size held_at_start;			  /* of that, about */
+static TimestampTz looked_for = 0;	  /* the time of the client's command that last was */
+static Size held_at_command;		  /* when that was near a limit first, about */
+
+/*
+ * The least that this process was seen to hold since it found a limit full that it shares,
+ * SIZE_MAX if there was room when it last looked.  A command may take RESERVE beyond that, and
+ * beyond what was held when it began, for what ends with it or with the transaction, or it
+ * could not even close a cursor to make room.  That is for all commands together, not for
+ * each: until there is room, this only comes down.  So what all processes hold passes a limit by
+ * RESERVE for each of them.
+ */
+static Size limits_stuck_at[TOTAL_LIMIT + 1] = {
+	[USER_LIMIT] = SIZE_MAX,
+	[DATABASE_LIMIT] = SIZE_MAX,
+	[TOTAL_LIMIT] = SIZE_MAX,
+};
 
 /*
  * limits_error_context_used
@@ -208,6 +229,36 @@ limits_session_held(void)
 }
 
 /*
+ * limits_is_transient
+ *		Does a context end with the command or the transaction?  Subtransactions alone nest
+ *		deeper than is looked.
+ */
+static bool
+limits_is_transient(MemoryContext context)
+{
+	for (int i = 0; i < DEEPEST && context != NULL; i++, context = context->parent)
+		if (context == MessageContext || context == TopTransactionContext ||
+			context == PortalContext)
+			return true;
+	return context != NULL;
+}
+
+/*
+ * limits_may_tidy
+ *		A limit that is shared is full.  May this process take so many bytes all the same, to
+ *		give back what it held before?
+ */
+static bool
+limits_may_tidy(Crossed which, Size bytes)
+{
+	Size held = UsageHeld();
+
+	limits_stuck_at[which] = Min(limits_stuck_at[which], held);
+	return held + bytes <= Min(limits_stuck_at[which], held_at_command) + RESERVE &&
+		   limits_is_transient(refusal.context);
+}
+
+/*
  * limits_look_shared
  *		Would a limit be crossed that this process shares with others, which hold so much
  *		with it?  If not, step comes down to where to look next.
@@ -224,8 +275,15 @@ limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size 
 		*step = Min(*step, LEAST_STEP);
 		return NO_LIMIT_CROSSED;
 	}
-	if (held > ceiling + LimitExemption(refusal.context) && UsageHeld() + bytes > SMALL_PROCESS)
-		return limits_refuse(which, limit, others_too);
+	if (held <= limit)
+		limits_stuck_at[which] = SIZE_MAX;
+	if (held > ceiling && UsageHeld() + bytes > SMALL_PROCESS)
+	{
+		if (held > ceiling + LimitExemption(refusal.context) && !limits_may_tidy(which, bytes))
+			return limits_refuse(which, limit, others_too);
+		*step = 0; /* what comes next may be for something else */
+		return NO_LIMIT_CROSSED;
+	}
 	*step = Min(*step, Max(limits_step(ceiling, held, TOTAL_SHARE), LEAST_STEP));
 	return NO_LIMIT_CROSSED;
 }
@@ -335,6 +393,7 @@ limits_find_room(Size bytes)
 	if (!limits_may_refuse() || looking_again || LimitExemptsMainLoop(refusal.context, bytes))
 	{
 		process_heap.limit = ga_heap_held(&process_heap) + bytes + LEAST_STEP;
+		limits_unlooked = true;
 		return true;
 	}
 
@@ -343,6 +402,9 @@ limits_find_room(Size bytes)
 	if (looked_in != free_history_transactions)
 		held_at_start = UsageHeld();
 	looked_in = free_history_transactions;
+	if (looked_for != GetCurrentStatementStartTimestamp())
+		held_at_command = UsageHeld();
+	looked_for = GetCurrentStatementStartTimestamp();
 	if (limits_look(bytes) == NO_LIMIT_CROSSED)
 		return true;
 
@@ -490,6 +552,18 @@ void
 LimitsLookSooner(void)
 {
 	process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);
+}
+
+/*
+ * LimitsStatementBegun
+ *		What was not refused while it could not be is no share of what comes now.
+ */
+void
+LimitsStatementBegun(void)
+{
+	if (limits_unlooked)
+		process_heap.limit = 0;
+	limits_unlooked = false;
 }
 
 void

@@ -36,6 +36,9 @@ extern void LimitsRaise(MemoryContext context, Size size);
 extern bool LimitsPlainAsk(Size bytes, bool taken);
 extern void LimitsPlainTook(Size bytes);
 
+/* A command of the client begins, and allocates. */
+extern void LimitsStatementBegun(void);
+
 /* See LimitsAfterShrinking. */
 extern void LimitsLookSooner(void);
 

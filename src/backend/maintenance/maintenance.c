@@ -99,6 +99,7 @@ MaintainStatementBegun(void)
 	if (!process_heap_ready)
 		return;
 	maintain_end_keeping();
+	LimitsStatementBegun();
 	process_heap.keeps_excess = !LimitSettingShared() && goarena_retain_kb > 0;
 }
 
