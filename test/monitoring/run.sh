@@ -157,7 +157,7 @@ labels_are_bounded()
 
 	labels=$(grep '^sql_goarena' "$SCRATCH/metrics" | grep -o '[a-z_]*="' | sort -u | tr -d '="' | paste -s -d ' ')
 	say "$labels"
-	[ "$labels" = "backend_type col database datname driver host sql_job state user" ]
+	[ "$labels" = "backend_type col database datname driver host kind sql_job state user" ]
 }
 
 databases_are_few()
@@ -194,6 +194,8 @@ superuser 'CREATE ROLE goarena_monitor LOGIN IN ROLE pg_monitor' >/dev/null
 superuser 'CREATE ROLE worker LOGIN' >/dev/null
 superuser "ALTER ROLE worker SET goarena.memory_limit = '100MB'" >/dev/null
 superuser "ALTER DATABASE postgres SET goarena.memory_limit = '300MB'" >/dev/null
+superuser 'CREATE ROLE team LOGIN' >/dev/null
+superuser "ALTER ROLE team SET goarena.user_memory_limit = '0.1GB'" >/dev/null
 start_exporter
 
 # Sessions that stay until the server stops.
@@ -202,7 +204,7 @@ for ((i = 1; i <= DATABASES; i++)); do
 	psql_as "$TEST_USER" -d "d$i" -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
 done
 
-ok 'sql_exporter is scraped' scrape_until '^sql_goarena_process_limit\{.*col="share"'
+ok 'sql_exporter is scraped' scrape_until '^sql_goarena_shared_limit\{.*col="share"'
 ok 'and has all queries' scrape_until 'datname="\(others\)"'
 ok 'the server refuses none of them' fails_with '^$' grep -aE 'ERROR|FATAL' "$SCRATCH/server.log"
 ok 'it has what the alerts ask for' alerts_have_their_metrics
@@ -220,6 +222,16 @@ ok 'it is the largest' scrape_until '^sql_goarena_largest\{.*"client backend".*\
 ok 'a limit refuses memory' fails_with 'goarena.memory_limit' \
 	psql_as worker -c "SELECT length(string_agg(repeat('x', 1000), '')) FROM generate_series(1, 200000)"
 ok 'that is seen' scrape_until '^sql_goarena_totals\{.*col="limit_hits".*\} [1-9]'
+
+# The limits that processes share are compared with their sums.
+ok 'no user or database is near its limit yet' holds "$(value sql_goarena_shared_limit 'kind="user"' 'col="share"') < 0.8 && $(value sql_goarena_shared_limit 'kind="database"' 'col="share"') == 0"
+for session in 1 2; do
+	psql_as team -c 'SELECT test_create()' -c 'SELECT test_fill(44000000)' -c "SELECT pg_sleep(3600), $session" >/dev/null 2>&1 &
+done
+ok 'two sessions of a user near its limit are seen' scrape_until '^sql_goarena_shared_limit\{.*col="near".*kind="user".*\} 1$'
+ok 'by what they hold together' holds "$(value sql_goarena_shared_limit 'kind="user"' 'col="share"') > 0.8 && $(value sql_goarena_shared_limit 'kind="user"' 'col="share"') <= 1.1"
+superuser "ALTER DATABASE postgres SET goarena.database_memory_limit = '100MB'" >/dev/null
+ok 'a database as well' scrape_until '^sql_goarena_shared_limit\{.*col="near".*kind="database".*\} 1$'
 
 end_background
 ok 'the server stops in order' stop_server
