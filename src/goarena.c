@@ -507,6 +507,8 @@ _PG_init(void)
 		return;
 	}
 	PlainContextsFind();
+	if (goarena_profile_rate > 0)
+		PlainContextsWatchGrowth();
 	ProcessInit();
 	FaultInit();
 	LimitsInit();

@@ -99,11 +99,14 @@ profile_chain_of(const ga_profile *profile, uintptr_t object)
 	return &profile->chains[hash >> (64 - NUM_CHAINS_LOG2)];
 }
 
-void
-ga_profile_add(ga_arena *arena, void *object, size_t bytes)
+/*
+ * profile_add_weighted
+ *		An object of so many bytes stands for weight of them.
+ */
+static void
+profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
 {
 	ga_profile *profile = &arena->heap->profile;
-	double weight = profile_weight_of(bytes, profile->rate);
 	ga_sample *sample = NULL;
 	ga_sample **chain;
 
@@ -124,6 +127,28 @@ ga_profile_add(ga_arena *arena, void *object, size_t bytes)
 	ga_list_push_head(&arena->samples, &sample->link);
 	profile->live++;
 	*ga_object_header(object) |= GA_HDR_SAMPLE;
+}
+
+void
+ga_profile_add(ga_arena *arena, void *object, size_t bytes)
+{
+	profile_add_weighted(arena, object, bytes, profile_weight_of(bytes, arena->heap->profile.rate));
+}
+
+void
+ga_profile_use_point(ga_profile *profile)
+{
+	profile->left = profile_draw_distance(profile);
+}
+
+void
+ga_profile_add_counted(ga_arena *arena, void *object, size_t counted)
+{
+	size_t rate = arena->heap->profile.rate;
+
+	if (rate != 0 && ga_profile_watches(arena) && !ga_object_is_sample(object))
+		profile_add_weighted(arena, object, ga_object_size(object) + GA_HEADER_SIZE,
+							 profile_weight_of(counted, rate));
 }
 
 void

@@ -17,7 +17,8 @@
  * bump pointer to the point stays what it is when the bump pointer is set to
  * another place without an allocation.  Objects that are not bump-allocated (off
  * a free list, large, or changed in size) are counted off from one number of bytes
- * that the heap has for all of them.
+ * that the heap has for all of them.  So are objects of contexts that are small and no
+ * arenas: only when the number is used up does their context need one.
  *
  * A live sample is marked in its header, in a bit by which the fast path for
  * frees takes it for no small object.  The arena has a list of its samples, so a
@@ -62,6 +63,18 @@ extern void ga_profile_add(ga_arena *arena, void *object, size_t bytes);
 /* Count off an object that was not bump-allocated: it may be a sample. */
 extern void ga_profile_count(ga_arena *arena, void *object, size_t bytes);
 
+/*
+ * The next sample point among objects that are not bump-allocated lies in one that was to be
+ * allocated elsewhere: the one after it is drawn.
+ */
+extern void ga_profile_use_point(ga_profile *profile);
+
+/*
+ * It is that one, which was counted as so many bytes, not more than it has here.  Nothing if
+ * it is a sample already, by a point of the arena's own.
+ */
+extern void ga_profile_add_counted(ga_arena *arena, void *object, size_t counted);
+
 /* The object that was at this address was one, and is freed. */
 extern void ga_profile_drop(ga_arena *arena, uintptr_t object);
 
@@ -97,6 +110,19 @@ ga_profile_moved(ga_arena *arena, uintptr_t from)
 {
 	if (ga_profile_watches(arena))
 		ga_profile_moved_slow(arena, from);
+}
+
+/*
+ * An object of so many bytes is allocated elsewhere.  False: it may have a sample point in it,
+ * or no rate is set yet.
+ */
+GA_INLINE bool
+ga_profile_pass(ga_profile *profile, size_t bytes)
+{
+	if (GA_UNLIKELY(bytes >= profile->left))
+		return false;
+	profile->left -= bytes;
+	return true;
 }
 
 GA_INLINE bool

@@ -20,6 +20,10 @@
  * were in the end.  Such a life that is in the sample is an arena's
  * all the same, and so are contexts that goarena.contexts names.
  *
+ * While there is a heap profile, what such contexts allocate is counted, and one in
+ * which a sample point comes to lie is an arena from that object on.  So a profile
+ * makes as many arenas as there are samples, not as there are contexts.
+ *
  * Contexts that existed before may hold memory.  They get a copy of the
  * original table whose reset puts the shared one back: a context that was
  * reset is empty, and is decided on at its next allocation.
@@ -33,6 +37,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "engine/profile.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -165,7 +170,8 @@ adopt_decide(MemoryContext context)
 /*
  * adopt_outgrown
  *		A context that is watched, and was expected to stay small, has outgrown that:
- *		what it allocates from now on is an arena's.
+ *		what it allocates from now on is an arena's.  The blocks that AllocSet has are full, so
+ *		nothing of the arena is not counted for their sake.
  */
 static void
 adopt_outgrown(MemoryContext context)
@@ -174,7 +180,7 @@ adopt_outgrown(MemoryContext context)
 
 	ContextSiteNoteLife(site, context->mem_allocated);
 	if (adopt_allowed(context) == PATTERNS_LEAVE ||
-		!ArenaContextTakeOver(context, &plain_methods, site))
+		!ArenaContextTakeOver(context, &plain_methods, 0, site))
 		context->methods = &left_methods;
 }
 
@@ -211,8 +217,114 @@ adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 	return object;
 }
 
+/*
+ * adopt_for_sample
+ *		A context that was expected to stay small may be about to allocate a sample, of so many
+ *		bytes.  True if it is, and is an arena now.  One sample does not make a life large, so the arena's
+ *		first bytes are counted as if they were in AllocSet's first block.
+ */
+static bool
+adopt_for_sample(MemoryContext context, Size bytes)
+{
+	ContextSite *site = ContextSiteOfMethods(context);
+
+	if (!process_heap_ready || goarena_settings_changed)
+		ProcessHeapPrepare();
+	if (ga_profile_pass(&process_heap.profile, bytes))
+		return false;
+	ga_profile_use_point(&process_heap.profile);
+	if (adopt_allowed(context) != PATTERNS_LEAVE &&
+		ArenaContextTakeOver(context, &plain_methods, Min(context->mem_allocated, SMALL_CONTEXT),
+							 site))
+		return true;
+	context->methods = &left_methods;
+	return false;
+}
+
+/*
+ * adopt_profiled_slow
+ */
+static pg_noinline void *
+adopt_profiled_slow(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	void *object;
+
+	if (!adopt_for_sample(context, size + GA_HEADER_SIZE))
+		return plain_methods.alloc(context, size FLAGS_ARGUMENT);
+	object = context->methods->alloc(context, size FLAGS_ARGUMENT);
+	if (object != NULL)
+		ga_profile_add_counted(&ArenaSetOfContext(context)->arena, object, size + GA_HEADER_SIZE);
+	return object;
+}
+
+/*
+ * adopt_profiled_alloc, adopt_profiled_watching_alloc
+ *		The alloc methods while there is a heap profile.
+ */
+static void *
+adopt_profiled_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	if (unlikely(!ga_profile_pass(&process_heap.profile, size + GA_HEADER_SIZE)))
+		return adopt_profiled_slow(context, size FLAGS_ARGUMENT);
+	return plain_methods.alloc(context, size FLAGS_ARGUMENT);
+}
+
+static void *
+adopt_profiled_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	if (unlikely(!ga_profile_pass(&process_heap.profile, size + GA_HEADER_SIZE)))
+		return adopt_profiled_slow(context, size FLAGS_ARGUMENT);
+	return adopt_watching_alloc(context, size FLAGS_ARGUMENT);
+}
+
 static const MemoryContextMethods deciding_methods = {.alloc = adopt_deciding_alloc};
-static const MemoryContextMethods watching_methods = {.alloc = adopt_watching_alloc};
+static const ContextSiteAllocs small_allocs = {
+	.watching = {.alloc = adopt_watching_alloc},
+	.profiled = {.alloc = adopt_profiled_alloc},
+	.profiled_watching = {.alloc = adopt_profiled_watching_alloc},
+};
+
+void
+AdoptProfile(bool on)
+{
+	ContextSitesProfile(on);
+}
+
+/*
+ * adopt_grown_is_sample
+ *		The context can have become an arena after the object was allocated.
+ */
+static bool
+adopt_grown_is_sample(MemoryContext context, Size bytes)
+{
+	if (context->methods->alloc == adopt_profiled_alloc ||
+		context->methods->alloc == adopt_profiled_watching_alloc)
+		return !ga_profile_pass(&process_heap.profile, bytes) && adopt_for_sample(context, bytes);
+	if (!ContextIsArena(context) || ga_profile_pass(&process_heap.profile, bytes))
+		return false;
+	ga_profile_use_point(&process_heap.profile);
+	return true;
+}
+
+/*
+ * AdoptProfileGrown
+ *		A sample is an arena's, so the object moves once more.
+ */
+void *
+AdoptProfileGrown(MemoryContext context, void *object, Size size)
+{
+	void *copy;
+
+	if (!adopt_grown_is_sample(context, size + GA_HEADER_SIZE))
+		return object;
+	copy = context->methods->alloc(context, size FLAGS_NO_OOM);
+	if (copy == NULL)
+		return object;
+	memcpy(copy, object, size);
+	plain_methods.free_p(CONTEXT_ARGUMENT object);
+	ga_profile_add_counted(&ArenaSetOfContext(context)->arena, copy, size + GA_HEADER_SIZE);
+	return copy;
+}
 
 /*
  * adopt_small_reset
@@ -352,7 +464,7 @@ AdoptStart(bool preloaded)
 	small_methods = plain_methods;
 	small_methods.reset = adopt_small_reset;
 	small_methods.delete_context = adopt_small_delete;
-	ContextSitesStart(&small_methods, &watching_methods);
+	ContextSitesStart(&small_methods, &small_allocs);
 
 	adopt_set_aside_existing();
 	top_methods = plain_methods;

@@ -37,6 +37,18 @@ extern MemoryContext AdoptCreate(MemoryContext parent, const char *name);
 /* The methods that an AllocSet context has when it is not an arena. */
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
 
+/*
+ * There is a heap profile from now on, or none any more.  Contexts that are expected to stay small
+ * remain AllocSets all the same, until one allocates a sample.
+ */
+extern void AdoptProfile(bool on);
+
+/*
+ * While there is one: realloc of AllocSet has made an object grow to this size.  Returns it,
+ * or what takes its place if it is a sample.
+ */
+extern void *AdoptProfileGrown(MemoryContext context, void *object, Size size);
+
 /* Have them take these alloc and realloc methods from now on. */
 extern void AdoptInterpose(const MemoryContextMethods *methods);
 

@@ -184,15 +184,11 @@ ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin, boo
 	return true;
 }
 
-/*
- * ArenaContextTakeOver
- *		The blocks that AllocSet has are full, so nothing of the arena is not
- *		counted for their sake.
- */
 bool
-ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin, ContextSite *site)
+ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin, Size credit,
+					 ContextSite *site)
 {
-	ArenaSet *set = arena_set_take(context, 0);
+	ArenaSet *set = arena_set_take(context, credit);
 
 	if (set == NULL)
 		return false;

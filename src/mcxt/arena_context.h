@@ -37,9 +37,12 @@ extern void ArenaContextsStart(const MemoryContextMethods *methods,
 extern bool ArenaContextAdopt(MemoryContext context, const MemoryContextMethods *origin,
 							  bool foreign, ContextSite *site);
 
-/* The same in the midst of a life: what AllocSet has allocated in it stays as it is. */
+/*
+ * The same in the midst of a life: what AllocSet has allocated in it stays as it is.  The first
+ * bytes of the arena, up to credit, are not counted.
+ */
 extern bool ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin,
-								 ContextSite *site);
+								 Size credit, ContextSite *site);
 
 /* The same for a life that is in the sample. */
 extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *origin,

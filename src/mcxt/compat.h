@@ -42,11 +42,13 @@
 #if GA_OWNER_WORD
 #define FLAGS_PARAMETER
 #define FLAGS_ARGUMENT
+#define FLAGS_NO_OOM
 #define CONTEXT_PARAMETER MemoryContext context,
 #define CONTEXT_ARGUMENT  context,
 #else
 #define FLAGS_PARAMETER , int flags
 #define FLAGS_ARGUMENT	, flags
+#define FLAGS_NO_OOM	, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE
 #define CONTEXT_PARAMETER
 #define CONTEXT_ARGUMENT
 #endif

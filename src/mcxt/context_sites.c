@@ -17,18 +17,42 @@
 static ContextSite sites[1 << SITE_BITS];
 
 static MemoryContextMethods unwatched_methods;
-static MemoryContextMethods watching_methods; /* alloc only */
+static ContextSiteAllocs site_allocs;
+static bool sites_profiled = false;
+
+/*
+ * site_choose_alloc
+ */
+static void
+site_choose_alloc(ContextSite *site)
+{
+	const MemoryContextMethods *methods;
+
+	if (site->small_lives < UNWATCHED_LIVES)
+		methods = sites_profiled ? &site_allocs.profiled_watching : &site_allocs.watching;
+	else
+		methods = sites_profiled ? &site_allocs.profiled : &unwatched_methods;
+	site->methods.alloc = methods->alloc;
+}
 
 void
-ContextSitesStart(const MemoryContextMethods *methods, const MemoryContextMethods *watching)
+ContextSitesStart(const MemoryContextMethods *methods, const ContextSiteAllocs *allocs)
 {
 	unwatched_methods = *methods;
-	watching_methods.alloc = watching->alloc;
+	site_allocs = *allocs;
 	for (int i = 0; i < lengthof(sites); i++)
 	{
 		sites[i].methods = *methods;
-		sites[i].methods.alloc = watching->alloc;
+		site_choose_alloc(&sites[i]);
 	}
+}
+
+void
+ContextSitesProfile(bool on)
+{
+	sites_profiled = on;
+	for (int i = 0; i < lengthof(sites); i++)
+		site_choose_alloc(&sites[i]);
 }
 
 void
@@ -38,9 +62,8 @@ ContextSitesInterpose(const MemoryContextMethods *methods)
 	unwatched_methods.realloc = methods->realloc;
 	for (int i = 0; i < lengthof(sites); i++)
 	{
-		if (sites[i].methods.alloc != watching_methods.alloc)
-			sites[i].methods.alloc = methods->alloc;
 		sites[i].methods.realloc = methods->realloc;
+		site_choose_alloc(&sites[i]);
 	}
 }
 
@@ -48,13 +71,13 @@ void
 ContextSiteWatch(ContextSite *site)
 {
 	site->small_lives = 0;
-	site->methods.alloc = watching_methods.alloc;
+	site_choose_alloc(site);
 }
 
 void
 ContextSiteUnwatch(ContextSite *site)
 {
-	site->methods.alloc = unwatched_methods.alloc;
+	site_choose_alloc(site);
 }
 
 /*

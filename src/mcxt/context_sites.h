@@ -54,14 +54,21 @@ typedef struct ContextSite
 	MemoryContextMethods methods; /* of its contexts that stay AllocSets */
 } pg_attribute_aligned(64) ContextSite;
 
-/*
- * Let all sites have these methods.  watching is the alloc method of contexts that
- * are watched.
- */
-extern void ContextSitesStart(const MemoryContextMethods *methods,
-							  const MemoryContextMethods *watching);
+/* How contexts of sites that are expected to be small allocate; only alloc is there. */
+typedef struct ContextSiteAllocs
+{
+	MemoryContextMethods watching;
+	MemoryContextMethods profiled;			/* while there is a heap profile */
+	MemoryContextMethods profiled_watching; /* both */
+} ContextSiteAllocs;
 
-/* From now on, these alloc and realloc methods instead; contexts that are watched keep theirs. */
+/* Let all sites have these methods, whose alloc is for contexts that are neither. */
+extern void ContextSitesStart(const MemoryContextMethods *methods, const ContextSiteAllocs *allocs);
+
+/* A heap profile is switched on or off. */
+extern void ContextSitesProfile(bool on);
+
+/* From now on, these alloc and realloc methods instead; contexts with another alloc keep theirs. */
 extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 
 /*

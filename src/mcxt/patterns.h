@@ -35,9 +35,8 @@ extern bool context_patterns_none;
 
 /* Settings that ask for each allocation to be seen. */
 #define NAME_ALL_FOR_STATEMENTS 0x01
-#define NAME_ALL_FOR_PROFILE	0x02
-#define NAME_ALL_FOR_EXPLAIN	0x04
-#define NAME_ALL_FOR_DEBUG		0x08
+#define NAME_ALL_FOR_EXPLAIN	0x02
+#define NAME_ALL_FOR_DEBUG		0x04
 
 /*
  * Such a setting was switched on or off: as long as one is on, "*" names contexts, so

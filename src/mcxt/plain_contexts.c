@@ -18,6 +18,9 @@
  * Objects that grow are only refused beforehand: the caller would be left with
  * a pointer to where the object was.
  *
+ * Where there is a heap profile, objects of AllocSets that grow are counted for it: the
+ * server finds the method from the object from 16 on, and not from the context.
+ *
  * The same shows how much these contexts take where a setting asks for single
  * statements.  Without a limit and without that nothing of this is in place, and
  * once it is, it stays.
@@ -131,12 +134,13 @@ plain_realloc(ContextType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS
 	MemoryContext context = originals[type].get_chunk_context(pointer);
 #endif
 	Size before = context->mem_allocated;
+	Size space = 0;
 	void *object;
 
+	if (unlikely(size >= LARGE_OBJECT || goarena_profile_rate > 0))
+		space = originals[type].get_chunk_space(CONTEXT_ARGUMENT pointer);
 	if (unlikely(size >= LARGE_OBJECT))
 	{
-		Size space = originals[type].get_chunk_space(CONTEXT_ARGUMENT pointer);
-
 		CheckSize(context, size);
 		if (size > space && !plain_may_take(context, size, size - space, false))
 			return ChunkFormatFailure(context, size FLAGS_ARGUMENT);
@@ -144,6 +148,8 @@ plain_realloc(ContextType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS
 	object = originals[type].realloc(CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);
 	if (unlikely(context->mem_allocated > before))
 		process_heap_callbacks->plain_took(context->mem_allocated - before);
+	if (type == OTHER_ALLOCSET && unlikely(space > 0 && size > space) && object != NULL)
+		return AdoptProfileGrown(context, object, size);
 	return object;
 }
 
@@ -264,14 +270,53 @@ plain_watch_type(ContextType type)
 	return ServerTableStore(tables[type], &methods, sizeof(methods));
 }
 
+static bool plain_watched = false;		  /* PlainContextsWatch */
+static bool plain_growth_watched = false; /* PlainContextsWatchGrowth */
+
+/*
+ * plain_keep_allocset
+ *		What AllocSet's methods were before ours, which have not taken their place yet.
+ */
+static void
+plain_keep_allocset(void)
+{
+	if (!plain_watched && !plain_growth_watched)
+		originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
+}
+
+void
+PlainContextsWatchGrowth(void)
+{
+	MemoryContextMethods methods = present[OTHER_ALLOCSET];
+	const char *wrong = NULL;
+
+	if (plain_watched || plain_growth_watched || !AdoptActive())
+		return;
+	plain_keep_allocset();
+	plain_growth_watched = true;
+
+	methods.realloc = watching[OTHER_ALLOCSET].realloc;
+	if (tables[OTHER_ALLOCSET] != NULL)
+		wrong = are_servers[OTHER_ALLOCSET]
+					? ServerTableStore(tables[OTHER_ALLOCSET], &methods, sizeof(methods))
+					: "Another library has replaced its methods.";
+	if (wrong == NULL)
+		present[OTHER_ALLOCSET] = methods;
+	else
+		ereport(LOG,
+				(errmsg("goarena's heap profile does not see objects that grow in small contexts"),
+				 errdetail("%s", wrong)));
+	methods.alloc = originals[OTHER_ALLOCSET].alloc;
+	AdoptInterpose(&methods);
+}
+
 void
 PlainContextsWatch(void)
 {
-	static bool begun = false;
-
-	if (begun || !AdoptActive())
+	if (plain_watched || !AdoptActive())
 		return;
-	begun = true;
+	plain_keep_allocset();
+	plain_watched = true;
 
 	for (int type = 0; type < CONTEXT_TYPES; type++)
 	{
@@ -281,6 +326,5 @@ PlainContextsWatch(void)
 			ereport(LOG, (errmsg("goarena refuses no memory to contexts of type %s", names[type]),
 						  errdetail("%s", wrong)));
 	}
-	originals[OTHER_ALLOCSET] = *AdoptOrigin(TopMemoryContext);
 	AdoptInterpose(&watching[OTHER_ALLOCSET]);
 }

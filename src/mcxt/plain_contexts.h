@@ -22,4 +22,7 @@ extern void PlainContextsFind(void);
  */
 extern void PlainContextsWatch(void);
 
+/* The same for objects of AllocSets that grow, which a heap profile counts. */
+extern void PlainContextsWatchGrowth(void);
+
 #endif /* GOARENA_PLAIN_CONTEXTS_H */

@@ -97,6 +97,22 @@ ask($watcher, 'SELECT goarena_profile_reset()');
 is( ask($watcher, q{SELECT count(*) FROM goarena_profile_all() WHERE function = 'test_planted_leak'}),
 	'0', 'a reset forgets it');
 
+# Contexts that stay small, and are no arenas
+
+$session = session($node);
+ask($session, q{SET goarena.profile_rate = '16kB'});
+my $arenas = ask($session, 'SELECT test_plant_small(20000, 100000000)');
+cmp_ok($arenas, '>', 500, 'small contexts with a sample become arenas');
+cmp_ok($arenas, '<', 4000, 'and the others do not');
+is( ask($session, q{SELECT sum(alloc_bytes) BETWEEN 20000 * 1000 * 0.8 AND 20000 * 1200 * 1.2, sum(alloc_objects) BETWEEN 160000 AND 240000, sum(inuse_bytes) = 0
+		FROM goarena_profile() WHERE function = 'test_planted_small'}),
+	't|t|t', 'they are in the profile with their sizes, and end');
+is( ask($session, q{SELECT sum(inuse_bytes) BETWEEN 1e8 AND 1.1e8, sum(inuse_samples), sum(alloc_bytes) BETWEEN 1.6e8 AND 3.2e8
+		FROM goarena_profile() WHERE function = 'test_planted_growth' AND context = 'goarena small'}),
+	't|1|t', 'an object that grows there is followed');
+is(ask($session, 'SELECT goarena_check() IS NULL'), 't', 'and the lists of samples are in order');
+end_session($session);
+
 # More than there is room for.  A rate in the configuration holds for all.
 
 $node->append_conf('postgresql.conf', "goarena.profile_max = 300\ngoarena.profile_rate = '512kB'");

@@ -116,6 +116,42 @@ live_objects_are_estimated_without_bias(void **state)
 		}
 }
 
+/* Objects that are allocated elsewhere come into an arena only if they are samples. */
+static void
+objects_elsewhere_are_estimated_without_bias(void **state)
+{
+	static ga_arena arena;
+	ga_heap *heap = profiled_heap(GA_QUARANTINE_OFF, &arena);
+	uint64_t random = seed;
+	truth all = {0};
+	uint64_t in_arena = 0;
+
+	(void) state;
+	for (int i = 0; i < MANY; i++)
+	{
+		size_t size = random_below(&random, i % 100 == 0 ? 40000 : 200);
+		size_t counted = size + GA_HEADER_SIZE;
+		double p = -expm1(-(double) counted / RATE);
+		double bytes = (double) (ga_class_round(size) + GA_HEADER_SIZE);
+		void *object;
+
+		all.objects += 1;
+		all.bytes += bytes;
+		all.objects_variance += (1 - p) / p;
+		all.bytes_variance += (1 - p) / p * bytes * bytes;
+		if (ga_profile_pass(&heap->profile, counted))
+			continue;
+		ga_profile_use_point(&heap->profile);
+		object = alloc(&arena, size);
+		ga_profile_add_counted(&arena, object, counted);
+		in_arena++;
+	}
+	assert_in_range(in_arena, 1000, MANY / 10);
+	assert_int_equal(profile_seen.begun, in_arena);
+	assert_estimates(&all, profile_seen.all_objects, profile_seen.all_bytes);
+	end(heap, &arena);
+}
+
 /* Every other object is freed; what is used again is counted again. */
 static void
 freed_and_recycled_objects_are_counted_right(void **state)
@@ -411,6 +447,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(live_objects_are_estimated_without_bias),
+		cmocka_unit_test(objects_elsewhere_are_estimated_without_bias),
 		cmocka_unit_test(freed_and_recycled_objects_are_counted_right),
 		cmocka_unit_test(bytes_that_are_allocated_once_more_are_counted_once_more),
 		cmocka_unit_test(short_lives_are_counted_like_one_long_life),

@@ -17,8 +17,9 @@
 
 #include "backend/process/hooks.h"
 #include "backend/profile/sites.h"
+#include "mcxt/adopt.h"
 #include "mcxt/foreign_text.h"
-#include "mcxt/patterns.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_trace.h"
 
@@ -43,7 +44,9 @@ AssignProfileRate(int newval, void *extra)
 {
 	if (newval > 0)
 		EnableQueryId();
-	ContextPatternsNameAll(NAME_ALL_FOR_PROFILE, newval > 0);
+	AdoptProfile(newval > 0);
+	if (newval > 0)
+		PlainContextsWatchGrowth();
 	ProcessHeapSettingsChanged();
 }
 

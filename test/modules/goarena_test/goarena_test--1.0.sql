@@ -212,6 +212,12 @@ AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION test_plant(integer) IS
 'leaks 1,000 bytes as often in one function, and allocates and frees as much in another';
 
+CREATE FUNCTION test_plant_small(contexts integer, growth bigint) RETURNS integer
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION test_plant_small(integer, bigint) IS
+'allocates 1,000 bytes in each of so many small contexts, says how many of these were arenas in the end, and leaks an
+object that grew to so many bytes in another one';
+
 -- pointers.c: what goarena.h says of pointers
 
 CREATE FUNCTION test_chain(length integer) RETURNS text[]
