@@ -9,6 +9,7 @@ use warnings;
 
 use File::Path qw(make_path);
 use FindBin;
+use POSIX ();
 use lib $FindBin::RealBin;
 use GoarenaTest;
 use PostgreSQL::Test::Cluster;
@@ -108,6 +109,7 @@ kernel_file('proc/self/cgroup', '');
 kernel_file('proc/pressure/memory', 'some avg10=');
 kernel_file('proc/meminfo', "MemTotal:  8000 kB\nMemAvailable:\n");
 machine_is('-1|-1|8192000|-1|-1|-1|-1|-1', 'what the kernel does not tell is null');
+kernel_file('proc/meminfo', "MemTotal:  8000 kB\nMemFree:  100 kB\nMemAvailable:    3000 kB\n");
 
 #
 # Processes
@@ -122,9 +124,12 @@ sampled("pid = $holder_pid AND held > 30000000 AND process_peak >= held AND stat
 sampled(q{backend_type = 'checkpointer' AND held > 0}, 'processes of the server itself are there');
 is(query("SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ 'recorder'"),
 	'0', 'the recorder is connected to no database');
-is(query(q{SELECT count(*) FROM goarena_history() h WHERE held > (SELECT held FROM goarena_history() g
-		WHERE g.at = h.at ORDER BY g.held DESC LIMIT 1)}),
-	'0', 'a sample begins with the largest');
+
+# not the first of these: what a process holds is read again when its turn comes
+my $first_pids = qq{FROM (SELECT at, (array_agg(pid ORDER BY ordinality))[1] AS first_pid, count(*) OVER (ORDER BY at) AS n
+	FROM goarena_history() WITH ORDINALITY GROUP BY at HAVING bool_or(pid = $holder_pid AND held > 30000000)) AS s WHERE n > 1};
+ok($node->poll_query_until('postgres', "SELECT count(*) > 1 $first_pids"), 'there are more samples of it');
+is(query("SELECT bool_and(first_pid = $holder_pid) $first_pids"), 't', 'a sample begins with the largest');
 is((stat($file))[2] & 07777, 0600, 'only the server may read the file');
 
 # cut off within a character
@@ -201,8 +206,6 @@ like($stderr, qr/must be 0, or at least 100 ms/, 'no interval is so short that i
 #
 # A backend that grows until it is killed
 #
-my $cpu_limit = 1;
-
 # Put a process into a control group with so much memory, if that can be had here.
 my @groups;
 
@@ -223,6 +226,15 @@ sub into_group
 	return;
 }
 
+# CPU time that a process has used, in seconds.
+sub cpu_seconds
+{
+	my ($pid) = @_;
+	my @fields = split(/ /, slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr);
+
+	return int(($fields[11] + $fields[12]) / POSIX::sysconf(&POSIX::_SC_CLK_TCK));
+}
+
 sub write_to
 {
 	my ($path, $text) = @_;
@@ -234,8 +246,14 @@ sub write_to
 my $grow = q{SELECT array_length(array_agg(md5(i::text)), 1) /* the leak */ FROM (SELECT generate_series(1, 100000000) AS i) AS numbers};
 my $victim = session($node);
 my $victim_pid = backend_pid($victim);
+ask($victim, 'SELECT test_create(); SELECT test_fill(150000000)');	# holds most, and does not grow
+sampled("pid = $victim_pid AND held > 150000000", 'the backend holds something');
+my $bystander = session($node, extra_params => [ '-U', 'some_user' ]);
+my $bystander_pid = backend_pid($bystander);
+sampled("pid = $bystander_pid", 'an ordinary user has a session');
 my $offset = -s $node->logfile;
-my $group = into_group($victim_pid, 64 * 1024 * 1024);
+my $group = into_group($victim_pid, 300 * 1024 * 1024);
+my $cpu_limit = cpu_seconds($victim_pid) + 2;
 SKIP:
 {
 	skip 'neither control groups nor prlimit', 1
@@ -252,16 +270,17 @@ SKIP:
 	my @entries = log_of($node, $offset) =~ /^.*LOG:  goarena: statements that held most memory.*\n(?:.*\n)*?.*DETAIL:  (.*)$/mg;
 	is(scalar @entries, 1, 'one entry of the log tells of it');
 	like($entries[0], qr/^process $victim_pid \(client backend, .*"ExprContext" grew by \d+ kB.*the leak/, 'and names the statement');
+	unlike($entries[0], qr/process $holder_pid /, 'but no session that was idle');
 	is(query("SELECT count(*) FROM goarena_last_crash() WHERE pid = $holder_pid AND state = 'idle' AND held > 30000000"),
 		'1', 'sessions that were idle are there, too');
 	is(query("SELECT count(*) > 0 FROM goarena_history() WHERE pid = $victim_pid"), 't', 'the history goes on after the crash');
-	is(query(q{SET SESSION AUTHORIZATION some_user; SELECT count(*) FROM goarena_last_crash()}),
-		'0', 'a user sees nothing of others in it');
-	is(query(q{SET SESSION AUTHORIZATION reader; SELECT count(*) > 1 AND bool_or(query ~ 'the leak') FROM goarena_last_crash()}),
-		't', 'pg_read_all_stats sees all of it');
+	is(query(q{SET SESSION AUTHORIZATION some_user; SELECT string_agg(pid::text, ' '), count(host_available) FROM goarena_last_crash()}),
+		"$bystander_pid|0", 'a user sees nothing of others or of the machine in it');
+	is(query(q{SET SESSION AUTHORIZATION reader; SELECT count(*) > 1 AND bool_or(query ~ 'the leak'), min(host_available) FROM goarena_last_crash()}),
+		't|3072000', 'pg_read_all_stats sees all of it');
 }
 rmdir($_) foreach @groups;
-$_->{run}->finish foreach $victim, $holder;
+$_->{run}->finish foreach $victim, $holder, $bystander;
 
 #
 # Other ends
@@ -299,6 +318,8 @@ ok(wait_until(sub { is_up_again($node, $offset) }), 'kill -9 of the recorder: th
 ok(wait_until(sub { log_of($node, $offset) =~ /statements that held most.*killed without notice.*sleeper/s }),
 	'kill -9 of the recorder: the log tells of it');
 is(ending(), 'killed without notice', 'kill -9 of the recorder: what was recorded before is there');
+is(query("SELECT count(*) FROM goarena_last_crash() WHERE pid IN ($victim_pid, $holder_pid, $bystander_pid)"),
+	'0', 'but nothing of the run of the server before');
 $sleeper->{run}->finish;
 
 wait_for_samples();
@@ -329,7 +350,8 @@ is(ending(), 'killed without notice', 'kill -9 of all: what was recorded before 
 #
 sub records
 {
-	my $data = slurp_file($file);
+	my ($path) = @_;
+	my $data = slurp_file($path // $file);
 
 	return map { [ $_, unpack('x4LQx8L', substr($data, HEAD + $_ * RECORD, 28)) ] } 0 .. (length($data) - HEAD) / RECORD - 1;
 }
@@ -337,11 +359,35 @@ sub records
 # The records that end samples which are whole, the newest first.
 sub samples
 {
-	my @records = records();
+	my @records = records(@_);
 	my %numbers = map { $_->[2] => 1 } grep { $_->[1] } @records;
 
 	return sort { $b->[2] <=> $a->[2] }
 	  grep { my $r = $_; $r->[1] == KIND_MACHINE && !grep { !$numbers{$_} } $r->[2] - $r->[3] .. $r->[2] } @records;
+}
+
+sub crc32c
+{
+	my ($data) = @_;
+	my $crc = 0xffffffff;
+
+	foreach my $byte (unpack('C*', $data))
+	{
+		$crc ^= $byte;
+		$crc = $crc & 1 ? $crc >> 1 ^ 0x82f63b78 : $crc >> 1 foreach 1 .. 8;
+	}
+	return $crc ^ 0xffffffff;
+}
+
+# Have the record of the machine at a place say that it was an hour before.
+sub make_older
+{
+	my ($place) = @_;
+	my $record = substr(slurp_file($file), HEAD + $place * RECORD, RECORD);
+
+	substr($record, 16, 8) = pack('q', unpack('q', substr($record, 16, 8)) - 3_600_000_000);
+	substr($record, 0, 4) = pack('L', crc32c(substr($record, 4)));
+	overwrite(HEAD + $place * RECORD, $record);
 }
 
 sub overwrite
@@ -398,10 +444,20 @@ unlike(log_of($node, $offset), qr/starts its history anew/, 'torn: the history g
 # a block in the midst
 $offset = damage_records(sub {
 	@samples = samples();
-	overwrite(HEAD + ($samples[10][0] - 3) * RECORD, join('', map { chr(int(rand(256))) } 1 .. 4 * RECORD));
+	overwrite(HEAD + ($samples[10][0] - 2) * RECORD, join('', map { chr(int(rand(256))) } 1 .. RECORD));
 });
 is(query($left), @samples - 1, 'corrupt: the sample that is damaged is lost, and no other');
 unlike(log_of($node, $offset), qr/starts its history anew/, 'corrupt: the history goes on');
+
+# a run that did not say how it ended, whose first samples are old
+damage_records(sub {
+	@samples = samples();
+	make_older($_->[0]) foreach @samples[ 5 .. $#samples ];
+	overwrite(HEAD + ($samples[0][0] + 1) * RECORD, "\0" x RECORD);
+});
+is(ending(), 'killed without notice', 'a run whose last words are missing did not end in order');
+my @kept = samples($file =~ s/history$/last_crash/r);
+is(scalar @kept, 5, 'of its samples those of the last minute are kept');
 $node->reload;
 
 foreach my $case (
