@@ -1,10 +1,11 @@
 #!/bin/bash
-# everything.sh - part of run.sh: what it costs to count, to log and to limit
+# everything.sh - part of run.sh: what it costs to count, to profile, to log and to limit
 #
 # The workloads of pgbench with default settings on one server, and on the other with
-# goarena_statements, goarena.log_peak and both limits besides; a second one with default
-# settings shows the noise; and what the server's own
-# query identifiers, which goarena_statements needs, cost by themselves.  See bench/slices.sh.
+# goarena_statements, a heap profile, goarena.log_peak and all limits besides; the flight recorder
+# is on with default settings.  A second one with default settings shows the noise; and what the
+# server's own query identifiers, which goarena_statements needs, cost by themselves.  See
+# bench/slices.sh.
 
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
@@ -14,7 +15,11 @@ settings[again]=""							# as default
 settings[identifiers]="compute_query_id = on"
 settings[everything]="goarena.track_statements = top
 goarena.log_peak = 100MB
+goarena.profile_rate = 512kB
 goarena.memory_limit = 1GB
+goarena.session_memory_limit = 2GB
+goarena.user_memory_limit = 4GB
+goarena.database_memory_limit = 4GB
 goarena.total_memory_limit = 8GB"
 
 # shellcheck source=bench/slices.sh

@@ -36,7 +36,9 @@ declare -A settings=(
 	[profile]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.profile_rate=512kB"
 	[profile8]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.profile_rate=8kB"
 	[everything]="-c goarena.quarantine=off -c compute_query_id=on -c goarena.track_statements=top \
-		-c goarena.log_peak=100MB -c goarena.memory_limit=1GB -c goarena.total_memory_limit=8GB"
+		-c goarena.log_peak=100MB -c goarena.profile_rate=512kB -c goarena.memory_limit=1GB \
+		-c goarena.session_memory_limit=2GB -c goarena.user_memory_limit=4GB \
+		-c goarena.database_memory_limit=4GB -c goarena.total_memory_limit=8GB"
 	[on]="-c goarena.quarantine_sample_rate=1.0 -c goarena.sweep_percent=-1"
 	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1"
 	[strict-stacks]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1 \

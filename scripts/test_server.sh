@@ -143,6 +143,9 @@ run_tap_file()
 	local file=$1 dir=$SCRATCH/tap log=$LOGDIR/tap/$1.log status=0
 
 	say "$(date +%T) t/$file starts"
+	if [[ $file == *cgroup2* && -n $GOARENA_CGROUP2 ]]; then
+		echo "$BASHPID" >"$GOARENA_CGROUP2/tests/cgroup.procs" || true
+	fi
 	# TMPDIR: what an interrupted test leaves behind goes with the scratch directory.
 	run_as env -C "$dir" -u PGHOST -u PGDATABASE PGPORT=65432 TESTDIR="$dir" \
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" \
@@ -175,12 +178,28 @@ make_cgroup()
 	done
 }
 
+# The same in version 2, with a group for the test itself and one for its server: a user moves
+# processes only below a group of the user's own.
+make_cgroup2()
+{
+	local mount group
+
+	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	group=$mount/goarena_test_$$
+	[ -n "$mount" ] && mkdir "$group" "$group/tests" "$group/server" 2>/dev/null || return 0
+	echo +memory 2>/dev/null >"$group/cgroup.subtree_control" || true	# if it can be had
+	give_to_user "$group" 2>/dev/null || true
+	echo "$group"
+}
+
 level_tap()
 {
-	local dir=$SCRATCH/tap file together=() alone=() cgroup=
+	local dir=$SCRATCH/tap file together=() alone=() cgroup= cgroup2=
 
 	[ -n "${GOARENA_CGROUP:-}" ] || cgroup=$(make_cgroup)
 	export GOARENA_CGROUP=${GOARENA_CGROUP:-$cgroup}
+	[ -n "${GOARENA_CGROUP2:-}" ] || cgroup2=$(make_cgroup2)
+	export GOARENA_CGROUP2=${GOARENA_CGROUP2:-$cgroup2}
 	# what the tests themselves may be told, such as how long to run
 	mapfile -t TAP_SETTINGS < <(env | grep '^GOARENA_' || true)
 	mkdir -p "$dir/tmp_check" "$SCRATCH/tmp" "$LOGDIR/tap"
@@ -210,6 +229,7 @@ level_tap()
 		run_tap_file "$file"
 	done
 	[ -z "$cgroup" ] || rmdir "$cgroup" || true
+	[ -z "$cgroup2" ] || rmdir "$cgroup2/tests" "$cgroup2/server" "$cgroup2" || true
 	[ -e "$SCRATCH/tap-failed" ] || return 0
 	# indented, so that it is not counted again
 	while read -r file; do
