@@ -32,7 +32,7 @@ my $group = $ENV{GOARENA_CGROUP2};
 plan skip_all => 'no control group of version 2 that may be changed' if !$group || !-w "$group/server/cgroup.procs";
 
 # With the server as its only process, what happens there is little.
-my $node = new_server('cgroup2', PRELOAD, "goarena.total_memory_limit = '50%'");
+my $node = new_server('cgroup2', PRELOAD, "goarena.total_memory_limit = '50%'", "goarena.history_interval = '100ms'");
 my $postmaster = (split(/\n/, slurp_file($node->data_dir . '/postmaster.pid')))[0];
 
 if (!put("$group/server/cgroup.procs", $postmaster))
@@ -51,7 +51,7 @@ SKIP:
 	skip 'the kernel keeps no account of the pressure on memory', 1 if $of_file->() !~ /\|/;
 	ok( wait_until(sub {
 				my $before = $of_file->();
-				my $seen = ask($session, 'SELECT pressure_some_us, pressure_full_us FROM goarena_machine()');
+				my $seen = ask($session, 'SELECT pressure_some_us, pressure_full_us FROM goarena_history_machine() ORDER BY at DESC LIMIT 1');
 				$seen eq $before && $before eq $of_file->();
 			}),
 		'the pressure is that of the group');
