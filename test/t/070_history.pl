@@ -267,7 +267,7 @@ SKIP:
 		FROM goarena_last_crash() LIMIT 1});
 	is($row, "$victim_pid|client backend|active|t|t|ExprContext|t|t|t|process crashed",
 		'one query names the process, the statement and the context that grew');
-	my @entries = log_of($node, $offset) =~ /^.*LOG:  goarena: statements that held most memory.*\n(?:.*\n)*?.*DETAIL:  (.*)$/mg;
+	my @entries = log_of($node, $offset) =~ /^.*LOG:  goarena: statements that held most memory.*\n(?:.*\n)*?.*DETAIL:  (.*(?:\n\t.*)*)$/mg;
 	is(scalar @entries, 1, 'one entry of the log tells of it');
 	like($entries[0], qr/^process $victim_pid \(client backend, .*"ExprContext" grew by \d+ kB.*the leak/, 'and names the statement');
 	unlike($entries[0], qr/process $holder_pid /, 'but no session that was idle');
