@@ -368,7 +368,8 @@ CREATE FUNCTION goarena_pointer(
     OUT freed_by text,
     OUT freed_at timestamptz,
     OUT freed_query text,
-    OUT freed_stack text)
+    OUT freed_stack text,
+    OUT type text)
 RETURNS record
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION goarena_pointer(text) IS
@@ -383,7 +384,8 @@ object_offset: bytes from its beginning to the address
 freed_by: reset, delete, pfree or repalloc
 freed_at: when it was freed
 freed_query: the query that ran then, cut off
-freed_stack: the functions that freed it, a line each';
+freed_stack: the functions that freed it, a line each
+type: of a live object, the name of its type, if it is known';
 
 CREATE FUNCTION goarena_dump() RETURNS text
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;

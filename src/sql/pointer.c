@@ -13,6 +13,7 @@
 
 #include "backend/faults/pointer.h"
 #include "backend/faults/symbols.h"
+#include "engine/type.h"
 #include "sql/columns.h"
 #include "sql/sql.h"
 
@@ -33,6 +34,7 @@ typedef struct PointerRow
 	TimestampTz freed_at;
 	const char *freed_query;
 	const char *freed_stack;
+	const char *type;
 } PointerRow;
 
 static const Column columns[] = {
@@ -46,6 +48,7 @@ static const Column columns[] = {
 	{"freed_at", COLUMN_TIME, offsetof(PointerRow, freed_at)},
 	{"freed_query", COLUMN_TEXT, offsetof(PointerRow, freed_query)},
 	{"freed_stack", COLUMN_TEXT, offsetof(PointerRow, freed_stack)},
+	{"type", COLUMN_TEXT, offsetof(PointerRow, type)},
 };
 
 /*
@@ -127,6 +130,7 @@ goarena_pointer(PG_FUNCTION_ARGS)
 		.freed_at = pointer.freed_at,
 		.freed_query = pointer_text(pointer.freed_query),
 		.freed_stack = pointer_stack(&pointer),
+		.type = pointer.type == NULL ? NULL : ((const ga_type *) pointer.type)->name,
 	};
 	if (pointer.object != NULL)
 	{
