@@ -14,6 +14,7 @@
 #include "profile.h"
 #include "span.h"
 #include "special.h"
+#include "type_map.h"
 
 void
 ga_arena_set_careful(ga_arena *arena, unsigned careful)
@@ -162,6 +163,8 @@ ga_arena_realloc_careful(ga_arena *arena, void *object, size_t size, uint32_t st
 	size_t old_size = ga_object_requested(object);
 	void *copy;
 
+	if (GA_UNLIKELY(chunk->typed))
+		ga_type_map_unset(arena->heap, object, ga_object_size(object));
 	if (!chunk->large && careful_fits(arena, object, size))
 		return careful_resize(arena, object, size, stack);
 	if (chunk->large && !chunk->fenced && careful_is_span_size(arena, size))

@@ -95,6 +95,8 @@ ga_fence_alloc(ga_arena *arena, size_t size)
 
 	object = (void *) (chunk->base + bytes - rounded);
 	chunk->large = chunk->fenced = true;
+	chunk->type = NULL;
+	chunk->stack = 0;
 	heap->fenced++;
 	chunk->arena = arena;
 	chunk->arena_id = arena->id;

@@ -100,11 +100,12 @@ profile_chain_of(const ga_profile *profile, uintptr_t object)
 }
 
 /*
- * profile_add_weighted
- *		An object of so many bytes stands for weight of them.
+ * profile_keep
+ *		Keep a sample: an object of so many bytes stands for weight of them.  False if there is
+ *		no room for it.
  */
-static void
-profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
+static bool
+profile_keep(ga_arena *arena, const void *object, size_t bytes, double weight)
 {
 	ga_profile *profile = &arena->heap->profile;
 	ga_sample *sample = NULL;
@@ -115,7 +116,7 @@ profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
 	if (sample == NULL)
 	{
 		profile->lost++;
-		return;
+		return false;
 	}
 	sample->object = (uintptr_t) object;
 	sample->bytes = bytes;
@@ -126,7 +127,36 @@ profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
 	*chain = sample;
 	ga_list_push_head(&arena->samples, &sample->link);
 	profile->live++;
-	*ga_object_header(object) |= GA_HDR_SAMPLE;
+	return true;
+}
+
+/*
+ * profile_add_weighted
+ *		The same, with a mark in its header.
+ */
+static void
+profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
+{
+	if (profile_keep(arena, object, bytes, weight))
+		*ga_object_header(object) |= GA_HDR_SAMPLE;
+}
+
+/*
+ * profile_count_off
+ *		Does a sample point lie in so many bytes?
+ */
+static bool
+profile_count_off(ga_profile *profile, size_t bytes)
+{
+	if (profile->rate == 0)
+		return false;
+	if (bytes < profile->left)
+	{
+		profile->left -= bytes;
+		return false;
+	}
+	profile->left = profile_draw_distance(profile);
+	return true;
 }
 
 void
@@ -154,17 +184,16 @@ ga_profile_add_counted(ga_arena *arena, void *object, size_t counted)
 void
 ga_profile_count(ga_arena *arena, void *object, size_t bytes)
 {
-	ga_profile *profile = &arena->heap->profile;
+	if (profile_count_off(&arena->heap->profile, bytes))
+		ga_profile_add(arena, object, bytes);
+}
 
-	if (profile->rate == 0)
-		return;
-	if (bytes < profile->left)
-	{
-		profile->left -= bytes;
-		return;
-	}
-	profile->left = profile_draw_distance(profile);
-	ga_profile_add(arena, object, bytes);
+void
+ga_profile_count_noscan(ga_arena *arena, void *object, size_t bytes)
+{
+	if (profile_count_off(&arena->heap->profile, bytes))
+		(void) profile_keep(arena, object, bytes,
+							profile_weight_of(bytes, arena->heap->profile.rate));
 }
 
 /*
@@ -251,15 +280,21 @@ ga_profile_set_rate(ga_heap *heap, size_t rate)
 bool
 ga_profile_is_valid(const ga_arena *arena, size_t marked)
 {
+	size_t unmarked = 0;
+
 	if (arena->sample_at == 0)
 		return marked == 0 && arena->samples.count == 0;
 	ga_list_foreach (link, &arena->samples)
 	{
 		const ga_sample *sample = ga_container(ga_sample, link, link);
+		const ga_chunk *chunk = ga_heap_lookup(arena->heap, sample->object);
 
-		if (ga_heap_lookup(arena->heap, sample->object)->arena != arena ||
-			!ga_object_is_sample((const void *) sample->object))
+		if (chunk == NULL || chunk->arena != arena)
+			return false;
+		if (ga_chunk_in_back(chunk, sample->object))
+			unmarked++;
+		else if (!ga_object_is_sample((const void *) sample->object))
 			return false;
 	}
-	return arena->soft_end < arena->sample_at && marked == arena->samples.count;
+	return arena->soft_end < arena->sample_at && marked + unmarked == arena->samples.count;
 }

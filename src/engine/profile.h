@@ -16,13 +16,14 @@
  * at the soft end anyway, and so knows nothing of profiles.  The distance from the
  * bump pointer to the point stays what it is when the bump pointer is set to
  * another place without an allocation.  Objects that are not bump-allocated (off
- * a free list, large, or changed in size) are counted off from one number of bytes
- * that the heap has for all of them.  So are objects of contexts that are small and no
- * arenas: only when the number is used up does their context need one.
+ * a free list, large, changed in size, or at the back of a chunk) are counted off from one
+ * number of bytes that the heap has for all of them.  So are objects of contexts that are small
+ * and no arenas: only when the number is used up does their context need one.
  *
  * A live sample is marked in its header, in a bit by which the fast path for
- * frees takes it for no small object.  The arena has a list of its samples, so a
- * reset takes time for these alone.  An object whose size is changed is freed
+ * frees takes it for no small object.  Memory without pointers at the back of a chunk has no
+ * headers, and needs no marks: it goes when all of the arena does.  The arena has a list of its
+ * samples, so a reset takes time for these alone.  An object whose size is changed is freed
  * and allocated again, as far as the profile is concerned.
  *
  * After Go's runtime: MemProfileRate, nextSample and fastexprand in malloc.go,
@@ -62,6 +63,9 @@ extern void ga_profile_add(ga_arena *arena, void *object, size_t bytes);
 
 /* Count off an object that was not bump-allocated: it may be a sample. */
 extern void ga_profile_count(ga_arena *arena, void *object, size_t bytes);
+
+/* The same for an object without a header, which is freed with all of its arena. */
+extern void ga_profile_count_noscan(ga_arena *arena, void *object, size_t bytes);
 
 /*
  * The next sample point among objects that are not bump-allocated lies in one that was to be

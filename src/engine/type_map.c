@@ -292,7 +292,8 @@ ga_type_map_set_slow(ga_arena *arena, const void *object, size_t size, const ga_
 	if (!type_map_make_room(heap, granule))
 		return false;
 	type_map_add_start(granule, ga_word_of(address), type->id);
-	type_map_mask_words(heap, address, address + size, type->size == sizeof(uint64_t));
+	type_map_mask_words(heap, address, address + size,
+						type->size == sizeof(uint64_t) && type->pointer_words > 0);
 	for (size_t i = 0; type->size > sizeof(uint64_t) && i < count; i++)
 		for (size_t word = 0; word < type->pointer_words; word += 64)
 			if (type->pointers[word / 64] != 0)

@@ -67,7 +67,8 @@ extern bool ga_type_map_set_slow(ga_arena *arena, const void *object, size_t siz
  * payload in bytes, as rounded up, of which an array of so many elements takes the first
  * part.  False, with nothing changed, if there is no memory.
  *
- * Here is what is done for small objects that follow one another in a granule.
+ * Here is what is done for small objects that follow one another in a granule.  An object with
+ * a header whose type has no pointers is for ga_type_map_set_slow.
  */
 GA_INLINE bool
 ga_type_map_set(ga_arena *arena, const void *object, size_t size, const ga_type *type, size_t count)

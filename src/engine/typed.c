@@ -11,6 +11,7 @@
 
 #include "careful.h"
 #include "charge.h"
+#include "profile.h"
 #include "span.h"
 #include "type_map.h"
 #include "typed.h"
@@ -177,12 +178,20 @@ static void *
 typed_alloc_noscan(ga_arena *arena, size_t size, size_t align)
 {
 	bool guard = size >= GA_GUARD_MIN || arena->mode != GA_QUARANTINE_OFF;
-	void *object = size < GA_TINY
-					   ? typed_alloc_tiny(arena, size, align)
-					   : typed_alloc_back(arena, ga_align_up(size, sizeof(uint64_t)), guard);
+	size_t rounded = ga_align_up(size, size < GA_TINY ? align : sizeof(uint64_t));
+	void *object = size < GA_TINY ? typed_alloc_tiny(arena, size, align)
+								  : typed_alloc_back(arena, rounded, guard);
 
-	if (object != NULL)
-		typed_count_noscan(arena, size);
+	if (object == NULL)
+		return NULL;
+	typed_count_noscan(arena, size);
+	if (ga_profile_watches(arena))
+	{
+		/* What is tiny has no word before it. */
+		if (guard && size >= GA_TINY)
+			rounded += sizeof(uint64_t);
+		ga_profile_count_noscan(arena, object, rounded);
+	}
 	return object;
 }
 
@@ -229,15 +238,52 @@ ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
 	return object;
 }
 
+/*
+ * typed_alloc_fenced
+ *		An object with pages of its own; NULL if there may be no more.
+ */
+static void *
+typed_alloc_fenced(ga_arena *arena, const ga_type *type, size_t size)
+{
+	void *object = ga_fence_alloc(arena, size);
+
+	if (object == NULL)
+		return NULL;
+	memset(object, 0, size);
+	ga_heap_lookup(arena->heap, (uintptr_t) object)->type = type;
+	return object;
+}
+
 void *
-ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t count)
+ga_arena_alloc_typed_careful(ga_arena *arena, const ga_type *type, size_t count, uint32_t stack)
+{
+	void *object = NULL;
+	ga_chunk *chunk;
+
+	if ((arena->careful & GA_CAREFUL_FENCE) != 0)
+		object = typed_alloc_fenced(arena, type, type->size * count);
+	if (object == NULL)
+		object = ga_arena_alloc_typed(arena, type, count);
+	if (object == NULL)
+		return NULL;
+	chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+	if (chunk->large)
+		chunk->stack = stack;
+	else if ((arena->careful & GA_CAREFUL_STACK) != 0 && type->pointer_words > 0)
+		ga_object_put_stack(object, stack);
+	return object;
+}
+
+void *
+ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t count,
+					  uint32_t stack)
 {
 	size_t size = type->size * count;
 	size_t old_size = ga_object_requested(object);
 	ga_chunk *chunk;
 
 	object = GA_LIKELY(arena->careful == 0) ? ga_arena_realloc(arena, object, size)
-											: ga_arena_realloc_careful(arena, object, size, 0);
+											: ga_arena_realloc_careful(arena, object, size, stack);
 	if (object == NULL)
 		return NULL;
 	if (size > old_size)
@@ -248,7 +294,9 @@ ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t
 	else
 	{
 		/* Without memory for that it has no type, and sweeps read all of it. */
-		(void) ga_type_map_set(arena, object, ga_object_size(object), type, count);
+		size = ga_object_size(object);
+		(void) (type->pointer_words > 0 ? ga_type_map_set(arena, object, size, type, count)
+										: ga_type_map_set_slow(arena, object, size, type, count));
 	}
 	return object;
 }

@@ -35,11 +35,18 @@
 extern void *ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count);
 
 /*
+ * The same in an arena that is careful, see careful.h.  stack is a number of the caller's or 0, and
+ * is kept for what has a header.  Where objects have pages of their own, all of them have headers.
+ */
+extern void *ga_arena_alloc_typed_careful(ga_arena *arena, const ga_type *type, size_t count,
+										  uint32_t stack);
+
+/*
  * Let a live object of the arena with a header be an array of so many objects of a type that
  * has pointers, or is a span.  What is new is zeroed.  It moves if it must.  NULL as above; the
- * object is then as it was, but has no type.
+ * object is then as it was, but has no type.  stack is for arenas that are careful.
  */
-extern void *ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type,
-								   size_t count);
+extern void *ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t count,
+								   uint32_t stack);
 
 #endif /* GA_TYPED_H */

@@ -260,6 +260,22 @@ arena_trace(const ArenaSet *set, const char *what, const void *object, Size size
 	process_heap_callbacks->traced(&trace);
 }
 
+void
+ArenaContextTrace(const ArenaSet *set, const char *what, const void *object, Size size,
+				  uint32 stack)
+{
+	if (arena_is_watched(set))
+		arena_trace(set, what, object, size, stack);
+}
+
+uint32
+ArenaContextStack(const ArenaSet *set, const ga_place *caller)
+{
+	if ((set->arena.careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) == 0)
+		return 0;
+	return StackStoreTake(caller);
+}
+
 /*
  * arena_stack_of_caller
  *		The number of the stack from where the server called us, between StackTraceCaller() and
@@ -268,9 +284,7 @@ arena_trace(const ArenaSet *set, const char *what, const void *object, Size size
 static uint32
 arena_stack_of_caller(const ArenaSet *set)
 {
-	if ((set->arena.careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) == 0)
-		return 0;
-	return StackStoreTake(&stack_trace_caller);
+	return ArenaContextStack(set, &stack_trace_caller);
 }
 
 /*
@@ -316,13 +330,10 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 void *
 ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)
 {
-	unsigned careful = set->arena.careful;
-	uint32 stack = 0;
+	uint32 stack = ArenaContextStack(set, caller);
 	void *object = NULL;
 
-	if ((careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) != 0)
-		stack = StackStoreTake(caller);
-	if (likely(careful == GA_CAREFUL_STACK))
+	if (likely(set->arena.careful == GA_CAREFUL_STACK))
 		object = ga_arena_alloc_stacked_fast(&set->arena, size, stack);
 	if (unlikely(object == NULL))
 		object = arena_alloc_patiently(set, size, true, stack);

@@ -65,6 +65,13 @@ extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 /* Alloc in a careful arena, for the caller of a method. */
 extern void *ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller);
 
+/* The number of the caller's stack, where a careful arena wants it; else 0. */
+extern uint32 ArenaContextStack(const ArenaSet *set, const ga_place *caller);
+
+/* Show what was done to an object in a careful arena, if it is watched. */
+extern void ArenaContextTrace(const ArenaSet *set, const char *what, const void *object, Size size,
+							  uint32 stack);
+
 /* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
 #define LARGE_ARENA ((Size) 256 << 10)
 

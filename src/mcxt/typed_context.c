@@ -19,6 +19,7 @@
 #include "mcxt/finalizer.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
+#include "mcxt/stack_store.h"
 #include "mcxt/typed_context.h"
 #include "mcxt/zero_base.h"
 
@@ -98,13 +99,17 @@ typed_size(const ga_type *type, Size count)
 
 /*
  * typed_try
- *		Allocate a new array, or change the size of one that has a header.
+ *		Allocate a new array, or change the size of one that has a header.  stack is for arenas
+ *		that are careful.
  */
 static inline void *
-typed_try(ArenaSet *set, void *pointer, const ga_type *type, Size count)
+typed_try(ArenaSet *set, void *pointer, const ga_type *type, Size count, uint32 stack)
 {
-	return pointer == NULL ? ga_arena_alloc_typed(&set->arena, type, count)
-						   : ga_arena_resize_typed(&set->arena, pointer, type, count);
+	if (pointer != NULL)
+		return ga_arena_resize_typed(&set->arena, pointer, type, count, stack);
+	return likely(set->arena.careful == 0)
+			   ? ga_arena_alloc_typed(&set->arena, type, count)
+			   : ga_arena_alloc_typed_careful(&set->arena, type, count, stack);
 }
 
 /*
@@ -113,7 +118,8 @@ typed_try(ArenaSet *set, void *pointer, const ga_type *type, Size count)
  *		for any allocation that is not a fast one.  object is what came of the first try.
  */
 static pg_noinline void *
-typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size count)
+typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size count,
+		   uint32 stack)
 {
 	Size size = type->size * count;
 
@@ -124,7 +130,7 @@ typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size
 	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0; object == NULL; tries++)
 	{
-		object = typed_try(set, pointer, type, count);
+		object = typed_try(set, pointer, type, count, stack);
 		if (object == NULL && !ArenaContextMayTryAgain(set, size, tries))
 			break;
 	}
@@ -140,17 +146,29 @@ typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size
  * typed_in_arena
  *		What is charged changes when memory is taken for the first time.
  */
-static void *
-typed_in_arena(MemoryContext context, void *pointer, const ga_type *type, Size count)
+static inline void *
+typed_in_arena(ArenaSet *set, void *pointer, const ga_type *type, Size count, uint32 stack)
 {
-	ArenaSet *set = ArenaSetOfContext(context);
 	Size in_use = process_heap.in_use;
-	void *object;
+	void *object = typed_try(set, pointer, type, count, stack);
 
-	context->isReset = false;
-	object = typed_try(set, pointer, type, count);
 	if (unlikely(object == NULL || process_heap.in_use != in_use))
-		object = typed_slow(set, object, pointer, type, count);
+		object = typed_slow(set, object, pointer, type, count, stack);
+	return object;
+}
+
+/*
+ * typed_careful
+ *		The same in an arena that is careful, for the caller of a function of the interface.
+ */
+static pg_noinline void *
+typed_careful(ArenaSet *set, void *pointer, const ga_type *type, Size count, const ga_place *caller)
+{
+	uint32 stack = ArenaContextStack(set, caller);
+	void *object = typed_in_arena(set, pointer, type, count, stack);
+
+	ArenaContextTrace(set, pointer == NULL ? "alloc" : "realloc", object, type->size * count,
+					  stack);
 	return object;
 }
 
@@ -158,12 +176,21 @@ void *
 TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
 {
 	Size size = typed_size(type, count);
+	ArenaSet *set;
 
 	if (unlikely(size == 0))
 		return ZeroBase();
 	if (unlikely(!ContextIsArena(context) || type->id == 0))
 		return MemoryContextAllocExtended(context, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	return typed_in_arena(context, NULL, type, count);
+	set = ArenaSetOfContext(context);
+	context->isReset = false;
+	if (unlikely(set->arena.careful != 0))
+	{
+		const ga_place caller = STACK_STORE_CALLER();
+
+		return typed_careful(set, NULL, type, count, &caller);
+	}
+	return typed_in_arena(set, NULL, type, count, 0);
 }
 
 void *
@@ -212,12 +239,18 @@ TypedContextResize(MemoryContext context, void *pointer, const ga_type *type, Si
 		return typed_resize_elsewhere(pointer, old_size, size);
 	if (!ga_chunk_in_back(chunk, (uintptr_t) pointer))
 	{
-		ga_free_result result = ga_arena_check_object(&ArenaSetOfContext(context)->arena, pointer);
+		const ga_place caller = STACK_STORE_CALLER();
+		ArenaSet *set = ArenaSetOfContext(context);
+		ga_free_result result = ga_arena_check_object(&set->arena, pointer);
 
 		if (result != GA_FREE_OK)
 			ArenaContextReportBadPointer(context, pointer, result);
-		return typed_in_arena(context, pointer, type, count);
+		return unlikely(set->arena.careful != 0) ? typed_careful(set, pointer, type, count, &caller)
+												 : typed_in_arena(set, pointer, type, count, 0);
 	}
+
+	if (chunk->arena != &ArenaSetOfContext(context)->arena)
+		ArenaContextReportBadPointer(context, pointer, GA_FREE_WILD);
 
 	/* Without a header it stays where it is until the arena is reset. */
 	if (size <= old_size)

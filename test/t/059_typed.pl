@@ -134,6 +134,64 @@ foreach my $place (sort keys %pins)
 	end_session($session);
 }
 
+# A sweep skips memory without pointers, however much there is.
+{
+	my $session = session($node);
+	my %read;
+
+	ask($session, 'SET goarena.quarantine_sample_rate = 0');
+	foreach my $held ('0, true', '60000, true', '60000, false')
+	{
+		ask($session, "SELECT consumer_hold($held)");
+		$read{$held} = ask($session, 'SELECT bytes_scanned FROM goarena_sweep()');
+	}
+	cmp_ok($read{'60000, true'}, '<', $read{'0, true'} + 6_000_000, 'a sweep does not read 60 MB without pointers');
+	cmp_ok($read{'60000, false'}, '>', $read{'0, true'} + 55_000_000, 'but reads as much without types');
+	end_session($session);
+}
+
+# The heap profile knows memory without pointers: 10 MB are some 1300 samples.
+{
+	my $session = session($node);
+
+	is( ask($session, q{SET goarena.profile_rate = '8kB'; SELECT consumer_hold(10000, true);
+		SELECT sum(inuse_bytes) BETWEEN 8e6 AND 13e6 FROM goarena_profile() WHERE context = 'goarena consumer keeper'}),
+		"\nt", 'the heap profile has memory without pointers');
+	is( ask($session, q{SELECT consumer_hold(0, true);
+		SELECT count(*) FROM goarena_profile() WHERE context = 'goarena consumer keeper' AND inuse_bytes > 0}),
+		"\n0", 'and forgets it with its context');
+	end_session($session);
+}
+
+# What is known of pointers, and what goarena.debug does to typed objects.
+{
+	my $session = session($node);
+
+	is( ask($session, q{SELECT concat_ws(' ', p.state, p.context, p.size, p.type) FROM consumer_node(false) n, goarena_pointer(n) p}),
+		'live goarena consumer keeper 48 Ring', 'the type of an object in SQL');
+	is( ask($session, q{SELECT concat_ws(' ', p.state, p.size, p.type) FROM consumer_node(true) n, goarena_pointer(n) p}),
+		'live 10000000 char', 'and that of a large array');
+	is(ask($session, q{SELECT p.type IS NULL FROM goarena_pointer('0x1000') p}), 't', 'and what has none');
+	end_session($session);
+}
+foreach my $pointers ('true', 'false')
+{
+	my ($ret, $out, $err) = $node->psql('postgres',
+		"SET goarena.debug = efence; SELECT consumer_overrun(3, $pointers)");
+	my $size = $pointers eq 'true' ? 144 : 24;
+
+	like($err, qr/access beyond an object\nDETAIL:  An object of $size bytes was overrun in memory context "goarena consumer keeper"/,
+		"efence: an overrun of typed memory, with pointers: $pointers");
+	like($node->safe_psql('postgres', 'SELECT goarena_faults_text(max(id)) FROM goarena_faults()'),
+		qr/^allocation stack:\n(?:  .*\n)*?.* consumer_overrun/m, 'and who allocated it');
+}
+my $offset = -s $node->logfile;
+$node->safe_psql('postgres',
+	"SET goarena.debug_contexts = 'goarena consumer*'; SET goarena.debug = alloctrace; SELECT consumer_hold(1, true)");
+like(log_of($node, $offset),
+	qr/LOG:  goarena: alloc of 1024 bytes of an object in context "goarena consumer keeper".*\nobject: .*\nstack:\n(?:  .*\n)*?.* consumer_hold/,
+	'alloctrace: typed memory');
+
 # A million nodes in a ring do not need more stack, and can be cancelled.
 my $session = session($node);
 is( ask($session, q{SET max_stack_depth = '100kB'; SELECT consumer_clone(200000, true)}),

@@ -87,6 +87,54 @@ end(ga_heap *heap, ga_arena *arena)
 	delete_heap(heap);
 }
 
+/* So many bytes were had for an object without a header. */
+static void
+note_noscan(truth *truth, size_t size)
+{
+	double bytes = (double) size;
+	double p = -expm1(-bytes / RATE);
+
+	truth->objects += 1;
+	truth->bytes += bytes;
+	truth->objects_variance += (1 - p) / p;
+	truth->bytes_variance += (1 - p) / p * bytes * bytes;
+}
+
+/* At the back of chunks, where there are no headers: until the next reset they live. */
+static void
+memory_without_pointers_is_estimated_without_bias(void **state)
+{
+	static const size_t sizes[] = {12, 48, 100, 8 * KB, 30 * KB};
+
+	(void) state;
+	for (int mode = GA_QUARANTINE_OFF; mode <= GA_QUARANTINE_STRICT; mode++)
+	{
+		static ga_arena arena;
+		ga_heap *heap = profiled_heap((ga_quarantine) mode, &arena);
+
+		for (int life = 0; life < 3; life++)
+		{
+			size_t size = sizes[(mode + life) % (int) lengthof(sizes)];
+			const ga_type *type = ga_type_get(heap, "noscan", size, 1, NULL, 0);
+			size_t guard =
+				size >= GA_GUARD_MIN || (mode != GA_QUARANTINE_OFF && size >= GA_TINY) ? 8 : 0;
+			truth all = {0};
+
+			for (size_t done = 0; done < 16 * MB; done += size)
+			{
+				assert_non_null(ga_arena_alloc_typed(&arena, type, 1));
+				note_noscan(&all, size < GA_TINY ? size : ga_align_up(size, 8) + guard);
+			}
+			assert_heap(heap);
+			assert_true(heap->profile.live > 0);
+			assert_estimates(&all, profile_seen.objects, profile_seen.bytes);
+			ga_arena_reset(&arena);
+			assert_int_equal(heap->profile.live, 0);
+		}
+		end(heap, &arena);
+	}
+}
+
 /* Small, medium and large ones, in each mode. */
 static void
 live_objects_are_estimated_without_bias(void **state)
@@ -448,6 +496,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(live_objects_are_estimated_without_bias),
 		cmocka_unit_test(objects_elsewhere_are_estimated_without_bias),
+		cmocka_unit_test(memory_without_pointers_is_estimated_without_bias),
 		cmocka_unit_test(freed_and_recycled_objects_are_counted_right),
 		cmocka_unit_test(bytes_that_are_allocated_once_more_are_counted_once_more),
 		cmocka_unit_test(short_lives_are_counted_like_one_long_life),

@@ -66,3 +66,17 @@ CREATE FUNCTION consumer_accounting(bytes bigint) RETURNS boolean
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION consumer_accounting(bigint) IS
 'does mem_allocated follow so many bytes without pointers, and a reset?';
+
+CREATE FUNCTION consumer_hold(kilobytes integer, typed boolean) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION consumer_hold(integer, boolean) IS
+'holds so many kilobytes, as memory without pointers or as objects without a type';
+
+CREATE FUNCTION consumer_node(large boolean) RETURNS text
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION consumer_node(boolean) IS 'the address of a typed object, or of a large array';
+
+CREATE FUNCTION consumer_overrun(count integer, pointers boolean) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION consumer_overrun(integer, boolean) IS
+'writes one byte behind a typed array';

@@ -23,6 +23,9 @@ PG_FUNCTION_INFO_V1(consumer_free);
 PG_FUNCTION_INFO_V1(consumer_zero);
 PG_FUNCTION_INFO_V1(consumer_clone);
 PG_FUNCTION_INFO_V1(consumer_keep);
+PG_FUNCTION_INFO_V1(consumer_hold);
+PG_FUNCTION_INFO_V1(consumer_node);
+PG_FUNCTION_INFO_V1(consumer_overrun);
 PG_FUNCTION_INFO_V1(consumer_accounting);
 
 /* A node of a ring. */
@@ -206,6 +209,29 @@ consumer_resize(PG_FUNCTION_ARGS)
 				*(uint32 *) (array + at * types[i]->size) = (uint32) at;
 			old_count = count;
 		}
+		if (PG_GETARG_BOOL(0) && GoarenaGetApi() != NULL)
+		{
+			/* That of another arena is refused. */
+			MemoryContext current = CurrentMemoryContext;
+			MemoryContext other = new_context(true);
+			bool refused = false;
+
+			EXPECT(GoarenaResizeArray(other, NULL, types[i], 0, 2) != NULL);
+			PG_TRY();
+			{
+				(void) GoarenaResizeArray(context, GoarenaAllocArray(other, types[i], 20), types[i],
+										  20, 10);
+			}
+			PG_CATCH();
+			{
+				MemoryContextSwitchTo(current);
+				FlushErrorState();
+				refused = true;
+			}
+			PG_END_TRY();
+			EXPECT(refused);
+			MemoryContextDelete(other);
+		}
 		array = GoarenaResizeArray(context, array, types[i], old_count, 10);
 		EXPECT(*(uint32 *) (array + 9 * types[i]->size) == 9);
 		array = GoarenaResizeArray(context, array, types[i], 10, 0);
@@ -325,6 +351,15 @@ consumer_clone(PG_FUNCTION_ARGS)
 /* Memory that was given up and is pointed to from one place alone. */
 static MemoryContext keeper = NULL;
 
+/* A context that lives as long as the session, empty. */
+static void
+new_keeper(void)
+{
+	if (keeper != NULL)
+		MemoryContextDelete(keeper);
+	keeper = GoarenaContextCreate(TopMemoryContext, "goarena consumer keeper");
+}
+
 Datum
 consumer_keep(PG_FUNCTION_ARGS)
 {
@@ -334,9 +369,7 @@ consumer_keep(PG_FUNCTION_ARGS)
 	uint64 *at;
 	Ring *ring;
 
-	if (keeper != NULL)
-		MemoryContextDelete(keeper);
-	keeper = GoarenaContextCreate(TopMemoryContext, "goarena consumer keeper");
+	new_keeper();
 	ring = GoarenaAlloc(keeper, ring_type());
 	if (strcmp(place, "pointer") == 0)
 		at = (uint64 *) &ring->next;
@@ -352,6 +385,46 @@ consumer_keep(PG_FUNCTION_ARGS)
 	*at = (uint64) (uintptr_t) object + 100;
 	object = NULL;
 	MemoryContextDelete(lost);
+	PG_RETURN_VOID();
+}
+
+/* Hold so many kilobytes, as typed memory without pointers or as objects without a type. */
+Datum
+consumer_hold(PG_FUNCTION_ARGS)
+{
+	const GoarenaType *type = GoarenaTypePointerFree("kilobyte", 1024, 8);
+
+	new_keeper();
+	for (int i = 0; i < PG_GETARG_INT32(0); i++)
+		memset(PG_GETARG_BOOL(1) ? GoarenaAlloc(keeper, type) : MemoryContextAlloc(keeper, 1024), 1,
+			   1024);
+	PG_RETURN_VOID();
+}
+
+/* The address of a typed object in an arena, or with large of an array. */
+Datum
+consumer_node(PG_FUNCTION_ARGS)
+{
+	void *node;
+
+	new_keeper();
+	node = PG_GETARG_BOOL(0) ? GoarenaAllocArray(keeper, char_type(), 10000000)
+							 : GoarenaAlloc(keeper, ring_type());
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%p", node)));
+}
+
+/* Write one byte behind an array whose size is a multiple of 8. */
+Datum
+consumer_overrun(PG_FUNCTION_ARGS)
+{
+	const GoarenaType *type =
+		PG_GETARG_BOOL(1) ? ring_type() : GoarenaTypePointerFree("word", 8, 8);
+	Size count = (Size) PG_GETARG_INT32(0);
+	volatile char *array;
+
+	new_keeper();
+	array = GoarenaAllocArray(keeper, type, count);
+	array[count * type->size] = 1;
 	PG_RETURN_VOID();
 }
 
