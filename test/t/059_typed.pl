@@ -177,7 +177,7 @@ foreach my $place (sort keys %pins)
 foreach my $pointers ('true', 'false')
 {
 	my ($ret, $out, $err) = $node->psql('postgres',
-		"SET goarena.debug = efence; SELECT consumer_overrun(3, $pointers)");
+		"SET goarena.debug_contexts = 'goarena consumer*'; SET goarena.debug = efence; SELECT consumer_overrun(3, $pointers)");
 	my $size = $pointers eq 'true' ? 144 : 24;
 
 	like($err, qr/access beyond an object\nDETAIL:  An object of $size bytes was overrun in memory context "goarena consumer keeper"/,
