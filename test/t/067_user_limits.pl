@@ -122,6 +122,12 @@ foreach my $session (@etl[ 0, 2 ])
 	cmp_ok(scalar(grep { refused($session, "DECLARE c$_ CURSOR FOR SELECT '" . 'x' x 20_000 . "'") eq '' } 1 .. 100),
 		'<', 80, 'nor in a transaction');
 	is(refused($session, 'ROLLBACK'), '', 'which can be rolled back');
+
+	# notifications are kept until the transaction ends
+	ask($session, 'BEGIN');
+	cmp_ok(scalar(grep { refused($session, "SELECT count(pg_notify('c', $_ || repeat('x', 7800) || i)) FROM generate_series(1, 30) i") eq '' } 1 .. 12),
+		'<', 10, 'nor with what ends with the transaction');
+	is(refused($session, 'ROLLBACK'), '', 'which can be rolled back, too');
 }
 cmp_ok(sum_of('goarena_users', 'etl'), '<', 115, 'and the sum is little more than the limit');
 is(refused($etl[2], 'BEGIN; SELECT test_delete(); COMMIT'), '', 'so it can give its memory up');
