@@ -49,9 +49,10 @@
 #include "mcxt/debug.h"
 #include "mcxt/finalizer.h"
 #include "mcxt/free_history.h"
-#include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"
+#include "mcxt/plain_contexts.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/stack_store.h"
 #include "mcxt/typed_context.h"
 
 PG_MODULE_MAGIC;
@@ -131,6 +132,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.bad_pointer = FaultReportPfree,
 	.traced = AllocTrace,
 	.note_free = FreeHistoryNote,
+	.take_stack = StackStoreOfFree,
 	.sample_begun = SitesBegun,
 	.sample_ended = SitesEnded,
 };

@@ -40,16 +40,13 @@ delay_poison(const ga_arena *arena, void *object, size_t size)
 static void
 delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event *event)
 {
-	const ga_delay_stacks *stacks = arena->delay == NULL ? NULL : arena->delay->stacks;
-
 	event->arena_id = arena->id;
 	event->object = (uintptr_t) object;
 	event->size = position >= 0 ? ga_object_requested(object) : ga_object_size_any(object);
-	if (position >= 0 && stacks != NULL)
+	if (position >= 0)
 	{
-		event->allocated = stacks->allocated[position];
-		event->depth = stacks->depths[position];
-		memcpy(event->stack, stacks->frames[position], sizeof(event->stack));
+		event->freed = arena->delay->ring[position].freed;
+		event->allocated = arena->delay->ring[position].allocated;
 	}
 }
 
@@ -61,7 +58,7 @@ delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga
 static void
 delay_check_poison(const ga_arena *arena, size_t position)
 {
-	void *object = arena->delay->objects[position];
+	void *object = arena->delay->ring[position].object;
 	size_t size = ga_object_size(object);
 	const uint64_t *changed;
 
@@ -97,23 +94,16 @@ ga_delay_push(ga_arena *arena, void *object)
 		if (delay == NULL)
 			return false;
 		delay->first = delay->count = 0;
-		delay->stacks = NULL;
-		if (arena->heap->take_stack != NULL || (arena->careful & GA_CAREFUL_STACK) != 0)
-			delay->stacks = ga_fixed_alloc(&arena->heap->delay_stacks);
 		arena->delay = delay;
 	}
 
 	*ga_object_header(object) |= GA_HDR_DEAD;
 	position = (delay->first + delay->count) % GA_DELAY_OBJECTS;
-	delay->objects[position] = object;
-	if (delay->stacks != NULL)
-	{
-		delay->stacks->allocated[position] = allocated;
-		delay->stacks->depths[position] =
-			arena->heap->take_stack == NULL
-				? 0
-				: arena->heap->take_stack(delay->stacks->frames[position], GA_DELAY_STACK);
-	}
+	delay->ring[position] = (ga_delayed){
+		.object = object,
+		.freed = arena->heap->take_stack == NULL ? 0 : arena->heap->take_stack(),
+		.allocated = allocated,
+	};
 	delay->count++;
 	arena->delayed_bytes += size + GA_HEADER_SIZE;
 	return true;
@@ -127,7 +117,7 @@ static void *
 delay_take_oldest(ga_arena *arena)
 {
 	ga_delay *delay = arena->delay;
-	void *object = delay->objects[delay->first];
+	void *object = delay->ring[delay->first].object;
 
 	delay_check_poison(arena, delay->first);
 	delay->first = (delay->first + 1) % GA_DELAY_OBJECTS;
@@ -159,7 +149,7 @@ delay_position_of(const ga_delay *delay, const void *object)
 	{
 		size_t position = (delay->first + i) % GA_DELAY_OBJECTS;
 
-		if (delay->objects[position] == object)
+		if (delay->ring[position].object == object)
 			return (ptrdiff_t) position;
 	}
 	return -1;
@@ -199,8 +189,6 @@ ga_delay_clear(ga_arena *arena)
 		return;
 	while (arena->delay->count > 0)
 		(void) delay_take_oldest(arena);
-	if (arena->delay->stacks != NULL)
-		ga_fixed_free(&arena->heap->delay_stacks, arena->delay->stacks);
 	ga_fixed_free(&arena->heap->delays, arena->delay);
 	arena->delay = NULL;
 }

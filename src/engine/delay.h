@@ -25,20 +25,18 @@
 #define GA_DELAY_OBJECTS 512
 #define GA_DELAY_BYTES	 ((size_t) 64 << 10)
 
-/* The stacks of the frees, at the positions of the objects. */
-typedef struct ga_delay_stacks
+typedef struct ga_delayed
 {
-	int depths[GA_DELAY_OBJECTS];
-	uint32_t allocated[GA_DELAY_OBJECTS]; /* and of the allocations, see careful.h; 0 if unknown */
-	uintptr_t frames[GA_DELAY_OBJECTS][GA_DELAY_STACK];
-} ga_delay_stacks;
+	void *object;
+	uint32_t freed;		/* stack of the free, see careful.h; 0 if unknown */
+	uint32_t allocated; /* and of the allocation */
+} ga_delayed;
 
 struct ga_delay
 {
-	void *objects[GA_DELAY_OBJECTS]; /* a ring */
-	size_t first;					 /* position of the oldest */
+	size_t first; /* position of the oldest */
 	size_t count;
-	ga_delay_stacks *stacks; /* NULL if none are kept */
+	ga_delayed ring[GA_DELAY_OBJECTS];
 };
 
 /*

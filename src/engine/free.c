@@ -173,8 +173,7 @@ free_release_object(ga_arena *arena, void *object, int size_class)
 
 /*
  * free_delay_object
- *		In a quarantined arena an object waits first.  Inlined: each of our own
- *		functions takes one of the GA_DELAY_STACK frames that are kept.
+ *		In a quarantined arena an object waits first.
  */
 GA_INLINE void
 free_delay_object(ga_arena *arena, void *object, int size_class)

@@ -51,7 +51,6 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 	ga_fixed_init(&heap->free_lists, &heap->metadata, sizeof(ga_free_lists));
 	ga_fixed_init(&heap->delays, &heap->metadata, sizeof(ga_delay));
 	ga_fixed_init(&heap->profile.samples, &heap->metadata, sizeof(ga_sample));
-	ga_fixed_init(&heap->delay_stacks, &heap->metadata, sizeof(ga_delay_stacks));
 	ga_fixed_init(&heap->special_structs, &heap->metadata, sizeof(ga_special));
 	ga_fixed_init(&heap->special_sets, &heap->metadata, sizeof(ga_specials));
 

@@ -228,9 +228,6 @@ typedef struct ga_history
 	uint64_t count; /* ever */
 } ga_history;
 
-/* So many return addresses are kept for each object in a delay queue. */
-#define GA_DELAY_STACK 8
-
 /* Things worth telling that happened where nothing could be reported. */
 typedef enum ga_event_kind
 {
@@ -246,15 +243,14 @@ typedef enum ga_event_kind
 typedef struct ga_event
 {
 	ga_event_kind kind;
-	int error;						 /* errno, where a system call failed */
-	uint64_t arena_id;				 /* the object's arena */
-	uintptr_t object;				 /* address of the object */
-	size_t size;					 /* its size in bytes */
-	size_t offset;					 /* of the first changed word */
-	uint64_t value;					 /* what stands there now */
-	int depth;						 /* of the stack; 0 if none was kept */
-	uintptr_t stack[GA_DELAY_STACK]; /* of the free of the object */
-	uint32_t allocated;				 /* its allocation's stack, see careful.h; 0 if unknown */
+	int error;			/* errno, where a system call failed */
+	uint64_t arena_id;	/* the object's arena */
+	uintptr_t object;	/* address of the object */
+	size_t size;		/* its size in bytes */
+	size_t offset;		/* of the first changed word */
+	uint64_t value;		/* what stands there now */
+	uint32_t freed;		/* the stack of its free, see careful.h; 0 if unknown */
+	uint32_t allocated; /* and that of its allocation */
 } ga_event;
 
 #define GA_MAX_EVENTS 16
@@ -369,9 +365,8 @@ typedef struct ga_heap
 	ga_fixed segment_structs;
 	ga_fixed granules;
 	ga_fixed pins;
-	ga_fixed free_lists;   /* ga_free_lists, see free_list.h */
-	ga_fixed delays;	   /* ga_delay, see delay.h */
-	ga_fixed delay_stacks; /* ga_delay_stacks */
+	ga_fixed free_lists; /* ga_free_lists, see free_list.h */
+	ga_fixed delays;	 /* ga_delay, see delay.h */
 	ga_fixed type_maps;
 	ga_fixed type_granules;
 	ga_fixed type_ids[GA_TYPE_ROOMS];
@@ -439,10 +434,10 @@ typedef struct ga_heap
 	ga_history history;
 
 	/*
-	 * Called, unless NULL, for each object that comes into a delay queue: stores
-	 * return addresses of the callers and returns how many.
+	 * Called, unless NULL, for each object that comes into a delay queue: the number
+	 * of the stack of its free, see careful.h.
 	 */
-	int (*take_stack)(uintptr_t *frames, int room);
+	uint32_t (*take_stack)(void);
 
 	int num_events;
 	uint64_t lost_events; /* beyond GA_MAX_EVENTS */

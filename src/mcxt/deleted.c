@@ -45,10 +45,7 @@ deleted_describe(const DeletedContext *deleted, ga_event *event)
 	event->object = (uintptr_t) deleted->context;
 	event->size = sizeof(MemoryContextData);
 	if (kind != NULL)
-	{
-		event->depth = Min(kind->depth, GA_DELAY_STACK);
-		memcpy(event->stack, kind->stack, sizeof(event->stack));
-	}
+		event->freed = kind->stack;
 }
 
 /*

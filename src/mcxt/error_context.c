@@ -21,7 +21,7 @@
 #include "mcxt/debug.h"
 #include "mcxt/error_context.h"
 #include "mcxt/process_heap.h"
-#include "mcxt/stack_trace.h"
+#include "mcxt/stack_store.h"
 
 /* What AllocSet asks malloc for at first, see ErrorContext in mcxt.c; at least. */
 #define FIRST_BLOCK ((Size) 8 * 1024)
@@ -43,8 +43,7 @@ static NotedObject noted[NOTED_OBJECTS];
 static int num_noted = 0;
 static NotedObject poisoned[NOTED_OBJECTS];
 static int num_poisoned = 0;
-static uintptr_t reset_stack[GA_DELAY_STACK];
-static int reset_depth = 0;
+static uint32 reset_stack; /* see stack_store.h */
 
 /*
  * error_is_watched
@@ -95,7 +94,7 @@ error_reset(MemoryContext context)
 		ga_poison_fill((void *) noted[i].address, noted[i].size & ~(Size) 7);
 	memcpy(poisoned, noted, sizeof(noted[0]) * (Size) count);
 	num_poisoned = count;
-	reset_depth = goarena_free_stacks ? StackTraceTake(reset_stack, GA_DELAY_STACK) : 0;
+	reset_stack = goarena_free_stacks ? StackStoreTakeHere(DELAY_STACK_DEPTH) : 0;
 }
 
 void
@@ -139,9 +138,8 @@ ErrorContextFind(uintptr_t address, ga_event *found)
 			.object = object->address,
 			.size = object->size,
 			.offset = address - object->address,
-			.depth = reset_depth,
+			.freed = reset_stack,
 		};
-		memcpy(found->stack, reset_stack, sizeof(found->stack));
 		return true;
 	}
 	return false;

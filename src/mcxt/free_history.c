@@ -19,7 +19,7 @@
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
-#include "mcxt/stack_trace.h"
+#include "mcxt/stack_store.h"
 
 /* Between both epochs. */
 #define UNIX_TO_POSTGRES_SECONDS                                                                   \
@@ -116,11 +116,9 @@ history_now(void)
 static uint32
 history_hash_kind(const FreeKind *kind)
 {
-	uint64 hash = (uint64) (uintptr_t) kind->name + (uint64) kind->how;
+	uint64 hash = (uint64) (uintptr_t) kind->name ^ kind->stack << 8 ^ kind->how;
 
-	for (int i = 0; i < kind->depth; i++)
-		hash = (hash ^ kind->stack[i]) * UINT64CONST(0x9e3779b97f4a7c15);
-	return (uint32) (hash >> 32) % lengthof(serial_of_hash);
+	return (uint32) (hash * UINT64CONST(0x9e3779b97f4a7c15) >> 32) % lengthof(serial_of_hash);
 }
 
 /*
@@ -181,7 +179,7 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 		ArenaSetNoteParents(set);
 	memcpy(kind.parents, set->parents, sizeof(kind.parents));
 	history_copy_ident(&kind, set);
-	kind.depth = goarena_free_stacks ? StackTraceTake(kind.stack, FREE_STACK_DEPTH) : 0;
+	kind.stack = goarena_free_stacks ? StackStoreTakeHere(STORE_DEEPEST) : 0;
 	last_number++;
 	ring[last_number % ring_size] = (FreeRecord){
 		.number = last_number,

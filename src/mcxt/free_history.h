@@ -26,7 +26,6 @@
 /* So many kinds of frees, and queries, are kept: a few hundred bytes each. */
 #define FREE_KINDS		  512
 #define FREE_QUERIES	  512
-#define FREE_STACK_DEPTH  20
 #define FREE_IDENT_LENGTH 64
 #define FREE_QUERY_LENGTH 128
 
@@ -35,8 +34,7 @@ typedef struct FreeKind
 {
 	uint64 serial; /* from 1 on; 0 in one never used */
 	ga_freed_by how;
-	int depth; /* of the stack; 0 if none was kept */
-	uintptr_t stack[FREE_STACK_DEPTH];
+	uint32 stack;						/* see stack_store.h; 0 if none was kept */
 	const char *name;					/* of the context; see ForeignNameKeep */
 	const char *parents[ARENA_PARENTS]; /* names likewise, up to NULL */
 	char ident[FREE_IDENT_LENGTH];		/* cut off, may be empty */

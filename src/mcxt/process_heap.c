@@ -20,7 +20,6 @@
 #include "engine/profile.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
-#include "mcxt/stack_trace.h"
 
 /*
  * A reset in strict spends a slot, whatever it held.  To sweep for each would take two
@@ -150,7 +149,7 @@ ProcessHeapPrepare(void)
 		process_heap.limit = 0; /* the first look tells what it is */
 		process_heap_ready = true;
 	}
-	process_heap.take_stack = goarena_free_stacks ? StackTraceTake : NULL;
+	process_heap.take_stack = goarena_free_stacks ? process_heap_callbacks->take_stack : NULL;
 	if (!ga_profile_set_rate(&process_heap, (size_t) goarena_profile_rate))
 		process_heap.profile.lost++;
 	goarena_settings_changed = false;

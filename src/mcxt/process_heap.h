@@ -116,6 +116,9 @@ typedef struct ProcessHeapCallbacks
 	/* See ga_heap.note_free. */
 	uint64_t (*note_free)(ga_arena *arena, ga_freed_by how);
 
+	/* See ga_heap.take_stack. */
+	uint32_t (*take_stack)(void);
+
 	/* See ga_profile. */
 	void *(*sample_begun)(ga_arena *arena, size_t bytes, double weight);
 	void (*sample_ended)(void *site, size_t bytes, double weight);

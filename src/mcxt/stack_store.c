@@ -3,16 +3,14 @@
  * stack_store.c
  *	  See stack_store.h.
  *
- * Stacks stand in a ring, in the order in which they were first seen, and a table
- * of hashes leads to them.  A second table has, by where the caller is, a stack that was
- * found there, and where each of its return addresses was.  If all of them still are in
- * their places, and the registers are what they were, it is the same stack.
- * (Where a function's frame has no fixed size, an old return address could be found in the place
- * of the true one.  The stack is then one that was there before; nothing is read
- * but the stack.)
+ * Stacks stand in a ring of words, in the order in which they were first seen: a word with
+ * the stack's number and depth, then its return addresses.  Numbers are
+ * positions in the ring.  A table leads from hashes to numbers.  Stacks of code that
+ * keeps frame pointers are known by the hash of that chain, see chain.h; others
+ * are walked, and known by what was found.  That two of them agree in 64 bits of hash is
+ * taken to mean that they are the same.
  *
- * Most allocations have the same innermost function, so the callers by the chain of frame
- * pointers, if there is one, are part of the hash.
+ * A stack that is still used stands in the ring once more before it is overwritten.
  *
  * All of it is metadata of the engine, so that sweeps skip it.
  *
@@ -26,270 +24,215 @@
 #include "mcxt/stack_store.h"
 #include "mcxt/stack_trace.h"
 
-/* The ring, in blocks that are made when they are needed; 2 MB in all. */
-#define STORE_BLOCK	 64
+/* The ring, in blocks that are made when they are needed; 1 MB in all. */
+#define STORE_BLOCK	 512 /* words */
 #define STORE_BLOCKS 256
 #define STORE_RING	 (STORE_BLOCK * STORE_BLOCKS)
 
 /* Where a hash may lead. */
-#define STORE_BUCKETS	  1024
-#define STORE_BUCKET_WAYS 4
-
-/* Where stacks were found, and how many callers the hash of that has. */
-#define STORE_SETS	  512
-#define STORE_WAYS	  4
-#define STORE_CALLERS 3
+#define STORE_SET_BITS 10
+#define STORE_SETS	   (1 << STORE_SET_BITS)
+#define STORE_WAYS	   4
 
 #define STORE_MULTIPLIER UINT64CONST(0x9e3779b97f4a7c15)
 
-typedef struct StoredStack
+/* What was found last comes first.  A hash of 0 is none. */
+typedef struct StoreSet
 {
-	uint32 number; /* from 1 on; 0 in one never used */
-	int32 depth;
-	uintptr_t frames[STORED_DEPTH]; /* beyond depth the last one once more */
-} StoredStack;
+	uint64 hashes[STORE_WAYS];
+	uint32 numbers[STORE_WAYS];
+	uint64 unused[2]; /* of its cache line */
+} StoreSet;
 
-typedef struct KnownPlace
+static uint64 *blocks[STORE_BLOCKS];
+static uint32 next_number = 1; /* 0 is none */
+static StoreSet *sets;		   /* NULL until needed */
+
+static inline uint64
+store_header(uint32 number, int depth)
 {
-	ga_place caller;
-	uint32 number;				/* of its stack; 0 in one never used */
-	uint32 above[STORED_DEPTH]; /* bytes from sp on to each return address, likewise */
-} KnownPlace;
-
-/* Places whose hashes agree in part.  What was found last takes the next one's place. */
-typedef struct KnownSet
-{
-	uint32 tags[STORE_WAYS]; /* the rest of the hash; 0 in one never used */
-	uint32 next;
-	KnownPlace places[STORE_WAYS];
-} KnownSet;
-
-static StoredStack *blocks[STORE_BLOCKS];
-static uint32 last_number;
-static uint32 (*buckets)[STORE_BUCKET_WAYS]; /* NULL until needed */
-static KnownSet *known_sets;				 /* likewise */
-
-static inline StoredStack *
-store_entry(uint32 number)
-{
-	StoredStack *block = blocks[number % STORE_RING / STORE_BLOCK];
-
-	return block == NULL ? NULL : &block[number % STORE_BLOCK];
+	return (uint64) depth << 32 | number;
 }
 
 const uintptr_t *
 StackStoreGet(uint32 number, int *depth)
 {
-	const StoredStack *entry = number == 0 ? NULL : store_entry(number);
+	const uint64 *block = number == 0 ? NULL : blocks[number % STORE_RING / STORE_BLOCK];
+	uint32 at = number % STORE_BLOCK;
+	uint64 kept = block == NULL ? 0 : block[at] >> 32;
 
-	*depth = entry != NULL && entry->number == number ? entry->depth : 0;
-	return *depth == 0 ? NULL : entry->frames;
+	*depth = 0;
+	if (kept == 0 || kept > STORE_DEEPEST || at + kept >= STORE_BLOCK ||
+		block[at] != store_header(number, (int) kept))
+		return NULL;
+	*depth = (int) kept;
+	return (const uintptr_t *) &block[at + 1];
 }
 
 /*
- * store_prepare
- *		Memory for the tables.  False if there is none.
+ * store_add
+ *		A stack that was not seen before takes the place of the oldest ones.
  */
-static bool
-store_prepare(void)
+static uint32
+store_add(const uintptr_t *frames, int depth)
 {
-	ga_metadata *metadata = &process_heap.metadata;
+	uint32 number = next_number;
+	uint64 **block;
+	uint64 *at;
 
-	if (likely(known_sets != NULL))
-		return true;
-	if (buckets == NULL)
-		buckets = ga_persistent_alloc(metadata, STORE_BUCKETS * sizeof(*buckets));
-	if (buckets != NULL)
-		known_sets = ga_persistent_alloc(metadata, STORE_SETS * sizeof(KnownSet));
-	return known_sets != NULL;
+	/* It stands in one block. */
+	if (number % STORE_BLOCK + (uint32) depth >= STORE_BLOCK)
+		number += STORE_BLOCK - number % STORE_BLOCK;
+	number = Max(number, 1);
+	block = &blocks[number % STORE_RING / STORE_BLOCK];
+	if (*block == NULL)
+		*block = ga_persistent_alloc(&process_heap.metadata, STORE_BLOCK * sizeof(**block));
+	if (*block == NULL)
+		return 0;
+	at = *block + number % STORE_BLOCK;
+	memcpy(at + 1, frames, (Size) depth * sizeof(*frames));
+	*at = store_header(number, depth);
+	next_number = number + 1 + (uint32) depth;
+	return number;
+}
+
+/*
+ * store_is_recent
+ *		Will a stack be known for a while?
+ */
+static inline bool
+store_is_recent(uint32 number)
+{
+	return next_number - number <= STORE_RING / 2;
+}
+
+static inline StoreSet *
+store_set(uint64 hash)
+{
+	return &sets[hash >> (64 - STORE_SET_BITS)];
+}
+
+/*
+ * store_find
+ *		The number of a stack by its hash, or 0.
+ */
+static inline uint32
+store_find(uint64 hash)
+{
+	const StoreSet *set = store_set(hash);
+
+	for (int i = 0; i < STORE_WAYS; i++)
+		if (set->hashes[i] == hash)
+			return store_is_recent(set->numbers[i]) ? set->numbers[i] : 0;
+	return 0;
+}
+
+/*
+ * store_enter
+ *		Let a hash lead to a number.
+ */
+static void
+store_enter(uint64 hash, uint32 number)
+{
+	StoreSet *set = store_set(hash);
+	int i = 0;
+
+	while (i < STORE_WAYS - 1 && set->hashes[i] != hash)
+		i++;
+	for (; i > 0; i--)
+	{
+		set->hashes[i] = set->hashes[i - 1];
+		set->numbers[i] = set->numbers[i - 1];
+	}
+	set->hashes[0] = hash;
+	set->numbers[0] = number;
 }
 
 static uint64
 store_hash(const uintptr_t *frames, int depth)
 {
-	uint64 hash = (uint64) depth;
+	uint64 hash = ~(uint64) depth;
 
 	for (int i = 0; i < depth; i++)
 		hash = (hash ^ frames[i]) * STORE_MULTIPLIER;
-	return hash >> 32;
+	return hash;
 }
 
 /*
- * store_add
- *		A stack that was not seen before takes the place of the oldest one.
+ * store_prepare
+ *		Memory for the table.  False if there is none.
  */
-static uint32
-store_add(const uintptr_t *frames, int depth)
+static bool
+store_prepare(void)
 {
-	uint32 number = last_number + 1 == 0 ? 1 : last_number + 1;
-	StoredStack **block = &blocks[number % STORE_RING / STORE_BLOCK];
-	StoredStack *entry;
-
-	if (*block == NULL)
-		*block = ga_persistent_alloc(&process_heap.metadata, STORE_BLOCK * sizeof(StoredStack));
-	if (*block == NULL)
-		return 0;
-	last_number = number;
-	entry = store_entry(number);
-	entry->number = number;
-	entry->depth = depth;
-	for (int i = 0; i < STORED_DEPTH; i++)
-		entry->frames[i] = frames[Min(i, depth - 1)];
-	return number;
-}
-
-/*
- * store_intern
- *		The number of a stack.
- */
-static uint32
-store_intern(const uintptr_t *frames, int depth)
-{
-	uint32 *bucket = buckets[store_hash(frames, depth) % STORE_BUCKETS];
-
-	for (int i = 0; i < STORE_BUCKET_WAYS; i++)
-	{
-		int known_depth;
-		const uintptr_t *known = StackStoreGet(bucket[i], &known_depth);
-
-		if (known_depth == depth && memcmp(known, frames, (Size) depth * sizeof(uintptr_t)) == 0)
-			return bucket[i];
-	}
-	memmove(&bucket[1], &bucket[0], (STORE_BUCKET_WAYS - 1) * sizeof(*bucket));
-	bucket[0] = store_add(frames, depth);
-	return bucket[0];
-}
-
-/*
- * store_recognize
- *		Is the stack at a place the one that was found there?  All return addresses are
- *		compared: hardly any that gets so far differs.
- */
-static inline bool
-store_recognize(const KnownPlace *known, const ga_place *caller)
-{
-	const StoredStack *stored = store_entry(known->number);
-	const char *sp = (const char *) caller->sp;
-	uintptr_t differences = 0;
-
-	if (known->caller.pc != caller->pc || known->caller.sp != caller->sp ||
-		known->caller.fp != caller->fp || stored->number != known->number)
-		return false;
-
-#pragma GCC unroll 16
-	for (int i = 1; i < STORED_DEPTH; i++)
-		differences |= *(const uintptr_t *) (sp + known->above[i]) ^ stored->frames[i];
-	return differences == 0;
+	if (unlikely(sets == NULL) && process_heap_ready)
+		sets = ga_persistent_alloc(&process_heap.metadata, STORE_SETS * sizeof(StoreSet));
+	return sets != NULL;
 }
 
 /*
  * store_walk
- *		Walk up from a place, and note where return addresses are.  Returns whether all of
- *		them can be found there again.
- */
-static bool
-store_walk(const ga_place *caller, uintptr_t *frames, uint32 *above, int *depth)
-{
-	ga_view stack = ga_view_of(caller->sp, caller->sp + StackTraceDepth(caller->sp));
-	ga_place place = *caller;
-	bool plain = true;
-	int count = 1;
-
-	frames[0] = place.pc;
-	above[0] = 0;
-	while (count < STORED_DEPTH && ga_walk_step(&stack, &ga_code_here, &place))
-	{
-		uintptr_t word = 0;
-		uintptr_t at = place.sp - sizeof(word);
-
-		plain = plain && !place.guessed && !place.exact && ga_view_word(&stack, at, &word) &&
-				word == place.pc && at - caller->sp <= PG_UINT32_MAX;
-		frames[count] = place.pc;
-		above[count++] = (uint32) (at - caller->sp);
-	}
-	*depth = count;
-	return plain;
-}
-
-/*
- * store_take_anew
- *		Nothing is known of the place, or something else.
+ *		Walk up from a place whose chain, if it has one, has a hash that is not known.
  */
 static pg_noinline uint32
-store_take_anew(const ga_place *caller, KnownSet *set, uint32 tag)
+store_walk(const ga_place *caller, int room, uint64 chain)
 {
-	uintptr_t frames[STORED_DEPTH];
-	uint32 above[STORED_DEPTH];
-	int depth;
-	bool plain = store_walk(caller, frames, above, &depth);
-	uint32 number = store_intern(frames, depth);
+	uintptr_t frames[STORE_DEEPEST];
+	int depth = StackTraceFrom(caller, frames, room);
+	uint64 hash = chain;
+	uint32 number = 0;
 
-	if (plain && depth > 1 && number != 0)
+	if (depth == 0)
+		return 0;
+	if (chain == 0 ||
+		!ga_chain_proves(&stack_trace_chain, &ga_code_here, caller, frames, depth, room))
 	{
-		KnownPlace *place = &set->places[set->next % STORE_WAYS];
-
-		set->tags[set->next++ % STORE_WAYS] = tag;
-		place->caller = *caller;
-		place->number = number;
-		for (int i = 0; i < STORED_DEPTH; i++)
-			place->above[i] = above[Min(i, depth - 1)];
+		hash = store_hash(frames, depth);
+		number = store_find(hash);
 	}
+	if (number == 0 && (number = store_add(frames, depth)) != 0)
+		store_enter(hash, number);
 	return number;
 }
 
 /*
- * store_take_elsewhere
- *		On a stack other than that of the process nobody knows what is there.
+ * store_take
+ *		The number of the stack from a place on, of which room return addresses are kept.
  */
-static pg_noinline uint32
-store_take_elsewhere(void)
+static inline uint32
+store_take(const ga_place *caller, int room)
 {
-	uintptr_t frames[STORED_DEPTH];
-	int depth = StackTraceTake(frames, STORED_DEPTH);
+	uint64 chain = ga_chain_hash(&stack_trace_chain, caller, room);
+	uint32 number;
 
-	return depth == 0 ? 0 : store_intern(frames, depth);
-}
-
-/*
- * store_hash_place
- *		Frame pointers may be anything.  What is read is within the stack, which from sp on
- *		has so many bytes.
- */
-static inline uint64
-store_hash_place(const ga_place *caller, Size bytes)
-{
-	uint64 hash = (caller->pc ^ caller->sp << 16) * STORE_MULTIPLIER;
-	uintptr_t fp = caller->fp;
-
-	for (int i = 0; i < STORE_CALLERS; i++)
-	{
-		const uintptr_t *frame = (const uintptr_t *) fp;
-
-		if (fp - caller->sp > bytes - 2 * sizeof(uintptr_t) || fp % sizeof(uintptr_t) != 0)
-			break;
-		hash = (hash ^ frame[1]) * STORE_MULTIPLIER;
-		fp = frame[0];
-	}
-	return hash;
+	if (unlikely(!store_prepare()))
+		return 0;
+	number = likely(chain != 0) ? store_find(chain) : 0;
+	return likely(number != 0) ? number : store_walk(caller, room, chain);
 }
 
 uint32
 StackStoreTake(const ga_place *caller)
 {
-	Size bytes = StackTraceDepth(caller->sp);
-	uint64 hash;
-	uint32 tag;
-	KnownSet *set;
+	return store_take(caller, STORED_DEPTH);
+}
 
-	if (unlikely(!store_prepare()))
-		return 0;
-	if (unlikely(bytes == SIZE_MAX || bytes < 2 * sizeof(uintptr_t)))
-		return store_take_elsewhere();
-	hash = store_hash_place(caller, bytes);
-	tag = (uint32) hash | 1;
-	set = &known_sets[(hash >> 32) % STORE_SETS];
-	for (int i = 0; i < STORE_WAYS; i++)
-		if (set->tags[i] == tag && store_recognize(&set->places[i], caller))
-			return set->places[i].number;
-	return store_take_anew(caller, set, tag);
+uint32
+StackStoreTakeHere(int room)
+{
+	bool called = stack_trace_caller.pc != 0;
+	uint32 number;
+
+	if (!called)
+		StackTraceCaller();
+	number = store_take(&stack_trace_caller, room);
+	if (!called)
+		StackTraceCallerEnd();
+	return number;
+}
+
+uint32_t
+StackStoreOfFree(void)
+{
+	return StackStoreTakeHere(DELAY_STACK_DEPTH);
 }

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * stack_store.h
- *	  Stacks of allocations: one copy of each, known by a number.
+ *	  Stacks of allocations and frees: one copy of each, known by a number.
  *
- * A stack is taken for each object of some arenas, but few of them differ.  So a stack
- * that was seen before is recognized, which takes a look at each return address in
- * its place instead of a walk, and what is kept with the object is a number.
+ * A stack is taken for each free in a quarantined arena, and for each object of some
+ * arenas, but few of them differ.  So a stack that was seen before is recognized by its
+ * hash, and what is kept with an object is a number.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -18,8 +18,13 @@
 
 #include "stack/walk.h"
 
-/* Return addresses that are kept of each stack. */
-#define STORED_DEPTH 12
+/*
+ * Return addresses that are kept of a stack at most, which is what those of resets and
+ * deletions have, of those of allocations, and of those of frees of single objects.
+ */
+#define STORE_DEEPEST	  20
+#define STORED_DEPTH	  12
+#define DELAY_STACK_DEPTH 8
 
 /*
  * The place in the server that called the function in which this is written.  That
@@ -30,12 +35,19 @@
 				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
 				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
 
-/* The number of the stack from a place on; 0 if it could not be kept. */
+/* The number of the stack of an allocation from a place on; 0 if it could not be kept. */
 extern uint32 StackStoreTake(const ga_place *caller);
+
+/* The same from where StackTraceTake() begins, with so many return addresses. */
+extern uint32 StackStoreTakeHere(int room);
+
+/* ga_heap.take_stack */
+extern uint32_t StackStoreOfFree(void);
 
 /*
  * The return addresses of a number, the innermost first.  Sets their count: 0 if it is not
- * known, or no longer.  Async-signal-safe.
+ * known, or no longer: a stack is known while others come to half a megabyte.
+ * Async-signal-safe.
  */
 extern const uintptr_t *StackStoreGet(uint32 number, int *depth);
 

@@ -35,9 +35,45 @@ extern void *__libc_stack_end;
 #define COPIED_FOR_FREE	 (8 * 1024)
 #define COPIED_FOR_FAULT (256 * 1024)
 
+/* main() and what calls it: functions that do not return as long as there is a process. */
+#define OUTER_PLACES 4
+
 static uintptr_t stack_bottom; /* the lowest address of the main stack */
 ga_place stack_trace_caller;
+ga_view stack_trace_chain = {.high = sizeof(ga_chain_frame)};
 static ga_trail last_trail = {.first = GA_TRAIL_PLACES};
+
+/*
+ * stack_trace_find_chain
+ *		Where does the chain of frame pointers end?
+ */
+static void
+stack_trace_find_chain(void)
+{
+	ga_place place = {
+		.pc = (uintptr_t) __builtin_return_address(0),
+		.sp = (uintptr_t) __builtin_dwarf_cfa(),
+		.fp = *(const uintptr_t *) __builtin_frame_address(0),
+	};
+	ga_view stack = ga_view_of(place.sp, (uintptr_t) __libc_stack_end);
+	uintptr_t last = 0;
+	int outer = 0; /* places from there on */
+
+	do
+	{
+		if (ga_walk_keeps_frame(&ga_code_here, place.pc) && !place.guessed &&
+			place.fp % sizeof(place.fp) == 0 &&
+			ga_view_has(&stack, place.fp, sizeof(ga_chain_frame)))
+		{
+			last = place.fp;
+			outer = 0;
+		}
+		outer++;
+	} while (ga_walk_step(&stack, &ga_code_here, &place));
+	if (last != 0 && outer <= OUTER_PLACES &&
+		ga_code_here.rule(place.pc - 1).base == GA_BASE_OUTERMOST)
+		stack_trace_chain = ga_view_of(stack_bottom, last + sizeof(ga_chain_frame));
+}
 
 void
 StackTraceInit(void)
@@ -50,6 +86,7 @@ StackTraceInit(void)
 		(uintptr_t) __libc_stack_end -
 		Min((uintptr_t) Min(limit.rlim_cur, LARGEST_STACK), (uintptr_t) __libc_stack_end);
 	ga_code_range((const void *) StackTraceInit, &last_trail.skip_start, &last_trail.skip_end);
+	stack_trace_find_chain();
 }
 
 Size
@@ -76,16 +113,22 @@ stack_trace_view(uintptr_t sp)
 }
 
 int
+StackTraceFrom(const ga_place *caller, uintptr_t *frames, int room)
+{
+	ga_view stack = stack_trace_view(caller->sp);
+
+	return ga_walk_trail(&stack, &ga_code_here, &last_trail, *caller, frames, room);
+}
+
+int
 StackTraceTake(uintptr_t *frames, int room)
 {
 	bool called = stack_trace_caller.pc != 0;
-	ga_view stack;
 	int depth;
 
 	if (!called)
 		StackTraceCaller();
-	stack = stack_trace_view(stack_trace_caller.sp);
-	depth = ga_walk_trail(&stack, &ga_code_here, &last_trail, stack_trace_caller, frames, room);
+	depth = StackTraceFrom(&stack_trace_caller, frames, room);
 	if (!called)
 		StackTraceCallerEnd();
 	return depth;

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-#include "stack/walk.h"
+#include "stack/chain.h"
 
 /* Learn where the stack of this process is; once, from _PG_init. */
 extern void StackTraceInit(void);
@@ -41,6 +41,15 @@ StackTraceCallerEnd(void)
  * nothing that does not lie on the stack.
  */
 extern int StackTraceTake(uintptr_t *frames, int room);
+
+/* The same from a caller on, whose pc is behind a call. */
+extern int StackTraceFrom(const ga_place *caller, uintptr_t *frames, int room);
+
+/*
+ * The part of the main stack that ga_chain_hash() may look at.  It is empty where the
+ * program does not keep frame pointers.
+ */
+extern ga_view stack_trace_chain;
 
 /*
  * The same for a place where a signal interrupted code, whatever its registers

@@ -175,6 +175,12 @@ walk_keeps_frame(const ga_rule *rule)
 	return memcmp(rule, &keeps, sizeof(keeps)) == 0;
 }
 
+bool
+ga_walk_keeps_frame(const ga_code *code, uintptr_t pc)
+{
+	return walk_keeps_frame(walk_rule_at(code, pc - 1));
+}
+
 /*
  * walk_word_at
  *		An aligned word that is known to lie in the view.

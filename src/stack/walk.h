@@ -69,6 +69,9 @@ extern const ga_code ga_code_here;
  */
 extern bool ga_walk_step(const ga_view *stack, const ga_code *code, ga_place *place);
 
+/* Is the code before a return address such that frame pointers lead to its caller? */
+extern bool ga_walk_keeps_frame(const ga_code *code, uintptr_t pc);
+
 /* Store the pc of a place and of its callers.  Returns how many. */
 extern int ga_walk(const ga_view *stack, const ga_code *code, ga_place place, uintptr_t *frames,
 				   int room);

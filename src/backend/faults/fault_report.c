@@ -403,8 +403,11 @@ FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access, const F
 }
 
 static void
-report_free_stack(ReportText *text, const uintptr_t *frames, int depth)
+report_free_stack(ReportText *text, uint32 number)
 {
+	int depth;
+	const uintptr_t *frames = StackStoreGet(number, &depth);
+
 	ReportString(text, "free stack:\n");
 	if (depth == 0)
 		ReportString(text, "  unknown\n");
@@ -462,9 +465,9 @@ FaultReportStacks(ReportText *text, FaultKind fault, const FaultAccess *access,
 	if (fault == FAULT_OVERRUN)
 		return;
 	if (kind != NULL)
-		report_free_stack(text, kind->stack, kind->depth);
+		report_free_stack(text, kind->stack);
 	else
-		report_free_stack(text, memory->object.stack, memory->is_object ? memory->object.depth : 0);
+		report_free_stack(text, memory->is_object ? memory->object.freed : 0);
 }
 
 static void
@@ -553,7 +556,7 @@ FaultReportEvent(ReportText *text, const ga_event *event)
 	ReportKeyNumber(text, "object offset", (int64) event->offset);
 	report_query(text);
 	report_allocation_stack(text, event->allocated);
-	report_free_stack(text, event->stack, event->depth);
+	report_free_stack(text, event->freed);
 }
 
 /*
@@ -581,5 +584,5 @@ FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *
 	ReportString(text, "access stack:\n");
 	SymbolsReport(text, stack, depth, false);
 	report_allocation_stack(text, object.allocated);
-	report_free_stack(text, object.stack, freed ? object.depth : 0);
+	report_free_stack(text, object.freed);
 }

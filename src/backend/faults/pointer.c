@@ -16,10 +16,9 @@
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/stack_store.h"
 
-StaticAssertDecl(GOARENA_POINTER_STACK >= FREE_STACK_DEPTH &&
-					 GOARENA_POINTER_STACK >= GA_DELAY_STACK,
-				 "stacks of frees must fit");
+StaticAssertDecl(GOARENA_POINTER_STACK >= STORE_DEEPEST, "stacks of frees must fit");
 StaticAssertDecl(GOARENA_POINTER_QUERY >= FREE_QUERY_LENGTH, "queries must fit");
 
 /*
@@ -64,8 +63,11 @@ pointer_requested(const void *object)
 }
 
 static void
-pointer_put_stack(GoarenaPointer *result, const uintptr_t *stack, int depth)
+pointer_put_stack(GoarenaPointer *result, uint32 number)
 {
+	int depth;
+	const uintptr_t *stack = StackStoreGet(number, &depth);
+
 	result->freed_depth = depth;
 	for (int i = 0; i < depth; i++)
 		result->freed_stack[i] = (void *) stack[i];
@@ -146,7 +148,7 @@ pointer_put_place(GoarenaPointer *result, uintptr_t address, const ga_freed_plac
 		return;
 	result->freed_by = FreedByName(kind->how);
 	(void) ForeignNameCopy(result->context_name, kind->name, sizeof(result->context_name));
-	pointer_put_stack(result, kind->stack, kind->depth);
+	pointer_put_stack(result, kind->stack);
 }
 
 /*
@@ -173,7 +175,7 @@ pointer_put_freed(GoarenaPointer *result, uintptr_t address, const FaultMemory *
 		pointer_put_object(result, address, object->object, object->size);
 		result->freed_by = FreedByName(
 			object->kind == GA_EVENT_USE_AFTER_DELETE ? GA_FREED_BY_DELETE : GA_FREED_BY_PFREE);
-		pointer_put_stack(result, object->stack, object->depth);
+		pointer_put_stack(result, object->freed);
 	}
 }
 
