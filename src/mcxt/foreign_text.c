@@ -147,6 +147,15 @@ ForeignTextCopy(char *to, const char *from, size_t size)
 	return false;
 }
 
+void
+ForeignTextKeep(char *to, const char *from, size_t size)
+{
+	size_t copied = from == NULL ? 0 : foreign_text_read(to, from, size);
+
+	if (copied < size && memchr(to, '\0', copied) == NULL)
+		to[0] = '\0';
+}
+
 const char *
 ForeignNameCopy(char *to, const char *from, size_t size)
 {

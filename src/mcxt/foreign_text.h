@@ -36,7 +36,13 @@ extern bool ForeignTextIsText(const char *text, size_t limit);
  */
 extern bool ForeignTextCopy(char *to, const char *from, size_t size);
 
-/* The same for a name: UNREADABLE_NAME instead of nothing. */
+/*
+ * Copy size bytes or up to the end of a text, as they are: empty if there is none, or it cannot
+ * be read.  Whoever wants to use what was copied does that with ForeignTextCopy().
+ */
+extern void ForeignTextKeep(char *to, const char *from, size_t size);
+
+/* ForeignTextCopy() for a name: UNREADABLE_NAME instead of nothing. */
 extern const char *ForeignNameCopy(char *to, const char *from, size_t size);
 
 /*

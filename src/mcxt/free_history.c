@@ -39,8 +39,8 @@ static uint64 serial_of_hash[2 * FREE_KINDS];
 /* A ring, too: what ran when something was freed. */
 typedef struct FreeQuery
 {
-	uint64 serial; /* from 1 on; 0 in one never used */
-	char text[FREE_QUERY_LENGTH];
+	uint64 serial;				  /* from 1 on; 0 in one never used */
+	char text[FREE_QUERY_LENGTH]; /* whatever was there, see ForeignTextKeep */
 } FreeQuery;
 
 static FreeQuery *queries;
@@ -89,7 +89,7 @@ history_keep_query(void)
 		source = debug_query_string;
 		statement = now;
 		query->serial = last_query;
-		(void) ForeignTextCopy(query->text, source, FREE_QUERY_LENGTH);
+		ForeignTextKeep(query->text, source, FREE_QUERY_LENGTH);
 	}
 	return last_query;
 }
@@ -228,9 +228,13 @@ FreeHistoryKind(const FreeRecord *record)
 const char *
 FreeHistoryQuery(const FreeRecord *record)
 {
+	static char text[FREE_QUERY_LENGTH];
 	const FreeQuery *query = &queries[record->query % FREE_QUERIES];
 
-	return query->serial == record->query ? query->text : NULL;
+	if (query->serial != record->query)
+		return NULL;
+	(void) ForeignTextCopy(text, query->text, sizeof(text));
+	return text;
 }
 
 ArenaSet *

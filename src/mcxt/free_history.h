@@ -64,7 +64,10 @@ extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
 extern const FreeRecord *FreeHistoryFind(uint64 number);
 extern const FreeKind *FreeHistoryKind(const FreeRecord *record);
 
-/* The query then, cut off; empty if there was none, NULL if it is no longer known. */
+/*
+ * The query then, cut off; empty if there was none, NULL if it is no longer known.  It stays
+ * until this is called again.
+ */
 extern const char *FreeHistoryQuery(const FreeRecord *record);
 
 /* The newest record of an arena, or NULL if none is known. */

@@ -24,9 +24,9 @@
 #include "mcxt/stack_store.h"
 #include "mcxt/stack_trace.h"
 
-/* The ring, in blocks that are made when they are needed; 1 MB in all. */
+/* The ring, in blocks that are made when they are needed; 2 MB in all. */
 #define STORE_BLOCK	 512 /* words */
-#define STORE_BLOCKS 256
+#define STORE_BLOCKS 512
 #define STORE_RING	 (STORE_BLOCK * STORE_BLOCKS)
 
 /* Where a hash may lead. */

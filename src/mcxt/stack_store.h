@@ -46,7 +46,7 @@ extern uint32_t StackStoreOfFree(void);
 
 /*
  * The return addresses of a number, the innermost first.  Sets their count: 0 if it is not
- * known, or no longer: a stack is known while others come to half a megabyte.
+ * known, or no longer: a stack is known while others come to a megabyte.
  * Async-signal-safe.
  */
 extern const uintptr_t *StackStoreGet(uint32 number, int *depth);

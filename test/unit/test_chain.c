@@ -68,8 +68,10 @@ slot_of(uint64_t hash)
 static uint64_t
 random_word(uint64_t *random, uintptr_t low, size_t at)
 {
+	uint64_t unaligned = random_below(random, 20) == 0 ? random_below(random, 8) : 0;
+
 	return random_below(random, 3) == 0 ? 1 + random_below(random, 8)
-										: low + (at + 1 + random_below(random, 3)) * 8;
+										: low + (at + 1 + random_below(random, 3)) * 8 + unaligned;
 }
 
 /*
