@@ -47,19 +47,18 @@ find_source_lines()
 	source_lines "$@"
 }
 
-# Unpack the source package of PostgreSQL $1, without Debian's patches, into the
-# new directory $2: of the version that is installed, else the newest that can be
-# had.  Fails if none can be.  apt gets lists and a cache of its own; the system's are
-# left alone.
-fetch_source()
+# Unpack source package $1, without Debian's patches, into the new directory $2: of the version
+# that is installed, else the newest that can be had from the suites in the other arguments.
+# Fails if none can be.  apt gets lists and a cache of its own; the system's are left alone.
+fetch_package()
 {
-	local package=postgresql-$1 target=$2 work=$SCRATCH/apt
-	local suites options version archive=
+	local package=$1 target=$2 work=$SCRATCH/apt
+	local options version archive=
 
-	read -r -d '' -a suites < <(places_of "$1" | tr ' ' '\n' | sort -u) || true
+	shift 2
 	rm -rf -- "$work"
 	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$target"
-	find_source_lines deb-src "${suites[@]}" >"$work/sources.list" 2>"$work/log"
+	find_source_lines deb-src "$@" >"$work/sources.list" 2>"$work/log"
 	if [ ! -s "$work/sources.list" ]; then
 		say "apt knows no mirror of Debian" >&2
 		return 1
@@ -69,12 +68,13 @@ fetch_source()
 		-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=2)
 	apt-get "${options[@]}" update >>"$work/log" 2>&1 || true	# one suite is enough
 
-	# A mirror may list a version that it does not have.
+	# A mirror may list a version that it does not have, or has only a part of.  What Debian adds to
+	# the archive of the authors is not needed.
 	while read -r version && [ -z "$archive" ]; do
-		if (cd "$work" && apt-get "${options[@]}" source --download-only --only-source \
-				"$package=$version") >>"$work/log" 2>&1; then
-			archive=$(find "$work" -maxdepth 1 -name "${package}_*.orig.tar.*" ! -name '*.asc')
-		fi
+		(cd "$work" && apt-get "${options[@]}" source --download-only --only-source \
+			"$package=$version") >>"$work/log" 2>&1 || true
+		archive=$(find "$work" -maxdepth 1 -name "${package}_*.orig.tar.*" ! -name '*.asc' ! -name '*.FAILED')
+		[ -z "$archive" ] || tar -tf "$archive" >/dev/null 2>&1 || archive=
 	done < <(
 		dpkg-query -W -f='${source:Version}\n' "$package" 2>/dev/null || true
 		apt-cache "${options[@]}" showsrc "$package" 2>/dev/null | sed -n 's/^Version: //p' | sort -Vru
@@ -86,6 +86,15 @@ fetch_source()
 	}
 	tar -xf "$archive" -C "$target" --strip-components=1 --no-same-owner || return
 	rm -rf -- "$work"
+}
+
+# The same for the source package of PostgreSQL $1.
+fetch_source()
+{
+	local suites
+
+	read -r -d '' -a suites < <(places_of "$1" | tr ' ' '\n' | sort -u) || true
+	fetch_package "postgresql-$1" "$2" "${suites[@]}"
 }
 
 # Print the version of source tree $1.

@@ -6,6 +6,9 @@
 #   strict   the same, all chunks set to fault at once
 #   check    scripts under goarena-check, which makes its own server: those of CHECKED find
 #            nothing, and each in bugs/ finds what it says at its head
+#   sources  extensions are built from the archives of their authors in Debian's source packages,
+#            and pass their own tests under goarena-check, as its users run it.  Only if asked
+#            for: it installs them for the server.  What cannot be had or built is left out.
 #
 # goarena must be installed.  What runs in each mode, and first in a server without
 # goarena, is
@@ -35,6 +38,8 @@ OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-others}
 LOOPS=${LOOPS:-3000}
 TIMEOUT=${TIMEOUT:-900}
 CHECKED=(hll ip4r semver)
+SOURCES=(ip4r postgresql-semver postgresql-unit pg-rational postgresql-periods)
+SUITES=(bookworm trixie sid)
 CONTRIB=(amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance
 	fuzzystrmatch hstore intarray isn lo ltree pageinspect pg_trgm pg_visibility pgcrypto
 	pgrowlocks pgstattuple postgres_fdw seg tablefunc tcn tsm_system_rows tsm_system_time
@@ -203,6 +208,37 @@ run_checks()
 	say "others check: $(counts_of check) ($((SECONDS - start)) s)"
 }
 
+# Build the extension of source package $1 in directory $2 and install it.
+build_source()
+{
+	fetch_package "$1" "$2" "${SUITES[@]}"
+	make -C "$2" PG_CONFIG="$PG_CONFIG" COPT='-g -fno-optimize-sibling-calls'
+	make -C "$2" PG_CONFIG="$PG_CONFIG" install
+}
+
+# Run the tests of extensions as their authors would, with goarena-check.
+run_sources()
+{
+	local start=$SECONDS name source output result
+
+	mkdir "$OUTDIR/sources"
+	for name in "${SOURCES[@]}"; do
+		source=$SCRATCH/$name
+		output=$OUTDIR/sources/$name.out
+		run_job build_source "$name" "$source" >"$output.build" 2>&1
+		if [ "$JOB_STATUS" -ne 0 ]; then
+			say "others sources: without $name: $(grep -iE 'error|cannot' "$output.build" | tail -n 1)"
+			continue
+		fi
+		run_job timeout --foreground "$TIMEOUT" "$BINDIR/goarena-check" --baseline --pg-config="$PG_CONFIG" \
+			-- make -C "$source" PG_CONFIG="$PG_CONFIG" installcheck >"$output" 2>&1
+		result=ok
+		[ "$JOB_STATUS" -eq 0 ] || result=failed
+		put sources "$name" "$result"
+	done
+	say "others sources: $(counts_of sources) ($((SECONDS - start)) s)"
+}
+
 # Print how many tests passed and failed in mode $1.
 counts_of()
 {
@@ -242,21 +278,23 @@ run_mode()
 
 [ $# -gt 0 ] || set -- default on strict check
 for mode; do
-	[[ $mode =~ ^(default|on|strict|check)$ ]] || die "usage: run.sh [default|on|strict|check]..."
+	[[ $mode =~ ^(default|on|strict|check|sources)$ ]] || die "usage: run.sh [default|on|strict|check|sources]..."
 done
 find_postgres
 make_scratch
 make_output_dir "$OUTDIR"
-rm -rf -- "$OUTDIR"/{summary,left-out,plain,default,on,strict,check}
+rm -rf -- "$OUTDIR"/{summary,left-out,plain,default,on,strict,check,sources}
 touch "$OUTDIR/summary" "$OUTDIR/left-out"
-prepare_contrib
-[ "$*" = check ] || run_mode plain
+if [[ " $* " =~ " "(default|on|strict)" " ]]; then
+	prepare_contrib
+	run_mode plain
+fi
 for mode; do
-	if [ "$mode" = check ]; then
-		run_checks
-	else
-		run_mode "$mode"
-	fi
+	case "$mode" in
+		check) run_checks ;;
+		sources) run_sources ;;
+		*) run_mode "$mode" ;;
+	esac
 done
 [ ! -s "$OUTDIR/left-out" ] ||
 	say "left out, because they fail without goarena: $(paste -s -d ' ' "$OUTDIR/left-out")"
