@@ -15,6 +15,13 @@
 #   on-0.1      the same as on and strict with one arena in ten quarantined
 #   strict-0.1
 #
+# One more, which is to be asked for, shows what is found without goarena:
+#
+#   valgrind    the server runs under valgrind's memcheck.  It knows what palloc and pfree do
+#               if the server was built for it (USE_VALGRIND, see scripts/build-postgres.sh), else
+#               what malloc and free do.  A run counts as reported, and as right, if it
+#               had any invalid access or free to tell of.
+#
 # From 16 on the server itself refuses some of what is no pointer to an object, before
 # goarena gets to see it: such a run is told as refused.
 #
@@ -33,6 +40,7 @@
 #   BUGS_FULL_RUNS  runs of each bug in on and strict (default 20)
 #   BUGS_CONFIGS    configurations to run (default "plain on on-later strict debug
 #                   on-0.1 strict-0.1")
+#   BUGS_COST       also show how much CPU time a select takes in each configuration, of so many
 #   BUGS_LOG        file to keep: a line for each run with configuration, bug,
 #                   kind, outcome, what else there is to say; separated by |.
 #                   Runs that it already has are not done again.
@@ -52,12 +60,40 @@ if [ "${1:-}" = --docs ]; then
 	shift
 fi
 chosen=("$@")
+cost_selects=${BUGS_COST:-0}
 crashes=0
 last_report=0
 
 progress()
 {
 	printf 'bugs: %s\n' "$*" >&2
+}
+
+# Is goarena at work in configuration $1?
+uses_goarena()
+{
+	[[ ! $1 =~ ^(plain|valgrind)$ ]]
+}
+
+# Set SERVER_PROGRAM to what runs the server in configuration $1, with logs in $SCRATCH/tool.
+choose_program()
+{
+	local suppressions=()
+
+	SERVER_PROGRAM=
+	[ "$1" = valgrind ] || return 0
+	command -v valgrind >/dev/null || die "valgrind is not installed"
+	[ ! -e "$PKGLIBDIR/valgrind.supp" ] || suppressions=("--suppressions=$PKGLIBDIR/valgrind.supp")
+	rm -rf -- "$SCRATCH/tool"
+	mkdir "$SCRATCH/tool"
+	give_to_user "$SCRATCH/tool"
+	SERVER_PROGRAM=$SCRATCH/server
+	cat >"$SERVER_PROGRAM" <<-EOF
+		#!/bin/sh
+		exec valgrind --quiet --leak-check=no --undef-value-errors=no --error-limit=no \\
+			--log-file=$SCRATCH/tool/log.%p ${suppressions[*]} "$BINDIR/postgres" "\$@"
+	EOF
+	chmod 755 "$SERVER_PROGRAM"
 }
 
 # Print the settings of configuration $1, a line each.
@@ -67,7 +103,7 @@ settings_of()
 
 	say 'max_worker_processes = 16'
 	say 'client_min_messages = warning'
-	[ "$1" != plain ] || return 0
+	uses_goarena "$1" || return 0
 	[[ $1 != *-0.1 ]] || rate=0.1
 	if [ "$1" = debug ]; then
 		mode=strict
@@ -171,6 +207,17 @@ is_reported()
 		2>/dev/null)" ]
 }
 
+# What valgrind has told of since the run began, or nothing.
+valgrind_said()
+{
+	local told
+
+	told=$(find "$SCRATCH/tool" -type f -newer "$SCRATCH/started" -exec \
+		grep -ahoE 'Invalid (read|write|free).*|Jump to the invalid address' {} + | head -n 1)
+	rm -f -- "$SCRATCH"/tool/*
+	say "$told"
+}
+
 # Print how many reports are new, how many of them are right, and the latest.
 # $1 is the context that they should name, $2 the function in the stack of the
 # free, or nothing, $3 the access.
@@ -208,7 +255,7 @@ run_once()
 		crashed=true
 		query_to "$SCRATCH/recovered" -c 'SELECT 1'
 	fi
-	if [ "$config" != plain ] && is_reported; then
+	if uses_goarena "$config" && is_reported; then
 		IFS='|' read -r count right last_report details < <(
 			new_reports "$context" "$freed_in" "$access")
 	fi
@@ -220,6 +267,14 @@ run_once()
 		count=$((count + 1))
 		[[ $said != *"\"$context\""* ]] || right=$((right + 1))
 		details+=${details:+; }$said
+	fi
+
+	if [ "$config" = valgrind ]; then
+		said=$(valgrind_said)
+		if [ -n "$said" ]; then
+			outcome="right|$said"
+			return
+		fi
 	fi
 
 	seen=$(grep -a . "$SCRATCH/session" | tail -n 1 | tr -cd '[:print:]' | tr '|' ' ' || true)
@@ -251,6 +306,27 @@ runs_so_far()
 		END { print runs + 0, reported + 0 }' "$results"
 }
 
+# Leave in $SCRATCH/costs the CPU time of a select in configuration $1, in microseconds.
+measure_cost()
+{
+	local ticks="SELECT split_part(s, ' ', 14)::int + split_part(s, ' ', 15)::int FROM pg_read_file('/proc/self/stat') s;"
+
+	[ "$cost_selects" -gt 0 ] || return 0
+	{
+		say "$ticks"
+		for ((i = 0; i < cost_selects; i++)); do
+			say "SELECT relname FROM pg_class WHERE oid = $((1200 + i % 100));"
+		done
+		say "$ticks"
+	} >"$SCRATCH/script"
+	chmod a+r "$SCRATCH/script"
+	query_to "$SCRATCH/ticks" -f "$SCRATCH/script"
+	awk -v config="$1" -v n="$cost_selects" -v tick="$(getconf CLK_TCK)" '
+		NR == 1 { first = $1 }
+		END { printf "%s %.0f\n", config, ($1 - first) * 1e6 / tick / n }' "$SCRATCH/ticks" >>"$SCRATCH/costs"
+	progress "$(tail -n 1 "$SCRATCH/costs") microseconds of CPU time for a select"
+}
+
 # Run every bug in configuration $1.
 run_config()
 {
@@ -258,12 +334,14 @@ run_config()
 
 	runs=$(runs_of "$config")
 	mapfile -t settings < <(settings_of "$config")
+	choose_program "$config"
 	start_server "${settings[@]}"
 	crashes=0
 	last_report=0
 	query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena_bugs'
-	[ "$config" = plain ] || query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena'
+	! uses_goarena "$config" || query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena'
 	list_bugs
+	measure_cost "$config"
 
 	while IFS='|' read -r name kind context freed_in access _ <&3; do
 		outcome=
@@ -281,12 +359,13 @@ run_config()
 	done 3<"$SCRATCH/bugs"
 	[ "$crashes" -eq 0 ] || progress "$config: $crashes crashes"
 	stop_server || true
+	SERVER_PROGRAM=
 }
 
 # Print the table, from the list of bugs and the results.
 print_table()
 {
-	awk -F '|' -v configs="${configs[*]}" '
+	awk -F '|' -v configs="${configs[*]}" -v costs="$SCRATCH/costs" '
 		FNR == NR {
 			bugs[++n] = $1; kind[$1] = $2; what[$1] = $6
 			next
@@ -352,6 +431,15 @@ print_table()
 					print row " |"
 				}
 			}
+			while ((getline line < costs) > 0) {
+				split(line, word, " ")
+				cost[word[1]] = word[2]
+			}
+			row = "| | **CPU time of a select**"
+			for (j = 1; j <= m; j++)
+				row = row " | **" cost[config[j]] " µs**"
+			if (cost[config[1]] != "")
+				print row " |"
 		}' "$SCRATCH/bugs" "$results"
 }
 
@@ -390,7 +478,7 @@ missed()
 }
 
 for config in "${configs[@]}"; do
-	[[ $config =~ ^(plain|on-later|debug|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
+	[[ $config =~ ^(plain|on-later|debug|valgrind|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
 
 if "$write_document"; then
@@ -408,6 +496,7 @@ results=${BUGS_LOG:-$SCRATCH/results}
 progress "building for PostgreSQL $PG_VERSION"
 quietly pgxs_make -C "$TOP" -j "$(nproc)"
 quietly pgxs_make -C "$TOP" install
+
 quietly pgxs_make -C "$TOP/test/modules/goarena_bugs" install
 
 for config in "${configs[@]}"; do

@@ -1,9 +1,9 @@
 #!/bin/bash
-# build-postgres.sh MAJOR cassert - build a PostgreSQL for the tests
+# build-postgres.sh MAJOR [cassert|valgrind] - build a PostgreSQL for the tests
 #
 # Builds the source of Debian's package with assertions, which Debian's own builds do
-# not have, and else with the flags that Debian hardens those with.  Keeps the result
-# in the cache.  The last line of the output is where it is.
+# not have, or so that valgrind knows what palloc and pfree do, and else with the flags that Debian
+# hardens those with.  Keeps the result in the cache.  The last line of the output is where it is.
 #
 # The exit status is 77, and the last line says why, if the source is not to be had.
 #
@@ -22,18 +22,24 @@ source "$(dirname "$0")/common.sh"
 source "$TOP/scripts/source.sh"
 
 unset PG_CONFIG
-usage="usage: build-postgres.sh MAJOR cassert"
+usage="usage: build-postgres.sh MAJOR [cassert|valgrind]"
 EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi test_decoding)
 
 # Set FLAGS, the arguments of configure.
 set_flags()
 {
+	local macros='-D_FORTIFY_SOURCE=2' kind=(--enable-cassert)
+
+	if [ "$PG_KIND" = valgrind ]; then
+		macros+=' -DUSE_VALGRIND'
+		kind=()
+	fi
 	# gcc makes position-independent programs by itself, see check_build()
 	FLAGS=(--prefix="$PREFIX" --enable-debug --enable-tap-tests --with-icu --with-lz4
 		--without-readline --without-zlib
 		CFLAGS='-O2 -g -fno-omit-frame-pointer -fstack-protector-strong -Wformat -Werror=format-security'
-		CPPFLAGS='-D_FORTIFY_SOURCE=2'
-		LDFLAGS='-Wl,-z,relro -Wl,-z,now' --enable-cassert)
+		CPPFLAGS="$macros"
+		LDFLAGS='-Wl,-z,relro -Wl,-z,now' "${kind[@]}")
 }
 
 build()
@@ -61,6 +67,7 @@ install_build()
 		make -s -C "contrib/$extension" install
 	done
 	make -s -C src/test/regress install-tests
+	[ "$PG_KIND" != valgrind ] || cp src/tools/valgrind.supp "$PREFIX/lib"
 	chmod -R a+rX "$PREFIX"
 }
 
@@ -78,7 +85,7 @@ check_build()
 
 PG_MAJOR=${1:-}
 PG_KIND=${2:-cassert}
-[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND = cassert && $# -le 2 ]] || die "$usage"
+[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(cassert|valgrind)$ && $# -le 2 ]] || die "$usage"
 
 find_cache
 PREFIX=$(server_directory)

@@ -57,7 +57,7 @@ PACKAGED_MAJOR=$(packaged_major)
 # Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR.  If
 # PG_KIND is plain, it is Debian's: installed, or in a root directory of the release of
 # Debian that has it, see debian-root.sh.  If it is others, it is such a root directory,
-# with other extensions.  If it is cassert, we build it.
+# with other extensions.  If it is cassert or valgrind, we build it.
 if [ -n "${PG_CONFIG:-}" ]; then
 	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 fi
@@ -106,7 +106,7 @@ as_nobody()
 # Is the server one that scripts/build-postgres.sh makes?
 is_built()
 {
-	[ -z "${PG_CONFIG:-}" ] && [ "$PG_KIND" = cassert ]
+	[ -z "${PG_CONFIG:-}" ] && [[ $PG_KIND =~ ^(cassert|valgrind)$ ]]
 }
 
 # Is it one in a root directory that scripts/debian-root.sh makes?
@@ -281,7 +281,7 @@ run_as()
 }
 
 # Start a new cluster; each argument is a line of its postgresql.conf.  The log
-# is $SCRATCH/server.log.
+# is $SCRATCH/server.log.  SERVER_PROGRAM is run in place of postgres, if it is set.
 start_server()
 {
 	local data=$SCRATCH/data log=$SCRATCH/pg_ctl.log
@@ -293,7 +293,8 @@ start_server()
 	}
 	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$SCRATCH'" \
 		'fsync = off' "$@" >>"$data/postgresql.conf"
-	run_as pg_ctl -D "$data" -l "$SCRATCH/server.log" -w -t 600 start >"$log" 2>&1 || {
+	run_as pg_ctl -D "$data" -l "$SCRATCH/server.log" ${SERVER_PROGRAM:+-p "$SERVER_PROGRAM"} \
+		-w -t 600 start >"$log" 2>&1 || {
 		cat "$log" "$SCRATCH/server.log" >&2 || true
 		die "the server did not start"
 	}
