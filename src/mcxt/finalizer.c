@@ -23,6 +23,7 @@
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 #include "mcxt/stack_trace.h"
+#include "mcxt/zero_base.h"
 
 /* What the data of a special is. */
 #define DATA_FUNCTION 0
@@ -431,6 +432,9 @@ FinalizerSet(void *object, Finalizer function, void *arg)
 	if (own_context == NULL)
 		own_context =
 			AllocSetContextCreate(TopMemoryContext, "goarena finalizers", ALLOCSET_DEFAULT_SIZES);
+	if (object == ZeroBase())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a finalizer cannot be set for an array of no objects")));
 	if (finalizer_is_elsewhere(object))
 		finalizer_set_elsewhere(GetMemoryChunkContext(object), object, function, arg);
 	else

@@ -102,6 +102,8 @@ foreach my $mode ('off', 'on', 'strict', 'absent')
 		is(ask($session, "SELECT consumer_free('$how', 5000000)"), '',
 			"$mode: $how of what is large");
 	}
+	like(refused($session, q{SELECT consumer_zero('GoarenaSetFinalizer')}),
+		qr/a finalizer cannot be set for an array of no objects/, "$mode: nothing has no finalizer");
 	like(refused($session, q{SELECT consumer_zero('repalloc')}),
 		qr/an object without bytes cannot change its size/, "$mode: nothing cannot grow");
 	like(refused($session, 'SELECT consumer_type(12, 8, -1)'), qr/cannot have size 12/,

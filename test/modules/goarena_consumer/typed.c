@@ -242,6 +242,11 @@ consumer_resize(PG_FUNCTION_ARGS)
 	OK();
 }
 
+static void
+finish(void *object, void *arg)
+{
+}
+
 /* What can be done to a pointer. */
 static void
 let_have(const char *how, void *pointer)
@@ -250,6 +255,8 @@ let_have(const char *how, void *pointer)
 		pfree(pointer);
 	else if (strcmp(how, "repalloc") == 0)
 		pointer = repalloc(pointer, 100000);
+	else if (strcmp(how, "GoarenaSetFinalizer") == 0)
+		GoarenaSetFinalizer(pointer, finish, NULL);
 	else
 		GoarenaFree(pointer);
 }
