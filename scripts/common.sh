@@ -320,7 +320,7 @@ server_log_problems()
 
 	grep -aE 'LOG:  .* was terminated by signal|PANIC:  |^TRAP: ' "$log" || true
 	# The server says so only after it has removed the file that pg_ctl looks for.
-	for _ in {1..50}; do
+	for _ in {1..300}; do
 		if tail -n 1 "$log" | grep -aq 'database system is shut down'; then
 			return 0
 		fi

@@ -122,7 +122,7 @@ for my $round (1 .. 2)
 	my @before = processes($node);
 	my $victim = $node->safe_psql('postgres', q{
 		SELECT pid FROM pg_stat_activity
-		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+		WHERE application_name = 'pgbench'
 		ORDER BY random() LIMIT 1});
 
 	kill('KILL', $victim);
@@ -240,16 +240,17 @@ for (1 .. 30)
 	$timeouts++ if refused($session, $big) =~ /canceling statement due to statement timeout/;
 }
 is($timeouts, 30, 'timeout: 30 queries end');
-ask($session, 'SET statement_timeout = 0');
+lift_timeout($session);
 in_order($session, 'timeout: all in order');
 is(backend_pid($session), $pid, 'timeout: still the same backend');
 ask($session, 'SELECT goarena_release()');
 my $flat = process_kb($pid, 'VmRSS');
 for (1 .. 10)
 {
-	refused($session, "SET statement_timeout = '20ms'; $big; SET statement_timeout = 0");
+	refused($session, "SET statement_timeout = '20ms'; $big");
+	lift_timeout($session);
 }
-ask($session, 'SET statement_timeout = 0; SELECT goarena_release()');
+ask($session, 'SELECT goarena_release()');
 cmp_ok(process_kb($pid, 'VmRSS'), '<', $flat + 4096,
 	'timeout: nothing of their memory is left');
 
@@ -298,9 +299,9 @@ is(crashes($node, $offset), '', 'nothing of this is a crash');
 #
 # What is left
 #
-is( $node->safe_psql('postgres',
-		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}),
-	'0', 'no backend is left');
+ok( $node->poll_query_until('postgres',
+		q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()}),
+	'no backend is left');
 $segment = segment_of($node);
 $node->stop;
 ok(!segment_remains($segment), 'no shared memory is left');

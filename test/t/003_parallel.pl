@@ -167,7 +167,8 @@ is( $node->safe_psql('postgres', q{
 	'logical decoding in a backend');
 $offset = -s $node->logfile;
 my $end = $node->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
-my $changes = $node->pg_recvlogical_upto('postgres', 'walsender', $end, 180,
+my $changes = $node->pg_recvlogical_upto('postgres', 'walsender', $end,
+	$PostgreSQL::Test::Utils::timeout_default,
 	'include-xids' => '0');
 is(scalar(() = $changes =~ /^table public\.decoded/mg),
 	3001, 'logical decoding in a walsender');

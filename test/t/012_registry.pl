@@ -69,9 +69,13 @@ sub registry_is_true
 # What is seen
 #
 registry_is_true($watcher, 'at first');
-like( ask($watcher, q{SELECT string_agg(DISTINCT backend_type, ', ' ORDER BY backend_type) FROM goarena_stats()}),
-	qr/background worker.*background writer, checkpointer, client backend.*walwriter/,
-	'types of processes');
+my $types;
+ok( wait_until(sub {
+			$types = ask($watcher, q{SELECT string_agg(DISTINCT backend_type, ', ' ORDER BY backend_type) FROM goarena_stats()});
+			return $types =~ /background worker.*background writer, checkpointer, client backend.*walwriter/;
+		}),
+	'types of processes')
+  or diag($types);
 
 my $worker = session($node);
 my $pid = backend_pid($worker);
@@ -101,11 +105,12 @@ is($others->{reserved}, $others->{fresh} + $others->{owned} + $others->{retained
 # A process that is woken up by the question and runs a transaction then, as the launcher of
 # logical replication does, has answered all the same: the time for answers is 200 ms.
 my $fastest = 1e9;
-for (1 .. 20)
+for (1 .. 200)
 {
 	my $started = time;
 	ask($watcher, 'SELECT count(*) FROM goarena_stats()');
 	$fastest = min($fastest, time - $started);
+	last if $fastest < 0.19;
 }
 cmp_ok($fastest, '<', 0.19, 'nobody waits for who has answered');
 

@@ -166,6 +166,8 @@ ok(is_sleeping($medium->{pid}), 'cancel_largest: nobody else is cancelled then')
 
 # A session that is idle cannot be helped; the next one is cancelled.
 ask($large, q{BEGIN; SELECT test_create(true); SELECT test_fill(90000000, 1000000)});
+ok(wait_until(sub { $node->safe_psql('postgres', "SELECT wait_event FROM pg_stat_activity WHERE pid = $large->{pid}") eq 'ClientRead' }),
+	'cancel_largest: one is idle');
 is(ask($session, q{SELECT length(repeat('x', n)) FROM generate_series(130000000, 130000000) n}), '130000000', 'cancel_largest: beside one that is idle and larger');
 like(end_of($medium), $cancel_error, 'cancel_largest: the largest that runs is cancelled');
 is(ask($large, 'SELECT 2'), '2', 'cancel_largest: the idle one is not, nor is its next statement');
@@ -178,7 +180,7 @@ kill('STOP', $large->{pid}) or die 'cannot stop';
 my $started = time;
 like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(165000000, 165000000) n}), $total_error, 'cancel_largest: who asks in vain fails');
 cmp_ok(time - $started, '>=', 3, 'cancel_largest: after waiting');
-cmp_ok(time - $started, '<', 60, 'cancel_largest: not too long');
+cmp_ok(time - $started, '<', 300, 'cancel_largest: not too long');
 kill('CONT', $large->{pid});
 like(end_of($large), $cancel_error, 'cancel_largest: the one that was stopped is cancelled when it goes on');
 end_session($large);
@@ -188,7 +190,7 @@ $large = hold(120_000_000);
 kill('STOP', $large->{pid}) or die 'cannot stop';
 ask($session, q{SET statement_timeout = '1s'});
 like(refused($session, q{SELECT length(repeat('x', n)) FROM generate_series(165000000, 165000000) n}), qr/ERROR:  (57014|53200)/, 'cancel_largest: a statement timeout while waiting');
-ask($session, 'RESET statement_timeout');
+lift_timeout($session);
 kill('CONT', $large->{pid});
 like(end_of($large), $cancel_error, 'cancel_largest: the other one is cancelled all the same');
 end_session($large);

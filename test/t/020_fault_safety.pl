@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 # Seconds after which what should have ended hangs
-use constant LIMIT => 120;
+use constant LIMIT => 300;
 
 my $fatal = qr/FATAL:  terminating connection because of an access to freed memory/;
 
@@ -81,7 +81,12 @@ foreach my $how ('fork', 'clone')
 		is(ask($session, "SELECT fault_in_child('$how', 'hold memory')"),
 			'exit 0', "$how, round $round: a child takes 100 MB and ends");
 	}
-	my ($total, $sum) = split(/\|/, ask($session, $sums));
+	# others come and go, as autovacuum does
+	my ($total, $sum);
+	wait_until(sub {
+			($total, $sum) = split(/\|/, ask($session, $sums));
+			return $total < 50 && abs($total - $sum) <= 2;
+		}, 60);
 	cmp_ok($total, '<', 50, "$how: goarena_total_held() does not count what it took");
 	cmp_ok(abs($total - $sum), '<=', 2, "$how: it is what the processes hold");
 	in_order($session, "$how: the session's figures agree");
@@ -163,7 +168,7 @@ foreach my $name ('mutex of an exit function', 'mutex and blocked signals')
 
 	like($seen, $fatal, "$name: the client is told");
 	ok(wait_until(sub { is_up_again($node, $offset) }), "$name: the server restarts");
-	cmp_ok($seconds, '<', 100, "$name: it does not hang");
+	cmp_ok($seconds, '<', LIMIT, "$name: it does not hang");
 	like(log_of($node, $offset), qr/was terminated by signal $signal/, "$name: it crashes at last");
 	like(log_of($node, $offset), qr/LOG:  goarena: process does not end/, "$name: the log says why")
 	  if $signal == 11;
@@ -181,7 +186,7 @@ foreach my $name ('mutex of an exit function', 'mutex and blocked signals')
 	syswrite($client, pack('N', length($startup) + 4) . $startup);
 	syswrite($client, 'Q' . pack('N', length($query) + 4) . $query);
 	ok(wait_until(sub { log_of($node, $offset) =~ $fatal }), 'client that does not read: FATAL');
-	is($node->safe_psql('postgres', "SET lock_timeout = '100s'; BEGIN; LOCK TABLE locked; SELECT 'got it'; COMMIT"),
+	is($node->safe_psql('postgres', "SET lock_timeout = '300s'; BEGIN; LOCK TABLE locked; SELECT 'got it'; COMMIT"),
 		'got it', 'client that does not read: its locks are free soon');
 	is(crashes($node, $offset), '', 'client that does not read: the server did not crash');
 	close($client);

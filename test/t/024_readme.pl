@@ -30,7 +30,8 @@ $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'pg_stat_statements, goarena'
 goarena.track_statements = 'top'
 jit = off
-autovacuum = off});
+autovacuum = off
+goarena.idle_release = -1});
 $node->start;
 
 # The extension is created as README.md says.

@@ -13,6 +13,7 @@ use GoarenaTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $node = new_server('total_limit_sessions', PRELOAD, 'jit = off', 'autovacuum = off', 'max_parallel_workers_per_gather = 0',
 	"goarena.total_memory_limit = '256MB'", "goarena.retain = '32MB'");
@@ -82,10 +83,20 @@ $_->query_until(qr/^begun$/m, qq{\\echo begun
 	DO \$\$ BEGIN PERFORM test_create(true); PERFORM test_fill(25000000, 10000); PERFORM test_reset(); PERFORM pg_sleep(600); END \$\$;
 }) foreach @working;
 ok(wait_until(sub { ask($observer, "SELECT count(*) FROM pg_stat_activity WHERE pid IN ($pids) AND wait_event = 'PgSleep'") == 4 }), 'sessions are at work');
-my $kept = kept($pids);
-cmp_ok($kept, '>', 40_000_000, 'and keep memory that they do not use');
+my $kept;
+ok(wait_until(sub { ($kept = kept($pids)) > 40_000_000 }), 'and keep memory that they do not use');
 my $wanted = 262_144_000 - ask($observer, 'SELECT goarena_total_held()') + int($kept / 2);
-is(ask($asker, wants($wanted)), $wanted, 'who needs memory gets what others do not use, without an error');
+my $given = '';
+
+# They have a second to give it back, which may be too short on a machine that has much else to do.
+for (1 .. 5)
+{
+	my $started = time;
+
+	$given = eval { ask($asker, wants($wanted)) } // $@;
+	last if $given eq $wanted || time - $started < 1;
+}
+is($given, $wanted, 'who needs memory gets what others do not use, without an error');
 ask($observer, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid IN ($pids)");
 end_session($_) foreach @working;
 
@@ -129,6 +140,7 @@ eval { end_session($hog) };
 $hog = session($node);
 $hog_pid = backend_pid($hog);
 ask($hog, 'SELECT test_create(true); SELECT test_fill(150000000, 100000)');
+wait_for_client($observer, $hog_pid);
 like(refused($asker, wants(150_000_000)), $refused, 'cancel_or_terminate: a session outside of a transaction is left alone');
 is(backend_pid($hog), $hog_pid, 'cancel_or_terminate: it goes on');
 end_session($hog);

@@ -102,7 +102,7 @@ foreach my $rate (0, 0.002, 1)
 			my $case = "$quarantine, rate $rate, $name";
 
 			do_step($session, $step);
-			ok(wait_until(sub { process_kb($pid, 'RssAnon') <= $plain_kb{$name} + $more }, 30), $case);
+			ok(wait_until(sub { process_kb($pid, 'RssAnon') <= $plain_kb{$name} + $more }), $case);
 			note("$case: " . process_kb($pid, 'RssAnon') . ' kB');
 		}
 		in_order($session, "$quarantine, rate $rate: all in order");

@@ -110,9 +110,14 @@ $ENV{GOARENA_CHECK_TEST} = $$;
 sub nothing_is_left
 {
 	my ($name) = @_;
-	my @processes = grep { slurp_environment($_) =~ /(?:^|\0)\Q$mark\E\0/ }
-	  grep { $_ != $$ } map { m{/(\d+)$} } glob('/proc/[0-9]*');
+	my @processes;
 
+	# one that was ended may not be gone yet
+	wait_until(sub {
+			@processes = grep { slurp_environment($_) =~ /(?:^|\0)\Q$mark\E\0/ }
+			  grep { $_ != $$ } map { m{/(\d+)$} } glob('/proc/[0-9]*');
+			return !@processes;
+		}, 30);
 	is_deeply(\@processes, [], "$name: no process is left");
 	is_deeply([ grep { -e } split(/\n/, slurp_file("$directory/scratch")) ], [], "$name: no directory is left");
 	return;
@@ -321,6 +326,7 @@ foreach my $signal ('TERM', 'INT', 'HUP')
 	my $run = IPC::Run::start([ 'goarena-check', '--', 'sh', '-c',
 			"initdb -A trust -N -D $directory/data.$signal >/dev/null && "
 			  . "echo \"unix_socket_directories = '\$PGHOST'\" >> $directory/data.$signal/postgresql.conf && "
+			  . "echo \"listen_addresses = ''\" >> $directory/data.$signal/postgresql.conf && "
 			  . "cat \$TEMP_CONFIG >> $directory/data.$signal/postgresql.conf && "
 			  . "pg_ctl -w -D $directory/data.$signal -o '-p 65000' -l $directory/log.$signal start >/dev/null && "
 			  . "echo \$GOARENA_CHECK >>$directory/scratch && echo ready && sleep 1000" ],

@@ -201,7 +201,7 @@ is( ask($session, q{SET max_stack_depth = '100kB'; SELECT consumer_clone(200000,
 ask($session, q{SET statement_timeout = '1ms'});
 like(refused($session, 'SELECT consumer_clone(500000, true) FROM generate_series(1, 100)'),
 	qr/canceling statement due to statement timeout/, 'copies can be cancelled');
-ask($session, 'RESET statement_timeout');
+lift_timeout($session);
 is(ask($session, 'SELECT goarena_check() IS NULL'), 't', 'the heap is in order');
 
 # mem_allocated, by which the server decides, and limits.

@@ -65,6 +65,8 @@ $pid = backend_pid($other);
 is(top() =~ s/\|.*//sr, '', 'a process that was not there at the last look has no growth');
 ask($other, "SELECT test_leak('top',\n 1000, 50000)");
 wait_for_client($watcher, $pid);
+ok(wait_until(sub { ask($watcher, "SELECT held > 40000000 FROM goarena_stats() WHERE pid = $pid") eq 't' }),
+	'a process grows');
 is(top(), "t|t|SELECT test_leak('top', 1000, 50000)", 'growth since the last look is seen, and the statement');
 is(top() =~ s/\|SELECT.*//sr, 'f|t', 'at the next look the process holds as much and grew by little');
 

@@ -25,10 +25,12 @@ sub put
 {
 	my ($path, $text) = @_;
 
+	# as a whole, since the server may read it at any moment
 	make_path("$root$path" =~ s{/[^/]*$}{}r);
-	open(my $file, '>', "$root$path") or die "$path: $!";
+	open(my $file, '>', "$root/new") or die "$path: $!";
 	print $file $text;
 	close($file) or die "$path: $!";
+	rename("$root/new", "$root$path") or die "$path: $!";
 	return;
 }
 

@@ -253,7 +253,7 @@ my $bystander_pid = backend_pid($bystander);
 sampled("pid = $bystander_pid", 'an ordinary user has a session');
 my $offset = -s $node->logfile;
 my $group = into_group($victim_pid, 300 * 1024 * 1024);
-my $cpu_limit = cpu_seconds($victim_pid) + 2;
+my $cpu_limit = cpu_seconds($victim_pid) + 3;	# in which it grows and samples are taken
 SKIP:
 {
 	skip 'neither control groups nor prlimit', 1
@@ -328,16 +328,16 @@ $node->start;
 is(ending(), 'immediate shutdown', 'immediate shutdown');
 
 wait_for_samples();
-my $worker = recorder();
+my @all = (recorder(), split(/\n/, query('SELECT pid FROM goarena_stats()')));
 $node->kill9;
-ok(wait_until(sub { !kill(0, $worker) }), 'kill -9 of the postmaster: the recorder ends');
+ok(wait_until(sub { !grep { kill(0, $_) } @all }), 'kill -9 of the postmaster: the recorder ends, as others do');
 $node->start;
 like(ending(), qr/^server killed$/, 'kill -9 of the postmaster');
 
 # all at once, as when a container ends
 wait_for_samples();
-my @all = split(/\n/, query('SELECT pid FROM goarena_stats() WHERE pid <> pg_backend_pid()'));
-$worker = recorder();
+@all = split(/\n/, query('SELECT pid FROM goarena_stats() WHERE pid <> pg_backend_pid()'));
+my $worker = recorder();
 kill('STOP', $worker);
 $node->kill9;
 kill('KILL', $worker);
@@ -413,7 +413,8 @@ sub start_with_damage
 	return $from;
 }
 
-# A file that is not full, so that samples after the start take no place of those before.
+# A file that is not full, so that samples after the start take no place of those before: a
+# large one, as some time may pass until the server is stopped.
 sub damage_records
 {
 	my ($damage) = @_;
@@ -421,6 +422,7 @@ sub damage_records
 
 	$node->stop;
 	unlink($file);
+	$node->adjust_conf('postgresql.conf', 'goarena.history_size', "'16MB'");
 	$node->start;
 	ok($node->poll_query_until('postgres', 'SELECT count(DISTINCT at) > 20 FROM goarena_history()'), 'there are samples');
 	$from = start_with_damage(sub {
@@ -458,7 +460,8 @@ damage_records(sub {
 is(ending(), 'killed without notice', 'a run whose last words are missing did not end in order');
 my @kept = samples($file =~ s/history$/last_crash/r);
 is(scalar @kept, 5, 'of its samples those of the last minute are kept');
-$node->reload;
+$node->adjust_conf('postgresql.conf', 'goarena.history_size', "'1MB'");
+$node->restart;
 
 foreach my $case (
 	[ 'truncated', sub { truncate($file, 500_000) }, qr/has not the length/ ],

@@ -164,7 +164,7 @@ my @before = files();
 ask($session, q{SET statement_timeout = '1ms'});
 like(refused($session, 'SELECT goarena_dump() FROM generate_series(1, 10000)'), qr/canceling statement due to statement timeout/,
 	'a dump can be cancelled');
-ask($session, 'RESET statement_timeout');
+lift_timeout($session);
 unlink(map { "$directory/$_" } grep { my $name = $_; !grep { $_ eq $name } @before } files());
 SKIP:
 {

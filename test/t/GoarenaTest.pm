@@ -41,6 +41,7 @@ our @EXPORT = qw(
   end_session
   in_order
   is_up_again
+  lift_timeout
   log_of
   new_server
   parallel_mode
@@ -133,6 +134,16 @@ sub refused
 	my $messages = $session->{stderr};
 	$session->{stderr} = '';
 	return $messages;
+}
+
+# Lift the session's statement_timeout, which holds for the statement that lifts it, too.
+sub lift_timeout
+{
+	my ($session) = @_;
+
+	wait_until(sub { refused($session, 'SET statement_timeout = 0') eq '' })
+	  or die 'statement_timeout cannot be lifted';
+	return;
 }
 
 sub backend_pid
