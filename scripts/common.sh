@@ -13,6 +13,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 ALL_MAJORS=(15 17 18 19)		# that goarena supports
 SKIPPED=77						# exit status of what cannot be done here
+LESS_TELLING=" jit bench others package monitoring pprof "	# levels that are left out if time is short
 
 # Print the major that this system has packages of.
 packaged_major()
@@ -132,7 +133,8 @@ run_in_root()
 	local tests=$GOARENA_CACHE/core-tests directories=(/tmp) directory
 
 	mkdir -p "$tests"
-	for directory in "$TOP" "$tests" "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}" "${BENCH_REPORT:-}"; do
+	for directory in "$TOP" "$tests" "${TMPDIR:-}" "${LOGDIR:-}" "${OUTDIR:-}" "${BENCH_REPORT:-}" \
+		"${PLAN:+$(dirname "$PLAN")}"; do
 		[[ -z $directory || $directory = /tmp/* ]] || directories+=("$directory")
 	done
 	run_job "$TOP/scripts/in_root.sh" "$(server_directory)" "${directories[@]}" -- \

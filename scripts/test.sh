@@ -31,12 +31,15 @@
 # run at a time, each on a copy of the checkout, and what they print is in the logs.
 #
 # What will be installed and how long it takes is said first.  A server or tool that
-# cannot be had here is skipped by name.  At the end comes a table of the results; the
-# last line is "N passed, N failed", with ", N skipped" if something was, and the exit
-# status is 1 if anything failed.
+# cannot be had here is skipped by name.  So are jit, bench, others, package, monitoring
+# and pprof if all would take longer than MINUTES, at the pace of what was done so far.
+# What still runs two minutes after that is ended, and has failed.  At the end comes a
+# table of the results; the last line is "N passed, N failed", with ", N skipped" if
+# something was, and the exit status is 1 if anything failed.
 #
 #   PG_MAJORS  the servers (default "18-cassert 15 17 18 19 15-others", longest first)
 #   LANES      how many run at a time (default: processors)
+#   MINUTES    how long all may take (default 54; 0: as long as it takes)
 #   LOGDIR     where logs are kept (default $TMPDIR/goarena-test)
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
 #   TAP_JOBS   how many of them run at a time with each server (default: processors)
@@ -54,8 +57,11 @@ STRICT_SERVERS=" $PACKAGED_MAJOR 18-cassert "	# core in strict, too
 QUICK=(format unit build sql tap)
 QUICK_TAP='00[1367]*'
 LANES=${LANES:-$(nproc)}
+MINUTES=${MINUTES:-54}
+GRACE=120								# seconds
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 declare -A plan=()						# server -> levels; "once" is a server here
+declare -A setup_of=()					# server -> seconds that it takes to get it
 
 # How many seconds a level takes, more or less, when as many run as there are processors
 declare -A seconds_of=([format]=5 [unit]=80 [sanitize]=80 [build]=30 [sql]=25 [tap]=450
@@ -177,9 +183,10 @@ announce()
 				PG_MAJOR=$major PG_KIND=$kind "$TOP/scripts/setup.sh" --list bench
 		)
 		case "$missing" in
-			*with\ assertions*) seconds=$((seconds + seconds_of[cassert])) ;;
-			*Debian*) seconds=$((seconds + seconds_of[root])) ;;
+			*with\ assertions*) setup_of[$server]=${seconds_of[cassert]} ;;
+			*Debian*) setup_of[$server]=${seconds_of[root]} ;;
 		esac
+		seconds=$((seconds + ${setup_of[$server]:-0}))
 		[ -z "$missing" ] || all_missing+=$missing$'\n'
 	done
 	seconds=$((seconds / (LANES < $# ? LANES : $#)))
@@ -193,6 +200,23 @@ announce()
 	say
 }
 
+# Write down what is planned for the servers in the arguments, for test_server.sh.
+write_plan()
+{
+	local server level seconds
+
+	say "$EPOCHSECONDS $((MINUTES * 60)) $((LANES < $# ? LANES : $#))"
+	for server; do
+		say "$server setup ${setup_of[$server]:-1}"
+		for level in ${plan[$server]}; do
+			seconds=$(level_seconds "$level")
+			[[ $level != core || $STRICT_SERVERS != *" $server "* ]] ||
+				seconds=$((seconds + seconds_of[core-strict]))
+			say "$server $level $seconds"
+		done
+	done
+}
+
 # Put the time since the start before each line.
 timed()
 {
@@ -203,12 +227,27 @@ timed()
 	done
 }
 
+# End what still runs when all should long be over.
+end_in_time()
+{
+	local never pid
+
+	[ "$MINUTES" -gt 0 ] || return 0
+	exec {never}<> <(:)					# to wait without a process that would stay behind
+	read -r -t $((MINUTES * 60 + GRACE - SECONDS)) -u "$never" || true
+	: >"$SCRATCH/over"
+	say "time is over: what still runs is ended"
+	for pid in $(cat "$SCRATCH"/pid.* 2>/dev/null); do
+		kill -TERM "$pid" 2>/dev/null || true
+	done
+}
+
 # Say what runs with each server, once a minute.
 say_what_runs()
 {
 	local server level file running never
 
-	exec {never}<> <(:)					# to wait without a process that would stay behind
+	exec {never}<> <(:)
 	while ! read -r -t 60 -u "$never"; do
 		running=
 		for server; do
@@ -232,10 +271,15 @@ run_server()
 	mkdir "$copy"
 	tar -C "$TOP" --exclude=.git --exclude='*.o' --exclude='*.so' --exclude=./test/unit/build -cf - . |
 		tar -C "$copy" -xf -
-	PG_MAJOR=$major PG_KIND=$kind CORE_MODES=$modes LOGDIR=$LOGDIR/$server \
-		"$copy/scripts/test_server.sh" "${levels[@]}" 2>&1 </dev/null |
+	{
+		say "$BASHPID" >"$SCRATCH/pid.$server"
+		[ ! -e "$SCRATCH/over" ] || exit 0
+		PG_MAJOR=$major PG_KIND=$kind CORE_MODES=$modes LOGDIR=$LOGDIR/$server PLAN=$LOGDIR/plan \
+			exec "$copy/scripts/test_server.sh" "${levels[@]}" 2>&1 </dev/null
+	} |
 		tee "$LOGDIR/$server.log" |
 		sed -u -n "s/^== \([a-z]*: .*\)/$server \1/p" | timed
+	rm -f -- "$SCRATCH/pid.$server"
 	rm -rf -- "$copy"
 }
 
@@ -246,16 +290,19 @@ run_servers()
 
 	set +e								# a server that fails does not stop others
 	say_what_runs "$@" &
-	local watcher=$!
+	local watchers=($!)
+	end_in_time &
+	watchers+=($!)
 	for server; do
-		while [ "$(jobs -pr | wc -l)" -gt "$LANES" ]; do
+		while [ "$(jobs -pr | grep -cvxF "$(printf '%s\n' "${watchers[@]}")")" -ge "$LANES" ]; do
 			wait -n
 		done
+		[ ! -e "$SCRATCH/over" ] || break
 		run_server "$server" &
 		workers+=($!)
 	done
-	wait "${workers[@]}"
-	kill "$watcher"
+	[ ${#workers[@]} -eq 0 ] || wait "${workers[@]}"
+	kill "${watchers[@]}" 2>/dev/null
 }
 
 # Print the planned levels of server $1 that have no result.
@@ -298,7 +345,11 @@ print_table()
 		dir=$LOGDIR/$server
 		[ ! -e "$dir/results" ] || sed "s/^/$server /" "$dir/results"
 		for level in $(not_run "$server"); do
-			say "$server $level 0 0 1 0 did not run"
+			if [ -e "$SCRATCH/over" ] && [[ $LESS_TELLING = *" $level "* ]]; then
+				say "$server $level 0 0 0 1 no time left"
+			else
+				say "$server $level 0 0 1 0 did not run"
+			fi
 		done
 		for level in core jit; do
 			[ ! -e "$dir/$level/summary" ] || sed "s/^/$server mode /" "$dir/$level/summary"
@@ -409,6 +460,7 @@ for server in "${servers[@]}" once; do
 	rm -rf -- "${LOGDIR:?}/$server" "$LOGDIR/$server.log"
 done
 announce "${order[@]}"
+write_plan "${order[@]}" >"$LOGDIR/plan"
 run_job run_servers "${order[@]}"
 print_failures "${order[@]}"
 printf '\nlogs: %s\n\n' "$LOGDIR"

@@ -31,6 +31,8 @@
 #   TAP_TESTS  which files of test/t to run, a pattern without .pl (default *)
 #   TAP_JOBS   how many of them run at a time (default: processors)
 #   GOARENA_*  passed on to the tests of level tap
+#   PLAN       a file that says what else is tested at the time, see test.sh: levels of
+#              LESS_TELLING are left out, and counted as skipped, if the time is short
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -40,6 +42,7 @@ LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 TAP_JOBS=${TAP_JOBS:-$(nproc)}
 TAP_ALONE='018|021'						# files of test/t that keep processors busy, or measure their time
 TAP_LONG='004|009|010|013|014|015|020'	# those that take longest
+TAP_LIMIT=1200							# seconds after which a file hangs
 
 # ---- levels: each runs as a job of its own, and fails by its exit status ----
 
@@ -152,8 +155,10 @@ run_tap_file()
 		TMPDIR="$SCRATCH/tmp" PG_REGRESS="$PG_REGRESS" PG_TEST_PORT_DIR="$dir" \
 		PG_TEST_TIMEOUT_DEFAULT=600 PGCTLTIMEOUT=600 \
 		"${TAP_SETTINGS[@]}" \
-		prove -v --timer -I "$PKGLIBDIR/pgxs/src/test/perl" -I "$dir" "t/$file" >"$log" 2>&1 || status=1
+		prove -v --timer --exec "timeout --foreground -k 60 $TAP_LIMIT perl -I $PKGLIBDIR/pgxs/src/test/perl -I $dir" \
+		"t/$file" >"$log" 2>&1 || status=1
 	[ "$status" -eq 0 ] || say "$file" >>"$SCRATCH/tap-failed"
+	! grep -aq 'Dubious, test returned 124' "$log" || say "t/$file was ended, since it ran for $TAP_LIMIT s"
 	flock "$SCRATCH/tap.lock" cat "$log"
 }
 
@@ -405,6 +410,46 @@ put_result()
 	say "== $1: $3 passed, $4 failed$([ "$5" -eq 0 ] || say ", $5 skipped"), $2 s${6:+ ($6)}"
 }
 
+# Would the whole take longer than it may with level $1?  That is how long all that is planned takes
+# at the pace of what was done so far.  PLAN begins with the time of the start, how many seconds
+# the whole may take and how many servers run at a time, and then has a line for each level:
+# server, level, seconds.
+time_is_short()
+{
+	local logs now=$EPOCHSECONDS server level seconds began
+
+	[ -n "${PLAN:-}" ] && [ -e "$PLAN" ] || return 1
+	logs=$(dirname "$PLAN")
+	{
+		head -n 1 "$PLAN"
+		sed 1d "$PLAN" | while read -r server level seconds; do
+			if grep -qs "^$level [0-9]* 0 0 1 " "$logs/$server/results"; then
+				continue
+			elif grep -qs "^$level " "$logs/$server/results"; then
+				say "$server $level $seconds $seconds"
+			elif [ "$level" = "$(cat "$logs/$server/running" 2>/dev/null)" ]; then
+				began=$(stat -c %Y "$logs/$server/running" 2>/dev/null || say "$now")
+				say "$server $level $seconds $((now - began < seconds ? now - began : seconds))"
+			else
+				say "$server $level $seconds 0"
+			fi
+		done
+	} | awk -v now="$now" -v own="$(basename "$LOGDIR")" -v level="$1" '
+		NR == 1 { taken = now - $1; may_take = $2; lanes = $3; next }
+		{
+			done += $4
+			left += $3 - $4
+			if ($1 == own && $2 == level)
+				this = $3
+		}
+		END {
+			# at first nothing is known of the pace
+			pace = done < 300 || taken < 300 ? 1 : taken * lanes / done
+			rest = left / lanes > this ? left / lanes : this
+			exit !(may_take > 0 && taken + rest * pace > may_take)
+		}'
+}
+
 # Run level $1 and count with function $2.
 run_level()
 {
@@ -461,6 +506,10 @@ find_postgres
 
 installed=false
 for level; do
+	if [[ $LESS_TELLING = *" $level "* ]] && time_is_short "$level"; then
+		put_result "$level" 0 0 0 1 "no time left"
+		continue
+	fi
 	case "$level" in
 		sql|tap|core|jit|bugs|others|bench|monitoring|pprof)
 			"$installed" || run_level install count_failure
