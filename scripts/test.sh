@@ -274,7 +274,7 @@ run_server()
 	{
 		say "$BASHPID" >"$SCRATCH/pid.$server"
 		[ ! -e "$SCRATCH/over" ] || exit 0
-		PG_MAJOR=$major PG_KIND=$kind CORE_MODES=$modes LOGDIR=$LOGDIR/$server PLAN=$LOGDIR/plan \
+		PLAN=$LOGDIR/plan PG_MAJOR=$major PG_KIND=$kind CORE_MODES=$modes LOGDIR=$LOGDIR/$server \
 			exec "$copy/scripts/test_server.sh" "${levels[@]}" 2>&1 </dev/null
 	} |
 		tee "$LOGDIR/$server.log" |
