@@ -41,7 +41,7 @@ LEVELS=" format unit sanitize dist servers package build sql tap core jit bugs o
 LOGDIR=${LOGDIR:-${TMPDIR:-/tmp}/goarena-test}
 TAP_JOBS=${TAP_JOBS:-$(nproc)}
 TAP_ALONE='018|021'						# files of test/t that keep processors busy, or measure their time
-TAP_LONG='004|009|010|013|014|015|020'	# those that take longest
+TAP_LONG='004|006|009|010|013|014|015|034|050|070'	# those that take longest
 TAP_LIMIT=1200							# seconds after which a file hangs
 
 # ---- levels: each runs as a job of its own, and fails by its exit status ----
