@@ -149,7 +149,7 @@ start_config()
 		[ "$name" = plain ] || say "shared_preload_libraries = 'goarena'"
 		say "${settings[$name]}"
 	} >>"$data/postgresql.conf"
-	run_as pg_ctl -D "$data" -l "$SCRATCH/$name.log" -w start >/dev/null </dev/null || {
+	run_as pg_ctl -D "$data" -l "$SCRATCH/$name.log" -w -t 600 start >/dev/null </dev/null || {
 		cat "$SCRATCH/$name.log" >&2
 		die "the server of configuration $name did not start"
 	}

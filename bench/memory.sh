@@ -60,7 +60,7 @@ wait_for()
 # Wait until server $1 has no backends of clients.
 wait_for_end()
 {
-	for _ in {1..300}; do
+	for _ in {1..3000}; do
 		sql "$1" -c "SELECT FROM pg_stat_activity
 			WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 		[ -s "$SCRATCH/output" ] || return 0

@@ -221,7 +221,7 @@ foreach my $way (@ways)
 		},
 		"$name: what is reported");
 	is( $node->safe_psql('postgres', qq{
-			SELECT at >= freed_at, freed_at >= to_timestamp($before), at < now(), arena_id > 0
+			SELECT at >= freed_at, freed_at >= to_timestamp($before - 1), at < now(), arena_id > 0
 			FROM goarena_faults()}),
 		't|t|t|t',
 		"$name: when, and which arena");
