@@ -192,7 +192,7 @@ session_crashed()
 {
 	if [ "$JOB_STATUS" -eq 2 ] &&
 		! grep -q 'FATAL: .* access \(to freed memory\|beyond an object\)' "$SCRATCH/session.err"; then
-		for _ in {1..50}; do
+		for _ in {1..300}; do
 			! server_crashed || return 0
 			sleep 0.1
 		done
@@ -248,7 +248,7 @@ run_once()
 	cp "$SCRATCH/scripts/$name" "$SCRATCH/script"
 	[[ $config != *-later ]] || sed -i 's/;$/;\nSELECT goarena_bugs_meanwhile();/' "$SCRATCH/script"
 	chmod a+r "$SCRATCH/script"
-	: >"$SCRATCH/started"
+	touch -d '2 seconds ago' "$SCRATCH/started"		# times of files can be that coarse
 	psql_to "$SCRATCH/session" -f "$SCRATCH/script"
 	[ "$JOB_STATUS" -ne 124 ] || die "$name does not end in $config"
 	if session_crashed; then

@@ -138,8 +138,9 @@ warm_up($etl[2]);
 hold($etl[2], 40_000_000);
 is(hold($reports, 150_000_000), '', 'another user has another limit');
 let_go($reports);
-my $sum = sum_of('goarena_users', 'etl');
-cmp_ok($sum, '>', 80, 'the sum is seen');
+my $sum;
+# A busy machine can need longer than the moment that figures are waited for.
+ok(wait_until(sub { ($sum = sum_of('goarena_users', 'etl')) > 80 }), 'the sum is seen');
 cmp_ok($sum, '<', 106, 'and it is no more than the limit');
 is(ask($observer, q{SELECT processes FROM goarena_users WHERE usename = 'etl'}), '3', 'with the number of processes');
 let_go($etl[2]);
@@ -154,7 +155,7 @@ ask($admin, q{SET SESSION AUTHORIZATION etl});
 my $before = sum_of('goarena_users', 'etl');
 is(hold($admin, 40_000_000), '', 'SET SESSION AUTHORIZATION: the limit is that of the user who logged in');
 cmp_ok(sum_of('goarena_users', 'etl'), '<', $before + 20, 'SET SESSION AUTHORIZATION: the sum, too');
-cmp_ok(sum_of('goarena_users', 'admin'), '>', 40, 'SET SESSION AUTHORIZATION: which has the process');
+ok(wait_until(sub { sum_of('goarena_users', 'admin') > 40 }), 'SET SESSION AUTHORIZATION: which has the process');
 end_session($admin);
 
 # Parallel workers count for their leader's user.
@@ -200,7 +201,7 @@ ok(wait_until(sub { ask($other[0], 'SHOW goarena.user_memory_limit') eq '-1' }),
 is(hold($other[0], 60_000_000), '', 'one session in the database');
 like(refused($other[1], wants(60_000_000)), error_of('database_memory_limit', 'database', 'other', 90 * 1024), 'another user there is refused as much');
 is(hold($reports, 150_000_000), '', 'but not in another database');
-like(sum_of('goarena_databases', 'other'), qr/^[6-9]\d$/, 'the sum is seen');
+ok(wait_until(sub { sum_of('goarena_databases', 'other') =~ /^[6-9]\d$/ }), 'the sum is seen');
 cmp_ok(ask($observer, q{SELECT sum(held) FROM goarena_databases}) - ask($observer, q{SELECT sum(held) FROM goarena_activity WHERE datid IS NOT NULL}), '<', 30_000_000, 'sums and processes agree');
 end_session($other[0]);
 ok(wait_until(sub { hold($other[1], 60_000_000) eq '' }), 'when it ends, others have its memory');
