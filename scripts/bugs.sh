@@ -200,7 +200,7 @@ session_crashed()
 	server_crashed
 }
 
-# Has a report been written since the last run began?
+# Has a report been written since the last run began, or shortly before?
 is_reported()
 {
 	[ -n "$(find "$SCRATCH/data/goarena_faults" -type f -newer "$SCRATCH/started" -print -quit \
