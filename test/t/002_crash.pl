@@ -87,6 +87,8 @@ sub start_load
 {
 	my ($node, $output) = @_;
 
+	local $ENV{PGAPPNAME} = 'pgbench';
+
 	$$output = '';
 	my $load = IPC::Run::start [
 		'pgbench', '-n', '-c', '4', '-T', '120', '-h', $node->host,

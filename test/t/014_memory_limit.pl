@@ -413,11 +413,17 @@ ok(wait_until(sub { $node->safe_psql('postgres', 'SHOW goarena.memory_limit') eq
 #
 system_or_bail('pgbench', '-i', '-q', '-h', $node->host, '-p', $node->port, 'postgres');
 my ($load_out, $load_err) = ('', '');
-my $load = IPC::Run::start [
-	'pgbench', '-n', '-c', '3', '-T', '36000', '-h', $node->host, '-p', $node->port, 'postgres'
-  ], '<', \undef, '>', \$load_out, '2>', \$load_err;
+my $load;
+{
+	local $ENV{PGAPPNAME} = 'pgbench';
+
+	$load = IPC::Run::start [
+		'pgbench', '-n', '-c', '3', '-T', '36000', '-h', $node->host, '-p', $node->port, 'postgres'
+	  ], '<', \undef, '>', \$load_out, '2>', \$load_err;
+}
 ok($node->poll_query_until('postgres', 'SELECT count(*) > 50 FROM pgbench_history'), 'pgbench runs');
 my @loaded = split(/\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY pid}));
+is(scalar(@loaded), 3, 'pgbench: its sessions are known');
 
 $session = session($node);
 $pid = backend_pid($session);
