@@ -44,7 +44,6 @@ sub tried
 }
 
 my $big = q{SELECT length(string_agg(repeat('x', 1000), '')) FROM generate_series(1, 300000)};
-# Of 8 kB each.  With smaller ones there is a sweep for nearly each of the last of them.
 my $many = q{SET work_mem = '1GB'; SELECT sum(length(s)) FROM (SELECT string_agg(repeat(md5(i::text), 250), '') AS s FROM generate_series(1, 100000) i GROUP BY i) t};
 my $small = q{SELECT count(*), md5(string_agg(md5(i::text), '')) FROM generate_series(1, 1000) i};
 my $answer = $node->safe_psql('postgres', $small);
@@ -117,6 +116,20 @@ foreach my $mode ('strict', 'on', 'off')
 		in_order($session, "$name: all in order in the end");
 		end_session($session);
 	}
+}
+
+# Where little is left, many rows need a little more: that does not take a sweep for each.
+{
+	my $session = session($node);
+	my $pid = backend_pid($session);
+	my $small_ones = $many =~ s{repeat\(md5\(i::text\), 250\)}{md5(i::text)}r =~ s{100000}{250000}r;
+
+	is(ask($session, $small), $answer, 'many small objects: a query before');
+	limit($pid, 'data', process_kb($pid, 'VmData') + 40 * 1024);
+	like(refused($session, $small_ones), qr/ERROR:  out of memory/, 'many small objects: an error');
+	cmp_ok(ask($session, 'SELECT sweeps FROM goarena_stats() WHERE pid = pg_backend_pid()'), '<', 500,
+		'many small objects: there are few sweeps');
+	end_session($session);
 }
 
 #

@@ -107,20 +107,29 @@ MaintainStatementBegun(void)
  * MaintainFindMemory
  *		Memory is used up.  Quarantine holds address space, mappings and pages:
  *		give them back, as far as this is a moment for it.
+ *
+ * Where little is left, a statement can come here for each of its rows.  What is mapped and not
+ * used is given back without a sweep; that is enough for a row, and if it was not, this is
+ * called a second time, with nothing of that kind left.
  */
 bool
 MaintainFindMemory(void)
 {
 	ga_sweep_result result;
+	size_t mapped;
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
 	if (process_heap.limit_refused)
 		return LimitsFindRoom();
 	ArenaContextsTrim();
-	if (SafeToSweep())
-		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
+	mapped = process_heap.mapped;
 	(void) ga_heap_release(&process_heap);
+	if (mapped - process_heap.mapped < GA_SLOT_SIZE && SafeToSweep())
+	{
+		RunSweep(SWEEP_OUT_OF_MEMORY, &result);
+		(void) ga_heap_release(&process_heap);
+	}
 	RegistryPublish();
 	return true;
 }
