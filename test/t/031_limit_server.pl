@@ -134,6 +134,45 @@ is(ask($session, 'SELECT count(*) > 0 FROM typed'), 't', 'subtransactions: the s
 end_session($session);
 
 #
+# A limit below what the session keeps: it can do little, but give that up
+#
+$session = session($node);
+ask($session, q{SELECT test_create(true); SELECT test_fill(100000000, 10000); SET goarena.memory_limit = '64MB'});
+is(ask($session, 'SHOW goarena.memory_limit'), '64MB', 'a limit below what is kept: SHOW works');
+$held = held_kb($session);
+cmp_ok($held, '>', 90 * 1024, 'a limit below what is kept: statistics can be seen');
+is(ask($session, 'SELECT count(*) FROM parents'), '1000', 'a limit below what is kept: small queries work');
+is(ask($session, 'BEGIN; SAVEPOINT s; PREPARE q AS SELECT 5; EXECUTE q; DEALLOCATE ALL; CLOSE ALL; COMMIT'), '5', 'a limit below what is kept: so do other small statements');
+like(refused($session, q{SELECT length(repeat('x', 10000000))}), $refused, 'a limit below what is kept: a large one is refused');
+like(refused($session, 'SELECT test_fill(600000, 10000)'), $refused, 'a limit below what is kept: nothing is added to it') foreach 1 .. 5;
+like(refused($session, q{BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT repeat('y', 1000) FROM generate_series(1, 100000); COMMIT}), qr/^$|$refused/,
+	'a limit below what is kept: nor are held cursors') foreach 1 .. 3;
+cmp_ok(held_kb($session), '<', $held + 2048, 'a limit below what is kept: what is held stays');
+ask($session, 'CLOSE ALL; SELECT test_reset()');
+cmp_ok(held_kb($session), '<', 64 * 1024, 'a limit below what is kept: it can be given up');
+is(ask($session, q{SELECT length(repeat('x', 10000000))}), '10000000', 'a limit below what is kept: then all is as usual');
+end_session($session);
+
+#
+# Who catches the error again and again does not have all memory read each time
+#
+$session = session($node);
+ask($session, q{SET goarena.quarantine_sample_rate = 1; SELECT test_create(true); SELECT test_fill(30000000, 10000); SET goarena.memory_limit = '64MB'});
+ask($session, q{DO $$
+	BEGIN
+		FOR i IN 1..200 LOOP
+			BEGIN
+				PERFORM length(repeat('x', 40000000));
+				RAISE 'not refused';
+			EXCEPTION WHEN out_of_memory THEN
+				NULL;
+			END;
+		END LOOP;
+	END $$});
+cmp_ok(ask($session, q{SELECT count(*) FROM goarena_sweeps() WHERE reason = 'limit'}), '<', 100, 'refused 200 times: there is not a sweep each time');
+end_session($session);
+
+#
 # VACUUM, with much more in maintenance_work_mem than the limit
 #
 sub log_tells

@@ -21,7 +21,7 @@
  * is under way there is a reserve, so that it can be reported and caught, and
  * another one for transactions of a session that keeps as much as it may: it could
  * not even give that up otherwise.  There is one more for commands of a session that
- * find a limit full which it shares with others, see limits_stuck_at.  Processes whose
+ * find a limit full which it shares with others, or keep more than its own was lowered to, see limits_stuck_at.  Processes whose
  * failure would do harm in the long run may hold more by what a setting of theirs grants
  * them, and the server's own bookkeeping is exempt up to a point: see limit_exempt.c.
  *
@@ -71,6 +71,12 @@
 #define LEAST_STEP	  ((Size) 256 << 10)
 
 /*
+ * Who catches errors can be refused memory again and again, and a sweep reads all memory in use:
+ * the next one comes after so many times what the last one took.
+ */
+#define SWEEP_REST 20
+
+/*
  * While the total limit is a share of what the machine has, it can change: look for that
  * each time the process has grown by so much.
  */
@@ -90,21 +96,21 @@ static bool looking_again = false;	  /* memory was given back already */
 static bool limits_unlooked = false;  /* the heap may go on without a look having been taken */
 static uint64 looked_in = UINT64_MAX; /* the number of the transaction that last was near a limit */
 static Size held_at_start;			  /* of that, about */
+static TimestampTz sweep_again = 0;	  /* not before */
 static TimestampTz looked_for = 0;	  /* the time of the client's command that last was */
 static Size held_at_command;		  /* when that was near a limit first, about */
 
 /*
- * The least that this process was seen to hold since it found a limit full that it shares,
- * SIZE_MAX if there was room when it last looked.  A command may take RESERVE beyond that, and
+ * The least that this process was seen to hold since it found a limit full that it shares, or
+ * its own below what it keeps, SIZE_MAX if there was room when it last looked.  A command may take RESERVE beyond that, and
  * beyond what was held when it began, for what ends with it or with the transaction, or it
  * could not even close a cursor to make room.  That is for all commands together, not for
  * each: until there is room, this only comes down.  So what all processes hold passes a limit by
  * RESERVE for each of them.
  */
 static Size limits_stuck_at[TOTAL_LIMIT + 1] = {
-	[USER_LIMIT] = SIZE_MAX,
-	[DATABASE_LIMIT] = SIZE_MAX,
-	[TOTAL_LIMIT] = SIZE_MAX,
+	[OWN_LIMIT] = SIZE_MAX,		 [SESSION_LIMIT] = SIZE_MAX, [USER_LIMIT] = SIZE_MAX,
+	[DATABASE_LIMIT] = SIZE_MAX, [TOTAL_LIMIT] = SIZE_MAX,
 };
 
 /*
@@ -230,22 +236,22 @@ limits_session_held(void)
 
 /*
  * limits_is_transient
- *		Does a context end with the command or the transaction?  Subtransactions alone nest
- *		deeper than is looked.
+ *		Does a context end with the command, the cursor or the transaction?  Subtransactions alone
+ *		nest deeper than is looked.
  */
 static bool
 limits_is_transient(MemoryContext context)
 {
 	for (int i = 0; i < DEEPEST && context != NULL; i++, context = context->parent)
 		if (context == MessageContext || context == TopTransactionContext ||
-			context == PortalContext)
+			context == PortalContext || strcmp(GuardName(context), "TopPortalContext") == 0)
 			return true;
 	return context != NULL;
 }
 
 /*
  * limits_may_tidy
- *		A limit that is shared is full.  May this process take so many bytes all the same, to
+ *		A limit is full.  May this process take so many bytes all the same, to
  *		give back what it held before?
  */
 static bool
@@ -255,7 +261,7 @@ limits_may_tidy(Crossed which, Size bytes)
 
 	limits_stuck_at[which] = Min(limits_stuck_at[which], held);
 	return held + bytes <= Min(limits_stuck_at[which], held_at_command) + RESERVE &&
-		   limits_is_transient(refusal.context);
+		   (limits_is_transient(refusal.context) || LimitExemption(refusal.context) > 0);
 }
 
 /*
@@ -333,7 +339,9 @@ limits_look(Size bytes)
 		Size held = UsageHeld() + bytes;
 		Size ceiling = limits_ceiling(limit, held_at_start);
 
-		if (held > ceiling + exempt)
+		if (held <= limit)
+			limits_stuck_at[OWN_LIMIT] = SIZE_MAX;
+		if (held > ceiling + exempt && !limits_may_tidy(OWN_LIMIT, bytes))
 			return limits_refuse(OWN_LIMIT, limit, held - bytes);
 		step = limits_step(ceiling, held, OWN_SHARE);
 	}
@@ -342,7 +350,9 @@ limits_look(Size bytes)
 		Size held = limits_session_held() + bytes;
 		Size ceiling = limits_ceiling(limit, held_at_start);
 
-		if (held > ceiling + exempt)
+		if (held <= limit)
+			limits_stuck_at[SESSION_LIMIT] = SIZE_MAX;
+		if (held > ceiling + exempt && !limits_may_tidy(SESSION_LIMIT, bytes))
 			return limits_refuse(SESSION_LIMIT, limit, held - bytes);
 		step = Min(step, limits_step(ceiling, held, SESSION_SHARE));
 	}
@@ -356,8 +366,7 @@ limits_look(Size bytes)
 /*
  * limits_give_back
  *		Give back what is not in use until no limit is crossed.  What lies in
- *		quarantine can give its pages back as it is.  A sweep reads all memory in
- *		use: near a limit that must not happen for each chunk.
+ *		quarantine can give its pages back as it is.
  */
 static Crossed
 limits_give_back(Size bytes)
@@ -372,9 +381,10 @@ limits_give_back(Size bytes)
 
 	ArenaContextsTrim();
 	if (process_heap.state_chunks[GA_FAULT] + process_heap.state_chunks[GA_QUARANTINED] > 0 &&
-		SafeToSweep())
+		SafeToSweep() && GetCurrentTimestamp() >= sweep_again)
 	{
 		RunSweep(SWEEP_LIMIT, &result);
+		sweep_again = GetCurrentTimestamp() + (TimestampTz) result.duration * SWEEP_REST;
 		RegistryPublish();
 	}
 	(void) ga_heap_release(&process_heap);
