@@ -14,6 +14,7 @@ use lib $FindBin::RealBin;
 use GoarenaTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use POSIX 'mkfifo';
 use Test::More;
 
 my $node = new_server(
@@ -363,6 +364,29 @@ damaged('empty', sub { '' });
 damaged('another magic', sub { 'X' . substr($_[0], 1) });
 damaged('another version', sub { substr($_[0], 0, 4) . 'X' . substr($_[0], 5) });
 damaged('one bit of a row', sub { my $b = shift; substr($b, 100, 1) ^= "\x04"; $b });
+damaged('more rows than there can be', sub { substr($_[0], 0, 16) . pack('q', 1 << 40) . substr($_[0], 24) });
+
+# So is what is no file, and nobody waits for it, neither when the server starts nor when it stops.
+foreach my $thing (
+	[ 'a named pipe', sub { mkfifo($_[0], 0600) } ],
+	[ 'a symbolic link', sub { symlink("$file.target", $_[0]) } ])
+{
+	my ($what, $make) = @$thing;
+	my $offset;
+
+	append_to_file("$file.target", 'not to be touched');
+	ok($make->("$file.tmp"), "$what: made");
+	$node->stop;
+	ok(-f $file && !-l $file, "$what: the rows are written all the same");
+	unlink($file);
+	ok($make->($file), "$what: made once more");
+	$offset = -s $node->logfile;
+	$node->start;
+	like(log_of($node, $offset), qr/LOG:  ignoring invalid data in file "pg_stat\/goarena_statements.stat"/, "$what: told of");
+	ok(!-e $file && !-l $file, "$what: removed");
+	is(slurp_file("$file.target"), 'not to be touched', "$what: nothing else is read or written");
+	unlink("$file.target");
+}
 $crash = -s $node->logfile;
 $node->stop;
 is(crashes($node, $crash), '', 'nothing else crashed');

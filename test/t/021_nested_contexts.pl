@@ -50,6 +50,14 @@ foreach my $walk (sort keys %walks)
 	like($result . $session->{stderr}, $answer, "$walk goes over $depth nested contexts");
 	$session->query('RESET ALL');
 }
+
+# To look at all contexts for each statement that is logged would take the square of the time.
+my $offset = -s $node->logfile;
+ask($session, 'SET goarena.log_peak = 0');
+ask($session, 'SELECT 1') foreach 1 .. 20;
+ask($session, 'RESET goarena.log_peak');
+like(log_of($node, $offset), qr/statement used .*\n.*DETAIL:  Largest memory contexts.* in $depth contexts/, 'contexts are looked at for a statement');
+like(log_of($node, $offset), qr/statement used .*\n.*DETAIL:  The process has so many memory contexts that they were not looked at/, 'but not for each');
 ask($session, 'SELECT test_unnest()');
 is(ask($session, 'SELECT 1'), '1', 'the session goes on');
 end_session($session);

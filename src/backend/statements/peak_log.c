@@ -52,25 +52,30 @@ void
 PeakLogAtEnd(Size peak)
 {
 	if (peak_log_wants(peak))
-		PeakWatchLookOnce(&peak_log_watch);
+		(void) PeakWatchLookIfWorth(&peak_log_watch, peak);
 }
 
 void
 PeakLogStatement(Size peak, Size workers_peak)
 {
+	bool looked;
+
 	if (!peak_log_wants(peak))
 		return;
-	PeakWatchLookOnce(&peak_log_watch);
+	looked = PeakWatchLookIfWorth(&peak_log_watch, peak);
 	/* Identifiers of contexts can be texts that the client may not see. */
-	ereport(LOG_SERVER_ONLY,
-			(workers_peak == 0
-				 ? errmsg("statement used %zu kB of memory at its peak", peak / 1024)
-				 : errmsg("statement used %zu kB of memory at its peak, %zu kB of it in "
-						  "parallel workers",
-						  peak / 1024, workers_peak / 1024),
-			 errdetail("Largest memory contexts of the process when the statement held %zu kB: %s.",
-					   peak_log_watch.largest_at / 1024,
-					   LargestContextsText(&peak_log_watch.largest, true))));
+	ereport(
+		LOG_SERVER_ONLY,
+		(workers_peak == 0 ? errmsg("statement used %zu kB of memory at its peak", peak / 1024)
+						   : errmsg("statement used %zu kB of memory at its peak, %zu kB of it in "
+									"parallel workers",
+									peak / 1024, workers_peak / 1024),
+		 looked ? errdetail("Largest memory contexts of the process when the statement held %zu "
+							"kB: %s.",
+							peak_log_watch.largest_at / 1024,
+							LargestContextsText(&peak_log_watch.largest, true))
+				: errdetail("The process has so many memory contexts that they were not looked "
+							"at.")));
 }
 
 void

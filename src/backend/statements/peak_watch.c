@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "utils/timestamp.h"
+
 #include "backend/statements/peak_watch.h"
 #include "backend/usage/usage.h"
 #include "mcxt/process_heap.h"
@@ -16,13 +18,28 @@
 /* Contexts of statements that stay below this are looked at when these end. */
 #define WATCH_LEAST ((Size) 64 << 10)
 
+/*
+ * Whoever watches all statements must not wait for a walk over a hundred thousand contexts in
+ * each: if it takes so many microseconds, statements of no account are not looked at for so many
+ * times as long.
+ */
+#define LOOK_CHEAP 200
+#define LOOK_REST  20
+#define LOOK_WORTH ((Size) 4 << 20)
+
 static PeakWatch *entered = NULL; /* the last one first */
+static TimestampTz cheap_again = 0;
 
 static void
 peak_watch_look(PeakWatch *watch)
 {
+	TimestampTz began = GetCurrentTimestamp();
+	int64 taken;
+
 	watch->largest_at = UsageContexts() > watch->base ? UsageContexts() - watch->base : 1;
 	FindLargestContexts(&watch->largest);
+	taken = GetCurrentTimestamp() - began;
+	cheap_again = taken <= LOOK_CHEAP ? 0 : began + LOOK_REST * taken;
 }
 
 /*
@@ -98,6 +115,14 @@ PeakWatchLookOnce(PeakWatch *watch)
 {
 	if (watch->largest_at == 0)
 		peak_watch_look(watch);
+}
+
+bool
+PeakWatchLookIfWorth(PeakWatch *watch, Size peak)
+{
+	if (watch->largest_at == 0 && (peak >= LOOK_WORTH || GetCurrentTimestamp() >= cheap_again))
+		peak_watch_look(watch);
+	return watch->largest_at > 0;
 }
 
 void

@@ -52,4 +52,10 @@ extern void PeakWatchLeave(PeakWatch *watch);
 /* Look now if that was not done yet. */
 extern void PeakWatchLookOnce(PeakWatch *watch);
 
+/*
+ * The same for a statement that used peak bytes, unless that is little and it would take too long
+ * to do it for each.  False if nobody ever looked.
+ */
+extern bool PeakWatchLookIfWorth(PeakWatch *watch, Size peak);
+
 #endif /* GOARENA_PEAK_WATCH_H */

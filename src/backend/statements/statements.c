@@ -322,9 +322,9 @@ static void
 statements_restore(void)
 {
 	int count;
-	StatementRow *rows = StatementsFileRead(&count);
+	StatementRow *rows = StatementsFileRead(goarena_statements_max, &count);
 
-	for (int i = 0; i < count && i < goarena_statements_max; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Entry *entry = statements_make_entry(&rows[i].key);
 

@@ -7,7 +7,8 @@
  * version of the format and one major of the server, since identifiers of
  * queries change with the latter.  It is removed when it was read, so that
  * a server that crashes does not go back to it, and base backups do not take it
- * elsewhere.
+ * elsewhere.  Whatever else lies in its place must not keep the server from starting or
+ * stopping.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +29,9 @@
 #define MAGIC			0x6761736d /* gasm */
 #define FORMAT			1
 
+/* More rows than anybody keeps: a file that says so is not read into memory. */
+#define MOST_ROWS 10000000
+
 typedef struct FileHead
 {
 	uint32 magic;
@@ -38,8 +41,11 @@ typedef struct FileHead
 	int64 count;
 } FileHead;
 
-static pg_crc32c
-statements_file_checksum(const FileHead *head, const StatementRow *rows)
+/*
+ * statements_file_write_all
+ */
+static bool
+statements_file_write_all(FILE *file, const FileHead *head, const StatementRow *rows)
 {
 	pg_crc32c crc;
 
@@ -47,17 +53,6 @@ statements_file_checksum(const FileHead *head, const StatementRow *rows)
 	COMP_CRC32C(crc, head, sizeof(*head));
 	COMP_CRC32C(crc, rows, sizeof(StatementRow) * (Size) head->count);
 	FIN_CRC32C(crc);
-	return crc;
-}
-
-/*
- * statements_file_write_all
- */
-static bool
-statements_file_write_all(FILE *file, const FileHead *head, const StatementRow *rows)
-{
-	pg_crc32c crc = statements_file_checksum(head, rows);
-
 	return fwrite(head, sizeof(*head), 1, file) == 1 &&
 		   fwrite(rows, sizeof(StatementRow), (size_t) head->count, file) == (size_t) head->count &&
 		   fwrite(&crc, sizeof(crc), 1, file) == 1;
@@ -73,9 +68,13 @@ StatementsFileWrite(const StatementRow *rows, int count)
 		.row_size = sizeof(StatementRow),
 		.count = count,
 	};
-	FILE *file = AllocateFile(STATEMENTS_FILE ".tmp", PG_BINARY_W);
-	bool written = file != NULL && statements_file_write_all(file, &head, rows);
+	FILE *file;
+	bool written;
 
+	/* Whatever has that name is not opened: a named pipe would wait for who reads it. */
+	(void) unlink(STATEMENTS_FILE ".tmp");
+	file = AllocateFile(STATEMENTS_FILE ".tmp", PG_BINARY_W);
+	written = file != NULL && statements_file_write_all(file, &head, rows);
 	if (file != NULL && FreeFile(file) != 0)
 		written = false;
 	if (written)
@@ -90,53 +89,83 @@ StatementsFileWrite(const StatementRow *rows, int count)
 
 /*
  * statements_file_read_rows
- *		NULL if the file is not as it should be, also in length.
+ *		At most so many rows; NULL if the file is not as it should be, also in length.
  */
 static StatementRow *
-statements_file_read_rows(FILE *file, int *count)
+statements_file_read_rows(FILE *file, int most, int *count)
 {
 	StatementRow *rows;
 	FileHead head;
 	struct stat st;
 	pg_crc32c crc;
+	pg_crc32c stored;
+	int64 read = 0;
 
 	if (fread(&head, sizeof(head), 1, file) != 1 || fstat(fileno(file), &st) != 0)
 		return NULL;
 	if (head.magic != MAGIC || head.format != FORMAT || head.major != PG_VERSION_NUM / 10000 ||
-		head.row_size != sizeof(StatementRow) || head.count < 0 || head.count > INT_MAX / 2 ||
+		head.row_size != sizeof(StatementRow) || head.count < 0 || head.count > MOST_ROWS ||
 		st.st_size !=
-			(off_t) (sizeof(head) + sizeof(StatementRow) * (size_t) head.count + sizeof(crc)))
+			(off_t) (sizeof(head) + sizeof(StatementRow) * (size_t) head.count + sizeof(stored)))
 		return NULL;
 
-	rows = MemoryContextAllocHuge(CurrentMemoryContext,
-								  sizeof(StatementRow) * Max((Size) head.count, 1));
-	if (fread(rows, sizeof(StatementRow), (size_t) head.count, file) != (size_t) head.count ||
-		fread(&crc, sizeof(crc), 1, file) != 1 ||
-		!EQ_CRC32C(crc, statements_file_checksum(&head, rows)))
+	*count = (int) Min(head.count, most);
+	rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(StatementRow) * (Size) (*count + 1));
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &head, sizeof(head));
+	for (; read < head.count; read++)
 	{
-		pfree(rows);
-		return NULL;
+		/* Those that are too many have the last place in turn. */
+		StatementRow *row = &rows[Min(read, *count)];
+
+		if (fread(row, sizeof(*row), 1, file) != 1)
+			break;
+		COMP_CRC32C(crc, row, sizeof(*row));
 	}
-	*count = (int) head.count;
+	FIN_CRC32C(crc);
+	if (read == head.count && fread(&stored, sizeof(stored), 1, file) == 1 &&
+		EQ_CRC32C(stored, crc))
+		return rows;
+	*count = 0;
+	pfree(rows);
+	return NULL;
+}
+
+/*
+ * statements_file_read
+ *		The same for whatever has the name of the file.
+ */
+static StatementRow *
+statements_file_read(const struct stat *st, int most, int *count)
+{
+	StatementRow *rows;
+	FILE *file;
+
+	if (!S_ISREG(st->st_mode))
+		return NULL;
+	file = AllocateFile(STATEMENTS_FILE, PG_BINARY_R);
+	if (file == NULL)
+		return NULL;
+	rows = statements_file_read_rows(file, most, count);
+	FreeFile(file);
 	return rows;
 }
 
 StatementRow *
-StatementsFileRead(int *count)
+StatementsFileRead(int most, int *count)
 {
+	struct stat st;
 	StatementRow *rows;
-	FILE *file = AllocateFile(STATEMENTS_FILE, PG_BINARY_R);
 
 	*count = 0;
-	if (file == NULL)
+	if (lstat(STATEMENTS_FILE, &st) != 0)
 	{
 		if (errno != ENOENT)
 			ereport(LOG, (errcode_for_file_access(),
 						  errmsg("could not read file \"%s\": %m", STATEMENTS_FILE)));
 		return NULL;
 	}
-	rows = statements_file_read_rows(file, count);
-	FreeFile(file);
+	rows = statements_file_read(&st, most, count);
 	if (rows == NULL)
 		ereport(LOG, (errcode(ERRCODE_DATA_CORRUPTED),
 					  errmsg("ignoring invalid data in file \"%s\"", STATEMENTS_FILE),

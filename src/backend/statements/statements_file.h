@@ -16,10 +16,10 @@
 extern void StatementsFileWrite(const StatementRow *rows, int count);
 
 /*
- * Read the rows into memory of the current context, and remove the file.  NULL
- * and 0 if there is none.  A file that is not as it should be is logged and
+ * Read the first rows, so many at most, into memory of the current context, and remove the file.
+ * NULL and 0 if there is none.  A file that is not as it should be is logged and
  * removed as well, and counts as none.
  */
-extern StatementRow *StatementsFileRead(int *count);
+extern StatementRow *StatementsFileRead(int most, int *count);
 
 #endif /* GOARENA_STATEMENTS_FILE_H */
