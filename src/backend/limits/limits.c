@@ -21,8 +21,8 @@
  * is under way there is a reserve, so that it can be reported and caught, and
  * another one for transactions of a session that keeps as much as it may: it could
  * not even give that up otherwise.  There is one more for commands of a session that
- * find a limit full which it shares with others, or keep more than its own was lowered to, see limits_stuck_at.  Processes whose
- * failure would do harm in the long run may hold more by what a setting of theirs grants
+ * find a limit full which it shares with others, or that keeps more than its own was
+ * lowered to, see limits_stuck_at.  Processes whose failure would do harm in the long run may hold more by what a setting of theirs grants
  * them, and the server's own bookkeeping is exempt up to a point: see limit_exempt.c.
  *
  * Copyright (c) 2026, goarena contributors
@@ -102,7 +102,8 @@ static Size held_at_command;		  /* when that was near a limit first, about */
 
 /*
  * The least that this process was seen to hold since it found a limit full that it shares, or
- * its own below what it keeps, SIZE_MAX if there was room when it last looked.  A command may take RESERVE beyond that, and
+ * its own below what it keeps, SIZE_MAX if there was room when it last looked.  A command may
+ * take RESERVE beyond that, and
  * beyond what was held when it began, for what ends with it or with the transaction, or it
  * could not even close a cursor to make room.  That is for all commands together, not for
  * each: until there is room, this only comes down.  So what all processes hold passes a limit by
@@ -236,15 +237,16 @@ limits_session_held(void)
 
 /*
  * limits_is_transient
- *		Does a context end with the command, the cursor or the transaction?  Subtransactions alone
- *		nest deeper than is looked.
+ *		Does a context end with the command, the cursor or the transaction, or does the server need
+ *		it to work at all?  Subtransactions alone nest deeper than is looked.
  */
 static bool
 limits_is_transient(MemoryContext context)
 {
 	for (int i = 0; i < DEEPEST && context != NULL; i++, context = context->parent)
 		if (context == MessageContext || context == TopTransactionContext ||
-			context == PortalContext || strcmp(GuardName(context), "TopPortalContext") == 0)
+			context == CacheMemoryContext || context == PortalContext ||
+			strcmp(GuardName(context), "TopPortalContext") == 0)
 			return true;
 	return context != NULL;
 }
