@@ -42,6 +42,7 @@
 #include "backend/statements/tracking.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/transaction.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"

@@ -24,7 +24,7 @@
 #include "backend/maintenance/maintenance.h"
 #include "backend/statements/tracking.h"
 #include "backend/transaction.h"
-#include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
 
 /*
  * transaction_failed

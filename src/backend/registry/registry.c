@@ -26,6 +26,8 @@
 #include "backend/registry/registry.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/process_heap.h"
 
 /* See RegistryLookClosely: microseconds and bytes. */

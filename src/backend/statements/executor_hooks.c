@@ -37,7 +37,6 @@
 #include "backend/statements/peak_log.h"
 #include "backend/statements/planning.h"
 #include "backend/statements/tracking.h"
-#include "backend/usage/usage.h"
 
 static int depth = 0; /* calls of hooks in which statements may run, watched or not */
 

@@ -13,6 +13,7 @@
 
 #include "backend/statements/peak_watch.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/process_heap.h"
 
 /* Contexts of statements that stay below this are looked at when these end. */

@@ -16,6 +16,8 @@
 #include "backend/process/hooks.h"
 #include "backend/statements/planning.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/context_walk.h"
 
 static planner_hook_type next_planner = NULL;

@@ -24,6 +24,8 @@
 #include "backend/statements/tracking.h"
 #include "backend/statements/workers.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/plain_contexts.h"
 #include "mcxt/patterns.h"

@@ -11,7 +11,7 @@
  * running.  It runs from the first hook that is called for it until it is over,
  * or until the level ends or a hook is called for another statement.  Then it is
  * paused, as that of a cursor is while other statements come between the calls of
- * the executor.  The marks of usage.h are opened and closed with that, so
+ * the executor.  The marks of usage_marks.h are opened and closed with that, so
  * statements on outer levels take in those on inner ones.
  *
  * A statement of the executor is found again by its QueryDesc.  It is forgotten
@@ -33,6 +33,7 @@
 
 #include "backend/statements/statements.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
 
 typedef enum TrackStatements
 {

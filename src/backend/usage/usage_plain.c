@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage_plain.c
+ *	  What contexts that are no arenas hold.
+ *
+ * Copyright (c) 2026, goarena contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "backend/usage/malloced.h"
+#include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
+#include "backend/usage/usage_plain.h"
+#include "mcxt/arena_context.h"
+#include "mcxt/context_walk.h"
+#include "mcxt/process_heap.h"
+
+/* To look at them may take this many microseconds for each statement that is watched. */
+#define CHEAP_MEASUREMENT 200
+
+/* To give back as many bytes takes longer than most looks. */
+#define LARGE_MEASUREMENT ((Size) 4 << 20)
+
+void (*usage_plain_changed)(void) = NULL;
+Size usage_undecided = 0;
+
+/*
+ * plain_note
+ *		They hold this many bytes.  What they held until now makes a peak, too.
+ */
+static void
+plain_note(Size bytes)
+{
+	bool same;
+
+	ProcessHeapNoteStatement();
+	same = bytes == UsagePlain();
+	if (!same)
+		UsageMarksFold();
+	UsagePlainFound(bytes);
+	if (same)
+		return;
+	UsageMarksFold();
+	if (usage_plain_changed != NULL)
+		usage_plain_changed();
+}
+
+/*
+ * plain_sum
+ *		Add up the bytes that do not come from the heap.
+ */
+static Size
+plain_sum(void)
+{
+	Size sum = 0;
+
+	context_walk_foreach (walk, TopMemoryContext)
+		sum += ContextIsArena(walk.context) ? ArenaSetElsewhere(ArenaSetOfContext(walk.context))
+											: walk.context->mem_allocated;
+	return sum + MallocedBytes() - usage_undecided;
+}
+
+void
+UsageMeasurePlain(void)
+{
+	plain_note(plain_sum());
+}
+
+/* Until when it takes too long for each statement; 0: it does not. */
+static TimestampTz cheap_again = 0;
+
+static void
+plain_note_time(TimestampTz began)
+{
+	int64 taken = GetCurrentTimestamp() - began;
+
+	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : began + 20 * taken;
+}
+
+void
+UsageMeasurePlainIfCheap(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < cheap_again)
+		return;
+	UsageMeasurePlain();
+	plain_note_time(now);
+}
+
+/*
+ * UsagePlainLeave
+ *		What such a context held at most is known when it ends: until then nothing has
+ *		to be done while it grows.  Children of the postmaster would inherit its peaks.
+ */
+void
+UsagePlainLeave(Size bytes, bool listed)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Size rest;
+
+	if (IsPostmasterEnvironment && !IsUnderPostmaster)
+		return;
+	if (now < cheap_again && bytes < LARGE_MEASUREMENT)
+		return;
+	rest = plain_sum();
+	if (listed)
+		rest -= Min(bytes, rest);
+	plain_note(rest + bytes);
+	plain_note(rest);
+	plain_note_time(now);
+}
