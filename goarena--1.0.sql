@@ -293,21 +293,8 @@ COMMENT ON FUNCTION goarena_arenas(integer, double precision) IS
 pid: process ID
 timeout: seconds to wait for its answer
 id: number of the arena in that process, 0 if the context is none or the row a sum, null for the sum of what is left
-name: name of the context
-ident: its identifier, for superusers and pg_read_all_stats
-parent: name of its parent
-level: distance from the top
-chunks: chunks and spans of an arena, blocks of another context
-used_bytes: bytes of objects in use with their headers
-free_bytes: bytes in which objects can be allocated without asking the system for more
-dead_bytes: bytes that cannot be used before the next reset, or later
-allocs: objects ever allocated in an arena
-resets: resets of an arena so far
-quarantine: off, on or strict, as drawn for the present life of an arena
-type: arena, or AllocSet, Generation, Slab or Bump
-contexts: how many contexts the row is for
-held_bytes: bytes of memory that it holds, the sum of used, free and dead
-age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work';
+age: how long ago the process left this, if it is idle or did not answer in time; null if it answered at work
+other columns as those of goarena_arenas()';
 
 CREATE FUNCTION goarena_tree(
     pid integer DEFAULT pg_catalog.pg_backend_pid(),

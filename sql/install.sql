@@ -33,11 +33,14 @@ ORDER BY 1, f.pronargs, 2;
 SELECT attnum AS n, attname AS name, format_type(atttypid, NULL) AS type
 FROM pg_attribute WHERE attrelid = 'goarena_activity'::regclass AND attnum > 0 ORDER BY 1;
 
--- each has a comment, which explains each column
+-- each has a comment, which explains each column, or says whose comment does
 SELECT proname FROM functions WHERE comment IS NULL;
 SELECT f.proname, a.name AS not_explained
 FROM functions f, unnest(f.proargnames) AS a(name)
-WHERE f.proallargtypes IS NOT NULL AND f.comment !~ ('(^|\n)([a-z_]+, )*' || a.name || '(, [a-z_]+)*: ');
+WHERE f.proallargtypes IS NOT NULL AND
+	concat_ws(E'\n', f.comment,
+		obj_description(substring(f.comment FROM '\nother columns as those of (\w+\(\))$')::regprocedure, 'pg_proc'))
+	!~ ('(^|\n)([a-z_]+, )*' || a.name || '(, [a-z_]+)*: ');
 SELECT a.attrelid::regclass AS view, a.attname AS not_explained
 FROM pg_attribute a JOIN pg_depend d ON d.objid = a.attrelid
 	JOIN pg_extension e ON d.refobjid = e.oid

@@ -25,48 +25,82 @@
 SQL_FUNCTION(goarena_faults);
 SQL_FUNCTION(goarena_faults_text);
 
-/* The columns of goarena_faults() and the keys of reports. */
-typedef enum FaultType
+typedef struct FaultRow
 {
-	FAULT_TEXT,
-	FAULT_NUMBER,
-	FAULT_TIME,
-	FAULT_ADDRESS /* a text for superusers only */
-} FaultType;
+	int64 id;
+	TimestampTz at;
+	int64 pid;
+	const char *backend_type;
+	const char *user_name;
+	const char *database;
+	const char *kind;
+	const char *access;
+	const char *address; /* for superusers only */
+	const char *context;
+	const char *parents;
+	const char *ident;
+	int64 arena;
+	const char *freed_by;
+	TimestampTz freed_at;
+	int64 sweeps_since;
+	int64 transactions_since;
+	int64 object_size;
+	int64 object_offset;
+	const char *outcome;
+	const char *query;
+	const char *free_query;
+} FaultRow;
 
-typedef struct FaultColumn
-{
-	const char *key;
-	FaultType type;
-} FaultColumn;
-
-static const FaultColumn columns[] = {
-	{"id", FAULT_NUMBER},
-	{"at", FAULT_TIME},
-	{"pid", FAULT_NUMBER},
-	{"backend type", FAULT_TEXT},
-	{"user", FAULT_TEXT},
-	{"database", FAULT_TEXT},
-	{"kind", FAULT_TEXT},
-	{"access", FAULT_TEXT},
-	{"address", FAULT_ADDRESS},
-	{"context", FAULT_TEXT},
-	{"parents", FAULT_TEXT},
-	{"ident", FAULT_TEXT},
-	{"arena", FAULT_NUMBER},
-	{"freed by", FAULT_TEXT},
-	{"freed at", FAULT_TIME},
-	{"sweeps since", FAULT_NUMBER},
-	{"transactions since", FAULT_NUMBER},
-	{"object size", FAULT_NUMBER},
-	{"object offset", FAULT_NUMBER},
-	{"outcome", FAULT_TEXT},
-	{"query", FAULT_TEXT},
-	{"query then", FAULT_TEXT},
+static const Column columns[] = {
+	{"id", COLUMN_DIFFERENCE, offsetof(FaultRow, id)},
+	{"at", COLUMN_TIME, offsetof(FaultRow, at)},
+	{"pid", COLUMN_DIFFERENCE, offsetof(FaultRow, pid)},
+	{"backend_type", COLUMN_TEXT, offsetof(FaultRow, backend_type)},
+	{"user_name", COLUMN_TEXT, offsetof(FaultRow, user_name)},
+	{"database", COLUMN_TEXT, offsetof(FaultRow, database)},
+	{"kind", COLUMN_TEXT, offsetof(FaultRow, kind)},
+	{"access", COLUMN_TEXT, offsetof(FaultRow, access)},
+	{"address", COLUMN_TEXT, offsetof(FaultRow, address)},
+	{"context", COLUMN_TEXT, offsetof(FaultRow, context)},
+	{"parents", COLUMN_TEXT, offsetof(FaultRow, parents)},
+	{"ident", COLUMN_TEXT, offsetof(FaultRow, ident)},
+	{"arena_id", COLUMN_DIFFERENCE, offsetof(FaultRow, arena)},
+	{"freed_by", COLUMN_TEXT, offsetof(FaultRow, freed_by)},
+	{"freed_at", COLUMN_TIME, offsetof(FaultRow, freed_at)},
+	{"sweeps_since", COLUMN_DIFFERENCE, offsetof(FaultRow, sweeps_since)},
+	{"transactions_since", COLUMN_DIFFERENCE, offsetof(FaultRow, transactions_since)},
+	{"object_size", COLUMN_DIFFERENCE, offsetof(FaultRow, object_size)},
+	{"object_offset", COLUMN_DIFFERENCE, offsetof(FaultRow, object_offset)},
+	{"outcome", COLUMN_TEXT, offsetof(FaultRow, outcome)},
+	{"query", COLUMN_TEXT, offsetof(FaultRow, query)},
+	{"free_query", COLUMN_TEXT, offsetof(FaultRow, free_query)},
 };
 
-#define COLUMN_ID 0
-#define COLUMN_AT 1
+/* What reports call each of them. */
+static const char *const keys[lengthof(columns)] = {
+	"id",
+	"at",
+	"pid",
+	"backend type",
+	"user",
+	"database",
+	"kind",
+	"access",
+	"address",
+	"context",
+	"parents",
+	"ident",
+	"arena",
+	"freed by",
+	"freed at",
+	"sweeps since",
+	"transactions since",
+	"object size",
+	"object offset",
+	"outcome",
+	"query",
+	"query then",
+};
 
 /*
  * faults_warn
@@ -201,26 +235,27 @@ faults_parse_time(const char *value, TimestampTz *at)
 }
 
 /*
- * faults_column
- *		False if the value is not one of its column.
+ * faults_set
+ *		Set the member of a row that a column shows to the value that a report has of it, or to
+ *		what is shown as null if that is NULL.  False if the value is not one of its type.
  */
 static bool
-faults_column(const FaultColumn *column, const char *value, Datum *datum)
+faults_set(FaultRow *row, const Column *column, const char *value)
 {
-	int64 number;
-	bool valid = true;
+	void *member = (char *) row + column->offset;
 
-	if (column->type == FAULT_NUMBER)
-		valid = faults_parse_number(value, &number);
-	else if (column->type == FAULT_TIME)
-		valid = faults_parse_time(value, &number);
-	else
+	switch (column->type)
 	{
-		*datum = ForeignTextDatum(value);
-		return true;
+		case COLUMN_DIFFERENCE:
+			*(int64 *) member = PG_INT64_MIN;
+			return value == NULL || faults_parse_number(value, member);
+		case COLUMN_TIME:
+			*(TimestampTz *) member = 0;
+			return value == NULL || faults_parse_time(value, member);
+		default:
+			*(const char **) member = value;
+			return true;
 	}
-	*datum = valid ? Int64GetDatum(number) : (Datum) 0;
-	return valid;
 }
 
 /*
@@ -228,18 +263,16 @@ faults_column(const FaultColumn *column, const char *value, Datum *datum)
  *		Fill a row from the text of a report.  False if that is damaged.
  */
 static bool
-faults_row(const char *text, Datum *values, bool *nulls)
+faults_row(const char *text, FaultRow *row)
 {
 	for (int c = 0; c < lengthof(columns); c++)
 	{
-		char *value = faults_value_of(text, columns[c].key);
-
-		nulls[c] = value == NULL || (columns[c].type == FAULT_ADDRESS && !superuser());
-		values[c] = (Datum) 0;
-		if (!nulls[c] && !faults_column(&columns[c], value, &values[c]))
+		if (!faults_set(row, &columns[c], faults_value_of(text, keys[c])))
 			return false;
 	}
-	return !nulls[COLUMN_ID] && !nulls[COLUMN_AT];
+	if (!superuser())
+		row->address = NULL;
+	return row->id != PG_INT64_MIN && row->at != 0;
 }
 
 /*
@@ -264,21 +297,20 @@ faults_is_copy(const char *text)
 Datum
 goarena_faults(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rows = BeginRows(fcinfo);
+	ReturnSetInfo *rows = ColumnsBegin(fcinfo, columns, lengthof(columns));
 	int copies = 0;
 
 	for (int i = 0; i < FAULT_FILES; i++)
 	{
 		char *text = faults_read_report(i);
-		Datum values[lengthof(columns)];
-		bool nulls[lengthof(columns)];
+		FaultRow row;
 
 		if (text == NULL)
 			continue;
 		if (faults_is_copy(text))
 			copies++;
-		else if (faults_row(text, values, nulls))
-			PutRow(rows, values, nulls);
+		else if (faults_row(text, &row))
+			ColumnsPut(rows, columns, &row, lengthof(columns));
 		else
 			faults_warn(i);
 		pfree(text);

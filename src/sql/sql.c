@@ -101,19 +101,6 @@ FindProcess(int pid, RegistryFigures *process)
 	return slot;
 }
 
-ReturnSetInfo *
-BeginRows(FunctionCallInfo fcinfo)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	return (ReturnSetInfo *) fcinfo->resultinfo;
-}
-
-void
-PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls)
-{
-	tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);
-}
-
 /*
  * goarena_version() returns text
  *		The version of the loaded library.

@@ -53,10 +53,6 @@ extern void RequireMaySignal(const RegistryFigures *process);
 extern int FindProcess(int pid, RegistryFigures *process);
 extern void WarnNoProcess(int pid);
 
-/* Begin a materialized result; rows go to PutRow.  For what columns.h cannot do. */
-extern ReturnSetInfo *BeginRows(FunctionCallInfo fcinfo);
-extern void PutRow(ReturnSetInfo *rows, Datum *values, bool *nulls);
-
 static inline Datum
 CountDatum(size_t bytes)
 {

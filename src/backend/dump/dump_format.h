@@ -19,6 +19,8 @@
 
 #include "postgres.h"
 
+#include "port/pg_crc32c.h"
+
 /* The first 8 bytes. */
 #define DUMP_MAGIC	 "goadump\n"
 #define DUMP_VERSION 1
@@ -135,5 +137,30 @@ typedef struct DumpEnd
 	uint64 records; /* of all kinds before this one */
 	uint64 damaged; /* chunks with a header that is not one, of which objects are missing */
 } DumpEnd;
+
+/* The checksum that a head has, over all that comes before it. */
+static inline pg_crc32c
+DumpHeadCrc(const DumpHead *head)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, head, offsetof(DumpHead, crc));
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+/* The checksum of the records in a block, and of how many blocks come before it. */
+static inline pg_crc32c
+DumpBlockCrc(uint64 blocks, const void *records, size_t size)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, &blocks, sizeof(blocks));
+	COMP_CRC32C(crc, records, size);
+	FIN_CRC32C(crc);
+	return crc;
+}
 
 #endif /* GOARENA_DUMP_FORMAT_H */

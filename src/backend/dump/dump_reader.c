@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 
 #include "backend/dump/dump_files.h"
@@ -86,7 +85,6 @@ static void
 reader_check_head(DumpReader *reader)
 {
 	DumpHead head;
-	pg_crc32c crc;
 	size_t got = reader_read(reader, &head, sizeof(head));
 
 	if (got < offsetof(DumpHead, size) || memcmp(head.magic, DUMP_MAGIC, sizeof(head.magic)) != 0)
@@ -100,10 +98,7 @@ reader_check_head(DumpReader *reader)
 						   head.version, DUMP_VERSION)));
 	if (got < sizeof(head))
 		DumpReaderFail(reader, "It ends within its head.");
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &head, offsetof(DumpHead, crc));
-	FIN_CRC32C(crc);
-	if (!EQ_CRC32C(crc, head.crc) || head.size != sizeof(head))
+	if (!EQ_CRC32C(DumpHeadCrc(&head), head.crc) || head.size != sizeof(head))
 		DumpReaderFail(reader, "The checksum of its head is wrong.");
 }
 
@@ -126,7 +121,6 @@ static bool
 reader_next_block(DumpReader *reader)
 {
 	DumpBlock head;
-	pg_crc32c crc;
 	size_t got = reader_read(reader, &head, sizeof(head));
 
 	CHECK_FOR_INTERRUPTS();
@@ -138,11 +132,7 @@ reader_next_block(DumpReader *reader)
 		DumpReaderFail(reader, "A block has a length that is not possible.");
 	if (reader_read(reader, reader->block.bytes, head.size) < head.size)
 		DumpReaderFail(reader, "It ends within a block.");
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &reader->blocks, sizeof(reader->blocks));
-	COMP_CRC32C(crc, reader->block.bytes, head.size);
-	FIN_CRC32C(crc);
-	if (!EQ_CRC32C(crc, head.crc))
+	if (!EQ_CRC32C(DumpBlockCrc(reader->blocks, reader->block.bytes, head.size), head.crc))
 		DumpReaderFail(reader, "The checksum of a block is wrong.");
 	reader->blocks++;
 	reader->size = head.size;

@@ -11,8 +11,6 @@
 
 #include <unistd.h>
 
-#include "port/pg_crc32c.h"
-
 #include "backend/dump/dump_writer.h"
 
 typedef struct Writer
@@ -60,15 +58,10 @@ writer_write(const void *from, size_t size)
 static void
 writer_flush(void)
 {
-	pg_crc32c crc;
-
 	if (writer.filled == 0)
 		return;
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &writer.blocks, sizeof(writer.blocks));
-	COMP_CRC32C(crc, writer.block, writer.filled);
-	FIN_CRC32C(crc);
-	writer.head = (DumpBlock){.size = (uint32) writer.filled, .crc = crc};
+	writer.head = (DumpBlock){.size = (uint32) writer.filled,
+							  .crc = DumpBlockCrc(writer.blocks, writer.block, writer.filled)};
 	writer_write(&writer.head, sizeof(writer.head));
 	writer_write(writer.block, writer.filled);
 	writer.blocks++;
@@ -79,16 +72,12 @@ void
 DumpWriterBegin(int fd, const DumpHead *head)
 {
 	DumpHead whole = *head;
-	pg_crc32c crc;
 
 	writer.fd = fd;
 	writer.error = 0;
 	writer.written = writer.blocks = writer.records = 0;
 	writer.filled = 0;
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, &whole, offsetof(DumpHead, crc));
-	FIN_CRC32C(crc);
-	whole.crc = crc;
+	whole.crc = DumpHeadCrc(&whole);
 	writer_write(&whole, sizeof(whole));
 }
 
