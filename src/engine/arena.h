@@ -21,21 +21,20 @@
  *	bits 6-13	size class
  *	bits 14-58	address of the next free object / 8
  *
- * Freed objects come back through the free lists of their size class; in
- * quarantined arenas only after a stay in the delay queue.  When twice as much is
- * on the lists as was left there the last time, the full chunks that have no
- * other object leave the arena.  The object
- * allocated last grows in place, but not in strict arenas, and is freed in place in
- * arenas that are not quarantined.
+ * Freed objects come back through the free lists of their size class; in quarantined arenas only
+ * after a stay in the delay queue.  When twice as much is on the lists as the last look left there,
+ * full chunks that hold nothing but free objects leave the arena.  The object allocated last can
+ * grow in its place, except in strict arenas, and a free of it takes the bump pointer back, except
+ * in quarantined arenas.
  *
- * What an arena uses is charged a page at a time: the bump pointer may run to
- * soft_end, which the slow path moves on.  Objects above GA_SMALL_MAX are
- * also uncharged when freed, so that contexts which grow arrays by doubling
- * are accounted for what they hold.  The charge beyond ga_arena.credit is
- * added to *meter, which is the context's mem_allocated.
+ * To charge an arena means to count memory as used by it, for the server to see.  That is done a
+ * page at a time: the bump pointer may run up to soft_end, and the slow path moves that on.  A free
+ * of an object above GA_SMALL_MAX takes its charge back, so that a context which doubles arrays is
+ * charged for what it holds.  What is charged beyond ga_arena.credit is added to *meter, which is
+ * the context's mem_allocated.
  *
- * A reset ends a life of the arena.  Whether the next one is quarantined is
- * drawn anew.
+ * A reset ends one life of the arena and begins the next.  For each life, a random number decides
+ * whether the arena is quarantined.
  *
  * After Go's runtime, arena.go: userArena, refill, userArenaNextFree.
  *
@@ -192,7 +191,7 @@ extern void ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsign
 /* Quarantine the present life of an arena that holds no chunk yet, whatever was drawn. */
 extern void ga_arena_quarantine(ga_arena *arena);
 
-/* Have it noted how the chunks that the arena gives up next were freed. */
+/* Call heap->note_free before the arena gives up chunks; the history keeps what it returns. */
 GA_INLINE void
 ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 {
@@ -207,17 +206,19 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 		heap->freed_note = heap->note_free(arena, how);
 }
 
-/* Draw whether an arena that begins a life now is quarantined. */
+/*
+ * Decide by a random number, and by the settings, how an arena that begins a life now is
+ * quarantined.
+ */
 extern ga_quarantine ga_heap_draw_mode(ga_heap *heap);
 
-/* End the arena: its chunks go their ways.  The struct is the caller's. */
+/* End the arena, and give up all its chunks.  The struct is the caller's to free. */
 extern void ga_arena_destroy(ga_arena *arena);
 
 /*
- * End the arena as above, but keep its struct and its active chunk for an
- * arena to come: most are small, and what they need is set up already.  Only
- * where a reset would rewind; false, with the arena as it was, where it would
- * not, or where enough are kept.
+ * End the arena, but keep its struct and its active chunk for a later arena.  Most arenas are
+ * small, and one that takes over both needs no set-up.  False, with the arena as it was, if it is
+ * quarantined, if it has more than a small active chunk, or if GA_PARKED_MAX are kept already.
  */
 extern bool ga_arena_park(ga_arena *arena);
 
@@ -234,20 +235,21 @@ extern ga_arena *ga_arena_unpark(ga_heap *heap);
 extern void ga_arena_reset(ga_arena *arena);
 
 /*
- * The slow way to allocate: any size; NULL if memory is used up or the heap's
- * limit would be crossed, with the arena as it was.
+ * Allocate an object of any size in bytes, the slow way.  NULL, with the arena as it was, if memory
+ * is used up or the heap's limit would be crossed.
  */
 extern void *ga_arena_alloc_slow(ga_arena *arena, size_t size);
 
 /*
- * Make a chunk with room for so many bytes the active one.  False if memory is used up, with the
- * arena as it was.
+ * Make a chunk with room for need bytes the active one.  False, with the arena as it was, if memory
+ * is used up.
  */
 extern bool ga_arena_refill(ga_arena *arena, size_t need);
 
 /*
- * Take an object off its free list, which is not empty, for a request of the
- * given size.  The class is one of those up to GA_SMALL_MAX, and rounded its size.
+ * Take an object off its free list, which is not empty, for a request of size bytes. size_class is
+ * the class of that size, up to GA_SMALL_MAX, and rounded is the size of the class in bytes.  Never
+ * fails.
  */
 extern void *ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
 	__attribute__((returns_nonnull));
@@ -274,8 +276,9 @@ ga_arena_begin_small(ga_arena *arena, uintptr_t header, size_t size, size_t size
 }
 
 /*
- * The fast way: NULL if the object is large or the soft end is near.  size is in bytes and may be 0: then the object has
- * the smallest size there is, and a place of its own.
+ * Allocate an object the fast way. size is in bytes.  It may be 0: the object then has the smallest
+ * size there is, and an address of its own.  NULL means that the fast way cannot do it, since the
+ * object is large or would cross the soft end: the caller then tries ga_arena_alloc_slow.
  */
 GA_INLINE void *
 ga_arena_alloc_fast(ga_arena *arena, size_t size)
@@ -307,7 +310,7 @@ ga_arena_alloc_fast(ga_arena *arena, size_t size)
 	return ga_arena_begin_small(arena, header, size, size_class, rounded);
 }
 
-/* Allocate an object of any size; see the two above. */
+/* Allocate an object of any size in bytes.  NULL as ga_arena_alloc_slow. */
 GA_INLINE void *
 ga_arena_alloc(ga_arena *arena, size_t size)
 {
@@ -316,22 +319,22 @@ ga_arena_alloc(ga_arena *arena, size_t size)
 	return GA_LIKELY(object != NULL) ? object : ga_arena_alloc_slow(arena, size);
 }
 
-/* Free an object.  Nothing is changed unless the result is GA_FREE_OK. */
+/* Free an object.  Nothing has changed unless the result is GA_FREE_OK. */
 extern ga_free_result ga_arena_free(ga_arena *arena, void *object);
 
 /*
- * The slow way, for any object.  The fast one, for small objects of arenas that
- * are not quarantined, is in free_list.h.
+ * Free any object, the slow way.  Results as of ga_arena_free.  The fast way, for small objects of
+ * arenas that are not quarantined, is ga_arena_free_fast in free_list.h.
  */
 extern ga_free_result ga_arena_free_slow(ga_arena *arena, void *object);
 
 /*
- * Let those full chunks leave the arena all of whose objects are free, and
- * forget these.  Frees do it themselves when enough is on the lists.
+ * Drop from the free lists the objects of full chunks that have no other object, and let these
+ * chunks leave the arena.  Frees call this themselves when enough is on the lists.
  */
 extern void ga_arena_trim(ga_arena *arena);
 
-/* The same for all arenas of a heap, before memory is said to be used up. */
+/* Call ga_arena_trim for all arenas of a heap: to be tried before memory is said to be used up. */
 extern void ga_heap_trim_arenas(ga_heap *heap);
 
 /* The end of a chunk's objects. */
@@ -348,13 +351,13 @@ ga_word_before(const void *object)
 	return *ga_object_header(object);
 }
 
-/* What ga_arena_free would say. */
+/* What would ga_arena_free return for this pointer? */
 extern ga_free_result ga_arena_check_object(const ga_arena *arena, const void *object);
 
 /*
- * Change the size of an object that ga_arena_check_object approves of.  The
- * contents are kept up to the smaller of both sizes.  NULL if memory is used
- * up; the object is then as it was.
+ * Change the size of an object, for which ga_arena_check_object returns GA_FREE_OK, to size bytes.
+ * The contents are kept up to the smaller of both sizes.  Returns where the object is then.  NULL,
+ * with the object as it was, if memory is used up or the heap's limit would be crossed.
  */
 extern void *ga_arena_realloc(ga_arena *arena, void *object, size_t size);
 
@@ -369,15 +372,17 @@ typedef struct ga_arena_usage
 	size_t free_objects; /* number of objects on free lists */
 } ga_arena_usage;
 
+/* Add up how the arena uses its pages.  Walks its chunks and free lists. */
 extern void ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage);
 
 /*
- * The object, live or not, that an address lies in, of those between start and
- * end; NULL if it lies in none, or headers are not as they should be.
+ * Find the object, live or not, that an address lies in. start and end are where the objects of a
+ * chunk begin and end; the headers between them are followed.  NULL if the address lies in no
+ * object, or a header is not one.
  */
 extern void *ga_object_at(uintptr_t start, uintptr_t end, uintptr_t address);
 
-/* Bytes of payload of an object in any state. */
+/* Bytes of payload of an object, whether it is LIVE, DELAYED or FREE. */
 extern size_t ga_object_size_any(const void *object);
 
 /*

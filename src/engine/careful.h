@@ -1,16 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * careful.h
- *	  Arenas whose objects are looked after one by one.
+ *	  Arenas that treat each object with care, and do without the fast paths.
  *
- * For debugging, and for reports that say more, some arenas do without the fast
- * paths: what they free is overwritten at once, their objects have pages of their own,
- * or behind each object stands where it was allocated.  All of it is decided for a
- * life of an arena, as long as that has no object.
+ * They serve debugging and better reports: they overwrite at once what is freed, give each object
+ * pages of its own, or keep behind each object the number of the stack that allocated it.  The
+ * caller decides that for one life of an arena, before that life has an object.
  *
- * Stacks are the caller's; the engine knows them by numbers.  That of an object's
- * allocation takes the last four bytes of its payload, beyond what was asked for
- * and one byte for a mark of the caller's; that of a span is in its chunk.
+ * The caller keeps the stacks; the engine knows them by numbers.  The number of the stack that
+ * allocated an object takes the last four bytes of its payload.  Before it there is room for one
+ * byte, in which servers with assertions put a mark.  For a span, the number is in its chunk.
  *
  * Overwriting freed memory and giving each object its own pages: Go's clobberfree and
  * efence (runtime, extern.go), after Electric Fence (Perens, 1987).
@@ -32,22 +31,22 @@
 #define GA_CAREFUL_STACK   4u /* objects have numbers of stacks */
 #define GA_CAREFUL_WATCH   8u /* the caller wants to see each free */
 
-/* Bytes of an object that its number and the mark before it may take. */
+/* Bytes of an object's payload that its number, and the mark before it, take. */
 #define GA_STACK_ROOM ((size_t) 5)
 
 /*
- * Say what is done in the present life of an arena that has no object and, with
- * GA_CAREFUL_FENCE, no chunk.
+ * Set how the present life of an arena treats objects, in GA_CAREFUL_ bits.  The arena has no
+ * object yet and, with GA_CAREFUL_FENCE, no chunk.
  */
 extern void ga_arena_set_careful(ga_arena *arena, unsigned careful);
 
 /*
- * As ga_arena_reset, and the next life is to be like this.  Whether its objects have
- * numbers stays as it was.
+ * As ga_arena_reset, and set how the next life treats objects.  GA_CAREFUL_STACK is not changed by
+ * this: it stays as it was.
  */
 extern void ga_arena_reset_careful(ga_arena *arena, unsigned careful);
 
-/* Bytes that each object of an arena, but for spans, has for that. */
+/* Bytes that the number and the mark take of each object of an arena, except of spans. */
 GA_INLINE size_t
 ga_arena_room_behind(const ga_arena *arena)
 {
@@ -55,13 +54,13 @@ ga_arena_room_behind(const ga_arena *arena)
 }
 
 /*
- * As ga_arena_alloc and ga_arena_realloc, for any arena; stack is a number of the caller's or 0.
- * An object that had no pages of its own gets none when its size is changed.
+ * As ga_arena_alloc and ga_arena_realloc, for any arena. stack is the number of the stack that
+ * allocates, or 0.  An object that has no pages of its own gets none when its size is changed.
  */
 extern void *ga_arena_alloc_careful(ga_arena *arena, size_t size, uint32_t stack);
 extern void *ga_arena_realloc_careful(ga_arena *arena, void *object, size_t size, uint32_t stack);
 
-/* The number behind an object that is no span's, and whose life has numbers. */
+/* Read the number of an object that is no span, in a life with GA_CAREFUL_STACK. */
 GA_INLINE uint32_t
 ga_object_stack(const void *object)
 {
@@ -71,14 +70,14 @@ ga_object_stack(const void *object)
 	return stack;
 }
 
-/* Write it. */
+/* Write the number of such an object. */
 GA_INLINE void
 ga_object_put_stack(void *object, uint32_t stack)
 {
 	memcpy((char *) object + ga_object_size(object) - sizeof(stack), &stack, sizeof(stack));
 }
 
-/* So many bytes more of a small object were not asked for. */
+/* Count bytes more of a small object's payload as not asked for. */
 GA_INLINE void
 ga_object_add_slack(void *object, size_t bytes)
 {
@@ -86,7 +85,7 @@ ga_object_add_slack(void *object, size_t bytes)
 }
 
 /*
- * The fast way to allocate where GA_CAREFUL_STACK is all; NULL as ga_arena_alloc_fast.
+ * Allocate the fast way where GA_CAREFUL_STACK is the only bit.  NULL as ga_arena_alloc_fast.
  */
 GA_INLINE void *
 ga_arena_alloc_stacked_fast(ga_arena *arena, size_t size, uint32_t stack)
@@ -104,7 +103,7 @@ ga_arena_alloc_stacked_fast(ga_arena *arena, size_t size, uint32_t stack)
 	return object;
 }
 
-/* An object that is no span and has no pages of its own; its number is 0. */
+/* Allocate an object that is no span and gets no pages of its own; its number is 0. */
 GA_INLINE void *
 ga_arena_alloc_unfenced(ga_arena *arena, size_t size)
 {
@@ -119,27 +118,33 @@ ga_arena_alloc_unfenced(ga_arena *arena, size_t size)
 	return object;
 }
 
-/* The number of any live object of an arena, or 0. */
+/* The number of the stack that allocated a live object of an arena; 0 if it is not known. */
 extern uint32_t ga_arena_stack_of(const ga_arena *arena, const void *object);
 
 /*
  * clobber.c
  */
 
-/* Fill a live object with poison, but not its number. */
+/* Fill a live object with poison, but leave its number. */
 extern void ga_object_clobber(const ga_arena *arena, void *object);
 
-/* The same for all objects of an arena. */
+/* Do so to all live objects of an arena. */
 extern void ga_arena_clobber(ga_arena *arena);
 
 /*
  * fence.c
  */
 
-/* An object with pages of its own; NULL if memory is used up, or there may be no more. */
+/*
+ * Allocate an object of size bytes with pages of its own.  NULL if memory, or the number of such
+ * objects, is used up.
+ */
 extern void *ga_fence_alloc(ga_arena *arena, size_t size);
 
-/* Is this an address just behind an object with pages of its own?  That one's, or NULL. */
+/*
+ * Find the object with pages of its own that an address lies just behind.  Returns its address, or
+ * NULL.
+ */
 extern void *ga_fence_find(const ga_heap *heap, uintptr_t address);
 
 #endif /* GA_CAREFUL_H */

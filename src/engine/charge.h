@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * charge.h
- *	  What an arena is charged for.
+ *	  What an arena is charged for: the memory that counts as used by it.
  *
- * The server decides by a context's mem_allocated when to spill to disk, so
- * it must follow what is used and never jump by a whole chunk.  An arena is
- * charged for its active chunk up to soft_end, a few kilobytes ahead of the
- * bump pointer, for full chunks and spans as far as they are used, and not
- * for large freed objects.
+ * The server decides by a context's mem_allocated when to spill to disk, so that figure must follow
+ * what is used, and never jump by a whole chunk.  An arena is charged for its active chunk up to
+ * soft_end, a few kilobytes ahead of the bump pointer, for full chunks and spans as far as they are
+ * used, and not for large freed objects.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -21,7 +20,7 @@
 /* The step in which soft_end moves, in bytes. */
 #define GA_CHARGE_STEP ((size_t) 4096)
 
-/* Set an arena's whole charge. */
+/* Set what an arena is charged in all, in bytes. */
 GA_INLINE void
 ga_charge_all(ga_arena *arena, size_t bytes)
 {
@@ -38,7 +37,7 @@ ga_charge_all(ga_arena *arena, size_t bytes)
 	arena->charged = bytes;
 }
 
-/* Charge an arena for more or less of one of its chunks. */
+/* Charge an arena for bytes more, or less if negative, of one of its chunks. */
 GA_INLINE void
 ga_charge(ga_arena *arena, ga_chunk *chunk, ptrdiff_t bytes)
 {
@@ -46,7 +45,7 @@ ga_charge(ga_arena *arena, ga_chunk *chunk, ptrdiff_t bytes)
 	ga_charge_all(arena, arena->charged + (size_t) bytes);
 }
 
-/* What lies below the soft end may be written. */
+/* Count the pages below the soft end as touched, since they may be written now. */
 GA_INLINE void
 ga_charge_touch(ga_arena *arena, ga_chunk *chunk)
 {
@@ -84,8 +83,7 @@ ga_charge_to(ga_arena *arena, uintptr_t addr)
 }
 
 /*
- * May the soft end be moved to the given address?  The chunk's pages below are
- * those that it needs.
+ * Does the limit allow the soft end to be moved to the given address?  All pages below it count.
  */
 GA_INLINE bool
 ga_charge_has_room(const ga_arena *arena, uintptr_t addr)
@@ -98,7 +96,7 @@ ga_charge_has_room(const ga_arena *arena, uintptr_t addr)
 							ga_align_up(end, arena->heap->os->page_size) - chunk->touched);
 }
 
-/* Take the soft end back to just above the bump pointer. */
+/* Take the soft end back to the next step above the bump pointer, and uncharge the rest. */
 GA_INLINE void
 ga_charge_back(ga_arena *arena)
 {

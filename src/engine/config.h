@@ -3,9 +3,9 @@
  * config.h
  *	  Constants and small tools that every file of the engine shares.
  *
- * The engine is plain C11.  It includes no PostgreSQL header and keeps no
- * global state, so that it can be tested without a server; what it needs to
- * know of the server's chunk header is said by GA_OWNER_WORD.
+ * The engine is plain C11.  It includes no PostgreSQL header and keeps no global state, so that it
+ * can be tested without a server; GA_OWNER_WORD says what it needs to know of the server's chunk
+ * header.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -53,23 +53,26 @@
 #define GA_SLOTS	  ((int) (GA_SEGMENT_SIZE / GA_SLOT_SIZE))
 
 /*
- * So much of a slot serves as nursery: addresses are free, but the second-level
- * cache is not larger.  Chunks up to a quarter of it come from there.
+ * Bytes of a slot that serve as nursery.  Addresses cost nothing, but the processor's second-level
+ * cache is not larger than this.  Chunks of up to a quarter of it come from there.
  */
 #define GA_NURSERY_SIZE ((size_t) 1 << 20)
 #define GA_NURSERY_MAX	(GA_NURSERY_SIZE / 4)
 
 /*
- * Frames that moved last are not used again at once, so that reports can tell what was
- * there: so many frames, or bytes if they are large.
+ * The frames that moved last are not used again yet, so that reports can say what was in them: at
+ * most this many frames, and this many bytes.
  */
 #define GA_COOLING_FRAMES 48
 #define GA_COOLING_BYTES  ((size_t) 768 << 10)
 
-/* Freed memory in slots that something else keeps may hold so many bytes of pages. */
+/*
+ * Freed memory may hold this many bytes of pages in slots that cannot move, since something there
+ * lives.
+ */
 #define GA_WASTE_MAX ((size_t) 1 << 20)
 
-/* And not for longer than it takes to use up so many nurseries. */
+/* It may hold them until this many nurseries were used up. */
 #define GA_WASTE_AGE 8
 
 /* Chunk orders: log2 of a chunk's size. */
@@ -80,10 +83,10 @@
 /* The largest chunk that one arena hands on to the next with dead data in it. */
 #define GA_HANDON_ORDER 16
 
-/* So many chunks of one size wait to be handed on; more go to quarantine. */
+/* At most this many chunks of one size wait to be handed on; more go to quarantine. */
 #define GA_HANDON_MAX 32
 
-/* So many arenas that ended keep their chunk for the next. */
+/* At most this many arenas that ended are kept, with their chunk, for later ones. */
 #define GA_PARKED_MAX 8
 
 /* An object that grows beyond GA_SMALL_MAX gets address space for this many times its size. */
@@ -94,7 +97,7 @@
 /* Words of a granule. */
 #define GA_GRANULE_WORDS ((int) (GA_GRANULE_SIZE / sizeof(uint64_t)))
 
-/* Room for the numbers of types in a granule comes in so many sizes. */
+/* Room for the numbers of types in a granule comes in this many sizes. */
 #define GA_TYPE_ROOMS 3
 
 /* What memory without pointers takes of the end of a chunk is a multiple of this, in bytes. */
@@ -104,8 +107,8 @@
 #define GA_TINY ((size_t) 16)
 
 /*
- * From this size on an object without pointers has a word before it by which a free
- * of it is refused, in bytes.
+ * From this size in bytes on, an object without pointers has a word before it that leads a free of
+ * it to goarena, which refuses it.
  */
 #define GA_GUARD_MIN ((size_t) 64)
 
@@ -115,22 +118,20 @@
 /* Objects above this are charged and uncharged one by one (see arena.h). */
 #define GA_SMALL_MAX ((size_t) 8192)
 
-/* With fewer bytes on free lists than this, nobody looks for chunks that have no object left. */
+/* Frees look for chunks without live objects only with at least this many bytes on free lists. */
 #define GA_TRIM_MIN ((size_t) 64 << 10)
 
-/* Nor with fewer bytes for each full chunk, all of which are looked at. */
+/* And with at least this many for each full chunk, since the look goes through all of them. */
 #define GA_TRIM_PER_CHUNK ((size_t) 1 << 10)
 
 /*
- * What freed objects of quarantined arenas are filled with.  A pointer read from
- * there and followed must fault, and the fault must tell that this is what
- * happened.  So the word is an address that user space could have, which the
- * processor reports exactly, also when it is jumped to; a non-canonical one
- * would not be told on x86-64.  Linux places nothing near it unless asked to:
- * programs, libraries and stacks are above 0x2aaa_0000_0000 in every layout of
- * x86-64 and above 0x4000_0000_0000 in every one of aarch64.  Read one to seven
- * bytes off, it is no canonical address.  Read as a varlena, it is a short
- * one, so that a copy of it does not run away.
+ * Freed objects of quarantined arenas are filled with this word.  If code reads it as a pointer and
+ * follows it, that must fault, and the fault must show why.  So the word is an address that user
+ * space could have: the processor reports such an address exactly, also for a jump.  Of a
+ * non-canonical address, x86-64 would report nothing.  Linux places nothing near it unless asked
+ * to: programs, libraries and stacks are above 0x2aaa_0000_0000 in every layout of x86-64 and above
+ * 0x4000_0000_0000 in every one of aarch64.  A word read one to seven bytes off is no canonical
+ * address.  Taken for a varlena, it has a short length, so that code which copies it copies little.
  */
 #define GA_POISON UINT64_C(0x000025a5deadf00d)
 
@@ -154,14 +155,14 @@ ga_align_down(uintptr_t value, size_t power_of_two)
 	return value & ~(uintptr_t) (power_of_two - 1);
 }
 
-/* The smallest order whose size is at least the given number of bytes. */
+/* The smallest order whose size is at least the given number of bytes (log2, rounded up). */
 GA_INLINE int
 ga_order_of(size_t bytes)
 {
 	return bytes <= 1 ? 0 : 64 - __builtin_clzl(bytes - 1);
 }
 
-/* Is this what following a pointer read from freed memory leads to? */
+/* Is this an address that a pointer read from freed memory leads to? */
 GA_INLINE bool
 ga_is_poison(uintptr_t address)
 {

@@ -19,8 +19,8 @@
  *-------------------------------------------------------------------------
  */
 #include "careful.h"
-#include "charge.h"
 #include "profile.h"
+#include "span.h"
 
 /* Larger objects have no room for a fence in a segment. */
 #define FENCE_MAX (GA_SEGMENT_SIZE / 2)
@@ -94,29 +94,11 @@ ga_fence_alloc(ga_arena *arena, size_t size)
 		return NULL;
 
 	object = (void *) (chunk->base + bytes - rounded);
-	chunk->large = chunk->fenced = true;
-	chunk->type = NULL;
+	chunk->fenced = true;
 	chunk->stack = 0;
 	heap->fenced++;
-	chunk->arena = arena;
-	chunk->arena_id = arena->id;
-	chunk->start = (uintptr_t) object - GA_HEADER_SIZE;
-	chunk->used = chunk->base + bytes;
-	chunk->freed = rounded - size;
-	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
-	ga_chunk_set_state(heap, chunk, GA_FULL);
-	ga_list_push_head(&arena->large, &chunk->link);
-	ga_charge(arena, chunk, (ptrdiff_t) bytes);
-
-	GA_MAKE_UNDEFINED(chunk->start, rounded + GA_HEADER_SIZE);
-	ga_object_set_header(arena, object, GA_HDR_LIVE, rounded, size);
-#if GA_OWNER_WORD
-	((uint64_t *) object)[-1] = arena->owner;
-#endif
-	arena->allocs++;
-	heap->counters.large_allocs++;
-	heap->counters.large_bytes += bytes;
-	ga_heap_touched(heap);
+	ga_span_adopt(arena, chunk, (uintptr_t) object - GA_HEADER_SIZE, chunk->base + bytes);
+	ga_span_begin(arena, chunk, object, rounded, size);
 	if (ga_profile_watches(arena))
 		ga_profile_count(arena, object, rounded + GA_HEADER_SIZE);
 	return object;

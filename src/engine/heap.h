@@ -32,29 +32,30 @@ extern void ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config
 /* Give everything back to the operating system (tests only). */
 extern void ga_heap_destroy(ga_heap *heap);
 
-/* Change the settings.  Arenas that exist keep their mode until their next life. */
+/* Change the settings.  Arenas that exist keep their mode of quarantine until their next life. */
 extern void ga_heap_configure(ga_heap *heap, const ga_config *config);
 
 /* Zero the cumulative counters. */
 extern void ga_heap_reset_stats(ga_heap *heap);
 
 /*
- * Bytes of chunks and metadata that have physical pages, as the kernel counts
- * them.  ga_heap_held is what may have: memory that was allocated but not yet
- * written has none.  One system call for each run of slots and each metadata
- * region.  Not while a sweep is under way.
+ * Ask the kernel how many bytes of chunks and metadata have physical pages. ga_heap_held counts
+ * what may have pages; memory that was allocated but not written yet has none.  Makes a system call
+ * for each run of slots and each metadata region.  Not while a sweep is under way.
  */
 extern size_t ga_heap_resident(ga_heap *heap);
 
-/* What was allocated so far.  Takes some hundred instructions, whatever that is. */
+/*
+ * Add up the counters of allocations.  Takes some hundred instructions, however much was allocated.
+ */
 extern void ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated);
 
 /* The name of a state, as SQL shows it. */
 extern const char *ga_state_name(ga_chunk_state state);
 
 /*
- * Does everything add up?  NULL, or a description of the first thing that
- * does not.  Walks all chunks: for tests and debugging.
+ * Do all sums, lists and bits of the heap agree with its chunks?  Returns NULL, or a constant text
+ * that says what does not.  Walks all chunks: for tests and debugging.
  */
 extern const char *ga_heap_check(ga_heap *heap);
 
@@ -62,18 +63,18 @@ extern const char *ga_heap_check(ga_heap *heap);
  * events.c
  */
 
-/* Remember an event for the caller to report at a better moment. */
+/* Keep an event for the caller to report later.  Beyond GA_MAX_EVENTS, it is only counted. */
 extern void ga_heap_add_event(ga_heap *heap, const ga_event *event);
 
 /*
- * As above for a system call that failed, with errno, unless *told, which is set:
- * what fails once is likely to fail each time.
+ * Keep an event that says a system call failed, with errno, and set *told.  Does nothing if *told
+ * is set already, since what fails once is likely to fail each time.
  */
 extern void ga_heap_tell_failure(ga_heap *heap, ga_event_kind kind, bool *told);
 
 /*
- * Is there room for more mappings, of which a process may have only so many?  If
- * not, that is told once.
+ * May the heap use more mappings?  The kernel limits the number of those that a process has, and
+ * config.max_mappings that of the heap.  The first time that it may not, an event says so.
  */
 extern bool ga_heap_may_isolate(ga_heap *heap);
 
@@ -82,17 +83,18 @@ extern bool ga_heap_may_isolate(ga_heap *heap);
  */
 
 /*
- * Make address space free for chunks: slots that were swept, or else a new
- * segment.  False if address space or memory for metadata is used up.
+ * Add FRESH chunks to the heap: slots that were swept, or else a new segment.  False if address
+ * space or memory for metadata is used up.
  */
 extern bool ga_map_grow(ga_heap *heap);
 
-/* The same for a span above 64 MB: a FRESH chunk on its list, or NULL. */
+/* Add one FRESH chunk for a span of size bytes, above 64 MB, and return it.  NULL as above. */
 extern ga_chunk *ga_map_grow_huge(ga_heap *heap, size_t size);
 
 /*
- * Slots where nothing is mapped any more, and whose chunks were forgotten, leave the
- * heap: spent, or free to be reserved again.
+ * Let slots leave the heap where nothing is mapped any more and whose chunks were forgotten.  They
+ * are spent if spent is true, and else free to be reserved again. base and size, in bytes, are
+ * multiples of a slot.
  */
 extern void ga_map_leave(ga_heap *heap, uintptr_t base, size_t size, bool spent);
 
@@ -101,85 +103,90 @@ extern void ga_map_leave(ga_heap *heap, uintptr_t base, size_t size, bool spent)
  */
 
 /*
- * Take a chunk of the given order, accessible as a whole and ACTIVE, on no
- * list.  NULL if address space or memory is used up.
+ * Take a chunk of the given order, from heap->min_order to GA_MAX_ORDER. It is accessible as a
+ * whole, ACTIVE, and on no list.  NULL if address space or memory is used up.
  */
 extern ga_chunk *ga_chunk_take(ga_heap *heap, int order);
 
 /*
- * Take a chunk for a span whose first bytes are accessible, and which can grow
- * to as many as room in place if address space allows.  The number of bytes is
- * a multiple of the page size.  NULL as above.
+ * Take a chunk for a span.  Its first bytes bytes, a multiple of the page size, are accessible, and
+ * it can grow in its place to room bytes if address space allows.  NULL as above.
  */
 extern ga_chunk *ga_chunk_take_span(ga_heap *heap, size_t bytes, size_t room);
 
 /*
- * Take a FRESH chunk of whole slots for pages to be moved to; size is a power of two
- * or above 64 MB.  It stays FRESH but is on no list.  NULL as above.
+ * Take a chunk of whole slots as the target of ga_chunk_move. size in bytes is a power of two, or
+ * above 64 MB. The chunk is FRESH and on no list.  NULL as above.
  */
 extern ga_chunk *ga_chunk_take_target(ga_heap *heap, size_t size);
 
 /*
- * Move the pages of whole slots to a target.  False if the system refuses: then
- * they are where they were, and the target has gone back.
+ * Move the pages of size bytes, whole slots, from an address to a target.  False if the system
+ * refuses: the pages are then where they were, and the target is on its list of FRESH chunks again.
  */
 extern bool ga_chunk_move(ga_heap *heap, uintptr_t from, size_t size, ga_chunk *target);
 
-/* Reserve slots that were swept again before they are wanted, if there are no others. */
+/* Reserve the swept slots of a segment again, before they are wanted, if no slot is FRESH. */
 extern void ga_chunk_reserve_ahead(ga_heap *heap);
 
-/* The pages have arrived: it is a READY chunk, still on no list, with so many of them. */
+/*
+ * Make a target READY whose pages have arrived; touched bytes of it may have pages.  It is on no
+ * list.
+ */
 extern void ga_chunk_arrived(ga_heap *heap, ga_chunk *chunk, size_t touched);
 
-/* Take a chunk that a target or READY one has become off the heap's hands: ACTIVE. */
+/* Make a READY chunk that is on no list ACTIVE, and return it. */
 extern ga_chunk *ga_chunk_own(ga_heap *heap, ga_chunk *chunk);
 
-/* Forget a chunk that is on no list; its address space must go elsewhere. */
+/* Free the struct of a chunk that is on no list.  The caller sees to its address space. */
 extern void ga_chunk_forget(ga_heap *heap, ga_chunk *chunk);
 
 /*
- * Make a span's first bytes accessible, or give up those beyond.  False, with
- * nothing changed, if the operating system refuses.
+ * Make the first bytes bytes of a span accessible, and those beyond no longer.  False, with nothing
+ * changed, if the operating system refuses.
  */
 extern bool ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes);
 
-/* Move a chunk to another state; the caller unlinks and links it. */
+/* Set a chunk's state, and keep the sums by state right.  The caller moves it from list to list. */
 extern void ga_chunk_set_state(ga_heap *heap, ga_chunk *chunk, ga_chunk_state state);
 
-/* Record that memory up to this offset may have been written. */
+/* Record that the first touched bytes of a chunk may have pages. */
 extern void ga_chunk_touch(ga_heap *heap, ga_chunk *chunk, size_t touched);
 
-/* Record which bytes of a chunk are accessible; keeps mapped and closed right. */
+/*
+ * Record that the first accessible bytes of a chunk can be read and written; keeps mapped and
+ * closed right.
+ */
 extern void ga_chunk_note_access(ga_heap *heap, ga_chunk *chunk, size_t accessible);
 
 /*
  * retain.c: pages of chunks not in use
  */
 
-/* The chunk holds nothing that anybody may still point to: READY at once. */
+/* Make a chunk READY at once, since it was not quarantined. */
 extern void ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk);
 
-/* Give physical pages back until at most this many bytes are retained. */
+/* Give physical pages of READY chunks back until at most retain bytes are kept. */
 extern void ga_heap_trim(ga_heap *heap, size_t retain);
 
 /*
- * Keep pages beyond config.retain, or no longer: while some work is under way, what
- * it gave up is likely to be wanted again.  Of what is kept in excess, as much
- * goes back as other pages are touched for the first time, so that a heap does
- * not hold more because of it than it did before.
+ * Begin, or end, to keep pages beyond config.retain.  While some work is under way, what it gave up
+ * is likely to be wanted again.  For each page that is touched for the first time meanwhile, one
+ * page of the excess goes back.  So the heap never holds more because of the excess than it did
+ * before.
  */
 extern void ga_heap_keep_excess(ga_heap *heap, bool keep);
 
-/* Give back what is retained beyond config.retain, unless that is to be kept. */
+/* Give back pages that are kept beyond config.retain, unless ga_heap_keep_excess keeps them. */
 extern void ga_heap_trim_excess(ga_heap *heap);
 
-/* Of what is kept in excess, give back as much as was touched since the last step. */
+/* Give back as much of the excess as was touched elsewhere since the last step. */
 extern void ga_heap_trim_step(ga_heap *heap);
 
-/* What is kept in excess goes in steps of at least so many bytes. */
+/* The excess goes back in steps of at least this many bytes. */
 #define GA_TRIM_STEP ((size_t) 256 << 10)
 
-/* So many bytes of pages were touched for the first time. */
+/* Count bytes of pages that were touched for the first time. */
 GA_INLINE void
 ga_heap_note_touched(ga_heap *heap, size_t bytes)
 {
@@ -188,7 +195,7 @@ ga_heap_note_touched(ga_heap *heap, size_t bytes)
 		heap->to_trim += bytes;
 }
 
-/* To be called where something was touched and a system call does not matter. */
+/* Take the next step if it is due.  To be called after a touch, where a system call does no harm. */
 GA_INLINE void
 ga_heap_touched(ga_heap *heap)
 {
@@ -201,48 +208,59 @@ ga_heap_touched(ga_heap *heap)
  */
 
 /*
- * Cut a chunk of so many bytes, a multiple of the smallest chunk's, from the slot
- * that *from names.  One without room is closed, and another one begun, of
- * which chunks take at most limit bytes.  NULL, with nothing changed, if
- * address space or memory is used up.
+ * Cut a chunk of size bytes, a multiple of the smallest chunk's size, from the slot *from.  If that
+ * has no room, it is closed, and *from is a new slot, of which chunks take at most limit bytes.
+ * NULL, with nothing changed, if address space or memory is used up.
  */
 extern ga_chunk *ga_slot_cut(ga_heap *heap, ga_slot **from, size_t size, size_t limit);
 
-/* Let a chunk of whole slots be one of a quarantined arena.  False if there is no memory. */
+/*
+ * Put a struct of a slot around a chunk of whole slots, for a quarantined arena.  False if there is
+ * no memory.
+ */
 extern bool ga_slot_wrap(ga_heap *heap, ga_chunk *chunk);
 
-/* No chunk is cut from the slot that *from names any more. */
+/* Close the slot *from: no more chunks are cut from it.  *from is then NULL. */
 extern void ga_slot_close(ga_heap *heap, ga_slot **from);
 
-/* Let what was given up in a slot fault, though something else there lives on. */
+/*
+ * Set to fault what was given up in a slot in which something else lives, and give its pages back.
+ */
 extern void ga_slot_punch(ga_heap *heap, ga_slot *slot);
 
-/* The chunk is partly used and goes to the next arena of its size. */
+/* Keep a partly used chunk for the next arena that wants one of its size. */
 extern void ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk);
 
-/* A chunk in a slot is given up.  Its arena's slots fault when the last one was. */
+/*
+ * Give up a chunk that lies in a slot.  With the last one of a slot that is closed, the slot is
+ * spent.
+ */
 extern void ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk);
 
-/* The pages of a chunk with slots of its own have moved elsewhere: the slots are spent. */
+/* Spend the slots of a chunk that has slots of its own, and whose pages have moved elsewhere. */
 extern void ga_slot_abandon(ga_heap *heap, ga_chunk *chunk);
 
-/* Let everything that was given up fault, and give back its pages, as far as possible. */
+/*
+ * Set to fault everything that was given up, and give back its pages, as far as the system allows.
+ */
 extern void ga_heap_flush_faults(ga_heap *heap);
 
-/* Give back every page not in use.  Returns bytes released. */
+/* Give back every page that is not in use.  Returns how many bytes these were. */
 extern size_t ga_heap_release(ga_heap *heap);
 
 /*
  * history.c: what was freed
  */
 
-/* Remember that the memory between two addresses was given up, as freed_note says. */
+/*
+ * Add a record: the memory between two addresses was given up, for which heap->freed_note stands.
+ */
 extern void ga_history_add(const ga_arena *arena, uintptr_t from, uintptr_t to);
 
-/* The same for what a chunk's owner had there. */
+/* Add a record for the objects that a chunk's owner had in it. */
 extern void ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk);
 
-/* The same for what it had at the chunk's back. */
+/* Add a record for the memory without pointers that the owner had at the chunk's back. */
 extern void ga_history_add_back(ga_heap *heap, const ga_chunk *chunk);
 
 /* What is known of an address in memory that is not in use. */
@@ -250,24 +268,24 @@ typedef struct ga_freed_place
 {
 	const ga_freed *freed; /* or NULL */
 	ga_chunk_state state;  /* of its slot or chunk */
-	ptrdiff_t moved;	   /* to be added to an address for what was there, if readable */
-	bool readable;		   /* what was there, as far as the record goes */
+	ptrdiff_t moved;	   /* add it to an address to get where its contents are now, if readable */
+	bool readable;		   /* the contents are still there, as far as the record goes */
 } ga_freed_place;
 
 /*
- * Is this an address of memory that was given up, whether it faults by now or not?
- * Reads nothing but metadata.
+ * Was the memory at an address given up, whether it faults by now or not?  If so, fills *place with
+ * what is known of it.  Reads nothing but metadata, so it may be called in a signal handler.
  */
 extern bool ga_history_explain(const ga_heap *heap, uintptr_t address, ga_freed_place *place);
 
-/* Bytes of memory that the heap holds, as far as it knows. */
+/* Bytes of memory that the heap holds: all that may have physical pages. */
 GA_INLINE size_t
 ga_heap_held(const ga_heap *heap)
 {
 	return heap->touched + heap->metadata.mapped;
 }
 
-/* Does the limit allow so many bytes more? */
+/* Does the limit allow the heap to hold this many bytes more? */
 GA_INLINE bool
 ga_heap_may_hold(const ga_heap *heap, size_t bytes)
 {
@@ -277,8 +295,9 @@ ga_heap_may_hold(const ga_heap *heap, size_t bytes)
 }
 
 /*
- * May so many bytes be touched that were not before?  If not, the caller of the
- * engine is told so by limit_refused; it can give memory back and try again.
+ * May the heap touch this many bytes, at least one, that it has not touched before?  If not,
+ * heap->refused says how many they are.  The caller of the engine sees that, and can give
+ * memory back and try again.
  */
 GA_INLINE bool
 ga_heap_has_room(ga_heap *heap, size_t bytes)
@@ -286,13 +305,12 @@ ga_heap_has_room(ga_heap *heap, size_t bytes)
 	if (GA_LIKELY(ga_heap_may_hold(heap, bytes)))
 		return true;
 	heap->refused = bytes;
-	heap->limit_refused = true;
 	return false;
 }
 
 /*
- * Find the segment or the chunk of any address; NULL for foreign ones, and there is
- * no chunk in a slot that is spent.
+ * Find the segment that an address lies in, or (ga_heap_lookup) the chunk.  Any address may be
+ * asked for.  NULL if it is not in this heap; in a slot that is spent there is no chunk.
  */
 GA_INLINE ga_segment *
 ga_segment_of(const ga_heap *heap, uintptr_t addr)
@@ -312,7 +330,7 @@ ga_granule_of(uintptr_t addr)
 	return (int) ((addr & (GA_SEGMENT_SIZE - 1)) >> GA_GRANULE_SHIFT);
 }
 
-/* How many numbers of types each of the rooms has: the largest takes those of a granule. */
+/* How many numbers of types room i has space for, from 0 to GA_TYPE_ROOMS - 1. */
 GA_INLINE unsigned
 ga_type_room(int i)
 {
@@ -341,7 +359,7 @@ ga_heap_lookup(const ga_heap *heap, uintptr_t addr)
 	if (chunk == NULL && segment->granules != NULL)
 		chunk = segment->granules->chunks[ga_granule_of(addr)];
 
-	/* An entry can be that of a chunk which was split or merged since. */
+	/* The entry can be stale: its chunk may have been split or merged since. */
 	return chunk != NULL && addr - chunk->base < chunk->size ? chunk : NULL;
 }
 
@@ -371,7 +389,9 @@ ga_segment_next(const ga_segment *segment, uintptr_t *at)
 	return chunk;
 }
 
-/* A chunk that an arena has no use for goes the way of where it came from. */
+/*
+ * Give up a chunk that an arena no longer uses: it is READY, or quarantined if it lies in a slot.
+ */
 GA_INLINE void
 ga_chunk_give_up(ga_heap *heap, ga_chunk *chunk)
 {

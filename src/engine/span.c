@@ -32,38 +32,61 @@ span_pages_for(const ga_heap *heap, size_t size)
 	return ga_align_up(size + GA_HEADER_SIZE, heap->os->page_size);
 }
 
-/*
- * span_adopt
- *		Make a chunk that was just taken one of the arena's spans.
- */
-static void *
-span_adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+void
+ga_span_adopt(ga_arena *arena, ga_chunk *chunk, uintptr_t start, uintptr_t used)
 {
 	ga_heap *heap = arena->heap;
-	void *object = (void *) (chunk->base + GA_HEADER_SIZE);
+	size_t bytes = used - chunk->base;
 
 	chunk->large = true;
 	chunk->type = NULL;
 	chunk->arena = arena;
 	chunk->arena_id = arena->id;
-	chunk->start = chunk->base;
-	chunk->used = chunk->base + bytes;
+	chunk->start = start;
+	chunk->used = used;
 	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_chunk_set_state(heap, chunk, GA_FULL);
 	ga_list_push_head(&arena->large, &chunk->link);
 	ga_charge(arena, chunk, (ptrdiff_t) bytes);
-	return object;
+}
+
+/*
+ * span_adopt
+ *		As ga_span_adopt, for an object at the beginning of the chunk.  Returns its address.
+ */
+static void *
+span_adopt(ga_arena *arena, ga_chunk *chunk, size_t bytes)
+{
+	ga_span_adopt(arena, chunk, chunk->base, chunk->base + bytes);
+	return (void *) (chunk->base + GA_HEADER_SIZE);
 }
 
 /*
  * span_set_size
- *		What a span's object has of it, and what of that was asked for.
+ *		Write the header of a span's object, whose payload has this many bytes, size of which
+ *		were asked for.
  */
 static void
-span_set_size(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t size)
+span_set_size(ga_arena *arena, ga_chunk *chunk, void *object, size_t payload, size_t size)
 {
-	ga_object_set_header(arena, object, GA_HDR_LIVE, bytes - GA_HEADER_SIZE, size);
-	chunk->freed = bytes - GA_HEADER_SIZE - size;
+	ga_object_set_header(arena, object, GA_HDR_LIVE, payload, size);
+	chunk->freed = payload - size;
+}
+
+void
+ga_span_begin(ga_arena *arena, ga_chunk *chunk, void *object, size_t payload, size_t size)
+{
+	ga_heap *heap = arena->heap;
+
+	GA_MAKE_UNDEFINED((uintptr_t) object - GA_HEADER_SIZE, payload + GA_HEADER_SIZE);
+	span_set_size(arena, chunk, object, payload, size);
+#if GA_OWNER_WORD
+	((uint64_t *) object)[-1] = arena->owner;
+#endif
+	arena->allocs++;
+	heap->counters.large_allocs++;
+	heap->counters.large_bytes += chunk->used - chunk->base;
+	ga_heap_touched(heap);
 }
 
 /*
@@ -126,15 +149,7 @@ span_alloc(ga_arena *arena, size_t size, bool grows)
 		return NULL;
 
 	object = span_adopt(arena, chunk, bytes);
-	GA_MAKE_UNDEFINED(chunk->base, bytes);
-	span_set_size(arena, chunk, object, bytes, size);
-#if GA_OWNER_WORD
-	((uint64_t *) object)[-1] = arena->owner;
-#endif
-	arena->allocs++;
-	heap->counters.large_allocs++;
-	heap->counters.large_bytes += bytes;
-	ga_heap_touched(heap);
+	ga_span_begin(arena, chunk, object, bytes - GA_HEADER_SIZE, size);
 	return object;
 }
 
@@ -210,7 +225,7 @@ span_resize(ga_arena *arena, ga_chunk *chunk, void *object, size_t bytes, size_t
 	chunk->used = chunk->base + bytes;
 	ga_chunk_touch(heap, chunk, ga_max_size(chunk->touched, bytes));
 	ga_charge(arena, chunk, (ptrdiff_t) bytes - (ptrdiff_t) old_bytes);
-	span_set_size(arena, chunk, object, bytes, size);
+	span_set_size(arena, chunk, object, bytes - GA_HEADER_SIZE, size);
 	ga_heap_touched(heap);
 	return true;
 }
@@ -285,7 +300,7 @@ span_move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)
 	if (bytes > old_bytes)
 		heap->counters.grown_bytes += bytes - old_bytes;
 	copy = span_adopt(arena, target, bytes);
-	span_set_size(arena, target, copy, bytes, size);
+	span_set_size(arena, target, copy, bytes - GA_HEADER_SIZE, size);
 	if (!moved)
 		span_give_up(arena, chunk, GA_FREED_BY_REPALLOC);
 	ga_heap_touched(heap);

@@ -19,12 +19,11 @@
  *	sweep		looks in all memory for pointers to spent slots, and makes those
  *				free to which there is none
  *
- * Chunks of arenas that are not quarantined are cut from segments buddy
- * fashion, 8 kB to 64 MB; what they held is used again at once.  Chunks of
- * quarantined arenas lie in slots that hold nothing else.  When the last of
- * them is given up, the frame moves to a slot that is free, and the slot that it
- * leaves is spent: nothing is mapped there, so that every access faults, and
- * its addresses are not used again before a sweep.  A spent slot costs a bit.
+ * Chunks of arenas that are not quarantined are cut from segments buddy fashion, 8 kB to 64 MB;
+ * what they held is used again at once.  Chunks of quarantined arenas lie in slots that hold
+ * nothing else.  When the last of them is given up, the frame moves to a slot that is free, and the
+ * slot that it leaves is spent: nothing is mapped there, so that every access faults, and its
+ * addresses are not used again before a sweep.  All that a spent slot costs is one bit.
  *
  * States of a chunk:
  *
@@ -48,10 +47,10 @@
  * pages, and spent slots are released.  mapped is the part of reserved that can
  * be read and written.
  *
- * What a heap holds of the machine's memory is touched, the part of reserved
- * that may have physical pages, and its metadata.  A limit can be set to that
- * (see ga_heap_has_room): it is looked at only where pages are touched for the
- * first time, never on the hot path.
+ * A heap holds memory of the machine: touched, which is the part of reserved that may have physical
+ * pages, and its metadata.  The caller can set a limit to the sum.  The engine compares with the
+ * limit only where it touches pages for the first time (see ga_heap_has_room), never on the hot
+ * path.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -150,13 +149,13 @@ typedef struct ga_type_granule
 {
 	uint64_t pointers[GA_GRANULE_WORDS / 64]; /* words that a sweep has to read */
 	uint64_t starts[GA_GRANULE_WORDS / 64];	  /* where objects begin whose type is known */
-	uint16_t *ids;							  /* of these types, in order of address */
+	uint16_t *ids;							  /* the numbers of their types, in order of address */
 	uint16_t count;							  /* of ids */
-	uint16_t last;							  /* the word that the last one is for */
+	uint16_t last;							  /* the word where the last of these objects begins */
 	uint8_t room;							  /* which of GA_TYPE_ROOMS ids has */
 } ga_type_granule;
 
-/* Those of a segment. */
+/* What is known of each granule of a segment. */
 typedef struct ga_type_map
 {
 	ga_type_granule *granules[GA_GRANULES]; /* NULL: nothing is known of it */
@@ -174,7 +173,7 @@ typedef struct ga_segment
 	uint32_t spent;			 /* given up since, or pinned by, the last sweep */
 	uint32_t joined;		 /* of these, given up together with the slot before it */
 	uint32_t swept;			 /* free again, to be reserved when they are wanted */
-	uint32_t lost;			 /* somebody else's mapping was found there */
+	uint32_t lost;			 /* another mapping of the process was found there */
 	uint32_t candidates;	 /* were spent when the sweep under way began */
 	uint32_t marked;		 /* of these, a pointer was found */
 	uint32_t marked_first;	 /* by the first of two readings, see sweep_check.c */
@@ -220,7 +219,7 @@ typedef struct ga_freed
 	uint32_t stack; /* of the allocation of that of a span */
 } ga_freed;
 
-/* The last of these, a ring. */
+/* A ring of the newest of these records. */
 typedef struct ga_history
 {
 	ga_freed *records; /* metadata, so that sweeps skip it; NULL until needed */
@@ -228,7 +227,7 @@ typedef struct ga_history
 	uint64_t count; /* ever */
 } ga_history;
 
-/* Things worth telling that happened where nothing could be reported. */
+/* What happened where the engine could not report it; the caller does so later. */
 typedef enum ga_event_kind
 {
 	GA_EVENT_MAPPING_LIMIT,	   /* too many mappings: isolation stopped */
@@ -236,7 +235,7 @@ typedef enum ga_event_kind
 	GA_EVENT_FAULT_FAILED,	   /* setting slots to fault failed */
 	GA_EVENT_RELEASE_FAILED,   /* giving physical pages back failed */
 	GA_EVENT_WRITE_AFTER_FREE, /* the poison of a freed object was changed */
-	GA_EVENT_FENCE_LIMIT,	   /* so many objects have pages of their own that no more get some */
+	GA_EVENT_FENCE_LIMIT,	   /* the limit of objects with pages of their own was reached */
 	GA_EVENT_USE_AFTER_DELETE  /* the same, of a context that was deleted; the caller's */
 } ga_event_kind;
 
@@ -255,7 +254,10 @@ typedef struct ga_event
 
 #define GA_MAX_EVENTS 16
 
-/* Memory is asked about in pieces of so many pages, and copied of so many bytes. */
+/*
+ * A sweep asks which pages are resident for this many at a time, and copies this many bytes at a
+ * time.
+ */
 #define GA_SWEEP_PAGES 16384
 #define GA_SWEEP_COPY  ((size_t) 64 << 10)
 
@@ -290,7 +292,7 @@ typedef struct ga_sample
 
 typedef struct ga_profile
 {
-	size_t rate;	  /* bytes from sample to sample in the mean; 0: none is taken */
+	size_t rate;	  /* bytes from one sample to the next on average; 0: none is taken */
 	size_t left;	  /* bytes to the next one among objects that are not bump-allocated */
 	uint64_t random;  /* state of the generator */
 	ga_fixed samples; /* ga_sample */
@@ -312,10 +314,10 @@ typedef struct ga_config
 	ga_quarantine quarantine;
 	double sample_rate;	 /* share of arenas that are quarantined, 0.0 to 1.0 */
 	size_t chunk_size;	 /* bytes of the largest chunk, a power of two, 64 kB to 64 MB */
-	size_t retain;		 /* bytes of physical memory kept for chunks not in use */
+	size_t retain;		 /* bytes of physical memory to keep for chunks that are not in use */
 	int sweep_percent;	 /* see ga_sweep_due; -1 never */
 	size_t sweep_min;	 /* bytes of address space */
-	size_t max_mappings; /* isolate only below this many mappings */
+	size_t max_mappings; /* give chunks slots of their own only below this many mappings */
 	size_t history;		 /* records of freed memory that are kept; fixed by the first one */
 	bool huge_pages;
 } ga_config;
@@ -330,7 +332,7 @@ typedef struct ga_counters
 	uint64_t large_bytes;	/* allocated */
 	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
 	uint64_t medium_bytes;
-	uint64_t grown_bytes; /* by which objects grew without being allocated anew */
+	uint64_t grown_bytes; /* by which objects grew in their place, or with their pages */
 	uint64_t resets;
 	uint64_t sweeps;
 	uint64_t sweep_us;
@@ -402,9 +404,8 @@ typedef struct ga_heap
 	size_t swept_slots;		   /* that are free but not reserved */
 	size_t unmerged;		   /* bytes that became free since free buddies were merged */
 
-	size_t limit;		/* what ga_heap_held may come to; SIZE_MAX: no limit */
-	size_t refused;		/* bytes that were asked for when it was last refused */
-	bool limit_refused; /* memory was refused because of it; the caller clears it */
+	size_t limit;	/* what ga_heap_held may come to; SIZE_MAX: no limit */
+	size_t refused; /* bytes of the request that the limit refused; the caller sets it to 0 again */
 
 	size_t closed;			 /* chunks smaller than a slot without access */
 	size_t slots;			 /* structs of slots */
@@ -418,7 +419,7 @@ typedef struct ga_heap
 	uint64_t next_arena_id;
 	ga_profile profile;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
-	bool isolation_stopped; /* the mapping limit was reached and told */
+	bool isolation_stopped; /* the mapping limit was reached, and an event says so */
 	bool fencing_stopped;	/* likewise for objects with pages of their own */
 	bool moves_refused;		/* the system does not move pages */
 	bool move_failure_told;
@@ -471,13 +472,13 @@ struct ga_arena
 	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
 	size_t full_size;		/* bytes from there to their end; 0 if there is none */
 	size_t free_bytes;		/* bytes on free lists, with headers */
-	size_t trim_at;			/* with so many, see whether chunks can leave */
+	size_t trim_at;			/* with this many free bytes, see whether chunks can leave */
 	uintptr_t sample_at; /* with the bump pointer there, a sample is due; 0: it is not profiled */
 
 	uintptr_t end;			   /* end of the active chunk */
 	ga_chunk *active;		   /* NULL until the first allocation */
-	ga_slot *slot;			   /* of its own, where chunks are cut from; or NULL */
-	ga_quarantine mode;		   /* of the present life */
+	ga_slot *slot;			   /* its own slot, from which its chunks are cut; or NULL */
+	ga_quarantine mode;		   /* of the arena's present life */
 	int next_order;			   /* of the next chunk */
 	ga_list full;			   /* chunks without room */
 	ga_list large;			   /* spans */

@@ -622,3 +622,22 @@ environment_number(const char *name, uint64_t otherwise)
 
 	return text == NULL ? otherwise : strtoull(text, NULL, 0);
 }
+
+int
+leave_metadata(ga_heap *heap, size_t bytes)
+{
+	ga_metadata *metadata = &heap->metadata;
+	int regions;
+
+	assert_non_null(ga_persistent_alloc(metadata, 16));
+	metadata->current.end = metadata->current.next + bytes;
+	regions = metadata->num_regions;
+	metadata->num_regions = GA_MAX_REGIONS;
+	return regions;
+}
+
+void
+more_metadata(ga_heap *heap, int regions)
+{
+	heap->metadata.num_regions = regions;
+}

@@ -203,4 +203,11 @@ extern uint64_t random_below(uint64_t *state, uint64_t limit);
 /* A number from the environment, or the default. */
 extern uint64_t environment_number(const char *name, uint64_t otherwise);
 
+/*
+ * Leave room for this many bytes of metadata, and no more.  Returns the number of regions that were
+ * there before, which more_metadata() needs to make room again.
+ */
+extern int leave_metadata(ga_heap *heap, size_t bytes);
+extern void more_metadata(ga_heap *heap, int regions);
+
 #endif /* GA_TEST_SUPPORT_H */

@@ -17,7 +17,7 @@ static void
 leave_room(ga_heap *heap, size_t bytes)
 {
 	heap->limit = ga_heap_held(heap) + bytes;
-	heap->limit_refused = false;
+	heap->refused = 0;
 }
 
 /*
@@ -28,10 +28,10 @@ static void
 assert_refused(ga_heap *heap, const void *object)
 {
 	assert_null(object);
-	assert_true(heap->limit_refused);
+	assert_true(heap->refused > 0);
 	assert_true(heap->limit == 0 || ga_heap_held(heap) <= heap->limit);
 	assert_heap(heap);
-	heap->limit_refused = false;
+	heap->refused = 0;
 }
 
 /* Allocate objects of a size until one is refused; returns their number. */
@@ -45,7 +45,7 @@ allocate_until_refused(ga_arena *arena, size_t size)
 	{
 		fill(object, size, count++);
 		assert_true(ga_heap_held(arena->heap) <= arena->heap->limit);
-		assert_false(arena->heap->limit_refused);
+		assert_int_equal(arena->heap->refused, 0);
 	}
 	assert_refused(arena->heap, object);
 	return count;
@@ -116,10 +116,10 @@ memory_that_is_held_already(void **state)
 	heap->limit = 0;
 	for (size_t i = 0; i < lengthof(objects); i += 2)
 		assert_non_null(ga_arena_alloc(&arena, 1000));
-	assert_false(heap->limit_refused);
+	assert_int_equal(heap->refused, 0);
 	ga_arena_reset(&arena);
 	assert_non_null(ga_arena_alloc(&arena, 1000));
-	assert_false(heap->limit_refused);
+	assert_int_equal(heap->refused, 0);
 	assert_refused(heap, ga_arena_alloc(&arena, 1 * MB));
 	ga_arena_destroy(&arena);
 }
@@ -183,7 +183,7 @@ growth_of_spans(void **state)
 		object = ga_arena_realloc(&arena, object, 11 * MB);
 		assert_non_null(object);
 		assert_true(is_filled(object, 5 * MB, 1));
-		assert_false(heap->limit_refused);
+		assert_int_equal(heap->refused, 0);
 
 		heap->limit = 0;
 		object = ga_arena_realloc(&arena, object, 1 * MB);
@@ -260,7 +260,7 @@ quarantine_counts_until_it_is_released(void **state)
 	leave_room(heap, 0);
 	ga_heap_release(heap);
 	assert_non_null(ga_arena_alloc(&arena, 7 * MB));
-	assert_false(heap->limit_refused);
+	assert_int_equal(heap->refused, 0);
 	ga_arena_destroy(&arena);
 }
 

@@ -433,7 +433,7 @@ the_limit_holds_for_specials(void **state)
 
 	f->heap->limit = ga_heap_held(f->heap);
 	assert_null(ga_special_add(&f->arena, object, GA_SPECIAL_FINALIZER));
-	assert_true(f->heap->limit_refused);
+	assert_true(f->heap->refused > 0);
 	f->heap->limit = SIZE_MAX;
 	(void) add(f, object, GA_SPECIAL_FINALIZER, 1);
 }

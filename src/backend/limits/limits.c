@@ -54,6 +54,7 @@
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/largest.h"
 #include "backend/usage/usage.h"
+#include "backend/usage/usage_plain.h"
 #include "engine/probes.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
@@ -443,8 +444,10 @@ limits_find_room(Size bytes)
 bool
 LimitsFindRoom(void)
 {
-	process_heap.limit_refused = false;
-	return limits_find_room(process_heap.refused);
+	Size refused = process_heap.refused;
+
+	process_heap.refused = 0;
+	return limits_find_room(refused);
 }
 
 /*

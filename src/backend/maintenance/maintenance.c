@@ -29,7 +29,7 @@
 #include "backend/registry/showing.h"
 #include "backend/registry/snapshots.h"
 #include "backend/sweeps/sweeps.h"
-#include "backend/usage/usage.h"
+#include "backend/usage/usage_marks.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
@@ -120,7 +120,7 @@ MaintainFindMemory(void)
 
 	if (!process_heap_ready || process_heap.sweeping)
 		return false;
-	if (process_heap.limit_refused)
+	if (process_heap.refused > 0)
 		return LimitsFindRoom();
 	ArenaContextsTrim();
 	mapped = process_heap.mapped;
