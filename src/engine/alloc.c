@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * alloc.c
- *	  Allocation where the hot path gives up.
+ *	  Allocation where the fast path cannot do it.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,7 +15,8 @@
 
 /*
  * alloc_take_handed_on
- *		A partly used chunk with enough room.  Those without are used up.
+ *		Take a chunk that an earlier arena handed on and that has enough room.  Those without are
+ *		given up.
  */
 static ga_chunk *
 alloc_take_handed_on(ga_arena *arena, int order, size_t need)
@@ -41,7 +42,7 @@ alloc_take_handed_on(ga_arena *arena, int order, size_t need)
 
 /*
  * alloc_take_new
- *		A new chunk of the given order, from where the arena's mode says.
+ *		Take a new chunk of the given order: in quarantined arenas from a slot, else from the heap.
  */
 static ga_chunk *
 alloc_take_new(ga_arena *arena, int order)
@@ -109,8 +110,8 @@ ga_arena_refill(ga_arena *arena, size_t need)
 
 /*
  * alloc_has_room
- *		Does the limit leave room for so many bytes behind the bump pointer?  Which
- *		chunk the next one will be is not known: it counts as never used.
+ *		Does the limit leave room for need bytes behind the bump pointer?  If they need another
+ *		chunk, that counts as never touched, since nobody knows yet which one it will be.
  */
 static bool
 alloc_has_room(const ga_arena *arena, size_t need)

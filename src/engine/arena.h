@@ -218,7 +218,8 @@ extern void ga_arena_destroy(ga_arena *arena);
 /*
  * End the arena, but keep its struct and its active chunk for a later arena.  Most arenas are
  * small, and one that takes over both needs no set-up.  False, with the arena as it was, if it is
- * quarantined, if it has more than a small active chunk, or if GA_PARKED_MAX are kept already.
+ * quarantined or careful, if it has no active chunk or one above 1 << GA_HANDON_ORDER bytes, or if
+ * GA_PARKED_MAX arenas are kept already.
  */
 extern bool ga_arena_park(ga_arena *arena);
 

@@ -30,7 +30,7 @@ ga_arena_set_careful(ga_arena *arena, unsigned careful)
 
 /*
  * careful_is_span_size
- *		Is an object of so many bytes to be a span?
+ *		Will an object of size bytes be a span?
  */
 static bool
 careful_is_span_size(const ga_arena *arena, size_t size)
@@ -40,7 +40,7 @@ careful_is_span_size(const ga_arena *arena, size_t size)
 
 /*
  * careful_note_span
- *		Keep the number of a new span, if there is one.
+ *		Keep the number of a stack for a new span, unless that is NULL.
  */
 static void *
 careful_note_span(const ga_arena *arena, void *object, uint32_t stack)
@@ -52,7 +52,7 @@ careful_note_span(const ga_arena *arena, void *object, uint32_t stack)
 
 /*
  * careful_alloc_ordinary
- *		An object without pages of its own.
+ *		Allocate an object without pages of its own.
  */
 static void *
 careful_alloc_ordinary(ga_arena *arena, size_t size, uint32_t stack)
@@ -80,8 +80,8 @@ ga_arena_alloc_careful(ga_arena *arena, size_t size, uint32_t stack)
 
 /*
  * careful_fits
- *		Can an object that is no span have another size where it is?  One that is
- *		much too large is worth moving.
+ *		Can an object that is no span change its size in its place?  False also if it would be much
+ *		too large there: then it pays to move it.
  */
 static bool
 careful_fits(const ga_arena *arena, const void *object, size_t size)
@@ -94,7 +94,7 @@ careful_fits(const ga_arena *arena, const void *object, size_t size)
 
 /*
  * careful_clobber_end
- *		What an object no longer has.
+ *		Fill with poison what an object has lost at its end.
  */
 static void
 careful_clobber_end(void *object, size_t size, size_t old_size)
@@ -127,7 +127,7 @@ careful_resize(ga_arena *arena, void *object, size_t size, uint32_t stack)
 
 /*
  * careful_resize_span
- *		The same for a span that is to stay one.
+ *		Change the size of a span that stays one.
  */
 static void *
 careful_resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
@@ -137,7 +137,7 @@ careful_resize_span(ga_arena *arena, void *object, size_t size, uint32_t stack)
 	uint64_t sample = *ga_object_header(object) & GA_HDR_SAMPLE;
 	void *place;
 
-	/* Its last bytes may be given back with their page. */
+	/* The span may give its last bytes back with their page. */
 	if ((arena->careful & GA_CAREFUL_CLOBBER) != 0 && size < old_size)
 		careful_clobber_end(object, size, old_size);
 	*ga_object_header(object) &= ~GA_HDR_SAMPLE;

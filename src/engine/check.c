@@ -96,8 +96,7 @@ check_chunk(const ga_heap *heap, const ga_chunk *chunk, sums *sum)
 
 /*
  * check_slot
- *		Called for the first chunk of a slot: counts and bytes are those of its
- *		chunks.
+ *		Check the counts and bytes of a slot against its chunks.  Called for the first of them.
  */
 static const char *
 check_slot(const ga_heap *heap, const ga_slot *slot, sums *sum)
@@ -130,8 +129,8 @@ check_slot(const ga_heap *heap, const ga_slot *slot, sums *sum)
 
 /*
  * check_types
- *		The entries of the type map are those of typed chunks, and number as many types
- *		as objects begin there.
+ *		Check that all entries of the type map belong to typed chunks, and that each has as many
+ *		numbers of types as objects that begin there.
  */
 static const char *
 check_types(const ga_heap *heap, const ga_segment *segment, sums *sum)
@@ -208,7 +207,7 @@ check_segment(const ga_heap *heap, const ga_segment *segment, sums *sum)
 
 /*
  * check_list
- *		Length and links of a list of chunks that all have one state.
+ *		Check the length and the links of a list, and that its chunks have the state.
  */
 static const char *
 check_list(const ga_list *list, ga_chunk_state state, size_t *total)
@@ -279,8 +278,8 @@ check_lists(const ga_heap *heap, const sums *sum)
 }
 
 /*
- * check_arena
- *		Objects, free lists and charges of one arena.
+ * check_chunk_objects
+ *		Walk over the objects of one chunk, and count what its arena must agree with.
  */
 static const char *
 check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_objects,

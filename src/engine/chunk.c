@@ -3,11 +3,10 @@
  * chunk.c
  *	  Cutting chunks from address space, buddy fashion.
  *
- * A request is served by the ready list of its order; else by splitting the
- * smallest larger chunk that is free; else, after neighbours that are free were
- * merged again, from new address space.  Merging waits until it is needed:
- * workloads ask for the same sizes over and over.  Access is given to a slot at
- * a time.
+ * A request takes a chunk of its order that is READY. Without one, it splits the smallest larger
+ * chunk that is free.  Without that, it first merges neighbours that are free, and then takes new
+ * address space.  Merging waits until it is needed: workloads ask for the same sizes over and over.
+ * Access is given to a slot at a time.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -23,7 +22,8 @@
 
 /*
  * chunk_is_closed
- *		Is the chunk a gap between what can be accessed, within a slot?
+ *		Is the chunk smaller than a slot, and without access?  Then it costs mappings, as a gap
+ *		between what can be accessed.
  */
 static bool
 chunk_is_closed(const ga_chunk *chunk)
@@ -42,7 +42,7 @@ ga_chunk_note_access(ga_heap *heap, ga_chunk *chunk, size_t accessible)
 
 /*
  * ga_chunk_set_state
- *		Keeps the sums by state, and what is retained and released.
+ *		Keeps the sums by state right, and those of retained and released bytes.
  */
 void
 ga_chunk_set_state(ga_heap *heap, ga_chunk *chunk, ga_chunk_state state)
@@ -133,8 +133,8 @@ chunk_split(ga_heap *heap, ga_chunk *chunk)
 
 /*
  * chunk_merge
- *		Undo split: the upper half is dissolved into the lower one.  False, with
- *		nothing changed, if access rights differ and cannot be made equal.
+ *		Undo a split: the lower half takes in the upper one, whose struct goes.  False, with nothing
+ *		changed, if their access rights differ and cannot be made equal.
  */
 static bool
 chunk_merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
@@ -157,7 +157,7 @@ chunk_merge(ga_heap *heap, ga_chunk *lower, ga_chunk *upper)
 
 	if (upper->touched > 0)
 	{
-		/* One number says how far pages are held, so count those between. */
+		/* One number says how far a chunk has pages, so those between the halves count, too. */
 		ga_chunk_touch(heap, lower, lower->size);
 		ga_list_remove(&heap->retained_lru, &upper->retained);
 		lower->touched += upper->touched;
@@ -187,7 +187,7 @@ chunk_is_free(const ga_chunk *chunk)
 
 /*
  * chunk_buddy_below
- *		The free buddy that the chunk is the upper half with, or NULL.
+ *		Return the lower half of which the chunk is the upper one, if that is free; else NULL.
  */
 static ga_chunk *
 chunk_buddy_below(const ga_segment *segment, const ga_chunk *chunk)
@@ -205,7 +205,7 @@ chunk_buddy_below(const ga_segment *segment, const ga_chunk *chunk)
 
 /*
  * chunk_merge_free
- *		Merge all free buddies.  True if a chunk of the wanted order came out.
+ *		Merge all free buddies.  True if that made a chunk of the wanted order.
  */
 static bool
 chunk_merge_free(ga_heap *heap, int wanted)
@@ -223,7 +223,7 @@ chunk_merge_free(ga_heap *heap, int wanted)
 		{
 			ga_chunk *buddy;
 
-			/* As long as the last chunk is an upper half, try to merge it. */
+			/* While the chunk is an upper half, try to merge it. */
 			while ((buddy = chunk_buddy_below(segment, chunk)) != NULL &&
 				   chunk_merge(heap, buddy, chunk))
 				chunk = buddy;
@@ -243,7 +243,7 @@ chunk_first_of(const ga_list *list)
 
 /*
  * chunk_find_fresh
- *		The smallest FRESH chunk of at least the given order.
+ *		Find the smallest FRESH chunk of at least the given order, or NULL.
  */
 static ga_chunk *
 chunk_find_fresh(ga_heap *heap, int order)
@@ -257,9 +257,8 @@ chunk_find_fresh(ga_heap *heap, int order)
 
 /*
  * chunk_find_free
- *		A free chunk of at least the given order: the smallest there is, but
- *		fresh ones before ready ones of more than a slot, which are wanted in their
- *		own size.
+ *		Find the smallest free chunk of at least the given order.  FRESH ones come before READY ones
+ *		above a slot, since these will be wanted in their own size.
  */
 static ga_chunk *
 chunk_find_free(ga_heap *heap, int order)
@@ -277,7 +276,7 @@ chunk_find_free(ga_heap *heap, int order)
 
 /*
  * chunk_give_access
- *		Make a free chunk accessible up to so many bytes.
+ *		Make the first bytes of a free chunk accessible.
  */
 static bool
 chunk_give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
@@ -291,7 +290,7 @@ chunk_give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 		return false;
 	heap->counters.use_calls++;
 
-	/* Where huge pages are the rule, the first touch would bring 2 MB. */
+	/* Where the system prefers huge pages, the first touch would take 2 MB. */
 	if (chunk->accessible == 0 && chunk->size >= GA_SLOT_SIZE && !heap->config.huge_pages)
 		(void) heap->os->small((void *) chunk->base, chunk->size);
 	ga_chunk_note_access(heap, chunk, bytes);
@@ -300,8 +299,8 @@ chunk_give_access(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 
 /*
  * chunk_open_slot
- *		Give access to a free slot that is to be cut up, so that its parts need
- *		no call each.  If that fails, it may work for them.
+ *		Give access to a free slot before it is cut up, so that its parts need no system call each.
+ *		If that fails, the parts try for themselves.
  */
 static void
 chunk_open_slot(ga_heap *heap, ga_chunk *chunk)
@@ -338,18 +337,18 @@ chunk_split_down(ga_heap *heap, ga_chunk *chunk, int order)
 
 /*
  * find_chunk
- *		A free chunk of exactly the given order, still on its list.
+ *		Find or make a free chunk of exactly the given order.  It is still on its list.
  */
 static ga_chunk *
 find_chunk(ga_heap *heap, int order)
 {
 	ga_chunk *chunk = chunk_find_free(heap, order);
 
-	/* Merging looks at every chunk, so do not while a heap only grows. */
+	/* Merging looks at every chunk: not worth it while the heap only grows. */
 	if (chunk == NULL && heap->unmerged > 0 && chunk_merge_free(heap, order))
 		chunk = chunk_find_free(heap, order);
 
-	/* What was swept may be in pieces that are too small. */
+	/* The slots that were swept may be too small, so it can take several. */
 	while (chunk == NULL && ga_map_grow(heap))
 		chunk = chunk_find_free(heap, order);
 	if (chunk == NULL && order <= GA_SLOT_ORDER)
@@ -369,7 +368,7 @@ ga_chunk_own(ga_heap *heap, ga_chunk *chunk)
 	{
 		size_t count = chunk->size >> GA_GRANULE_SHIFT;
 
-		/* A slot has 256, which are all cold. */
+		/* A slot has 256 granules, whose entries are not in a cache. */
 		ga_fill(&segment->granules->chunks[ga_granule_of(chunk->base)], count * sizeof(chunk),
 				(uintptr_t) chunk);
 	}
@@ -453,8 +452,8 @@ ga_chunk_forget(ga_heap *heap, ga_chunk *chunk)
 
 /*
  * ga_chunk_move
- *		EFAULT says that the pages lie in several mappings, ENOMEM that there are too
- *		many; any other error comes each time.
+ *		EFAULT means that the pages lie in several mappings, and ENOMEM that the process has too
+ *		many: both can go away.  After any other error, the heap does not try again.
  */
 bool
 ga_chunk_move(ga_heap *heap, uintptr_t from, size_t size, ga_chunk *target)
@@ -483,7 +482,7 @@ ga_chunk_move(ga_heap *heap, uintptr_t from, size_t size, ga_chunk *target)
 
 /*
  * ga_chunk_set_accessible
- *		Giving up is one call, so that it is done or not.
+ *		Access is given up by one system call, so that it works as a whole or not at all.
  */
 bool
 ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
@@ -510,7 +509,7 @@ ga_chunk_set_accessible(ga_heap *heap, ga_chunk *chunk, size_t bytes)
 
 /*
  * chunk_best_fit
- *		The smallest chunk of a list that holds the given bytes, or NULL.
+ *		Find the smallest chunk on a list that has room for bytes, or NULL.
  */
 static ga_chunk *
 chunk_best_fit(const ga_list *list, size_t bytes)
@@ -529,8 +528,8 @@ chunk_best_fit(const ga_list *list, size_t bytes)
 
 /*
  * chunk_find_huge
- *		A free run of segments that holds the given bytes.  A fresh one is
- *		left over where access to it was refused.
+ *		Find a free chunk of whole segments that has room for bytes.  A FRESH one is there only if
+ *		the system refused access to it before.
  */
 static ga_chunk *
 chunk_find_huge(ga_heap *heap, size_t bytes)
@@ -546,7 +545,7 @@ chunk_find_huge(ga_heap *heap, size_t bytes)
 
 /*
  * chunk_find_span
- *		A free chunk for a span of so many bytes, still on its list.
+ *		Find or make a free chunk for a span of bytes.  It is still on its list.
  */
 static ga_chunk *
 chunk_find_span(ga_heap *heap, size_t bytes)

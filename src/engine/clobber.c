@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * clobber.c
- *	  Filling with poison what is freed, wherever it is.
+ *	  Filling with poison all that is freed.
  *
- * Headers stay, so that reports can tell what was there, and so do numbers of stacks.
+ * Headers and numbers of stacks stay as they are, so that reports can say what was there.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -33,7 +33,7 @@ clobber_visited(void *object, void *context)
 
 /*
  * clobber_back
- *		Memory without pointers has no headers.
+ *		Fill the memory without pointers of a chunk as a whole, since it has no headers.
  */
 static void
 clobber_back(const ga_chunk *chunk)
@@ -46,7 +46,7 @@ clobber_back(const ga_chunk *chunk)
 
 /*
  * ga_arena_clobber
- *		What waits in the delay queue or is on free lists is poison already.
+ *		Only live objects need it: those in the delay queue or on free lists are poison already.
  */
 void
 ga_arena_clobber(ga_arena *arena)

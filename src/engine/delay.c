@@ -15,7 +15,7 @@
 
 /*
  * delay_poisoned_size
- *		Bytes of an object that are filled.
+ *		How many bytes of an object are filled with poison.
  */
 static size_t
 delay_poisoned_size(const ga_arena *arena, size_t size)
@@ -35,7 +35,7 @@ delay_poison(const ga_arena *arena, void *object, size_t size)
 
 /*
  * delay_describe
- *		Say what is known of an object, at a position of the queue or in none (-1).
+ *		Fill an event with what is known of an object, which has a position in the queue, or -1.
  */
 static void
 delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga_event *event)
@@ -52,8 +52,8 @@ delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga
 
 /*
  * delay_check_poison
- *		Leave an event if a word of the object is not as poison() left it, and
- *		poison it again, so that it is not told twice.
+ *		If a word of the object is no longer poison, add an event, and fill the object again, so
+ *		that there is only one event for it.
  */
 static void
 delay_check_poison(const ga_arena *arena, size_t position)
@@ -140,7 +140,7 @@ ga_delay_pop(ga_arena *arena)
 
 /*
  * delay_position_of
- *		The position of an object in the queue, or -1.
+ *		Find the position of an object in the queue, or -1.
  */
 static ptrdiff_t
 delay_position_of(const ga_delay *delay, const void *object)

@@ -3,10 +3,10 @@
  * delay.h
  *	  The delay queue: freed objects of quarantined arenas wait, poisoned.
  *
- * A small object that was freed cannot fault on its own.  In a quarantined
- * arena it is filled with GA_POISON and waits in a queue, first in first out,
- * until as many bytes were freed after it as the queue holds.  When it comes
- * out, a changed word tells of a write after free.
+ * A small object shares its page with others, so it cannot be set to fault when it is freed.  In a
+ * quarantined arena it is filled with GA_POISON instead, and waits in a queue, first in, first out,
+ * until the objects freed after it fill the queue.  If a word of it has changed when it comes out,
+ * somebody wrote to it after the free.
  *
  * Scudo and AddressSanitizer have such quarantines too; that memory is checked
  * on the way out is from PostgreSQL's own CLOBBER_FREED_MEMORY and from Go's
@@ -25,6 +25,7 @@
 #define GA_DELAY_OBJECTS 512
 #define GA_DELAY_BYTES	 ((size_t) 64 << 10)
 
+/* An object in the queue. */
 typedef struct ga_delayed
 {
 	void *object;
@@ -45,13 +46,13 @@ struct ga_delay
  */
 extern bool ga_delay_push(ga_arena *arena, void *object);
 
-/* The object whose turn it is to come out, checked; NULL if all may stay. */
+/* Take the oldest object out if the queue is too full, and check it.  Returns it, or NULL. */
 extern void *ga_delay_pop(ga_arena *arena);
 
 /*
- * Is this an address in a small object of a live arena that was freed and is
- * poisoned?  If so, say what is known of the object and its free: arena, object,
- * size, offset of the address, and the stack.
+ * Does an address lie in a small object of a live arena that was freed and filled with poison?  If
+ * so, fills *found with what is known of the object and its free: arena, object, size, offset of
+ * the address, and the stack.
  */
 extern bool ga_delay_find(const ga_heap *heap, uintptr_t address, ga_event *found);
 

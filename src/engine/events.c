@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * events.c
- *	  What happened where nothing could be reported.
+ *	  Events: what happened where the engine could not report it.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -32,8 +32,8 @@ ga_heap_tell_failure(ga_heap *heap, ga_event_kind kind, bool *told)
 
 /*
  * ga_heap_may_isolate
- *		What is isolated next can add two.  Once isolation has stopped, it goes on
- *		when a sixteenth of the room is free again.
+ *		The next chunk with access of its own can add two mappings.  Once the limit was reached, a
+ *		sixteenth of the room must be free before there are more.
  */
 bool
 ga_heap_may_isolate(ga_heap *heap)

@@ -1,18 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * fence.c
- *	  Objects with pages of their own, which end where access ends.
+ *	  Objects with pages of their own; each ends where access ends.
  *
- * An access behind such an object faults, up to the next multiple of 8 bytes, and so does
- * one to the object after it was freed.  Each has a slot: it is a span of a strict
- * arena that does not begin where its chunk begins, but ends where the accessible part
- * of that ends.
+ * An access behind such an object faults, from the next multiple of 8 bytes on.  So does an access
+ * to the object after it was freed.  Each object has a slot of its own: it is a span of a strict
+ * arena, but lies at the end of the accessible part of its chunk, not at the beginning.
  *
  *	slot │ unused │ header │ object │ no access …                 │ next slot
  *	     └ accessible: whole pages ─┘
  *
- * That costs a page at least, a page table, two mappings, and four system calls, so there
- * may be only so many at a time.  Further ones are ordinary objects.
+ * An object costs at least a page, a page table, two mappings and four system calls.  So there is a
+ * limit for their number.  Objects beyond it are ordinary ones.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -22,13 +21,13 @@
 #include "profile.h"
 #include "span.h"
 
-/* Larger objects have no room for a fence in a segment. */
+/* Bytes of the largest such object: a segment must have room for it and for the fence. */
 #define FENCE_MAX (GA_SEGMENT_SIZE / 2)
 
 /*
  * may_fence
- *		Half of the mappings that isolation may cost are for objects with pages of their
- *		own.  When there are too many, that is told once, until there are fewer again.
+ *		May one more object have pages of its own?  Half of the mappings that the heap may use are
+ *		for them.  When they are used up, an event says so, once until there are fewer again.
  */
 static bool
 may_fence(ga_heap *heap)
@@ -54,8 +53,8 @@ may_fence(ga_heap *heap)
 
 /*
  * fence_take
- *		A chunk of whole slots whose first bytes alone are accessible, with more behind
- *		them that is not.  NULL if there is none.
+ *		Take a chunk of whole slots of which only the first bytes are accessible, and at least a
+ *		page behind them is not.  NULL if there is none.
  */
 static ga_chunk *
 fence_take(ga_heap *heap, size_t bytes)

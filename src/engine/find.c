@@ -12,7 +12,7 @@
 
 /*
  * find_typed
- *		An object with a header whose type is known.
+ *		Find an object that has a header and a type.
  */
 static bool
 find_typed(const ga_heap *heap, uintptr_t address, ga_found *found)
@@ -31,7 +31,7 @@ find_typed(const ga_heap *heap, uintptr_t address, ga_found *found)
 
 /*
  * find_noscan
- *		Something without header and pointers.
+ *		Find an object that has neither a header nor pointers.
  */
 static bool
 find_noscan(const ga_heap *heap, uintptr_t address, ga_found *found)
@@ -48,6 +48,7 @@ find_noscan(const ga_heap *heap, uintptr_t address, ga_found *found)
 
 /*
  * find_span
+ *		Find the object of a span.
  */
 static bool
 find_span(uintptr_t address, ga_found *found)

@@ -27,8 +27,9 @@ typedef struct ga_found
 } ga_found;
 
 /*
- * Find the live object of any arena that an address lies in.  One that has no type, and
- * is no span, is found only by the address of its beginning.
+ * Find the live object, of any arena of the heap, that an address lies in, and fill *found.  An
+ * object that has no type and is no span is found only by the address where it begins.  False if
+ * there is none.  Any address may be asked for.
  */
 extern bool ga_object_find(const ga_heap *heap, uintptr_t address, ga_found *found);
 

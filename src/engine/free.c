@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * free.c
- *	  Freeing objects one by one where the hot path gives up.
+ *	  Freeing objects one by one where the fast path cannot do it.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -19,8 +19,8 @@
 
 /*
  * free_widen_window
- *		The fast path may also free objects in the full chunk of the arena that an
- *		address lies in.  False if it lies in none.
+ *		Let the fast path also free objects in the full chunk of the arena that an address lies in.
+ *		False if it lies in no such chunk.
  */
 static GA_NOINLINE bool
 free_widen_window(ga_arena *arena, uintptr_t addr)
@@ -84,8 +84,8 @@ ga_heap_trim_arenas(ga_heap *heap)
 
 /*
  * free_find_object
- *		Is this an object of the arena that may be freed?  Finds its chunk, and
- *		unless that is large, its size class.
+ *		Is this an object of the arena that can be freed?  Finds its chunk and, unless that is a
+ *		span, its size class.
  */
 GA_INLINE ga_free_result
 free_find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
@@ -121,7 +121,7 @@ free_find_object(const ga_arena *arena, const void *object, ga_chunk **found, in
 	if (state != GA_HDR_LIVE || addr > ga_bump_of(arena, chunk))
 		return GA_FREE_WILD;
 
-	/* An interior pointer rarely has what looks like a header before it. */
+	/* A pointer into an object rarely has a word before it that looks like a header. */
 	size = ga_header_size(header);
 	*size_class = ga_class_of(size);
 	if (size == 0 || size > ga_bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
@@ -141,8 +141,8 @@ ga_arena_check_object(const ga_arena *arena, const void *object)
 
 /*
  * free_end_specials
- *		An object is to be freed.  Unless that is because it is freed: what ends then
- *		must not free it once more.
+ *		End the specials of an object that is to be freed.  A special that runs must not free its
+ *		own object once more: that is GA_FREE_DOUBLE.
  */
 static GA_NOINLINE ga_free_result
 free_end_specials(ga_arena *arena, void *object)
@@ -155,8 +155,8 @@ free_end_specials(ga_arena *arena, void *object)
 
 /*
  * free_release_object
- *		An object's memory may be used again.  An object for which there is no
- *		room on a free list is left DELAYED, that is, dead until the reset.
+ *		Put an object on its free list.  Where there is no memory for the lists, it stays DELAYED,
+ *		and its memory is lost until the reset.
  */
 static void
 free_release_object(ga_arena *arena, void *object, int size_class)
@@ -173,7 +173,7 @@ free_release_object(ga_arena *arena, void *object, int size_class)
 
 /*
  * free_delay_object
- *		In a quarantined arena an object waits first.
+ *		Let an object of a quarantined arena wait in the delay queue.
  */
 GA_INLINE void
 free_delay_object(ga_arena *arena, void *object, int size_class)
@@ -254,7 +254,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	}
 	else
 	{
-		/* Not only when it leaves the delay queue: its owner counts on it. */
+		/* Uncharge it now, and not when it leaves the delay queue: the server counts on that. */
 		if (size > GA_SMALL_MAX)
 			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
 		if (arena->mode == GA_QUARANTINE_OFF)

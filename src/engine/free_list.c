@@ -64,7 +64,8 @@ ga_free_list_pop(ga_arena *arena, int size_class)
 
 /*
  * free_list_next_nonempty
- *		The first class from this one on that has free objects, or GA_NUM_CLASSES.
+ *		Find the first class, from this one on, that has free objects; GA_NUM_CLASSES if there is
+ *		none.
  */
 static int
 free_list_next_nonempty(const ga_arena *arena, int size_class)
@@ -95,7 +96,7 @@ ga_free_list_count(const ga_arena *arena)
 
 /*
  * free_list_drop_from
- *		The same for the list of one class.
+ *		Drop the objects of vacant chunks from the list of one class.
  */
 static void
 free_list_drop_from(ga_arena *arena, int size_class)

@@ -3,13 +3,12 @@
  * free_list.h
  *	  Free lists by size class, for objects that were freed one by one.
  *
- * The lists are linked through the header words, which say the class of a free
- * object and the next one.  Payloads stay as they are, in quarantined arenas
- * poisoned, and so does the owner word: a server that has one finds by it
- * whose object this is when it is freed once more.
+ * The lists are linked through the header words, which say the class of a free object and the next
+ * one.  Payloads stay as they are, which is poison in quarantined arenas.  The owner word stays,
+ * too: by it the server finds whose object this is when it is freed once more.
  *
- * An object can only be taken from the front.  Those of chunks that leave
- * their arena are dropped from all lists in one pass, see ga_arena_trim.
+ * Objects are taken from the front alone.  When chunks leave their arena, one pass over the lists
+ * drops their objects, see ga_arena_trim.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -24,7 +23,7 @@
 
 struct ga_free_lists
 {
-	uint64_t nonempty[GA_CLASS_WORDS]; /* the first word's truth is arena->small_free */
+	uint64_t nonempty[GA_CLASS_WORDS]; /* instead of the first word, arena->small_free is used */
 	void *heads[GA_NUM_CLASSES];	   /* valid where nonempty says so */
 };
 
@@ -44,14 +43,14 @@ ga_free_object_set_header(const ga_arena *arena, void *object, int size_class, c
 
 _Static_assert(GA_SMALL_CLASSES <= 64, "small_free must have a bit for each small class");
 
-/* The word of the bitmap of lists that are not empty, where a class has its bit. */
+/* The word of the bitmap of non-empty lists that has the bit of a class. */
 GA_INLINE uint64_t *
 ga_free_list_word(ga_arena *arena, int size_class)
 {
 	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 }
 
-/* As ga_free_list_push, where the lists exist; word is the one that has the class's bit. */
+/* As ga_free_list_push, where the lists exist. word is the class's ga_free_list_word. */
 GA_INLINE void
 ga_free_list_push_fast(ga_arena *arena, uint64_t *word, void *object, size_t size, int size_class)
 {
@@ -88,13 +87,13 @@ extern bool ga_free_list_push(ga_arena *arena, void *object, int size_class);
 /* Take an object of the class off its list; NULL if there is none. */
 extern void *ga_free_list_pop(ga_arena *arena, int size_class);
 
-/* Add up in each chunk of the arena (ga_chunk.freed) what is on the lists. */
+/* Set ga_chunk.freed of each chunk of the arena to the bytes of it that are on the lists. */
 extern void ga_free_list_count(const ga_arena *arena);
 
-/* Drop the objects of all chunks that ga_chunk_is_vacant, as counted before. */
+/* Drop the objects of all vacant chunks from the lists, after ga_free_list_count. */
 extern void ga_free_list_drop_vacant(ga_arena *arena);
 
-/* Empty all lists at once; what was lost to them is dead no longer, either. */
+/* Empty all lists at once.  Objects that were lost for lack of memory count no longer, either. */
 GA_INLINE void
 ga_free_list_clear(ga_arena *arena)
 {
@@ -113,7 +112,9 @@ extern void ga_free_list_destroy(ga_arena *arena);
 /* Size of a FREE object in bytes. */
 extern size_t ga_free_object_size(const void *object);
 
-/* How many objects are on the list of a class, and on all?  Walks them: for statistics. */
+/*
+ * How many objects are on the list of a class, and on all lists?  Walks the lists: for statistics.
+ */
 extern size_t ga_free_list_length(const ga_arena *arena, int size_class);
 extern size_t ga_free_list_objects(const ga_arena *arena);
 
@@ -121,10 +122,9 @@ extern size_t ga_free_list_objects(const ga_arena *arena);
 extern bool ga_free_list_is_valid(const ga_arena *arena);
 
 /*
- * Free a small object of an arena that is not quarantined, in its active chunk or
- * in the one where an object was freed last.  False, with nothing changed, if
- * anything about it is not as usual: then it is for ga_arena_free_slow to free
- * it or to say why not.
+ * Free a small object of an arena that is not quarantined.  It lies in the active chunk, or in the
+ * full chunk where the arena freed an object last.  False, with nothing changed, if anything else
+ * is the case: then ga_arena_free_slow frees it or says why not.
  */
 GA_INLINE bool
 ga_arena_free_fast(ga_arena *arena, void *object)

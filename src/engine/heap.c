@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * heap.c
- *	  Set-up and settings of a heap, and the things all of its parts share.
+ *	  A heap: setting it up, its settings, and what it holds.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -76,7 +76,7 @@ ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t s
 
 /*
  * heap_free_mapped
- *		Give back the slots of a segment where something of ours is mapped.
+ *		Give back the slots of a segment in which the heap has something mapped.
  */
 static void
 heap_free_mapped(ga_heap *heap, const ga_segment *segment)
@@ -129,7 +129,7 @@ ga_heap_reset_stats(ga_heap *heap)
 
 /*
  * heap_resident_pages
- *		The number of pages of a range that are resident.
+ *		Count the pages of a range that are resident.
  */
 static size_t
 heap_resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
@@ -149,8 +149,9 @@ heap_resident_pages(ga_heap *heap, uintptr_t base, uintptr_t end)
 
 /*
  * heap_resident_segment
- *		The kernel takes as long for a page that is not there as for one that is,
- *		and low addresses are used first.  It refuses to tell about holes.
+ *		Count the resident pages of a segment.  Asks only up to the last touched page of each run of
+ *		slots: the kernel takes as long for a page that is not there as for one that is, and it
+ *		refuses ranges with holes.
  */
 static size_t
 heap_resident_segment(ga_heap *heap, const ga_segment *segment)

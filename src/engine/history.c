@@ -3,9 +3,9 @@
  * history.c
  *	  What was freed: a ring of address ranges, with who freed them.
  *
- * An address is not used twice between two sweeps, so the newest record that
- * has it is the one.  It is searched for from the newest on: that is done once,
- * by the process that then ends.
+ * No address is used twice between two sweeps, so the newest record that has an address is the
+ * right one.  The search goes through all records from the newest on.  It may be slow: a process
+ * does it once, and then ends.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -67,7 +67,7 @@ ga_history_add_back(ga_heap *heap, const ga_chunk *chunk)
 
 /*
  * history_find
- *		The newest record that has an address, or NULL.
+ *		Find the newest record that has an address, or NULL.
  */
 static const ga_freed *
 history_find(const ga_history *history, uintptr_t address)
@@ -84,7 +84,8 @@ history_find(const ga_history *history, uintptr_t address)
 
 /*
  * history_find_in
- *		Is one of the frames on a list the one that was at an address?
+ *		Did one of the READY frames on a list come from an address?  If so, says in *place where it
+ *		is now.
  */
 static bool
 history_find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
@@ -104,7 +105,7 @@ history_find_in(const ga_list *list, uintptr_t address, ga_freed_place *place)
 
 /*
  * history_find_pages
- *		Where a frame went that nobody has written to since.
+ *		Find where the frame went that was at an address, if nobody has written to it since.
  */
 static void
 history_find_pages(const ga_heap *heap, uintptr_t address, ga_freed_place *place)

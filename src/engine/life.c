@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * life.c
- *	  The life of an arena: from its first allocation to a reset, and so on.
+ *	  The lives of an arena: each begins with the first allocation, or a reset, and ends with the
+ *	  next reset.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -23,8 +24,9 @@
 
 /*
  * life_sampled_mode
- *		Those in a sample are treated as strict: few of them would keep a nursery open
- *		for long, and what they freed readable.
+ *		The mode of arenas in the sample.  Unless all arenas are quarantined, it is strict: a few
+ *		arenas would take long to use up a nursery, and what they freed would stay readable until
+ *		then.
  */
 static ga_quarantine
 life_sampled_mode(const ga_heap *heap)
@@ -36,7 +38,8 @@ life_sampled_mode(const ga_heap *heap)
 
 /*
  * ga_heap_draw_mode
- *		xorshift64*; its upper half is good enough to compare with a rate.
+ *		The random numbers are those of xorshift64*, whose upper half is good enough to compare with
+ *		a rate.
  */
 ga_quarantine
 ga_heap_draw_mode(ga_heap *heap)
@@ -97,8 +100,8 @@ life_in_nursery(const ga_arena *arena, const ga_chunk *chunk)
 
 /*
  * life_give_up_active
- *		A small chunk of the nursery with room left is handed on, unless there are
- *		enough of those.
+ *		Give up the active chunk.  A small one of the nursery that has room left is handed on,
+ *		unless enough of those wait.
  */
 static void
 life_give_up_active(ga_arena *arena)
@@ -159,7 +162,7 @@ ga_arena_destroy(ga_arena *arena)
 
 /*
  * life_rewind_active
- *		Start again where the active chunk began.
+ *		Set the bump pointer back to where the active chunk began.
  */
 GA_INLINE void
 life_rewind_active(ga_arena *arena, ga_chunk *chunk)
@@ -170,7 +173,8 @@ life_rewind_active(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * life_forget_types
- *		The active chunk is about to be used from its beginning.
+ *		Drop what the type map knows of the active chunk, which is about to be used from its
+ *		beginning again.
  */
 static void
 life_forget_types(ga_arena *arena, ga_chunk *chunk)
@@ -181,8 +185,7 @@ life_forget_types(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * life_charge_credit
- *		As much as the credit allows is charged in advance, which spares small
- *		arenas the slow path.
+ *		Charge as much in advance as the credit allows, which spares small arenas the slow path.
  */
 GA_INLINE void
 life_charge_credit(ga_arena *arena, ga_chunk *chunk)
@@ -197,8 +200,8 @@ life_charge_credit(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * begin_life
- *		Start again in the active chunk: where it began, or in quarantined
- *		arenas where the last life ended.
+ *		Begin a life in the active chunk: where that began, or in quarantined arenas where the last
+ *		life ended.
  */
 static void
 begin_life(ga_arena *arena)
@@ -252,8 +255,9 @@ ga_arena_park(ga_arena *arena)
 
 /*
  * life_take_parked
- *		An arena is parked no longer; NULL if none is.  They take turns: a server
- *		that uses deleted memory finds it as long as with AllocSet, or longer.
+ *		Take the arena that was parked longest ago; NULL if none is parked.  Since they take turns,
+ *		memory of a deleted context stays as it was for as long as with AllocSet, or longer: code
+ *		that reads it by mistake works as before.
  */
 static ga_arena *
 life_take_parked(ga_heap *heap)
@@ -290,7 +294,7 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 	{
 		uintptr_t bump = arena->ptr;
 
-		/* The chunk would be lost to the next arena. */
+		/* Otherwise the chunk would be lost to the next arena. */
 		ga_chunk_make_ready(heap, ga_arena_detach_active(arena));
 		ga_profile_moved(arena, bump);
 		arena->next_order = heap->min_order;

@@ -3,8 +3,8 @@
  * list.h
  *	  Intrusive doubly-linked lists with a count.
  *
- * The engine may not use PostgreSQL's ilist.h, and needs two things more: the
- * length, and a sort that takes no memory.
+ * They do what PostgreSQL's ilist.h does, which the engine may not use, and two things more: they
+ * know their length, and can be sorted without memory.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -3,10 +3,9 @@
  * map.c
  *	  Segments: reserving address space, and slots that leave and come back.
  *
- * A segment is reserved as a whole and begins as one FRESH chunk.  Its slots are
- * spent one by one.  Those that a sweep found no pointer to are free, but
- * nothing is mapped there: they are reserved again when address space is
- * wanted, all of one segment at a time.
+ * The heap reserves a segment as a whole, as one FRESH chunk.  Its slots are spent one by one.
+ * When a sweep has found no pointer to a spent slot, the slot is free, but nothing is mapped there.
+ * Only when address space is wanted does the heap reserve it again, with all others of its segment.
  *
  * Spans above 64 MB take as many segments in a row as they need.
  *
@@ -18,7 +17,7 @@
 
 #include "heap.h"
 
-/* So many places are tried that are so far from one another, log2 of bytes. */
+/* The heap tries this many places, which are 1 << HINT_DISTANCE bytes from one another. */
 #define HINTS		  4
 #define HINT_DISTANCE 40
 
@@ -33,7 +32,7 @@ map_enter(ga_heap *heap, ga_segment *segment)
 	ga_map_leaf **leaf = &heap->map[index >> GA_MAP_L2_BITS];
 	ga_segment **at = &heap->segments;
 
-	/* Mostly it comes behind the one that was entered last. */
+	/* Mostly the segment comes behind the one that was entered last. */
 	if (heap->newest != NULL && heap->newest->base < segment->base)
 		at = &heap->newest->next;
 	if (*leaf == NULL)
@@ -52,7 +51,7 @@ map_enter(ga_heap *heap, ga_segment *segment)
 
 /*
  * map_remove_range
- *		Take back enter() for every segment in a range.
+ *		Undo map_enter for every segment in a range.
  */
 static void
 map_remove_range(ga_heap *heap, uintptr_t base, size_t size)
@@ -79,9 +78,9 @@ map_remove_range(ga_heap *heap, uintptr_t base, size_t size)
 
 /*
  * map_takes_ours
- *		Does a range that the system gave us lie in segments that are ours already?
- *		Where all slots were spent nothing is mapped, but their addresses may still
- *		be pointed to.
+ *		Does a range from the system lie in segments that the heap has already?  Where all slots of
+ *		a segment are spent, nothing is mapped, so the system may give it again, though there may
+ *		still be pointers to it.
  */
 static bool
 map_takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
@@ -92,7 +91,7 @@ map_takes_ours(const ga_heap *heap, uintptr_t base, size_t size)
 	return false;
 }
 
-/* Whether a range can be used for segments. */
+/* Can a range be used for segments? */
 static bool
 map_is_suitable(const ga_heap *heap, uintptr_t base, size_t size)
 {
@@ -123,7 +122,8 @@ map_reserve_hinted(ga_heap *heap, size_t size)
 
 /*
  * map_reserve_anywhere
- *		Ask for more than is needed and give back both ends.
+ *		Reserve segments wherever there is room: reserve more than is needed, and give back both
+ *		ends.
  */
 static uintptr_t
 map_reserve_anywhere(ga_heap *heap, size_t size)
@@ -164,6 +164,7 @@ map_reserve_segments(ga_heap *heap, size_t size)
 
 /*
  * map_need_granules
+ *		Give a segment the table of its granules, unless it has one. False if there is no memory.
  */
 static bool
 map_need_granules(ga_heap *heap, ga_segment *segment)
@@ -179,7 +180,7 @@ map_need_granules(ga_heap *heap, ga_segment *segment)
 
 /*
  * map_new_fresh
- *		A FRESH chunk, on its list.  NULL if there is no memory for its struct.
+ *		Make a FRESH chunk, and put it on its list.  NULL if there is no memory for its struct.
  */
 static ga_chunk *
 map_new_fresh(ga_heap *heap, uintptr_t base, size_t size)
@@ -203,7 +204,7 @@ map_new_fresh(ga_heap *heap, uintptr_t base, size_t size)
 
 /*
  * map_new_segments
- *		Reserve segments in a row, as one FRESH chunk.
+ *		Reserve segments in a row, and make them one FRESH chunk, or return NULL.
  */
 static ga_chunk *
 map_new_segments(ga_heap *heap, size_t size)
@@ -251,7 +252,7 @@ map_new_segments(ga_heap *heap, size_t size)
 
 /*
  * map_run_of
- *		The first run of bits in a mask, which is not 0.
+ *		Return the first run of bits in a mask, which is not 0.
  */
 static uint32_t
 map_run_of(uint32_t mask)
@@ -278,7 +279,7 @@ map_reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
 	if (got == (void *) base)
 		return true;
 
-	/* Something else lies there, in part or as a whole. */
+	/* Another mapping of the process lies there, in part or as a whole. */
 	heap->os->free(got, size);
 	segment->swept &= ~run;
 	segment->lost |= run;
@@ -290,8 +291,8 @@ map_reserve_run(ga_heap *heap, ga_segment *segment, uint32_t run)
 
 /*
  * map_make_fresh
- *		Make swept slots that are reserved into FRESH chunks, as large as possible.
- *		What there is no memory for is given back.
+ *		Make FRESH chunks, as large as possible, of swept slots that were reserved again.  Slots for
+ *		which there is no memory are given back.
  */
 static void
 map_make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
@@ -322,7 +323,7 @@ map_make_fresh(ga_heap *heap, ga_segment *segment, uint32_t slots)
 
 /*
  * map_free_granules
- *		A segment with no slot in use has no need of them.
+ *		Free the granules of a segment that has no slot in use.
  */
 static void
 map_free_granules(ga_heap *heap, ga_segment *segment)
@@ -339,8 +340,8 @@ map_free_granules(ga_heap *heap, ga_segment *segment)
 
 /*
  * map_reclaim
- *		Reserve the swept slots of a segment again.  Where address space is limited
- *		there may be room for one slot at least.  False if there was none.
+ *		Reserve the swept slots of a segment again.  Where address space is limited, there may be
+ *		room for some of them only.  False if there was none.
  */
 static bool
 map_reclaim(ga_heap *heap, ga_segment *segment)
@@ -379,7 +380,7 @@ ga_map_grow(ga_heap *heap)
 		if (map_reclaim(heap, segment))
 			return true;
 
-		/* What was lost is not swept any more; else there is no memory. */
+		/* Slots that were lost are no longer swept.  If others are left, there is no memory. */
 		if (segment->swept != 0)
 			break;
 	}
@@ -388,7 +389,7 @@ ga_map_grow(ga_heap *heap)
 
 /*
  * map_swept_run
- *		Segments in a row all of whose slots were swept, or NULL.
+ *		Find segments in a row, size bytes in all, whose slots were all swept; or NULL.
  */
 static ga_segment *
 map_swept_run(ga_heap *heap, size_t size)
@@ -411,7 +412,7 @@ map_swept_run(ga_heap *heap, size_t size)
 
 /*
  * map_leave_again
- *		Give back segments that were reserved again.
+ *		Undo the reserving of the segments between two addresses.
  */
 static void
 map_leave_again(ga_heap *heap, uintptr_t from, uintptr_t to)
@@ -458,6 +459,8 @@ ga_map_grow_huge(ga_heap *heap, size_t size)
 
 /*
  * map_leave_slot
+ *		Let one slot leave the heap; joined says that it was given up together with the slot
+ *		before it.
  */
 static void
 map_leave_slot(ga_heap *heap, uintptr_t base, bool spent, bool joined)

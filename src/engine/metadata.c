@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * metadata.c
- *	  Linear, persistent and fixed-size allocation of the engine's own data.
+ *	  Allocating the engine's own data.  See metadata.h.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -3,10 +3,9 @@
  * metadata.h
  *	  Allocators for the engine's own data, outside of all chunks.
  *
- * Metadata must survive the chunks it describes and must not keep them in
- * quarantine, so it lies in regions of its own that sweeps skip.  There are
- * three layers, as in Go's runtime (malloc.go linearAlloc and
- * persistentalloc, mfixalloc.go):
+ * Metadata outlives the chunks that it describes.  It has pointers to chunks, which must not keep
+ * these in quarantine.  So it lies in regions of its own that sweeps skip.  There are three layers,
+ * as in Go's runtime (malloc.go linearAlloc and persistentalloc, mfixalloc.go):
  *
  *	linear		a region of reserved address space, mapped from the front
  *	persistent	memory of any size that is never given back
@@ -68,9 +67,9 @@ extern void *ga_persistent_alloc(ga_metadata *metadata, size_t size);
 extern void ga_fixed_init(ga_fixed *fixed, ga_metadata *metadata, size_t size);
 
 /*
- * Allocate one object; its contents are zero the first time and what the
- * caller left there afterwards, except for the first word.  NULL if the
- * operating system has no memory.
+ * Allocate one object.  It is all zero if its memory is used for the first time.  Later it is as
+ * the caller of ga_fixed_free left it, except for the first word.  NULL if the operating system has
+ * no memory.
  */
 extern void *ga_fixed_alloc(ga_fixed *fixed);
 extern void ga_fixed_free(ga_fixed *fixed, void *object);

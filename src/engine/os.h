@@ -5,7 +5,7 @@
  *
  * Address space is in one of three conditions:
  *
- *	unmapped	the kernel may give it to anybody, but ours comes last of all
+ *	unmapped        the kernel may give it to others, and does so last of all
  *	reserved	faults and costs nothing
  *	mapped		readable and writable; physical pages come at the first touch
  *
@@ -44,17 +44,17 @@ typedef struct ga_os
 	/* Give the physical pages back and make the range reserved again. */
 	int (*drop)(void *addr, size_t size);
 
-	/* Give pages and mapping back; the addresses are reserved again before they are used. */
+	/* Give pages and mapping back; the engine reserves the addresses again before it uses them. */
 	int (*leave)(void *addr, size_t size);
 
-	/* Give address space back for good: only what was reserved in excess, and by tests. */
+	/* Give address space back for good: what was reserved in excess, and all of it in tests. */
 	int (*free)(void *addr, size_t size);
 
 	/*
-	 * Move a mapped range with its pages to a reserved one that is at least as
-	 * long, all of which is mapped then.  Nothing is mapped any more where it
-	 * was.  If that fails, nothing has changed, or the target is no longer
-	 * reserved: then the result is GA_MOVE_LOST.
+	 * Move a mapped range with its pages to a reserved one that is at least as long.  All of the
+	 * target is mapped then, and nothing is mapped at the source any more.  If it fails, nothing
+	 * has changed, except that the target may be lost, that is, no longer reserved: then the result
+	 * is GA_MOVE_LOST.
 	 */
 	int (*move)(void *from, size_t size, void *to, size_t to_size);
 
@@ -62,13 +62,13 @@ typedef struct ga_os
 	int (*huge)(void *addr, size_t size);
 	int (*small)(void *addr, size_t size);
 
-	/* Set the low bit of one byte a page for pages that are resident. */
+	/* For each page, set the low bit of a byte in pages if it is resident. */
 	int (*resident)(void *addr, size_t size, unsigned char *pages);
 
 	/*
-	 * Copy from memory that other threads may unmap meanwhile.  Returns the
-	 * number of bytes copied, which ends at the first page that is not there.
-	 * If it is 0, errno is EFAULT for such a page, or says what else is wrong.
+	 * Copy from memory that other threads may unmap meanwhile.  Stops at the first page that is not
+	 * there, and returns the number of bytes copied.  If that is 0, errno is EFAULT for a missing
+	 * page, or says what else is wrong.
 	 */
 	size_t (*peek)(void *to, const void *from, size_t size);
 

@@ -67,8 +67,8 @@ linux_free(void *addr, size_t size)
 
 /*
  * os_linux_reserve_again
- *		Kernels before 6.17 unmap the target of mremap before they look at the
- *		source.  False if its addresses are no longer ours.
+ *		Reserve the target of a move that failed again: kernels before 6.17 unmap it before they
+ *		look at the source.  False if something else has taken its addresses.
  */
 static bool
 os_linux_reserve_again(void *addr, size_t size)
@@ -79,7 +79,10 @@ os_linux_reserve_again(void *addr, size_t size)
 	if (got == addr)
 		return true;
 
-	/* The mapping that is there is the one that was; old kernels go elsewhere. */
+	/*
+	 * EEXIST says that the target was not unmapped.  Old kernels do not know the flag, and map
+	 * elsewhere.
+	 */
 	if (got != MAP_FAILED)
 		(void) munmap(got, size);
 	return got != MAP_FAILED || errno == EEXIST;
@@ -87,8 +90,8 @@ os_linux_reserve_again(void *addr, size_t size)
 
 /*
  * linux_move
- *		Where both are aligned to what a page table covers, the kernel moves page
- *		tables.  It refuses what lies in several mappings.
+ *		Where source and target are aligned to what a page table covers, the kernel moves page
+ *		tables.  It refuses a source that lies in several mappings.
  */
 static int
 linux_move(void *from, size_t size, void *to, size_t to_size)

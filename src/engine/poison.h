@@ -3,9 +3,8 @@
  * poison.h
  *	  Filling freed objects and looking whether they are still as filled.
  *
- * Objects of many kilobytes are freed in every index scan, so this is done in
- * blocks of words, in a form that compilers turn into vector instructions
- * without being asked for more than their usual optimization.
+ * Every scan of an index frees objects of many kilobytes, so this must be fast.  It goes by blocks
+ * of words, in a form that compilers turn into vector instructions with their usual optimization.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -22,9 +21,9 @@
 #define GA_POISON_BY_LIBRARY 2048
 
 /*
- * Of larger objects only the beginning is filled, unless the arena is strict: to fill and
- * to look at the rest, which is cold, would take longer than all else that is done for
- * them.  A scan of an index frees 27 kB.
+ * Of objects larger than GA_POISON_WHOLE only the first GA_POISON_PART bytes are filled, unless the
+ * arena is strict.  To fill and check the rest, which is not in a cache, would take longer than all
+ * else that a free does.  A scan of an index frees 27 kB.
  */
 #define GA_POISON_WHOLE ((size_t) 4096)
 #define GA_POISON_PART	((size_t) 1024)

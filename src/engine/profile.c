@@ -12,19 +12,19 @@
 #include "charge.h"
 #include "profile.h"
 
-/* Live samples are found by their address in a table of so many chains. */
+/* log2 of the number of chains in the table, which finds live samples by their address. */
 #define NUM_CHAINS_LOG2 14
 
 /* More live samples than this take too much memory: 18 MB.  Others are counted as lost. */
 #define MAX_SAMPLES ((size_t) 1 << 18)
 
-/* No distance is longer, in bytes, so that addresses do not wrap. */
+/* The longest distance, in bytes: addresses must not wrap. */
 #define FARTHEST (SIZE_MAX / 4)
 
 /*
  * profile_draw_distance
- *		Bytes to the next sample point, at least one.  The random bits are those of
- *		ga_heap_draw_mode: xorshift64*.
+ *		Draw how many bytes it is to the next sample point, at least one.  The random bits are those
+ *		of ga_heap_draw_mode: xorshift64*.
  */
 static size_t
 profile_draw_distance(ga_profile *profile)
@@ -40,13 +40,13 @@ profile_draw_distance(ga_profile *profile)
 	x ^= x >> 27;
 	profile->random = x;
 
-	/* Of 53 bits, and never 0. */
+	/* A random number of 53 bits, which is never 0. */
 	uniform = (double) ((x * UINT64_C(2685821657736338717) >> 11) + 1) / 9007199254740992.0;
 	distance = -log(uniform) * (double) profile->rate;
 	return distance < (double) FARTHEST ? (size_t) distance + 1 : FARTHEST;
 }
 
-/* The number of objects that a sample of so many bytes stands for. */
+/* How many objects a sample of this many bytes stands for. */
 static double
 profile_weight_of(size_t bytes, size_t rate)
 {
@@ -237,8 +237,8 @@ ga_profile_drop_all(ga_arena *arena)
 
 /*
  * profile_set_arena
- *		Have an arena follow a rate that was set.  One that has samples is to notice when
- *		they are freed.
+ *		Let an arena follow the rate that was set.  An arena that has samples stays profiled at any
+ *		rate, since it must notice when they are freed.
  */
 static void
 profile_set_arena(ga_arena *arena)

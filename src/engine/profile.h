@@ -1,30 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * profile.h
- *	  A heap profile: which allocations are samples, and which samples live.
+ *	  The heap profile: which allocations are samples, and which samples live.
  *
- * Allocation is seen as a stretch of bytes on which sample points lie at random,
- * with exponentially distributed distances whose mean is the rate.  An object is
- * a sample if a point lies in it.  So an object of b bytes is one with
- * probability 1 - exp(-b / rate), and a sample stands for the inverse of that many
- * objects like it, its weight: sums of weights are estimates without bias,
- * whatever the sizes are and when the rate is changed.
+ * Think of all bytes that are allocated as a line.  Sample points lie on it at random, with
+ * exponentially distributed distances whose mean is the rate.  An object is a sample if a point
+ * lies in it.  So an object of b bytes is a sample with probability p = 1 - exp(-b / rate).  Its
+ * weight, 1 / p, is the number of objects like it that it stands for.  Sums of weights are
+ * estimates without bias, whatever the sizes are, and also if the rate changes.
  *
- * Exponential distances have no memory, so each arena can have its own point.
- * Where objects are bump-allocated, that point is an address above the bump pointer,
- * ga_arena.sample_at, and the soft end of what is charged stays below it.  The hot path looks
- * at the soft end anyway, and so knows nothing of profiles.  The distance from the
- * bump pointer to the point stays what it is when the bump pointer is set to
- * another place without an allocation.  Objects that are not bump-allocated (off
- * a free list, large, changed in size, or at the back of a chunk) are counted off from one
- * number of bytes that the heap has for all of them.  So are objects of contexts that are small
- * and no arenas: only when the number is used up does their context need one.
+ * Exponential distances have no memory, so each arena can have a point of its own.  Where objects
+ * are bump-allocated, that point is an address above the bump pointer, ga_arena.sample_at, and the
+ * soft end of what is charged stays below it.  The hot path looks at the soft end anyway, and so
+ * knows nothing of profiles.  The distance from the bump pointer to the point stays what it is when
+ * the bump pointer is set to another place without an allocation.  Other objects come off a free
+ * list, are large, have changed their size, or lie at the back of a chunk.  The heap has one number of bytes to the next sample
+ * for all of these, and subtracts their sizes from it.  Objects of small contexts that are no arenas
+ * are subtracted, too: only when the number is used up, their context becomes an arena.
  *
- * A live sample is marked in its header, in a bit by which the fast path for
- * frees takes it for no small object.  Memory without pointers at the back of a chunk has no
- * headers, and needs no marks: it goes when all of the arena does.  The arena has a list of its
- * samples, so a reset takes time for these alone.  An object whose size is changed is freed
- * and allocated again, as far as the profile is concerned.
+ * A bit in its header marks a live sample.  With that bit, the fast path for frees takes it for a
+ * large object and leaves it to the slow path.  Objects at the back of a chunk have no headers, and
+ * need no mark: they go with all of the arena.  The arena has a list of its samples, so a reset
+ * takes time for these alone.  For the profile, an object that changes its size is freed and
+ * allocated again.
  *
  * After Go's runtime: MemProfileRate, nextSample and fastexprand in malloc.go,
  * and scaleHeapSample in pprof.go, which scales sums of samples of one stack by
@@ -40,62 +38,72 @@
 #include "arena.h"
 
 /*
- * Have a sample taken each rate bytes in the mean, from 1 on; 0: none any more.
- * Samples that live stay known until they are freed.  False, with the rate as it was, if
- * there is no memory for what a profile needs.
+ * Take a sample every rate bytes on average, at least 1; with 0, take none any more.  Samples that
+ * live stay known until they are freed.  False, with the rate as it was, if there is no memory for
+ * what a profile needs.
  */
 extern bool ga_profile_set_rate(ga_heap *heap, size_t rate);
 
-/* Begin to profile an arena that holds no chunk.  See ga_profile_begin. */
+/* Begin to profile an arena that holds no chunk.  Called by ga_profile_begin. */
 extern void ga_profile_begin_slow(ga_arena *arena);
 
-/* Its bump pointer was set on, or back, without an allocation.  See ga_profile_moved. */
+/*
+ * Keep the distance to the sample point: the bump pointer was set from an address to where it is
+ * now, without an allocation.
+ */
 extern void ga_profile_moved_slow(ga_arena *arena, uintptr_t from);
 
 /*
- * The bump pointer has passed the soft end: has it passed the sample point, too?
- * Then there is another one, and the object is for ga_profile_add.
+ * The bump pointer has passed the soft end.  Has it passed the sample point, too?  If so, draws the
+ * next point; the caller then passes the object to ga_profile_add.
  */
 extern bool ga_profile_passed_slow(ga_arena *arena);
 
-/* An object of so many bytes, with its header, is a sample. */
+/* Make an object a sample; bytes is its size with its header. */
 extern void ga_profile_add(ga_arena *arena, void *object, size_t bytes);
 
-/* Count off an object that was not bump-allocated: it may be a sample. */
+/*
+ * Subtract the bytes of an object that was not bump-allocated, with its header: that may make it a
+ * sample.
+ */
 extern void ga_profile_count(ga_arena *arena, void *object, size_t bytes);
 
 /* The same for an object without a header, which is freed with all of its arena. */
 extern void ga_profile_count_noscan(ga_arena *arena, void *object, size_t bytes);
 
 /*
- * The next sample point among objects that are not bump-allocated lies in one that was to be
- * allocated elsewhere: the one after it is drawn.
+ * Draw the next sample point among objects that are not bump-allocated: the last one lies in an
+ * object of a context that is no arena.
  */
 extern void ga_profile_use_point(ga_profile *profile);
 
 /*
- * It is that one, which was counted as so many bytes, not more than it has here.  Nothing if
- * it is a sample already, by a point of the arena's own.
+ * Make that object, which is now one of the arena, a sample.  counted is the number of bytes that
+ * were subtracted for it, at most what it has.  Does nothing if it is a sample already, by a point of
+ * the arena's own.
  */
 extern void ga_profile_add_counted(ga_arena *arena, void *object, size_t counted);
 
-/* The object that was at this address was one, and is freed. */
+/* Forget a sample that is freed, by the address that it had. */
 extern void ga_profile_drop(ga_arena *arena, uintptr_t object);
 
-/* All samples of an arena are freed. */
+/* Forget all samples of an arena: they are freed. */
 extern void ga_profile_drop_all(ga_arena *arena);
 
-/* Are the samples of an arena in order, of which so many objects are marked? */
+/*
+ * Do the samples of an arena agree with marked, the number of objects that have the bit?  For
+ * ga_heap_check.
+ */
 extern bool ga_profile_is_valid(const ga_arena *arena, size_t marked);
 
-/* Is the arena profiled?  Also if it only has samples from when it was. */
+/* Is the arena profiled, or has it samples from a time when it was? */
 GA_INLINE bool
 ga_profile_watches(const ga_arena *arena)
 {
 	return GA_UNLIKELY(arena->sample_at != 0);
 }
 
-/* An arena begins, whose struct is all zero. */
+/* Begin to profile a new arena, if the heap takes samples. */
 GA_INLINE void
 ga_profile_begin(ga_arena *arena)
 {
@@ -135,7 +143,7 @@ ga_object_is_sample(const void *object)
 	return (*ga_object_header(object) & GA_HDR_SAMPLE) != 0;
 }
 
-/* The object is about to be freed. */
+/* Forget an object that is about to be freed, if it is a sample. */
 GA_INLINE void
 ga_profile_freed(ga_arena *arena, void *object)
 {

@@ -29,7 +29,7 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 		size > arena->heap->large_threshold || arena->mode == GA_QUARANTINE_STRICT)
 		return false;
 
-	/* What it shrinks by may be pointed to. */
+	/* There may be a pointer to what the object loses. */
 	if (end < arena->ptr && arena->mode != GA_QUARANTINE_OFF)
 		return false;
 	if (end > arena->soft_end && !ga_charge_has_room(arena, end))
@@ -57,10 +57,10 @@ realloc_last(ga_arena *arena, void *object, size_t size, size_t rounded)
 
 /*
  * realloc_make_room
- *		What grew once is likely to grow again: should it need another chunk, that
- *		shall be one in which it can, but in quarantined arenas it shall move: that
- *		shows who still points to the old place.  A small chunk stays one that a
- *		reset keeps.
+ *		Make another chunk the active one if an object that grows to size bytes needs it.  What grew
+ *		once is likely to grow again, so the chunk has room for that.  Not in quarantined arenas:
+ *		there a move shows who still points to the old place.  Nor for small objects, so that the
+ *		chunk stays one that a reset keeps.
  */
 static void
 realloc_make_room(ga_arena *arena, size_t size)
@@ -81,7 +81,7 @@ realloc_make_room(ga_arena *arena, size_t size)
 
 /*
  * realloc_change_size
- *		As ga_arena_realloc, for an object that is no span.
+ *		Change the size of an object that is no span.  Results as of ga_arena_realloc.
  */
 static void *
 realloc_change_size(ga_arena *arena, void *object, size_t size)
@@ -94,7 +94,7 @@ realloc_change_size(ga_arena *arena, void *object, size_t size)
 	if (rounded != old_size && realloc_last(arena, object, size, rounded))
 		return object;
 
-	/* An object that is much too large is worth moving. */
+	/* It pays to move an object that would be much too large. */
 	if (rounded <= old_size && (old_size <= GA_SMALL_MAX || rounded > old_size / 2))
 	{
 		ga_object_set_header(arena, object, GA_HDR_LIVE, old_size, size);
@@ -121,7 +121,8 @@ realloc_change_size(ga_arena *arena, void *object, size_t size)
 
 /*
  * realloc_object
- *		As ga_arena_realloc, whether the arena is profiled or not.
+ *		Change the size of any object, without regard to the profile.  Results as of
+ *		ga_arena_realloc.
  */
 static void *
 realloc_object(ga_arena *arena, void *object, size_t size)
@@ -143,8 +144,9 @@ realloc_object(ga_arena *arena, void *object, size_t size)
 
 /*
  * realloc_profiled
- *		What changes its size, as its header says it, is counted as freed and allocated
- *		again.  If it moves to another small object, that was counted already.
+ *		Change the size of an object in a profiled arena.  If the size in its header changes, it
+ *		counts as freed and allocated again.  If it moves to another small object, the allocation of
+ *		that was counted already.
  */
 static GA_NOINLINE void *
 realloc_profiled(ga_arena *arena, void *object, size_t size)

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * retain.c
- *	  How much memory is kept for chunks that are not in use.
+ *	  Which pages are kept for chunks that are not in use.
  *
- * Pages of READY chunks are kept up to config.retain bytes, the ones used last
- * being kept the longest.  Beyond that they can be kept for the time of some
- * work that is likely to want them again (ga_heap_keep_excess).
+ * The heap keeps up to config.retain bytes of pages of READY chunks, those used last for the
+ * longest.  While some work is under way that is likely to want more of them again, it can keep
+ * more (ga_heap_keep_excess).
  *
- * Slots that are given back leave the heap, so that they cost no mapping: they are
- * free as if they had been swept.
+ * A slot whose pages are all given back leaves the heap, so that it costs no mapping.  It is free
+ * like a slot that was swept.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -28,26 +28,27 @@ ga_chunk_make_ready(ga_heap *heap, ga_chunk *chunk)
 	chunk->large = false;
 	ga_chunk_set_state(heap, chunk, GA_READY);
 
-	/* The chunk used last is the warmest. */
+	/* The chunk used last comes first, since its pages are likely to be in a cache. */
 	ga_list_push_head(ga_chunk_free_list(heap, chunk), &chunk->link);
 	ga_heap_trim_excess(heap);
 }
 
-/* Of a chunk that keeps at least this much, only the end is given back. */
+/* A chunk that can keep at least this many bytes gives only its end back. */
 #define TRIM_KEEPS ((size_t) 1 << 20)
 
 /*
  * retain_give_back
- *		Give pages back, and access or even the mapping with them if *closes, as long
- *		as that does not cost too many mappings: memory that can be written counts
- *		against limits of the process even if it is not there.
+ *		Give the pages between two addresses back.  If *closes, give access back with them, or the
+ *		whole mapping if slots is true, as far as that does not cost too many mappings: memory that
+ *		can be written counts against limits of the process even without pages.  Sets *closes to
+ *		what was done.
  */
 static bool
 retain_give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *closes)
 {
 	int (*call)(void *, size_t) = heap->os->unuse;
 
-	/* A slot that leaves takes its mapping along. */
+	/* A slot that leaves costs no mapping any more. */
 	if (*closes && (slots || ga_heap_may_isolate(heap)))
 	{
 		call = slots ? heap->os->leave : heap->os->drop;
@@ -66,7 +67,7 @@ retain_give_back(ga_heap *heap, uintptr_t from, uintptr_t to, bool slots, bool *
 
 /*
  * retain_gave_back
- *		All pages of a READY chunk were given back.
+ *		Record that all pages of a READY chunk were given back.
  */
 static void
 retain_gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
@@ -90,7 +91,7 @@ retain_gave_back(ga_heap *heap, ga_chunk *chunk, bool closes)
 
 /*
  * retain_held_to
- *		The end of what a chunk holds that can be given back: slots leave as a whole.
+ *		Where the memory of a chunk ends that can be given back: slots leave as a whole.
  */
 static uintptr_t
 retain_held_to(const ga_chunk *chunk)
@@ -102,9 +103,8 @@ retain_held_to(const ga_chunk *chunk)
 
 /*
  * retain_trim_run
- *		Give back the pages of the chunk that was used longest ago, and of
- *		neighbours that follow it in the list, up to so many bytes or a little
- *		more.
+ *		Give back the pages of the chunk that was used longest ago, and those of its neighbours that
+ *		follow it in the list: as much as excess says, in bytes, or a little more.
  */
 static bool
 retain_trim_run(ga_heap *heap, size_t excess)
@@ -148,7 +148,7 @@ retain_trim_run(ga_heap *heap, size_t excess)
 
 /*
  * retain_trim_to
- *		Runs of neighbours are one system call.
+ *		Give pages back until target bytes are left.  A run of neighbours takes one system call.
  */
 static void
 retain_trim_to(ga_heap *heap, size_t target)
@@ -160,7 +160,7 @@ retain_trim_to(ga_heap *heap, size_t target)
 
 /*
  * ga_heap_trim
- *		Goes an eighth below, not to be called again for each chunk.
+ *		Goes an eighth below the aim, so that the next chunk does not make another call necessary.
  */
 void
 ga_heap_trim(ga_heap *heap, size_t retain)

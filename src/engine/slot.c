@@ -3,18 +3,17 @@
  * slot.c
  *	  Quarantine: slots are spent, and their frames go on to other slots.
  *
- * Freed memory must fault, and its addresses must not be used again while a
- * pointer to it may exist.  Both are had for the price of one system call: the
- * pages of a slot move away with their page table, and nothing is left behind.
- * They arrive in a slot that is free and are READY there, for anybody.  Where
- * the system refuses to move them they are given back instead.
+ * Freed memory must fault, and its addresses must not be used again while a pointer to it may
+ * exist.  One system call does both: it moves the pages of a slot away with their page table, and
+ * leaves nothing behind.  The pages arrive in a slot that is free, and are READY there for any
+ * arena.  Where the system refuses to move them, they are given back instead.
  *
- * Arenas share the nursery, or have slots of their own.  As long as something in a
- * slot lives that is not cut up any more, what is dead there is waste; it is
- * given back and set to fault where it lies when there is much of it.
+ * Arenas share the nursery, or have slots of their own.  A slot is closed when no more chunks are
+ * cut from it.  As long as something lives in a closed slot, it cannot move, and the pages of what
+ * is dead there are waste.  When there is much waste, it is given back and set to fault where it
+ * lies.
  *
- * That the kernel moves page tables: HAVE_MOVE_PMD, Linux 5.1 on x86-64 and 5.11
- * on arm64.
+ * The kernel moves page tables since Linux 5.1 on x86-64 and 5.11 on arm64 (HAVE_MOVE_PMD).
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -29,7 +28,7 @@
 
 /*
  * slot_next
- *		As ga_segment_next, for the chunks of a slot.
+ *		Return the next chunk of a slot, as ga_segment_next does for a segment.
  */
 static ga_chunk *
 slot_next(const ga_heap *heap, const ga_slot *slot, uintptr_t *at)
@@ -45,7 +44,7 @@ slot_next(const ga_heap *heap, const ga_slot *slot, uintptr_t *at)
 
 /*
  * slot_extent
- *		Bytes from the base of a slot that may have pages.
+ *		How many bytes from the base of a slot may have pages.
  */
 static size_t
 slot_extent(const ga_heap *heap, const ga_slot *slot)
@@ -62,6 +61,7 @@ slot_extent(const ga_heap *heap, const ga_slot *slot)
 
 /*
  * slot_unlist
+ *		Take a slot off the list of wasteful ones, if it is there.
  */
 static void
 slot_unlist(ga_heap *heap, ga_slot *slot)
@@ -75,8 +75,8 @@ slot_unlist(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_frames_cool
- *		Of the frames that moved, only those that did so last still wait to be used
- *		again.
+ *		Put frames that moved long enough ago on the list of READY chunks.  Only those that moved
+ *		last still wait.
  */
 static void
 slot_frames_cool(ga_heap *heap)
@@ -106,9 +106,10 @@ slot_frames_cool(ga_heap *heap)
 
 /*
  * slot_move
- *		Move the frame of a slot elsewhere.  False if that did not work, or is not
- *		worth it: what was punched has several mappings, more than may be kept would be
- *		given back at once, and each frame that waits is a mapping.
+ *		Move the frame of a slot to another slot.  False if that did not work, or is not worth it: a
+ *		slot that was punched has several mappings, which the kernel does not move; pages beyond
+ *		what may be kept would be given back at once; and where mappings are scarce, a frame that
+ *		waits costs one.
  */
 static bool
 slot_move(ga_heap *heap, ga_slot *slot)
@@ -141,7 +142,8 @@ slot_move(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_dissolve
- *		Nothing is left of a slot but that its addresses are spent.
+ *		Free the structs of a slot and of its chunks.  All that is left is that its addresses are
+ *		spent.
  */
 static void
 slot_dissolve(ga_heap *heap, ga_slot *slot)
@@ -159,8 +161,8 @@ slot_dissolve(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_leave
- *		Move the frame of a slot, or give its pages back.  A slot that the system lets
- *		neither move nor fault is stuck.
+ *		Move the frame of a slot, or give its pages back.  False if the system does neither: the
+ *		slot is then stuck.
  */
 static bool
 slot_leave(ga_heap *heap, ga_slot *slot)
@@ -182,8 +184,8 @@ slot_leave(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_spend
- *		Everything in a slot was given up.  Where the system does what is asked again, one
- *		that is stuck goes with it.
+ *		Spend a slot in which everything was given up.  If that works, also try a slot again that
+ *		was stuck.
  */
 static void
 slot_spend(ga_heap *heap, ga_slot *slot)
@@ -201,8 +203,8 @@ slot_spend(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_punch_run
- *		Give back what dead neighbours hold, and access to them unless that costs
- *		too many mappings.
+ *		Give back the pages of dead neighbours, and access to them unless that costs too many
+ *		mappings.
  */
 static bool
 slot_punch_run(ga_heap *heap, ga_slot *slot, uintptr_t from, uintptr_t to)
@@ -253,7 +255,7 @@ ga_slot_punch(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_punch_wasteful
- *		Those that were closed first, as long as there is too much waste, or it is
+ *		Punch the slots that were closed first, as long as there is too much waste, or waste that is
  *		too old.
  */
 static void
@@ -274,7 +276,8 @@ slot_punch_wasteful(ga_heap *heap)
 
 /*
  * slot_died
- *		Something in a slot that is closed was given up.
+ *		Spend a closed slot if nothing lives there any more, else put it on the list of wasteful
+ *		ones.
  */
 static void
 slot_died(ga_heap *heap, ga_slot *slot)
@@ -296,7 +299,7 @@ slot_died(ga_heap *heap, ga_slot *slot)
 
 /*
  * slot_chunk_die
- *		A chunk in a slot becomes a dead one.
+ *		Count a chunk in a slot as dead.
  */
 static void
 slot_chunk_die(ga_heap *heap, ga_chunk *chunk)
@@ -320,7 +323,7 @@ ga_chunk_quarantine(ga_heap *heap, ga_chunk *chunk)
 
 	assert(ga_state_is_owned(chunk->state) && slot != NULL);
 
-	/* What was handed on has its record already. */
+	/* A chunk that was handed on has its record in the history already. */
 	if (chunk->state != GA_REUSE)
 		ga_history_add_chunk(heap, chunk);
 	slot->live--;
@@ -342,8 +345,8 @@ ga_chunk_hand_on(ga_heap *heap, ga_chunk *chunk)
 
 /*
  * slot_retire_reuse
- *		What waits to be handed on would keep a slot for long.  It is all in the
- *		nursery.
+ *		Give up all chunks that wait to be handed on, since they would keep their slot alive for
+ *		long.  All of them lie in the nursery.
  */
 static void
 slot_retire_reuse(ga_heap *heap)
@@ -379,7 +382,7 @@ ga_slot_close(ga_heap *heap, ga_slot **from)
 
 /*
  * slot_new
- *		A slot around a chunk that was just taken.
+ *		Make a struct of a slot for a chunk of whole slots that was just taken.
  */
 static ga_slot *
 slot_new(ga_heap *heap, ga_chunk *chunk)
@@ -426,7 +429,7 @@ ga_slot_abandon(ga_heap *heap, ga_chunk *chunk)
 
 /*
  * slot_begin
- *		A slot that chunks can be cut from.
+ *		Begin a slot of which chunks can take limit bytes.
  */
 static ga_slot *
 slot_begin(ga_heap *heap, size_t limit)
@@ -478,6 +481,7 @@ slot_rest_cut(ga_heap *heap, ga_chunk *rest, ga_chunk *chunk, size_t size)
 
 /*
  * slot_has_room
+ *		Can a chunk of size bytes be cut from the slot?
  */
 static bool
 slot_has_room(const ga_slot *slot, size_t size)

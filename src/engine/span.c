@@ -3,11 +3,10 @@
  * span.c
  *	  Large objects: a chunk for each.
  *
- * Only as much of the chunk is made accessible as the object needs, rounded
- * up to pages.  It can then grow in place up to the chunk's size; beyond, its
- * physical pages move to a larger chunk without being copied if they fill slots,
- * and the old addresses are given up like any freed chunk's.  In strict arenas
- * growing always moves, so that pointers to the old place are found.
+ * Of the chunk, as many pages are accessible as the object needs.  The object can grow in its place
+ * up to the chunk's size.  Beyond that it moves to a larger chunk.  If its pages fill slots, they
+ * move along and are not copied.  The old addresses are given up like those of any freed chunk.  In
+ * strict arenas, an object moves each time it grows, so that pointers to the old place are found.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -91,9 +90,9 @@ ga_span_begin(ga_arena *arena, ga_chunk *chunk, void *object, size_t payload, si
 
 /*
  * span_room_for
- *		What grew once is likely to double and double again: with address space
- *		for that it keeps its place and its pages.  In quarantined arenas it shall
- *		move: that shows who still points to the old place.
+ *		How much address space, in bytes, a span of bytes should have.  What grew once is likely to
+ *		double, and to double again: with address space for that, it keeps its place and its pages.
+ *		In quarantined arenas it gets none, since a move shows who still points to the old place.
  */
 static size_t
 span_room_for(const ga_arena *arena, size_t bytes)
@@ -105,8 +104,8 @@ span_room_for(const ga_arena *arena, size_t bytes)
 
 /*
  * span_take
- *		A chunk for so many bytes, from where the arena's mode says, with address
- *		space for growing to as many as room if it is not quarantined.
+ *		Take a chunk for bytes: in quarantined arenas from a slot, else from the heap with address
+ *		space to grow to room bytes.
  */
 static ga_chunk *
 span_take(ga_arena *arena, size_t bytes, size_t room)
@@ -171,7 +170,7 @@ ga_span_alloc_growing(ga_arena *arena, size_t size)
 
 /*
  * span_give_up
- *		The span's chunk goes the way of the arena's mode.
+ *		Take a span off its arena, and give its chunk up.
  */
 static void
 span_give_up(ga_arena *arena, ga_chunk *chunk, ga_freed_by how)
@@ -191,7 +190,7 @@ ga_span_free(ga_arena *arena, ga_chunk *chunk)
 
 /*
  * span_has_mapping
- *		Is the chunk's access its own to change?
+ *		Can the access to a chunk be changed by itself, since it shares its slot with no other?
  */
 static bool
 span_has_mapping(const ga_chunk *chunk)
@@ -255,7 +254,7 @@ span_move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 	if (!ga_chunk_move(heap, chunk->base, chunk->size, target))
 		return NULL;
 
-	/* There were never two copies, and neither the limit nor the peak must tell of two. */
+	/* There were never two copies, so uncharge the old place before the new one is charged. */
 	ga_charge(arena, chunk, -(ptrdiff_t) chunk->charged);
 	ga_arena_note_free(arena, GA_FREED_BY_REPALLOC);
 	ga_list_remove(&arena->large, &chunk->link);
@@ -263,7 +262,7 @@ span_move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 	ga_chunk_arrived(heap, target, touched);
 	ga_chunk_own(heap, target);
 
-	/* There is memory for this: that of the slot just abandoned. */
+	/* This cannot fail: the struct of the slot that was just abandoned is free. */
 	if (arena->mode != GA_QUARANTINE_OFF)
 		(void) ga_slot_wrap(heap, target);
 	GA_MAKE_DEFINED(target->base, bytes);
@@ -272,9 +271,8 @@ span_move_pages(ga_arena *arena, ga_chunk *chunk, size_t bytes)
 
 /*
  * span_move
- *		Continue a span in a larger chunk.  If its pages move along, the limit is
- *		asked for no more than those that it grows by; should they have to be
- *		copied, there are more for a moment.
+ *		Move a span to a larger chunk.  The limit is asked only for the pages by which it grows.
+ *		Where the pages do not move along but are copied, the heap holds both copies for a moment.
  */
 static void *
 span_move(ga_arena *arena, ga_chunk *chunk, size_t bytes, size_t size)

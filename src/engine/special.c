@@ -12,7 +12,7 @@
 
 #include "special.h"
 
-/* Bits of the hash that one step takes. */
+/* Each step down the trie uses this many bits of the hash. */
 #define STEP 2
 
 static uintptr_t
@@ -23,7 +23,7 @@ special_key_of(const void *object, int kind)
 
 /*
  * special_hash_of
- *		Different keys have different hashes, since the factor is odd.
+ *		The hash of a key.  Different keys have different hashes, since the factor is odd.
  */
 static uint64_t
 special_hash_of(uintptr_t key)
@@ -33,7 +33,8 @@ special_hash_of(uintptr_t key)
 
 /*
  * special_step
- *		Where the way to a hash leads on from a node.  Uses up the bits for that.
+ *		Return the child of a node that leads to a hash, and shift the bits used for that out of the
+ *		hash.
  */
 static ga_special **
 special_step(ga_special *node, uint64_t *hash)
@@ -46,8 +47,8 @@ special_step(ga_special *node, uint64_t *hash)
 
 /*
  * special_find
- *		A special that has not ended.  One that has may have the same key: its object
- *		was freed, and another one moved there.
+ *		Find a special that waits for its end.  One that has ended may have the same key: its object
+ *		was freed, and another object moved to its address.
  */
 static ga_special *
 special_find(const ga_arena *arena, uintptr_t key)
@@ -74,7 +75,7 @@ special_trie_insert(ga_specials *specials, ga_special *special)
 
 /*
  * special_leaf_below
- *		Where a leaf below a node, or the node itself, is linked in.
+ *		Find a leaf below a node, or the node itself: return the pointer that leads to it.
  */
 static ga_special **
 special_leaf_below(ga_special **at)
@@ -96,7 +97,8 @@ special_leaf_below(ga_special **at)
 
 /*
  * special_trie_remove
- *		Any leaf below a node may take its place: all have the same way behind them.
+ *		Remove a node from the trie.  Any leaf below it may take its place, since the way to the
+ *		node is also part of the way to the leaf.
  */
 static void
 special_trie_remove(ga_specials *specials, ga_special *special)
@@ -144,7 +146,7 @@ ga_special_runs(const ga_arena *arena, const void *object)
 
 /*
  * special_take
- *		Memory for a record.  The heap's limit holds for it, too.
+ *		Take memory for a record, within the heap's limit.  NULL if there is none.
  */
 static void *
 special_take(ga_heap *heap, ga_fixed *fixed)
@@ -156,7 +158,7 @@ special_take(ga_heap *heap, ga_fixed *fixed)
 
 /*
  * special_begin
- *		The arena gets its first special.
+ *		Give an arena the struct that it needs for its first special.  NULL if there is no memory.
  */
 static ga_specials *
 special_begin(ga_arena *arena)
@@ -177,7 +179,7 @@ special_begin(ga_arena *arena)
 
 /*
  * special_finish
- *		The arena has no special any more.
+ *		Take the struct of its specials from an arena that has no special any more.
  */
 static void
 special_finish(ga_arena *arena)
@@ -253,7 +255,7 @@ ga_special_move(ga_arena *arena, const void *from, void *to)
 
 /*
  * special_end
- *		Let a special end.  What it calls may end others.
+ *		End a special.  The function that this calls may end others.
  */
 static void
 special_end(ga_arena *arena, ga_special *special, ga_freed_by how)

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * special.h
- *	  Specials: what is attached to single objects.
+ *	  Specials: records that are attached to single objects.
  *
- * A special is a record of a kind, such as a finalizer, that belongs to an object:
- * it moves along when the object does, and ends with it.  When an object is freed, the
- * engine ends its specials: it calls heap->end_special of the kind while the object is
- * still as it was.  The caller does the same for all of an arena, newest first,
- * before a reset or the arena's end.
+ * A special is a record of some kind, such as a finalizer, that belongs to one object.  It moves
+ * along with the object, and ends with it.  When an object is freed, the engine ends its specials:
+ * it calls heap->end_special of their kind while the object is still as it was.  Before a reset or
+ * the end of an arena, the caller ends all of its specials, newest first (ga_special_end_all).
  *
  * Records lie in metadata.  They are found by address and kind in a trie
  * over a hash of both, whose nodes are the records themselves: each has
@@ -30,8 +29,8 @@
 #include "arena.h"
 
 /*
- * Kinds, of which an object has at most one special each; they end in this order.
- * The low bits of an address tell GA_SPECIAL_KINDS of them apart.
+ * Kinds.  An object has at most one special of each kind, and they end in this order.  There may be
+ * GA_SPECIAL_KINDS of them, since the low bits of the key hold the kind.
  */
 #define GA_SPECIAL_FINALIZER 0
 
@@ -56,9 +55,9 @@ struct ga_specials
 {
 	ga_special *root;
 	ga_list waiting; /* newest first */
-	ga_list ended;	 /* those that are running, and while all end those that have ended */
+	ga_list ended;	 /* those that run now and, while all of an arena end, those that have ended */
 	unsigned kinds;	 /* a bit for each kind that there ever was */
-	bool ending;	 /* all of them end */
+	bool ending;	 /* ga_special_end_all is at work */
 };
 
 /* The object of a special, and its kind. */
@@ -75,19 +74,22 @@ ga_special_kind(const ga_special *special)
 }
 
 /*
- * Attach a special to a live object of the arena that has none of this kind; its data is
- * zero.  Not while all of the arena's end.  NULL, with nothing changed, if memory is
- * used up or the heap's limit would be crossed.
+ * Attach a special to a live object of the arena that has none of this kind.  Its data is zero.
+ * Not while ga_special_end_all is at work.  NULL, with nothing changed, if memory is used up or the
+ * heap's limit would be crossed.
  */
 extern ga_special *ga_special_add(ga_arena *arena, void *object, int kind);
 
-/* The object's special that waits for its end, or NULL.  Any address may be asked for. */
+/*
+ * Find the special of a kind that waits for the end of its object, or NULL. Any address may be
+ * asked for.
+ */
 extern ga_special *ga_special_find(const ga_arena *arena, const void *object, int kind);
 
 /* Take a special that waits off its object, without ending it. */
 extern void ga_special_remove(ga_arena *arena, ga_special *special);
 
-/* An object has another address now: so have its specials. */
+/* Move the specials of an object along that has moved from one address to another.  Never fails. */
 extern void ga_special_move(ga_arena *arena, const void *from, void *to);
 
 /* End the specials of an object that is to be freed. */
@@ -105,7 +107,7 @@ extern void ga_special_forget_all(ga_arena *arena);
 /* Is a special of this object running?  It must be neither freed nor moved then. */
 extern bool ga_special_runs(const ga_arena *arena, const void *object);
 
-/* Are the links and keys of all right?  For ga_heap_check. */
+/* Are the links and keys of all specials of an arena right?  For ga_heap_check. */
 extern bool ga_special_is_valid(const ga_arena *arena);
 
 #endif /* GA_SPECIAL_H */

@@ -18,7 +18,7 @@
 #include "sweep.h"
 #include "type_map.h"
 
-/* So many lines of typed memory are asked for before they are read. */
+/* Ask the processor for this many cache lines of typed memory before reading them. */
 #define SCAN_AHEAD 16
 
 void
@@ -51,7 +51,7 @@ ga_sweep_begin(ga_heap *heap)
 
 /*
  * sweep_pin
- *		There is a pointer to a candidate.
+ *		Mark a candidate to which a pointer was found at an address.
  */
 static void
 sweep_pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
@@ -69,7 +69,8 @@ sweep_pin(ga_heap *heap, ga_segment *segment, uint32_t bit, uintptr_t where)
 
 /*
  * sweep_mark
- *		A word lies between the lowest and the highest candidate, or segment.
+ *		Handle a word that lies between the lowest and the highest candidate, or segment: it may be
+ *		a pointer to one.
  */
 static void
 sweep_mark(ga_heap *heap, uintptr_t word, uintptr_t where)
@@ -88,8 +89,8 @@ sweep_mark(ga_heap *heap, uintptr_t word, uintptr_t where)
 
 /*
  * scan_words
- *		Look at all aligned words of readable memory.  What they are said to be
- *		the addresses of differs from where they are if this is a copy.
+ *		Look at all aligned words of readable memory. where is the address that the first one has in
+ *		the process: it is another one than that of the memory if this is a copy.
  */
 GA_NO_SANITIZE static void
 scan_words(ga_heap *heap, const uint64_t *word, const uint64_t *end, uintptr_t where)
@@ -166,9 +167,9 @@ scan_pointers(ga_heap *heap, const uint64_t *words, uint64_t mask)
 
 /*
  * sweep_fetch
- *		What is pointed to from typed memory rarely is in a cache, and the processor does not
- *		foresee where the next pointers lie.  So ask for those of the granules to
- *		come, until so many lines are under way.  Returns the first granule not asked for.
+ *		Ask for the cache lines of the granules to come, until SCAN_AHEAD lines are on their way.
+ *		Typed memory is rarely in a cache, and the processor cannot foresee where its next pointers
+ *		lie.  Returns the first granule not asked for.
  */
 static int
 sweep_fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int end, int *lines)
@@ -192,8 +193,8 @@ sweep_fetch(ga_type_granule *const *granules, uintptr_t segment, int next, int e
 
 /*
  * sweep_scan_granule
- *		The words of a granule between two addresses that may be pointers.  Returns of how many
- *		lines it has read some.
+ *		Scan the words of a granule, between two addresses, that may be pointers.  Returns how many
+ *		cache lines it has read.
  */
 static int
 sweep_scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from, uintptr_t to)
@@ -219,7 +220,7 @@ sweep_scan_granule(ga_heap *heap, const ga_type_granule *granule, uintptr_t from
 
 /*
  * sweep_scan_typed
- *		Part of a typed chunk: of granules in the type map, only what may be pointers.
+ *		Scan part of a typed chunk: of granules in the type map, only words that may be pointers.
  */
 static void
 sweep_scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
@@ -228,7 +229,7 @@ sweep_scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
 	ga_type_granule *const *granules = segment->types->granules;
 	int last = ga_granule_of(to - 1);
 	int next = ga_granule_of(from);
-	int lines = 0; /* asked for and not yet read, at least */
+	int lines = 0; /* at least this many are asked for and not read yet */
 
 	while (from < to)
 	{
@@ -249,7 +250,7 @@ sweep_scan_typed(ga_heap *heap, uintptr_t from, uintptr_t to)
 
 /*
  * sweep_scan_array
- *		Part of a span whose object is an array of a type: the pointers of its elements.
+ *		Scan part of a span whose object is an array of a type: the pointers in its elements.
  */
 static void
 sweep_scan_array(ga_heap *heap, const ga_chunk *chunk, uintptr_t from, uintptr_t to)
@@ -281,7 +282,7 @@ sweep_scan_array(ga_heap *heap, const ga_chunk *chunk, uintptr_t from, uintptr_t
 typedef struct source
 {
 	bool unstable;		   /* another thread may unmap it */
-	const ga_chunk *typed; /* in whose types say where pointers are, or NULL */
+	const ga_chunk *typed; /* the chunk whose types say where pointers are, or NULL */
 } source;
 
 /*
@@ -303,7 +304,7 @@ sweep_scan_run(ga_heap *heap, uintptr_t from, uintptr_t to, const source *source
 
 /*
  * sweep_stopped
- *		Is the rest not wanted?  A sweep wants all.
+ *		Has the looker seen enough?  A sweep wants all.
  */
 static bool
 sweep_stopped(const ga_heap *heap)
@@ -375,8 +376,8 @@ sweep_scan_range(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 
 /*
  * sweep_is_ours
- *		Does the heap have memory in the slot of this address?  What is mapped in a slot
- *		that was spent or lost belongs to somebody else.
+ *		Does the heap have memory in the slot of this address?  In a slot that was spent or lost,
+ *		what is mapped is not the heap's.
  */
 static bool
 sweep_is_ours(const ga_heap *heap, uintptr_t address)
@@ -389,7 +390,7 @@ sweep_is_ours(const ga_heap *heap, uintptr_t address)
 
 /*
  * ga_sweep_root
- *		Cut chunks, metadata and the heap's own struct out of the range.
+ *		Cuts chunks, metadata and the heap's own struct out of the range, and scans what is left.
  */
 void
 ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
@@ -433,7 +434,7 @@ ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind)
 
 /*
  * sweep_scan_specials
- *		What a finalizer is given may be pointed to by nothing else.
+ *		Scan the data of specials: the argument of a finalizer may have no other pointer to it.
  */
 static void
 sweep_scan_specials(ga_heap *heap, const ga_specials *specials)
@@ -449,7 +450,7 @@ sweep_scan_specials(ga_heap *heap, const ga_specials *specials)
 
 /*
  * sweep_scan_chunk
- *		The objects of a chunk, as far as they can have pointers: not what lies at its back.
+ *		Scan the objects at the front of a chunk.  Those at its back have no pointers.
  */
 static void
 sweep_scan_chunk(ga_heap *heap, const ga_chunk *chunk, uintptr_t end)
@@ -511,7 +512,7 @@ ga_look_end(ga_heap *heap)
 	return !heap->sweep.incomplete;
 }
 
-/* Where the pointer is that pins a slot, if that is known. */
+/* The address of the pointer that pins a slot; 0 if it is not known. */
 static uintptr_t
 sweep_pinned_from(const ga_segment *segment, int slot)
 {
@@ -520,8 +521,8 @@ sweep_pinned_from(const ga_segment *segment, int slot)
 
 /*
  * sweep_spread
- *		Who points to a large object can use all of it: what was given up together
- *		is pinned together.
+ *		Pin together what was given up together: code that points to one byte of a large object can
+ *		use all of it.
  */
 static void
 sweep_spread(ga_heap *heap, ga_segment *segment)
@@ -544,7 +545,7 @@ sweep_spread(ga_heap *heap, ga_segment *segment)
 	}
 }
 
-/* Does a segment go on with what was given up in the one before it? */
+/* Does a segment begin with a part of what was given up together in the segment before it? */
 static bool
 sweep_goes_on(const ga_segment *segment, const ga_segment *before)
 {
@@ -554,8 +555,8 @@ sweep_goes_on(const ga_segment *segment, const ga_segment *before)
 
 /*
  * sweep_spread_all
- *		The same for huge spans, which take whole segments.  Returns the first
- *		segment behind the span that begins with this one, or behind this one.
+ *		Do so for a huge span that begins with this segment, if there is one.  Returns the first
+ *		segment behind it, or behind this segment.
  */
 static ga_segment *
 sweep_spread_all(ga_heap *heap, ga_segment *first)
@@ -587,7 +588,7 @@ sweep_spread_all(ga_heap *heap, ga_segment *first)
 
 /*
  * sweep_settle
- *		The candidates of a segment that have no mark are free.
+ *		Free the candidates of a segment that have no mark, and pin those that have one.
  */
 static void
 sweep_settle(ga_heap *heap, ga_segment *segment, ga_sweep_result *result)

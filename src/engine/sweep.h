@@ -1,26 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * sweep.h
- *	  Finding out which spent slots nothing points into any more.
+ *	  Sweeps: finding the spent slots to which there is no pointer any more.
  *
- * A sweep reads the roots and the live chunks once, word by word, and marks
- * every slot that was spent before it began and into which a word points;
- * interior pointers count, and so does whatever merely looks like one.  It is linear, not transitive:
- * memory that is itself only reachable from freed memory counts as a root all
- * the same, because nobody knows what of malloc's memory is free.  Slots
- * without a mark are swept: their addresses may be used again.
+ * A sweep reads the roots and the live chunks once, word by word.  Its candidates are the slots
+ * that were spent before it began.  It marks each candidate into which a word points, also if the
+ * word points into the midst of an object, and also if it merely looks like a pointer.  A sweep
+ * does not follow pointers.  All of malloc's memory is a root, since the engine does not know what
+ * part of it is free.  Candidates without a mark are swept: their addresses may be used again.
  *
  *	ga_sweep_begin(heap);
  *	ga_sweep_root(heap, from, to, ...);		(for each root)
  *	ga_sweep_live(heap);
  *	ga_sweep_finish(heap, &result);
  *
- * The engine skips its own metadata and its chunks wherever a root contains
- * them.  The caller's stack is a root from the frame that calls these
- * functions on; the engine's own frames below hold addresses of chunks.
+ * The engine skips its own metadata and its chunks wherever a root contains them.  Of its stack,
+ * the caller hands over only the frames above the one that calls these functions: the engine's own
+ * frames hold addresses of chunks.
  *
- * Who only wants to know what points where uses ga_look_begin and ga_look_end instead of the
- * first and the last of these.
+ * A caller that only wants to know what points where calls ga_look_begin and ga_look_end instead of
+ * the first and the last function.
  *
  * After MineSweeper (Erdos, Ainsworth and Jones, ASPLOS 2022), with the
  * quarantine of Go's arenas.
@@ -41,27 +40,29 @@ typedef struct ga_sweep_result
 	size_t bytes_freed;
 	size_t bytes_scanned;
 	int64_t duration; /* microseconds */
-	bool incomplete;  /* roots could not be read, and nothing was freed */
-	bool checked;	  /* it was done twice */
+	bool incomplete;  /* some root could not be read, so nothing was freed */
+	bool checked;	  /* the sweep was done twice, and compared */
 	size_t missed;	  /* slots that only the first of two readings found a pointer to */
 	size_t added;	  /* slots that only the second one did */
 } ga_sweep_result;
 
-/* Were enough addresses spent for a sweep to pay? */
+/* Were enough addresses spent since the last sweep for the next one to be due? */
 GA_INLINE bool
 ga_sweep_due(const ga_heap *heap)
 {
 	return heap->fresh_quarantine >= heap->next_sweep;
 }
 
-/* Was at least half of that spent? */
+/* Was at least half of that spent since? */
 GA_INLINE bool
 ga_sweep_nearly_due(const ga_heap *heap)
 {
 	return heap->fresh_quarantine >= heap->next_sweep / 2;
 }
 
-/* Begin.  The engine may be used meanwhile; what it spends is for the next sweep. */
+/*
+ * Begin a sweep.  The heap may be used until it finishes; slots spent meanwhile are no candidates.
+ */
 extern void ga_sweep_begin(ga_heap *heap);
 
 /* How a root is to be read. */
@@ -73,8 +74,8 @@ typedef enum ga_root_kind
 } ga_root_kind;
 
 /*
- * Read a root, from and to in bytes of address.  If the system refuses to read
- * an unstable one, the sweep frees nothing.
+ * Read a root, the memory between two addresses.  If the system refuses to read one that is
+ * GA_ROOT_UNSTABLE, the sweep frees nothing.
  */
 extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_kind kind);
 
@@ -82,41 +83,45 @@ extern void ga_sweep_root(ga_heap *heap, uintptr_t from, uintptr_t to, ga_root_k
 extern void ga_sweep_live(ga_heap *heap);
 
 /*
- * Between ga_sweep_live and ga_sweep_finish: let the caller hand over all roots again, and
- * call ga_sweep_live again.  What is read is then copied by the system.  Only if all roots were
- * read, and no other thread can change memory.
+ * Begin a second reading, between ga_sweep_live and ga_sweep_finish.  The caller hands over all
+ * roots again, and calls ga_sweep_live again; the engine now reads memory through the system.  Only
+ * if all roots could be read, and no other thread can change memory.
  */
 extern void ga_sweep_check_begin(ga_heap *heap);
 
-/* Compare.  False if roots could not be read in this way, so that nothing is known. */
+/* Compare both readings.  False if some root could not be read again, so that nothing is known. */
 extern bool ga_sweep_check_end(ga_heap *heap);
 
-/* Roots could not be read: the sweep frees nothing, since anything may be pointed to. */
+/* Say that some root could not be read: the sweep then frees nothing. */
 GA_INLINE void
 ga_sweep_give_up(ga_heap *heap)
 {
 	heap->sweep.incomplete = true;
 }
 
-/* End: unmarked slots are free. */
+/* End the sweep: candidates without a mark are free.  Fills *result. */
 extern void ga_sweep_finish(ga_heap *heap, ga_sweep_result *result);
 
 /*
- * Who wants to see pointers.  The functions must neither use the heap nor leave by other
- * ways than by returning.
+ * What to call for each pointer.  The functions must neither use the heap nor leave in any other
+ * way than by returning.
  */
 typedef struct ga_look
 {
-	/* The word at an address points into a segment of the heap, to whatever is there. */
+	/*
+	 * The word at the address where points to an address in a segment of the heap, whatever is
+	 * there.
+	 */
 	void (*pointer)(struct ga_look *look, uintptr_t where, uintptr_t to);
 
-	/* Asked before each piece of some megabytes: is the rest not wanted? */
+	/* Called before each piece of some megabytes: true if the rest is not wanted. */
 	bool (*stopped)(struct ga_look *look);
 } ga_look;
 
 /*
- * Read memory as a sweep does, between these two, but show each pointer and free nothing.  A
- * root can be shown twice if it cannot be read to its end at first.  The end says whether all could be read.
+ * Between these two calls, read memory as a sweep does, but show each pointer and free nothing.
+ * The pointers of a root can be shown twice, if the first reading does not reach its end.
+ * ga_look_end returns whether all memory could be read.
  *
  *	ga_look_begin(heap, &look);
  *	ga_sweep_root(heap, from, to, ...);		(for each root)
@@ -127,8 +132,8 @@ extern void ga_look_begin(ga_heap *heap, ga_look *look);
 extern bool ga_look_end(ga_heap *heap);
 
 /*
- * Work out anew how many bytes of spent addresses make the next sweep due:
- * sweep_percent of what is in use, and at least sweep_min.
+ * Calculate how many bytes of spent addresses make the next sweep due: sweep_percent of what is in
+ * use now, and at least sweep_min.
  */
 GA_INLINE void
 ga_sweep_schedule(ga_heap *heap)

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * sweep_check.c
- *	  A sweep that is done twice, and compared.
+ *	  Doing a sweep twice, and comparing the results.
  *
- * A sweep that misses a pointer is the worst error there is: memory is used again to which
- * somebody points.  So the marks can be made twice, with the two ways to read memory:
- * where it lies, and through the system.  Nothing but the sweep itself runs meanwhile,
- * so both must find the same.  What either has found stays marked.
+ * A sweep that misses a pointer is the worst error there is: memory is used again although there is
+ * a pointer to it.  So a sweep can mark twice, and read memory in two ways: where it lies, and
+ * through the system.  Nothing but the sweep runs meanwhile, so both readings must find the same.
+ * What either of them found stays marked.
  *
  * After Go's checkmark mode (runtime, mcheckmark.go), which marks again with the
  * world stopped.

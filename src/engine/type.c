@@ -3,8 +3,8 @@
  * type.c
  *	  See type.h.
  *
- * Types are found by a hash of what they say, and by number in blocks that are
- * made as they are needed.
+ * Types are found by a hash of what they say, and by their number in blocks of pointers, which are
+ * made when they are needed.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -34,7 +34,7 @@ type_bitmap_words(size_t bits)
 
 /*
  * type_last_pointer
- *		The number of words up to the last pointer.
+ *		Count the words up to the last pointer.
  */
 static size_t
 type_last_pointer(const uint64_t *pointers, size_t words)
@@ -47,7 +47,7 @@ type_last_pointer(const uint64_t *pointers, size_t words)
 
 /*
  * type_hash_of
- *		FNV-1a, by words.
+ *		The hash of a description: FNV-1a, by words.
  */
 static size_t
 type_hash_of(const char *name, size_t size, size_t align, const uint64_t *pointers, size_t words)
@@ -64,7 +64,8 @@ type_hash_of(const char *name, size_t size, size_t align, const uint64_t *pointe
 }
 
 /*
- * find
+ * type_find
+ *		Find the type with a description in a bucket, or NULL.
  */
 static ga_type *
 type_find(const ga_type *type, const char *name, size_t size, size_t align,
@@ -81,7 +82,7 @@ type_find(const ga_type *type, const char *name, size_t size, size_t align,
 
 /*
  * type_number
- *		Give a type the next number.
+ *		Give a type the next number, and enter it under that.  False if there is no memory.
  */
 static bool
 type_number(ga_heap *heap, ga_type *type)
@@ -102,8 +103,8 @@ type_number(ga_heap *heap, ga_type *type)
 
 /*
  * type_make
- *		All memory is had before anything is changed; what was had in vain is lost,
- *		which is a matter of bytes.
+ *		Make a type.  Takes all memory before it changes anything.  If some of that fails, what it
+ *		has taken is lost, which is a matter of bytes.
  */
 static ga_type *
 type_make(ga_heap *heap, const char *name, size_t size, size_t align, const uint64_t *pointers,

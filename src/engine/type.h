@@ -3,9 +3,9 @@
  * type.h
  *	  Types: how large objects are, and which of their words are pointers.
  *
- * A type is what Go's compiler knows of one: size, alignment and a bit for each
- * word that holds a pointer.  Types live as long as the heap, and two that say the
- * same are one.  So a caller can ask for a type over and over.
+ * A type is what Go's compiler knows of one: size, alignment and a bit for each word that holds a
+ * pointer.  A type lives as long as the heap.  There are no two types that say the same, so a
+ * caller can ask for one over and over.
  *
  * After Go's runtime, type.go (_type: size, align, ptrdata, gcdata).
  *
@@ -18,7 +18,7 @@
 
 #include "types.h"
 
-/* So many types a heap can have: objects know theirs by a number of 16 bits. */
+/* A heap has at most this many types, since objects know theirs by a number of 16 bits. */
 #define GA_MAX_TYPES 65535
 
 /* Bytes of a type's name that are kept, with the zero at the end. */
@@ -39,7 +39,7 @@ struct ga_type
 };
 
 /*
- * The type of that description, made if there is none yet.
+ * Find the type with this description, or make it.
  *
  * name: for those who look at the heap; cut to GA_TYPE_NAME - 1 bytes
  * size: in bytes, 1 to GA_TYPE_MAX and a multiple of align
@@ -55,7 +55,7 @@ extern const ga_type *ga_type_get(ga_heap *heap, const char *name, size_t size, 
 /* How many types there are. */
 extern unsigned ga_type_count(const ga_heap *heap);
 
-/* The type of a number, or NULL. */
+/* Find the type that has a number, or NULL. */
 extern const ga_type *ga_type_of_id(const ga_heap *heap, unsigned id);
 
 /* Does the type say that the word, counted from the beginning of an object, is a pointer? */

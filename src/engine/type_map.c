@@ -21,7 +21,7 @@ type_map_is_nothing(const ga_type_granule *granule)
 
 /*
  * type_map_make_granule
- *		What is known of a granule, to begin with nothing: all words are read.
+ *		Find the entry of a granule, or make one that knows nothing, so that sweeps read all words.
  *		NULL if there is no memory.
  */
 static GA_NOINLINE ga_type_granule *
@@ -51,7 +51,8 @@ type_map_make_granule(ga_heap *heap, uintptr_t address)
 
 /*
  * type_map_make_granules
- *		The same for all granules from one address up to another of a chunk.
+ *		Make entries for all granules of a chunk between two addresses.  False if there is no
+ *		memory.
  */
 static bool
 type_map_make_granules(ga_arena *arena, ga_chunk *chunk, uintptr_t from, uintptr_t to)
@@ -70,7 +71,7 @@ type_map_make_granules(ga_arena *arena, ga_chunk *chunk, uintptr_t from, uintptr
 
 /*
  * type_map_make_room
- *		Let a granule have room for the number of one more type.
+ *		Make room in a granule for the number of one more type.  False if there is no memory.
  */
 static bool
 type_map_make_room(ga_heap *heap, ga_type_granule *granule)
@@ -95,8 +96,7 @@ type_map_make_room(ga_heap *heap, ga_type_granule *granule)
 
 /*
  * type_map_rank_of
- *		How many objects of a granule begin before a word?  Those at the back of a
- *		chunk come after all others.
+ *		Count the objects of a granule that begin before a word.
  */
 static unsigned
 type_map_rank_of(const ga_type_granule *granule, unsigned word)
@@ -111,7 +111,7 @@ type_map_rank_of(const ga_type_granule *granule, unsigned word)
 
 /*
  * type_map_start_below
- *		The last word, up to a given one, where an object begins; -1 if there is none.
+ *		Find the last word, up to a given one, where an object begins; -1 if there is none.
  */
 static int
 type_map_start_below(const ga_type_granule *granule, unsigned word)
@@ -129,7 +129,7 @@ type_map_start_below(const ga_type_granule *granule, unsigned word)
 
 /*
  * type_map_add_start
- *		An object of the type of that number begins at a word.
+ *		Enter that an object whose type has a number begins at a word.
  */
 static void
 type_map_add_start(ga_type_granule *granule, unsigned word, uint16_t id)
@@ -150,6 +150,7 @@ type_map_add_start(ga_type_granule *granule, unsigned word, uint16_t id)
 
 /*
  * type_map_remove_start
+ *		Forget that an object begins at a word.
  */
 static void
 type_map_remove_start(ga_type_granule *granule, unsigned word)
@@ -207,8 +208,8 @@ type_map_set_words(ga_heap *heap, uintptr_t address, uint64_t mask)
 
 /*
  * type_map_each_within
- *		Granules that lie within an object as a whole and have no entry get the one of those
- *		without pointers, and with NULL lose it again.
+ *		Give all granules that lie wholly within an object and have no entry the shared one; or, if
+ *		entry is NULL, take the shared one away again.
  */
 static void
 type_map_each_within(ga_heap *heap, uintptr_t from, uintptr_t to, const ga_type_granule *entry)
@@ -226,7 +227,8 @@ type_map_each_within(ga_heap *heap, uintptr_t from, uintptr_t to, const ga_type_
 
 /*
  * type_map_make_for_pointers
- *		Entries for the granules of an object that have pointers.
+ *		Make entries for the granules of an object in which its type has pointers.  False if there
+ *		is no memory.
  */
 static bool
 type_map_make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *type, size_t count)
@@ -256,8 +258,8 @@ type_map_make_for_pointers(ga_arena *arena, uintptr_t object, const ga_type *typ
 
 /*
  * type_map_make_for_object
- *		Entries for all granules of an object that is to have a type.  All memory is had
- *		before anything is said that is not true yet.
+ *		Make entries for all granules of an object that is to have a type.  False if there is no
+ *		memory.  Until all entries are made, none of them says more than is true already.
  */
 static bool
 type_map_make_for_object(ga_arena *arena, uintptr_t object, size_t size, const ga_type *type,
@@ -266,7 +268,7 @@ type_map_make_for_object(ga_arena *arena, uintptr_t object, size_t size, const g
 	ga_chunk *chunk = ga_heap_lookup(arena->heap, object);
 	uintptr_t end = object + size;
 
-	/* Where each word is a pointer, no granule is without. */
+	/* If each word is a pointer, no granule is without one. */
 	if (size < 2 * GA_GRANULE_SIZE || type->size == sizeof(uint64_t))
 		return type_map_make_granules(arena, chunk, object, end);
 	if (!type_map_make_granules(arena, chunk, object, object + 1) ||
@@ -334,7 +336,8 @@ ga_type_map_begin(ga_arena *arena, ga_chunk *chunk, uintptr_t start, uintptr_t e
 
 /*
  * type_map_collapse_back
- *		One number says how far pages are held when nobody owns a chunk.
+ *		Count the pages at the back of a chunk as touched from its base on: without an owner, a
+ *		chunk has only that one number of pages.
  */
 static void
 type_map_collapse_back(ga_heap *heap, ga_chunk *chunk)

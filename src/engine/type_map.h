@@ -3,23 +3,21 @@
  * type_map.h
  *	  Which words of chunks are pointers, and where typed objects begin.
  *
- * The type map is sparse and lies outside of all chunks.  It has an entry for each
- * granule in which an object has a type.  A granule without one is read as a whole by
- * sweeps.  In one that has an entry, words of typed objects are read if their
- * type says that they are pointers, and all others are.  So objects without a type can
- * lie in between, and a place can change from one to the other.
+ * The type map is sparse and lies outside of all chunks.  It has an entry for each granule in which
+ * an object has a type.  Sweeps read a granule without an entry as a whole.  Of a granule with an
+ * entry, they leave out those words of typed objects that are no pointers, and read all others.  So
+ * objects with a type and without one can lie side by side, and take each other's places.
  *
- * Where a typed object begins is known as well, and its type.  So the object is
- * found from any address in it without a word of the chunk being trusted.
+ * The map also knows where each typed object begins, and its type.  So it finds the object that an
+ * address lies in, and need not trust any word of the chunk.
  *
- * Granules in the midst of a large object that have no pointers share one entry.
+ * Granules without pointers, in the midst of large objects, share one entry.
  *
  * At the back of a chunk, where objects have neither pointers nor headers, the map tells where they
  * begin (starts).  Where one ends before the next one begins, the bit of that word
  * is cleared in pointers, which has no other meaning there.
  *
- * What a chunk has in the map goes when it leaves its arena, and in those that are
- * not quarantined when a reset rewinds it.
+ * The entries of a chunk are dropped when it leaves its arena, and when a reset rewinds it.
  *
  * After Go's runtime, mbitmap.go (heapBits, heapSetType) and arena.go
  * (userArenaHeapBitsSetType), where the bitmap of a segment is sparse, too.
@@ -34,7 +32,7 @@
 #include "arena.h"
 #include "type.h"
 
-/* What is known of the granule of an address, or NULL. */
+/* The entry of the granule that an address lies in, or NULL. */
 GA_INLINE ga_type_granule *
 ga_type_granule_at(const ga_heap *heap, uintptr_t address)
 {
@@ -46,29 +44,29 @@ ga_type_granule_at(const ga_heap *heap, uintptr_t address)
 }
 
 /*
- * The entry of all granules that lie within an object and have no pointers.  So what is known of
- * large objects takes no room beyond their pointers.
+ * The entry that all granules share which lie within one object and have no pointers.  So entries
+ * for large objects take memory only where there are pointers.
  */
 extern const ga_type_granule ga_type_nothing;
 
-/* The word of its granule that an address lies in. */
+/* The number, within its granule, of the word that an address lies in. */
 GA_INLINE unsigned
 ga_word_of(uintptr_t address)
 {
 	return (unsigned) (address & (GA_GRANULE_SIZE - 1)) / sizeof(uint64_t);
 }
 
-/* See ga_type_map_set. */
+/* As ga_type_map_set, for any object. */
 extern bool ga_type_map_set_slow(ga_arena *arena, const void *object, size_t size,
 								 const ga_type *type, size_t count);
 
 /*
- * Let an object of an arena that is no span have a type that has pointers.  size is that of its
- * payload in bytes, as rounded up, of which an array of so many elements takes the first
- * part.  False, with nothing changed, if there is no memory.
+ * Give an object of an arena, no span, a type that has pointers. size is the size of its payload in
+ * bytes, as rounded up; an array of count elements of the type takes the first part of it.  False,
+ * with nothing changed, if there is no memory.
  *
- * Here is what is done for small objects that follow one another in a granule.  An object with
- * a header whose type has no pointers is for ga_type_map_set_slow.
+ * What is inline is the fast way, for small objects that follow one another in a granule and whose
+ * type has pointers.  An object with a header whose type has none is for ga_type_map_set_slow.
  */
 GA_INLINE bool
 ga_type_map_set(ga_arena *arena, const void *object, size_t size, const ga_type *type, size_t count)
@@ -92,19 +90,18 @@ ga_type_map_set(ga_arena *arena, const void *object, size_t size, const ga_type 
 	return true;
 }
 
-/* An object in a typed chunk has no type any more; no matter if it had one. */
+/* Take its type from an object in a typed chunk, if it has one. size is the size of its payload. */
 extern void ga_type_map_unset(ga_heap *heap, const void *object, size_t size);
 
 /*
- * Something without pointers begins at an address at the back of a chunk.  It ends
- * where the next one begins; or, unless end is 0, at an address before.  False, with nothing
+ * Enter an object without pointers that begins at an address at the back of a chunk.  It ends where
+ * the next one begins, or, unless end is 0, at end, which lies before that.  False, with nothing
  * changed, if there is no memory.
  */
 extern bool ga_type_map_begin(ga_arena *arena, ga_chunk *chunk, uintptr_t start, uintptr_t end);
 
 /*
- * A typed chunk is rewound, or leaves its arena: nothing is known of it any more, and its
- * back is empty.
+ * Drop all entries of a typed chunk that is rewound, or leaves its arena.  Its back is empty then.
  */
 extern void ga_type_map_clear(ga_arena *arena, ga_chunk *chunk);
 
@@ -122,16 +119,17 @@ ga_chunk_leave(ga_arena *arena, ga_chunk *chunk)
 }
 
 /*
- * Where the typed object begins that an address may lie in, not below the one given; 0 if there
- * is none.  At the back granules may be missing from the map.
+ * Find where the last typed object begins at or below an address, but not below least. 0 if there
+ * is none. back says that the address lies at the back of a chunk, where granules may be missing
+ * from the map.
  */
 extern uintptr_t ga_type_map_start(const ga_heap *heap, uintptr_t address, uintptr_t least,
 								   bool back);
 
-/* Where something without pointers ends that begins at an address at the back of a chunk. */
+/* Find where the object ends that begins at an address at the back of a chunk. */
 extern uintptr_t ga_type_map_end(const ga_heap *heap, const ga_chunk *chunk, uintptr_t start);
 
-/* The type of the object with a header that begins at an address. */
+/* The type of the object with a header that begins at an address; NULL if it has none. */
 extern const ga_type *ga_type_map_type(const ga_heap *heap, uintptr_t start);
 
 #endif /* GA_TYPE_MAP_H */

@@ -37,8 +37,8 @@ typed_count_noscan(ga_arena *arena, size_t size)
 
 /*
  * typed_pages_at_back
- *		Bytes of pages that the back of a chunk has if it begins at an address, beyond
- *		those that count as touched anyway.
+ *		How many bytes of pages does the back of a chunk have if it begins at an address, without
+ *		those that count as touched already?
  */
 static size_t
 typed_pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
@@ -50,8 +50,7 @@ typed_pages_at_back(const ga_heap *heap, const ga_chunk *chunk, uintptr_t back)
 
 /*
  * typed_fits
- *		Where the back of the active chunk would begin with so many bytes more; 0 if there is
- *		no room for them.
+ *		Where the back of the active chunk would begin if it had bytes more; 0 if there is no room.
  */
 static uintptr_t
 typed_fits(const ga_arena *arena, size_t bytes)
@@ -69,7 +68,8 @@ typed_fits(const ga_arena *arena, size_t bytes)
 
 /*
  * typed_make_room
- *		Where the back of the active chunk is to begin for so many bytes more; 0 if memory is used up.
+ *		Make room for bytes at the back of the active chunk, if need be in another chunk.  Returns
+ *		where the back then begins; 0 if memory is used up.
  */
 static uintptr_t
 typed_make_room(ga_arena *arena, size_t bytes)
@@ -84,7 +84,7 @@ typed_make_room(ga_arena *arena, size_t bytes)
 	}
 	if (back == 0)
 	{
-		/* Where the front of the next chunk begins is not known. */
+		/* Where the front of the next chunk begins is not known yet, so ask for a step more. */
 		if (!ga_heap_has_room(heap, ga_align_up(bytes + 2 * GA_BACK_STEP, heap->os->page_size)) ||
 			!ga_arena_refill(arena, bytes + 2 * GA_BACK_STEP))
 			return 0;
@@ -98,7 +98,7 @@ typed_make_room(ga_arena *arena, size_t bytes)
 
 /*
  * typed_take_back
- *		The back of the active chunk begins at an address from now on.
+ *		Let the back of the active chunk begin at an address, and charge the arena for it.
  */
 static void
 typed_take_back(ga_arena *arena, uintptr_t back)
@@ -118,8 +118,8 @@ typed_take_back(ga_arena *arena, uintptr_t back)
 
 /*
  * typed_alloc_back
- *		Zeroed bytes, a multiple of a word, from the back, behind a word that has a free of them refused if
- *		there is to be one.
+ *		Allocate zeroed bytes, a multiple of a word, from the back.  If guard, a word before them
+ *		makes goarena refuse a pfree of them.
  */
 static void *
 typed_alloc_back(ga_arena *arena, size_t bytes, bool guard)
@@ -138,6 +138,7 @@ typed_alloc_back(ga_arena *arena, size_t bytes, bool guard)
 
 /*
  * typed_alloc_tiny
+ *		Allocate an object below GA_TINY bytes, if possible in the unit that the last one began.
  */
 static void *
 typed_alloc_tiny(ga_arena *arena, size_t size, size_t align)
@@ -157,7 +158,7 @@ typed_alloc_tiny(ga_arena *arena, size_t size, size_t align)
 
 /*
  * typed_alloc_span
- *		A large object or array.
+ *		Allocate a large object or array.
  */
 static void *
 typed_alloc_span(ga_arena *arena, const ga_type *type, size_t size)
@@ -173,6 +174,7 @@ typed_alloc_span(ga_arena *arena, const ga_type *type, size_t size)
 
 /*
  * typed_alloc_noscan
+ *		Allocate an object without pointers: a tiny one, one at the back, or a span.
  */
 static void *
 typed_alloc_noscan(ga_arena *arena, size_t size, size_t align)
@@ -197,7 +199,8 @@ typed_alloc_noscan(ga_arena *arena, size_t size, size_t align)
 
 /*
  * typed_zero
- *		Most objects are small: a call would take longer than the rest of the allocation.
+ *		Set an object to zero, in line: most objects are small, and a call would take longer than
+ *		the rest of the allocation.
  */
 GA_INLINE void
 typed_zero(void *object, size_t size)
@@ -212,7 +215,7 @@ typed_zero(void *object, size_t size)
 	for (const uint64_t *end = word + size / sizeof(uint64_t); word < end; word++)
 	{
 		*word = 0;
-		__asm__("" : "+r"(word)); /* else the compiler makes it a call all the same */
+		__asm__("" : "+r"(word)); /* keeps the compiler from making this a call */
 	}
 }
 
@@ -293,7 +296,7 @@ ga_arena_resize_typed(ga_arena *arena, void *object, const ga_type *type, size_t
 		chunk->type = type;
 	else
 	{
-		/* Without memory for that it has no type, and sweeps read all of it. */
+		/* Without memory for its type the object has none, and sweeps read all of it. */
 		size = ga_object_size(object);
 		(void) (type->pointer_words > 0 ? ga_type_map_set(arena, object, size, type, count)
 										: ga_type_map_set_slow(arena, object, size, type, count));

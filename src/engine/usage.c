@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage.c
- *	  What an arena holds.
+ *	  What an arena uses, and walking over its live objects.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -14,7 +14,7 @@
 
 /*
  * add_usage
- *		Only pages that were given count, not what a chunk or a span has room for.
+ *		Add a chunk to the usage.  Only pages that it was given count, not what it has room for.
  */
 static void
 add_usage(const ga_arena *arena, const ga_chunk *chunk, ga_arena_usage *usage)
@@ -47,6 +47,7 @@ ga_arena_get_usage(const ga_arena *arena, ga_arena_usage *usage)
 
 /*
  * usage_walk_chunk
+ *		Call a function for each live object of a chunk.
  */
 static void
 usage_walk_chunk(const ga_arena *arena, const ga_chunk *chunk, void (*visit)(void *, void *),

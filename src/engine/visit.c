@@ -10,12 +10,12 @@
 #include "visit.h"
 #include "type_map.h"
 
-/* After so many objects of a chunk it is asked whether to go on. */
+/* Within a chunk, ask the visitor after this many objects whether to go on. */
 #define OBJECTS_AT_A_TIME 1024
 
 /*
  * visit_state_of
- *		False if the header has no state that there is.
+ *		Read the state of an object from its header.  False if there is no such state.
  */
 static bool
 visit_state_of(uint64_t header, ga_object_state *state)
@@ -49,7 +49,7 @@ visit_type_of(const ga_heap *heap, const ga_chunk *chunk, uintptr_t object)
 
 /*
  * visit_front
- *		The objects with headers of a chunk.  False if the rest is not wanted.
+ *		Visit the objects with headers of a chunk.  False if the rest is not wanted.
  */
 static bool
 visit_front(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)
@@ -85,8 +85,8 @@ visit_front(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)
 
 /*
  * visit_back
- *		Its memory without pointers.  Where nothing begins is the word before something, or the
- *		end of a chunk's granule that the type map does not know.
+ *		Visit the objects at the back of a chunk.  Where no object begins, there is the word before
+ *		one, or a granule that the type map does not know.
  */
 static bool
 visit_back(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)
@@ -134,7 +134,7 @@ visit_span(ga_visitor *visitor, const ga_chunk *chunk)
 
 /*
  * visit_chunk
- *		A chunk with its objects.
+ *		Visit a chunk and then its objects.  False if the rest is not wanted.
  */
 static bool
 visit_chunk(const ga_heap *heap, ga_visitor *visitor, const ga_chunk *chunk)

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * visit.h
- *	  Looking at all chunks and objects of a heap, in order of address.
+ *	  Visiting all chunks and objects of a heap, in order of address.
  *
- * Objects with headers are found by these, one after the other.  A header that was overwritten
- * ends the walk through its chunk.
+ * A walk goes from header to header, so a header that was overwritten ends the walk through its
+ * chunk.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -44,7 +44,7 @@ typedef struct ga_visited_object
 	bool noscan; /* it has neither header nor pointers */
 } ga_visited_object;
 
-/* The functions must not use the heap. */
+/* What to call.  The functions must not use the heap. */
 typedef struct ga_visitor
 {
 	void (*chunk)(struct ga_visitor *visitor, const ga_visited_chunk *chunk);
@@ -52,12 +52,13 @@ typedef struct ga_visitor
 	/* Called for the objects of a chunk after this one was. */
 	void (*object)(struct ga_visitor *visitor, const ga_visited_object *object);
 
-	/* Asked after each chunk, and now and then within one: is the rest not wanted? */
+	/* Called after each chunk, and now and then within one: true if the rest is not wanted. */
 	bool (*stopped)(struct ga_visitor *visitor);
 
-	size_t damaged; /* counts chunks with a header that is not one */
+	size_t damaged; /* counts chunks in which a header was overwritten */
 } ga_visitor;
 
+/* Visit all chunks and objects.  Allocates nothing, and can be used with a damaged heap. */
 extern void ga_heap_visit(const ga_heap *heap, ga_visitor *visitor);
 
 #endif /* GA_VISIT_H */
