@@ -3,30 +3,26 @@
  * adopt.c
  *	  Making the server's own memory contexts into arenas.
  *
- * All AllocSet contexts share one constant method table inside the server.
- * Its alloc entry is replaced by a function of ours.  That function runs at
- * the first allocation in a context, decides once whether the context becomes
- * an arena, and points context->methods at the arena's table or at a private
- * copy of the original one.  Contexts that are not adopted pay nothing from
- * then on.  AllocSetContextCreate sets methods each time it hands out a
- * context, so each life of a context is decided on its own.
+ * All AllocSet contexts share one constant method table inside the server. goarena replaces its
+ * alloc entry.  The new function runs at the first allocation in a context.  It decides whether the
+ * context becomes an arena, and points context->methods at the arena's table or at a private copy
+ * of the original one.  So it runs once, and contexts that are not adopted pay nothing from then
+ * on.  AllocSetContextCreate sets the methods each time it hands out a context, so there is a
+ * decision for each life of a context.
  *
- * Done in the postmaster, every child inherits the replacement.  What is
- * written is one pointer, and only after the table was found to be what is
- * expected: see adopt_verify_table.
+ * When the postmaster does this, every child inherits it. goarena writes one pointer, and only
+ * after adopt_verify_table has found the table to be what it expects.
  *
- * Most contexts stay small, and are expected to, see context_sites.h.  They keep
- * AllocSet's functions, in a table of their site that lets us see how large they
- * were in the end.  Such a life that is in the sample is an arena's
- * all the same, and so are contexts that goarena.contexts names.
+ * Most contexts are expected to stay small, see context_sites.h.  These keep AllocSet's functions,
+ * in a table of their site, whose reset and delete see how large the context was in the end.  Those
+ * that are in the sample, or that goarena.contexts names, become arenas all the same.
  *
- * While there is a heap profile, what such contexts allocate is counted, and one in
- * which a sample point comes to lie is an arena from that object on.  So a profile
- * makes as many arenas as there are samples, not as there are contexts.
+ * While there is a heap profile, goarena counts what such contexts allocate.  A context in which a
+ * sample point comes to lie is an arena from that object on.  So a profile makes as many arenas as
+ * there are samples, not as many as there are contexts.
  *
- * Contexts that existed before may hold memory.  They get a copy of the
- * original table whose reset puts the shared one back: a context that was
- * reset is empty, and is decided on at its next allocation.
+ * Contexts that existed before may hold memory.  They get a copy of the original table whose reset
+ * puts the shared one back: after the reset the context is empty, and its next allocation decides.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -98,8 +94,8 @@ AdoptCreate(MemoryContext parent, const char *name)
 
 /*
  * adopt_allowed
- *		What the patterns say of a context.  Never the contexts that the server
- *		needs to report that memory is used up, and nothing in the postmaster.
+ *		Ask the patterns whether a context may become an arena.  The contexts that the server needs
+ *		to report that memory is used up never do, and none does in the postmaster.
  */
 static PatternsSay
 adopt_allowed(MemoryContext context)
@@ -113,7 +109,7 @@ adopt_allowed(MemoryContext context)
 
 /*
  * adopt_sampled
- *		The life that begins in a context is in the sample.
+ *		Begin a life that is in the sample in a context.
  */
 static pg_noinline void
 adopt_sampled(MemoryContext context, ContextSite *site)
@@ -125,9 +121,9 @@ adopt_sampled(MemoryContext context, ContextSite *site)
 
 /*
  * adopt_slow
- *		The context is not known to be one that "*" takes in and that stays small.
- *		That the others of its site are treated alike is a guess: contexts further
- *		up may differ.  But as long as one is small it is an AllocSet either way.
+ *		Decide for a context that is not known to be small and taken in by "*". What is found then
+ *		holds for the whole site.  That is a guess, since contexts further up may differ for others
+ *		of the site.  It does no harm: a small context is an AllocSet either way.
  */
 static pg_noinline void
 adopt_slow(MemoryContext context, ContextSite *site)
@@ -169,9 +165,9 @@ adopt_decide(MemoryContext context)
 
 /*
  * adopt_outgrown
- *		A context that is watched, and was expected to stay small, has outgrown that:
- *		what it allocates from now on is an arena's.  The blocks that AllocSet has are full, so
- *		nothing of the arena is not counted for their sake.
+ *		Handle a watched context that has outgrown what was expected: what it allocates from now on
+ *		comes from an arena.
+ *		The arena gets no credit, since the blocks that AllocSet has are full.
  */
 static void
 adopt_outgrown(MemoryContext context)
@@ -185,7 +181,7 @@ adopt_outgrown(MemoryContext context)
 }
 
 /*
- * adopt_deciding_alloc
+ * adopt_decide_and_alloc
  *		Stands in for AllocSet's alloc method.
  */
 static pg_noinline void *
@@ -328,7 +324,8 @@ AdoptProfileGrown(MemoryContext context, void *object, Size size)
 
 /*
  * adopt_small_reset
- *		A context that was expected to stay small begins another life.
+ *		The reset method of contexts that were expected to stay small: notes the life that ends, and
+ *		decides on the next.
  */
 static void
 adopt_small_reset(MemoryContext context)
@@ -346,8 +343,9 @@ adopt_small_reset(MemoryContext context)
 
 /*
  * adopt_small_delete
- *		AllocSet resets a context that it keeps for another one to come.  That is the
- *		beginning of no life, and an arena that began then would never end.
+ *		The delete method of such contexts.  AllocSet keeps some deleted contexts for later ones,
+ *		and resets them.  That reset must not begin a life, since an arena that began then would
+ *		never end: so the context gets its original methods first.
  */
 static void
 adopt_small_delete(MemoryContext context)
@@ -374,7 +372,8 @@ adopt_left_delete(MemoryContext context)
 
 /*
  * adopt_rearming_reset
- *		A context that existed before is empty now.
+ *		The reset method of contexts that existed before: they are empty now, so the next allocation
+ *		can decide.
  */
 static void
 adopt_rearming_reset(MemoryContext context)

@@ -38,18 +38,18 @@ extern MemoryContext AdoptCreate(MemoryContext parent, const char *name);
 extern const MemoryContextMethods *AdoptOrigin(MemoryContext context);
 
 /*
- * There is a heap profile from now on, or none any more.  Contexts that are expected to stay small
- * remain AllocSets all the same, until one allocates a sample.
+ * Begin, or end, to count for a heap profile what contexts allocate that are expected to stay small.
+ * Such a context remains an AllocSet until it allocates a sample.
  */
 extern void AdoptProfile(bool on);
 
 /*
- * While there is one: realloc of AllocSet has made an object grow to this size.  Returns it,
- * or what takes its place if it is a sample.
+ * To be called, while there is a heap profile, when AllocSet's realloc has made an object grow to
+ * size bytes.  Returns the object, or, if it is a sample, the one that takes its place.
  */
 extern void *AdoptProfileGrown(MemoryContext context, void *object, Size size);
 
-/* Have them take these alloc and realloc methods from now on. */
+/* Let these contexts use other alloc and realloc methods from now on. */
 extern void AdoptInterpose(const MemoryContextMethods *methods);
 
 #endif /* GOARENA_ADOPT_H */

@@ -3,13 +3,11 @@
  * arena_context.c
  *	  The methods of memory contexts that are arenas.
  *
- * An arena context is an AllocSet context whose method table was exchanged:
- * its header, and with it name, parent and callbacks, stay AllocSet's; all
- * memory comes from the engine.  Until the context is deleted or its table is
- * put back, AllocSet's own first block lies unused beside it.  mem_allocated
- * goes on counting that block, and the first bytes of the arena up to its size
- * are not counted (the arena's credit), so that small contexts weigh as much
- * as they do on a plain server.
+ * An arena context is an AllocSet context with another method table.  Its header, and with it name,
+ * parent and callbacks, stay AllocSet's; all memory comes from the engine.  Until the context is
+ * deleted or gets its table back, AllocSet's own first block lies unused beside the arena.
+ * mem_allocated goes on counting that block.  So it does not count as many of the arena's first
+ * bytes (the arena's credit), and small contexts weigh as much as they do on a plain server.
  *
  * Use arenas for memory that is freed all at once, which is what most
  * contexts are for.  pfree works, and freed objects are used again; contexts
@@ -41,8 +39,8 @@
 #endif
 
 /*
- * What an object takes beyond its size.  alignedalloc.c subtracts the size of
- * the server's own chunk header, so it is not less.
+ * Bytes that an object takes beyond its size.  At least the size of the server's own chunk header,
+ * since alignedalloc.c subtracts that.
  */
 #if GA_OWNER_WORD
 #define CHUNK_OVERHEAD GA_HEADER_SIZE
@@ -82,7 +80,7 @@ arena_prepare(void)
 
 /*
  * arena_set_new
- *		A set whose arena holds no chunk; NULL if there is no memory.
+ *		Make a set whose arena holds no chunk.  NULL if there is no memory.
  */
 static ArenaSet *
 arena_set_new(MemoryContext context, Size credit)
@@ -99,7 +97,8 @@ arena_set_new(MemoryContext context, Size credit)
 
 /*
  * arena_set_take
- *		One that is parked, else a new one.  A careful one may want to have no chunk yet.
+ *		Take a parked set, else make a new one.  A careful arena gets a new one, since it may want
+ *		to have no chunk yet.
  */
 static pg_attribute_always_inline ArenaSet *
 arena_set_take(MemoryContext context, Size credit)
@@ -116,7 +115,7 @@ arena_set_take(MemoryContext context, Size credit)
 
 /*
  * arena_set_choose_alloc
- *		A life begins: are its objects to have stacks, and how are they allocated?
+ *		At the beginning of a life, choose whether its objects have stacks, and its alloc method.
  */
 static void
 arena_set_choose_alloc(ArenaSet *set)
@@ -133,7 +132,7 @@ arena_set_choose_alloc(ArenaSet *set)
 
 /*
  * arena_set_begin
- *		From now on the context's memory comes from the arena.
+ *		Let the memory of the context come from the arena from now on.
  */
 static pg_attribute_always_inline void
 arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods *origin,
@@ -158,7 +157,7 @@ arena_set_begin(ArenaSet *set, MemoryContext context, const MemoryContextMethods
 
 /*
  * arena_set_end
- *		The context does not use it any more, and has other methods.
+ *		End the arena of a set.  The context no longer uses it, and has other methods.
  */
 static void
 arena_set_end(ArenaSet *set)
@@ -213,7 +212,7 @@ ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *orig
 
 /*
  * arena_check_requested
- *		With memory checking, complain if that mark was overwritten.
+ *		With memory checking, warn if the mark behind an object was overwritten.
  */
 static inline void
 arena_check_requested(MemoryContext context, void *object)
@@ -232,7 +231,8 @@ arena_check_requested(MemoryContext context, void *object)
 
 /*
  * ArenaContextMayTryAgain
- *		A limit can refuse memory first, and then the system.
+ *		At most two more tries: the first time a limit may have refused the memory, and the second
+ *		time the system.
  */
 pg_noinline bool
 ArenaContextMayTryAgain(const ArenaSet *set, Size size, int tries)
@@ -250,7 +250,7 @@ arena_is_watched(const ArenaSet *set)
 
 /*
  * arena_trace
- *		Show what was done, or is about to be done, in an arena that is watched.
+ *		Pass on what was done, or is about to be done, in an arena that goarena.debug traces.
  */
 static pg_noinline void
 arena_trace(const ArenaSet *set, const char *what, const void *object, Size size, uint32 stack)
@@ -278,8 +278,8 @@ ArenaContextStack(const ArenaSet *set, const ga_place *caller)
 
 /*
  * arena_stack_of_caller
- *		The number of the stack from where the server called us, between StackTraceCaller() and
- *		StackTraceCallerEnd().
+ *		Take the stack from where the server called the method, between StackTraceCaller() and
+ *		StackTraceCallerEnd().  Returns its number, 0 if the arena keeps none.
  */
 static uint32
 arena_stack_of_caller(const ArenaSet *set)
@@ -289,8 +289,9 @@ arena_stack_of_caller(const ArenaSet *set)
 
 /*
  * arena_alloc_patiently
- *		Where the bump pointer is stuck is also where housekeeping is done, and
- *		where memory can be used up.  stack is for arenas that are careful.
+ *		Allocate where the fast path cannot.  This is also where maintenance is done, and where
+ *		memory can be used up: then it tries again as long as that may help. stack is the stack's
+ *		number, for careful arenas.
  */
 static inline void *
 arena_alloc_patiently(ArenaSet *set, Size size, bool careful, uint32 stack)
@@ -325,7 +326,7 @@ ArenaContextAllocSlow(ArenaSet *set, Size size)
 
 /*
  * ArenaContextAllocCareful
- *		Those of a sample are careful for the sake of stacks, so that case is fast.
+ *		Arenas of the sample are careful only because they keep stacks, so that case is fast.
  */
 void *
 ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)
@@ -344,8 +345,8 @@ ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)
 
 /*
  * arena_describe_pointer
- *		Say what a pointer does point at, without allocating: this may be a
- *		critical section.
+ *		Write into a text what a pointer points at.  Allocates nothing, since this may be a critical
+ *		section.
  */
 static void
 arena_describe_pointer(char *text, size_t size, MemoryContext context, const void *pointer)
@@ -380,8 +381,8 @@ arena_describe_freed(char *text, size_t size, const void *object)
 
 /*
  * ArenaContextReportBadPointer
- *		Addresses are for the log alone.  The error may be caught and never be seen,
- *		so it is noted before.
+ *		Only the log has addresses.  A report is made before the error is raised, since the caller
+ *		may catch the error and nobody see it.
  */
 void
 ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free_result result)
@@ -418,8 +419,9 @@ ArenaContextReportBadPointer(MemoryContext context, const void *pointer, ga_free
 
 /*
  * arena_keeps_object
- *		The arena has finalizers.  In a critical section none is called, and an object that
- *		has one stays.  Those that free one another must not use up the stack.
+ *		In an arena with finalizers, must an object that is to be freed stay?  So it is in a
+ *		critical section, where no finalizer is called.  Checks the depth of the stack, since
+ *		finalizers may free one another's objects.
  */
 static pg_noinline bool
 arena_keeps_object(const ArenaSet *set, const void *pointer)
@@ -441,7 +443,7 @@ ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 #ifdef MEMORY_CONTEXT_CHECKING
 	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
 	{
-		/* It must be as it was. */
+		/* A finalizer must find the object as it was. */
 		ga_special_end_object(&set->arena, pointer, GA_FREED_BY_PFREE);
 		arena_check_requested(set->context, pointer);
 #ifdef CLOBBER_FREED_MEMORY
@@ -500,8 +502,8 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 
 /*
  * arena_reset
- *		What is done to objects of the next life is decided before it begins, and whether
- *		they have stacks when it is known how it is quarantined.
+ *		Reset the arena.  How the next life treats objects is decided before it begins; whether they
+ *		have stacks, only after it is known how the life is quarantined.
  */
 static inline void
 arena_reset(ArenaSet *set)
@@ -524,7 +526,7 @@ arena_reset(ArenaSet *set)
 
 /*
  * arena_note_foreign
- *		What AllocSet has in the context is about to go.
+ *		Count the memory that AllocSet has in the context, which is about to go.
  */
 static pg_noinline void
 arena_note_foreign(const ArenaSet *set, bool listed)
@@ -612,8 +614,8 @@ ArenaContextsTrim(void)
 
 /*
  * ArenaContextSpaceOf
- *		tuplesort.c relies on large objects having the same overhead whatever
- *		their size, so for them the rounding up is not counted.
+ *		For large objects, what they are rounded up by does not count: tuplesort.c relies on them
+ *		having the same overhead whatever their size.
  */
 Size
 ArenaContextSpaceOf(const void *pointer)
@@ -633,8 +635,8 @@ ArenaContextIsEmpty(MemoryContext context)
 
 /*
  * ArenaContextStats
- *		What is not in use of what the context is charged for is free; blocks
- *		are AllocSet's first one, and the arena's chunks and spans.
+ *		Total is what the context is charged for, and free is what of that objects do not use.
+ *		Blocks are AllocSet's first one, and the arena's chunks and spans.
  */
 void
 ArenaContextStats(MemoryContext context, MemoryStatsPrintFunc printfunc, void *passthru,

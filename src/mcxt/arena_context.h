@@ -21,8 +21,8 @@
 #include "mcxt/stack_store.h"
 
 /*
- * Once: the methods of contexts that are arenas, the alloc method of those that are careful
- * (see engine/careful.h), and the tag in headers of their objects.
+ * Called once, before there is any arena: sets the methods of contexts that are arenas, the alloc
+ * method of careful ones (see engine/careful.h), and the tag in the headers of their objects.
  */
 extern void ArenaContextsStart(const MemoryContextMethods *methods,
 							   const MemoryContextMethods *careful, unsigned tag);
@@ -38,20 +38,21 @@ extern bool ArenaContextAdopt(MemoryContext context, const MemoryContextMethods 
 							  bool foreign, ContextSite *site);
 
 /*
- * The same in the midst of a life: what AllocSet has allocated in it stays as it is.  The first
- * bytes of the arena, up to credit, are not counted.
+ * As ArenaContextAdopt, in the midst of a life: what AllocSet has allocated in the context stays
+ * where it is.
+ * The first bytes of the arena, up to credit, are not counted.
  */
 extern bool ArenaContextTakeOver(MemoryContext context, const MemoryContextMethods *origin,
 								 Size credit, ContextSite *site);
 
-/* The same for a life that is in the sample. */
+/* As ArenaContextAdopt, for a life that is in the sample. */
 extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *origin,
 									 bool foreign, ContextSite *site);
 
 /* Is the context an arena at the moment? */
 extern bool ContextIsArena(MemoryContext context);
 
-/* Give up what arenas have no use for now, and what those that ended keep for others to come. */
+/* Give up what arenas do not use now, and what arenas that ended keep for later ones. */
 extern void ArenaContextsTrim(void);
 
 /*
@@ -59,10 +60,13 @@ extern void ArenaContextsTrim(void);
  * chunk_format.h.
  */
 
-/* Alloc when the fast way does not do.  NULL if memory is used up. */
+/* Allocate size bytes where the fast way cannot.  NULL if memory is used up. */
 extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
 
-/* Alloc in a careful arena, for the caller of a method. */
+/*
+ * Allocate size bytes in a careful arena; caller is the place that called the alloc method.  NULL
+ * as above.
+ */
 extern void *ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller);
 
 /* The number of the caller's stack, where a careful arena wants it; else 0. */
@@ -75,13 +79,13 @@ extern void ArenaContextTrace(const ArenaSet *set, const char *what, const void 
 /* An object of this size, or an arena that gives back as much, is shown to other processes at once. */
 #define LARGE_ARENA ((Size) 256 << 10)
 
-/* There was no memory for size bytes, after a number of tries more: shall there be another one? */
+/* There was no memory for size bytes, after tries more tries: may another one help? */
 extern bool ArenaContextMayTryAgain(const ArenaSet *set, Size size, int tries);
 
-/* Free when the fast way does not do. */
+/* Free an object where the fast way cannot. */
 extern void ArenaContextFreeSlow(ArenaSet *set, void *pointer);
 
-/* NULL if memory is used up; the object is then as it was. */
+/* Change the size of an object.  NULL, with the object as it was, if memory is used up. */
 extern void *ArenaContextRealloc(ArenaSet *set, void *pointer, Size size);
 
 extern Size ArenaContextSpaceOf(const void *pointer);
@@ -116,16 +120,16 @@ typedef struct AllocationTrace
 } AllocationTrace;
 
 /*
- * The caller frees or reallocates what is no object of the context (NULL: of any
- * context).  That is an error as in aset.c, unless an error would only make it
+ * Report that the server frees or reallocates what is no object of the context (NULL: of any
+ * context).  Raises an error, as aset.c does, but only a WARNING where an error would make things
  * worse.
  */
 extern void ArenaContextReportBadPointer(MemoryContext context, const void *pointer,
 										 ga_free_result result);
 
 /*
- * After an object was allocated or changed its size: with memory checking,
- * leave a mark behind what was asked for.
+ * With memory checking, leave a mark behind the bytes that were asked for.  To be called after an
+ * object was allocated or changed its size.  Returns the object.
  */
 static inline void *
 ArenaContextMark(void *object, Size size)
@@ -137,7 +141,7 @@ ArenaContextMark(void *object, Size size)
 	return object;
 }
 
-/* NULL if memory is used up. */
+/* Allocate size bytes in an arena.  NULL if memory is used up. */
 static inline void *
 ArenaContextAlloc(ArenaSet *set, Size size)
 {

@@ -21,8 +21,8 @@
 #define ARENA_PARENTS 8
 
 /*
- * An arena and the method table of its context.  context->methods points at
- * the table, so the arena is found from the context for nothing.
+ * An arena and the method table of its context. context->methods points at the table, so the
+ * context leads to its arena without a word of its own.
  */
 typedef struct ArenaSet
 {

@@ -3,15 +3,15 @@
  * chunk_format.h
  *	  How the server gets from a pointer to the methods of its context.
  *
- * That is what chunk headers are for, and it differs between majors.  There
- * is one file for each format:
+ * Chunk headers serve that purpose, and they differ between majors.  There is one file for each
+ * format:
  *
  *	chunk_format_owner.c	15: the word before a chunk is its context's address
  *	chunk_format_id.c		16 and later: the low four bits of the word before a
  *							chunk are an index into the server's table of methods
  *
- * Each has the methods of arenas in the form that its servers want, and calls
- * on arena_context.c for what they do.
+ * Each has the methods of arenas in the form that its servers want.  What the methods do is in
+ * arena_context.c.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -25,13 +25,15 @@
 #include "nodes/memnodes.h"
 
 /*
- * Let arenas have their methods, and make the server find these from objects.  Returns
- * NULL, or, with the server left as it was, why not (a sentence for
- * errdetail).
+ * Set the methods of arenas, and make the server find them from objects.  Returns NULL, or, with
+ * the server left as it was, why that cannot be done (a sentence for errdetail).
  */
 extern const char *ChunkFormatStart(void);
 
-/* Change what has to be in the methods of TopMemoryContext, a table of its own. */
+/*
+ * Put into the methods of TopMemoryContext, which has a table of its own, what this format needs
+ * there.
+ */
 extern void ChunkFormatTopMethods(MemoryContextMethods *methods);
 
 /* Undo ChunkFormatStart, while no arena exists. */
@@ -48,12 +50,15 @@ typedef enum ContextType
 } ContextType;
 
 /*
- * The table of the server by which the methods of a type are found; NULL if there
- * is none but our own.
+ * The server's table that has the methods of a type; NULL if contexts of the type have tables of
+ * goarena's.
  */
 extern MemoryContextMethods *ChunkFormatTable(ContextType type);
 
-/* What an alloc or realloc method does, and returns, when there is no memory. */
+/*
+ * For alloc and realloc methods when there is no memory: raises an error, or returns what they
+ * return then.
+ */
 #if GA_OWNER_WORD
 extern void *ChunkFormatFailure(MemoryContext context, Size size);
 #else

@@ -17,8 +17,8 @@
  *			types looks at them, so in arenas they are what engine/arena.h
  *			says: state, size and slack.
  *
- * An object that palloc_aligned asked for begins with another such word inside
- * our object: its id leads to the server's alignedalloc.c, which finds ours.
+ * palloc_aligned allocates a larger object, and puts another such word into it, before the aligned
+ * address.  The id there leads to the server's alignedalloc.c, which finds the larger object.
  *
  * A pointer to an object leads to its arena through the engine's address map, unless
  * it points to where the last arena that was found frees objects.
@@ -68,7 +68,7 @@ format_wants_error(MemoryContext context, int flags)
 
 /*
  * ChunkFormatFailure
- *		There is no memory: an error or NULL, as the caller wants it.
+ *		Raises an error or returns NULL, as the caller of the allocation wants it.
  */
 pg_noinline void *
 ChunkFormatFailure(MemoryContext context, Size size, int flags)
@@ -106,16 +106,16 @@ format_careful_alloc(MemoryContext context, Size size, int flags)
 }
 
 /*
- * The set that was found last.  Sets are never unmapped, and an arena that has ended has
- * no window.
+ * The set that was found last.  This pointer is always valid: memory of sets is never unmapped, and
+ * an arena that has ended has no window.
  */
 static ArenaSet no_set = {.arena.active_first = UINTPTR_MAX};
 static ArenaSet *last_set = &no_set;
 
 /*
  * format_look_up
- *		The set whose object this is, as far as one can tell from the address, or
- *		NULL after telling that there is none.
+ *		Find the set that an object belongs to, by its address.  If there is none, reports that, and
+ *		returns NULL.
  */
 static pg_noinline ArenaSet *
 format_look_up(const void *pointer)
@@ -135,7 +135,8 @@ format_look_up(const void *pointer)
 
 /*
  * format_set_of_object
- *		The same.  Objects are often freed where one was before.
+ *		As format_look_up, but tries the last set first: objects are often freed where one was freed
+ *		before.
  */
 static inline ArenaSet *
 format_set_of_object(const void *pointer)
@@ -254,8 +255,9 @@ format_has_methods(MemoryContext probe, int id)
 
 /*
  * format_verify_table
- *		The array's beginning is computed from AllocSet's entry, and its length
- *		from the server's headers.  Both must fit what is there.
+ *		Is the table where it should be?  Its beginning is computed from AllocSet's entry, its
+ *		length is known from the server's headers, and the entries must agree with both.  Returns
+ *		NULL, or what does not.
  */
 static const char *
 format_verify_table(void)
@@ -293,10 +295,9 @@ format_verify_table(void)
 
 /*
  * format_choose_id
- *		The id to take, or 0.  Later majors fill the table from below, so the
- *		uppermost one is the least likely to be wanted.  Entries 0 to 2 and 15
- *		stand for what is found in memory that is not a chunk, and stay as
- *		they are.
+ *		Choose the id to take; 0 if there is none.  Later majors fill the table from below, so the
+ *		uppermost unused entry is the last that they will want.  Entries 0 to 2 and 15 are for words
+ *		of memory that is no chunk, and stay as they are.
  */
 static int
 format_choose_id(void)

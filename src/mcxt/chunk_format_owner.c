@@ -24,12 +24,11 @@
 #if GA_OWNER_WORD
 
 /*
- * Methods return NULL if memory is used up; mcxt.c raises the error, or not:
- * whether the caller wants one (MCXT_ALLOC_NO_OOM) is not known here.  But before
- * mcxt.c raises it, and only then, it has the statistics of all contexts printed
- * to stderr, beginning with TopMemoryContext.  That context has a table of its
- * own whose stats method raises the error for memory that a limit refused; the
- * statistics are then not printed.
+ * Methods return NULL if memory is used up.  They do not know whether the caller wants an error
+ * (MCXT_ALLOC_NO_OOM): mcxt.c raises it if so.  Just before that, and only then, mcxt.c prints the
+ * statistics of all contexts to stderr, beginning with TopMemoryContext.  That context has a table
+ * of its own.  If a limit refused the memory, the stats method there raises the error, and nothing
+ * is printed.
  */
 static MemoryContextMethods top_origin;
 
@@ -66,7 +65,7 @@ format_careful_alloc(MemoryContext context, Size size)
 
 /*
  * format_is_foreign
- *		Is the pointer from the time before its context was adopted?
+ *		Is this a pointer to memory that AllocSet allocated before the context was adopted?
  */
 static inline bool
 format_is_foreign(const ArenaSet *set, const void *pointer)
@@ -121,7 +120,7 @@ static const MemoryContextMethods arena_methods = {
 
 static const MemoryContextMethods careful_methods = {.alloc = format_careful_alloc};
 
-/* mcxt.c finds that there is none, and calls format_top_stats if an error is wanted. */
+/* mcxt.c sees the NULL, and calls format_top_stats if the caller wants an error. */
 void *
 ChunkFormatFailure(MemoryContext context, Size size)
 {
@@ -130,7 +129,7 @@ ChunkFormatFailure(MemoryContext context, Size size)
 
 /*
  * ChunkFormatTable
- *		AllocSets that hold memory have tables of our own.
+ *		None for AllocSet: AllocSets that hold memory have tables of goarena's.
  */
 MemoryContextMethods *
 ChunkFormatTable(ContextType type)

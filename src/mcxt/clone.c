@@ -3,9 +3,9 @@
  * clone.c
  *	  See clone.h.
  *
- * There is no recursion: what was copied and has pointers waits in a list until
- * these are followed, and a hash table says what is the copy of what.  Both live in a context that
- * is deleted in the end.
+ * There is no recursion.  A copy that has pointers waits in a list until these are followed, and a
+ * hash table leads from each object to its copy.  Both live in a context that is deleted in the
+ * end.
  *
  * After Go's arena.Clone, which is shallow, and reflect's idea of a deep copy.
  *
@@ -64,7 +64,7 @@ typedef struct CloneState
 
 /*
  * clone_object
- *		A copy of one object, as it is.
+ *		Copy one object as it is.
  */
 static char *
 clone_object(MemoryContext target, const ga_found *found)
@@ -84,7 +84,7 @@ clone_object(MemoryContext target, const ga_found *found)
 
 /*
  * clone_remember
- *		The pointers of a copy are to be followed.
+ *		Put a copy on the list of those whose pointers are to be followed.
  */
 static void
 clone_remember(CloneState *state, char *copy, const ga_found *found)
@@ -101,7 +101,7 @@ clone_remember(CloneState *state, char *copy, const ga_found *found)
 
 /*
  * clone_once
- *		The copy of an object, which is made the first time.
+ *		Return the copy of an object.  The first time, make it.
  */
 static char *
 clone_once(CloneState *state, const ga_found *found)
@@ -120,7 +120,7 @@ clone_once(CloneState *state, const ga_found *found)
 
 /*
  * clone_follow
- *		Let a pointer in a copy lead to a copy, if there is to be one.
+ *		Set a pointer in a copy to the copy of what it points to, unless that is not to be copied.
  */
 static void
 clone_follow(CloneState *state, uintptr_t *pointer)
@@ -136,7 +136,7 @@ clone_follow(CloneState *state, uintptr_t *pointer)
 
 /*
  * clone_follow_all
- *		The pointers of an array that was copied.
+ *		Follow all pointers of an array that was copied.
  */
 static void
 clone_follow_all(CloneState *state, const CloneWork *work)
@@ -156,8 +156,8 @@ clone_follow_all(CloneState *state, const CloneWork *work)
 
 /*
  * clone_undo
- *		An error came in between: free what was copied.  What has no header stays until its
- *		context is reset.
+ *		After an error, free what was copied.  Copies without a header stay until their context is
+ *		reset.
  */
 static void
 clone_undo(CloneState *state)
@@ -175,6 +175,7 @@ clone_undo(CloneState *state)
 
 /*
  * clone_deep
+ *		Copy an object, and all that its pointers lead to.
  */
 static char *
 clone_deep(MemoryContext target, const ga_found *first)

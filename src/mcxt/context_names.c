@@ -21,7 +21,7 @@ ContextNameNumber(ContextNames *names, const char *name)
 {
 	uint32 bucket;
 
-	/* Children of one parent mostly have one name. */
+	/* Most children of one parent have the same name, so try the last one first. */
 	if (names->names[names->last] == name)
 		return names->last;
 

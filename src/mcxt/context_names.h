@@ -3,10 +3,9 @@
  * context_names.h
  *	  Numbers for the names of memory contexts, to add up by name.
  *
- * A process can have a hundred thousand contexts, but they have a few dozen
- * names, which are constants of the code that creates them.  Whoever adds
- * something up by name keeps an array of sums, and finds the place of a name in
- * it here.  Nothing is allocated.
+ * A process can have a hundred thousand contexts, but they have a few dozen names, which are
+ * constants of the code that creates them.  Code that adds something up by name keeps an array of
+ * sums, and finds the place of a name in it here.  Nothing is allocated.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -37,7 +36,7 @@ typedef struct ContextNames
 } ContextNames;
 
 /*
- * The number of a name, from 0 on in the order in which they come.  Equal names at
+ * Return the number of a name: from 0 on, in the order in which names come.  Equal names at
  * different addresses are one.  No more than CONTEXT_NAME_LENGTH bytes are looked at.
  */
 extern int ContextNameNumber(ContextNames *names, const char *name);

@@ -82,8 +82,8 @@ ContextSiteUnwatch(ContextSite *site)
 
 /*
  * site_begin
- *		Contexts of the site that was here before keep its methods, which are the
- *		same.
+ *		Let a new site take a place in the table.  Contexts of the site that was there keep its
+ *		methods, which are the same.
  */
 static pg_noinline void
 site_begin(ContextSite *site, MemoryContext context, const char *parent)

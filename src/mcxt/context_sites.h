@@ -16,8 +16,8 @@
  * A context leads to its site through its methods: each site has a copy of
  * AllocSet's, so nothing has to be stored for the context.
  *
- * Sites are kept in a table of fixed size, in which one may take the place of
- * another: what is known is only a hint.
+ * The table of sites has a fixed size, and one site may take the place of another: what a site
+ * knows is only a hint.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -31,16 +31,16 @@
 #include "nodes/memnodes.h"
 
 /*
- * A context is small that holds no more in the end than an arena's smallest chunk,
- * in bytes.  One that is watched may hold more for a while, for example what a scan
- * of an index takes.
+ * In bytes.  A context is small if it holds no more at its end than an arena's smallest chunk.  A
+ * watched context may hold more for a while, for example for a scan of an index, up to
+ * OUTGROWN_CONTEXT.
  */
 #define SMALL_CONTEXT	 ((Size) 8192)
 #define OUTGROWN_CONTEXT ((Size) 64 << 10)
 
 /*
- * After a large life, a site is expected to be small again when SMALL_LIVES in a
- * row were, and its contexts are not watched any longer when UNWATCHED_LIVES were.
+ * After a large life, a site is expected to be small again when SMALL_LIVES lives in a row were
+ * small.  When UNWATCHED_LIVES in a row were, its contexts are no longer watched.
  */
 #define SMALL_LIVES		8
 #define UNWATCHED_LIVES 64
@@ -49,7 +49,7 @@ typedef struct ContextSite
 {
 	const char *name;			  /* of its contexts, by address: names are constant strings */
 	const char *parent;			  /* name of their parents */
-	uint32 patterns;			  /* version of goarena.contexts whose "*" takes them in */
+	uint32 patterns;			  /* the version of goarena.contexts by which "*" takes them in */
 	int small_lives;			  /* in a row until now, UNWATCHED_LIVES at most */
 	MemoryContextMethods methods; /* of its contexts that stay AllocSets */
 } pg_attribute_aligned(64) ContextSite;
@@ -62,20 +62,25 @@ typedef struct ContextSiteAllocs
 	MemoryContextMethods profiled_watching; /* both */
 } ContextSiteAllocs;
 
-/* Let all sites have these methods, whose alloc is for contexts that are neither. */
+/*
+ * Set the methods of all sites.  The alloc of methods is for contexts that are neither watched nor
+ * profiled, and allocs has those for the others.
+ */
 extern void ContextSitesStart(const MemoryContextMethods *methods, const ContextSiteAllocs *allocs);
 
-/* A heap profile is switched on or off. */
+/* To be called when a heap profile is switched on or off. */
 extern void ContextSitesProfile(bool on);
 
-/* From now on, these alloc and realloc methods instead; contexts with another alloc keep theirs. */
+/*
+ * Let all sites use other alloc and realloc methods from now on; contexts that are watched or
+ * profiled keep theirs.
+ */
 extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 
 /*
- * The site of a context that is empty and has its parent.  Of a new site nothing
- * is known but the size of the first block, which says what the creator of the
- * context expects: where it is less than SMALL_CONTEXT, so is the context; else
- * one life has to show it.
+ * Find the site of a context that is empty and has its parent, or make it.  A new site knows only
+ * the size of the first block, which shows what the creator of the context expects.  If that is
+ * less than SMALL_CONTEXT, the site is expected to be small at once, else after one small life.
  */
 extern ContextSite *ContextSiteOf(MemoryContext context);
 
@@ -93,11 +98,11 @@ ContextSiteIsSmall(const ContextSite *site)
 	return site->small_lives >= SMALL_LIVES;
 }
 
-/* A life of a context of the site was large, or enough small ones in a row have ended. */
+/* Begin to watch the contexts of a site, after a large life; or end it, after enough small ones. */
 extern void ContextSiteWatch(ContextSite *site);
 extern void ContextSiteUnwatch(ContextSite *site);
 
-/* A life of a context ends, which held bytes in the end. */
+/* Note that a life of a context of the site ends, and held this many bytes at its end. */
 static inline void
 ContextSiteNoteLife(ContextSite *site, Size bytes)
 {

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * context_walk.h
- *	  All memory contexts below one, each once.
+ *	  Walking over all memory contexts below one.
  *
- * Whoever can open savepoints can nest contexts half a million deep, so no
- * function of ours calls itself for the children of a context.  This walk follows
- * the pointers that contexts have, parents before their children, and needs
- * neither stack nor memory.  It takes two steps for each context, and knows how deep
- * it is, so nobody has to count a context's parents.
+ * Any user can open savepoints, and so nest contexts half a million deep.  So no function here
+ * calls itself for the children of a context.  This walk follows the pointers that contexts have,
+ * parents before their children, and needs neither stack nor memory.  It takes two steps for each
+ * context, and counts how deep it is, so that no caller has to count a context's parents.
  *
  * Contexts may be neither created nor deleted while a walk runs.
  *

@@ -38,7 +38,7 @@ static const DebugWord debug_words[] = {
 
 /*
  * debug_word
- *		The check that a word of the list stands for, or 0.
+ *		Return the check that a word of the list stands for, or 0.
  */
 static unsigned
 debug_word(const char *word, size_t length)
@@ -85,7 +85,7 @@ CheckDebug(char **newval, void **extra, GucSource source)
 
 /*
  * AssignDebug
- *		What is to be looked at has to be an arena, however small it is.
+ *		Contexts that a check looks at have to be arenas, however small they are.
  */
 void
 AssignDebug(const char *newval, void *extra)

@@ -23,7 +23,7 @@
 #define DEBUG_CHECKMARK	 4u /* sweeps are done twice and compared */
 #define DEBUG_ALLOCTRACE 8u /* allocations and frees are logged */
 
-/* Those that are decided for each life of a context. */
+/* The checks that are decided for each life of a context. */
 #define DEBUG_OF_LIVES (DEBUG_CLOBBER | DEBUG_EFENCE | DEBUG_ALLOCTRACE)
 
 /* Values of goarena.allocation_stacks */
@@ -45,10 +45,13 @@ extern void AssignDebugContexts(const char *newval, void *extra);
 /* What goarena.debug says. */
 extern unsigned debug_checks;
 
-/* What it makes of a life that begins in a context: GA_CAREFUL_..., without GA_CAREFUL_STACK. */
+/*
+ * Which GA_CAREFUL_ bits, without GA_CAREFUL_STACK, does goarena.debug ask for in a life that
+ * begins now?
+ */
 extern unsigned DebugCareful(MemoryContext context);
 
-/* Do objects of arenas that are quarantined in this way have stacks of their allocation? */
+/* Are the stacks of allocations kept in arenas with this mode of quarantine? */
 static inline bool
 DebugKeepsStacks(ga_quarantine mode)
 {

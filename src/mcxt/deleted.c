@@ -14,7 +14,9 @@
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
-/* So many wait, each with AllocSet's first block.  Larger ones do not. */
+/*
+ * At most this many contexts wait, each with AllocSet's first block of at most DELETED_MAX bytes.
+ */
 #define DELETED_CONTEXTS 32
 #define DELETED_MAX		 ((Size) 8 << 10)
 
@@ -32,7 +34,7 @@ static uint64 deleted_count;
 
 /*
  * deleted_describe
- *		What is known of a deletion, as of that of an object.
+ *		Fill an event with what is known of a deletion, as for the free of an object.
  */
 static void
 deleted_describe(const DeletedContext *deleted, ga_event *event)
@@ -50,7 +52,7 @@ deleted_describe(const DeletedContext *deleted, ga_event *event)
 
 /*
  * deleted_check
- *		Was a context written to while it waited?
+ *		Report a context that was written to while it waited.
  */
 static void
 deleted_check(const DeletedContext *deleted)

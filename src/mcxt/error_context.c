@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * error_context.c
- *	  Poison in what ErrorContext gives up.
+ *	  Filling with poison what ErrorContext gives up.
  *
- * Where arenas are strict, or goarena.debug says clobber, allocations in
- * ErrorContext are noted, and after a reset those are filled that lie in its first
- * block.  AllocSet keeps that one, right behind the context; others it gives back.  Nothing of
- * it is in use then, and nothing here takes memory or can fail.
+ * Where all arenas are strict, or goarena.debug says clobber, allocations in ErrorContext are
+ * noted.  After a reset, those that lie in its first block are filled with poison.  AllocSet keeps
+ * that block, right behind the context, and gives the others back.  Nothing in it is in use then.
+ * Nothing here takes memory or can fail.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -23,7 +23,7 @@
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_store.h"
 
-/* What AllocSet asks malloc for at first, see ErrorContext in mcxt.c; at least. */
+/* The least that AllocSet asks malloc for when ErrorContext is created, see mcxt.c; bytes. */
 #define FIRST_BLOCK ((Size) 8 * 1024)
 
 /* An error has some texts; one that is raised while another is handled has more. */
@@ -38,7 +38,7 @@ typedef struct NotedObject
 static const MemoryContextMethods *origin_methods;
 static MemoryContextMethods error_methods;
 
-/* Those of the present life, and of the one before. */
+/* The objects of the present life, and those of the life before. */
 static NotedObject noted[NOTED_OBJECTS];
 static int num_noted = 0;
 static NotedObject poisoned[NOTED_OBJECTS];
@@ -47,7 +47,7 @@ static uint32 reset_stack; /* see stack_store.h */
 
 /*
  * error_is_watched
- *		With a sample there is no such certainty, and nothing of it here.
+ *		Is ErrorContext watched?  Not where only a sample of the arenas is strict.
  */
 static bool
 error_is_watched(void)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * error_context.h
- *	  Poison in what ErrorContext gives up.
+ *	  Filling with poison what ErrorContext gives up.
  *
- * ErrorContext must work when memory is used up, so it is never an arena.  But what its
- * resets leave behind can be filled with poison, and a pointer that is read from there
- * and followed is then known.
+ * ErrorContext must work when memory is used up, so it is never an arena.  But what its resets
+ * leave behind can be filled with poison.  If code reads a pointer from there and follows it, the
+ * report can say so.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -22,12 +22,12 @@
 
 #define ERROR_CONTEXT_NAME "ErrorContext"
 
-/* Once: give ErrorContext methods of its own, which call these. */
+/* Called once: give ErrorContext methods of its own, which call those of origin. */
 extern void ErrorContextWatch(const MemoryContextMethods *origin);
 
 /*
- * Is this an address in an object that the last reset freed?  If so, say what is known of
- * it.  Async-signal-safe.
+ * Does an address lie in an object that the last reset freed?  If so, fills *found with what is
+ * known of it.  Async-signal-safe.
  */
 extern bool ErrorContextFind(uintptr_t address, ga_event *found);
 

@@ -3,8 +3,8 @@
  * finalizer.c
  *	  See finalizer.h.
  *
- * Contexts whose objects have finalizers reset and delete by methods of our own, so
- * that all others pay nothing.
+ * Contexts whose objects have finalizers get reset and delete methods from here, so that all others
+ * pay nothing.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -39,7 +39,7 @@ typedef struct Callback
 	MemoryContext context;
 } Callback;
 
-/* A context whose finalizers are being called, or one of them is. */
+/* A context of which one finalizer, or all of them, are being called. */
 typedef struct Running
 {
 	struct Running *outer;
@@ -50,13 +50,13 @@ typedef struct Running
 static Running *running = NULL;			 /* innermost first */
 static MemoryContext own_context = NULL; /* where finalizers allocate */
 static uint64 failures = 0;				 /* ever */
-static bool put_aside = false;			 /* was the error that is being handled, if there is one? */
+static bool put_aside = false; /* the error under way, if any, is put aside */
 
 /*
  * finalizer_put_error_aside
- *		A copy of the error that is being handled; NULL if there is none.  The server does
- *		not say whether there is one.  But if ErrorContext holds nothing there is not,
- *		and else it complains when it is to copy it.
+ *		Copy the error that is being handled; NULL if there is none.  The server does not say
+ *		whether there is one.  But if ErrorContext holds nothing there is none, and otherwise
+ *		CopyErrorData raises an error if there is none.
  */
 static ErrorData *
 finalizer_put_error_aside(void)
@@ -86,7 +86,8 @@ finalizer_put_error_aside(void)
 
 /*
  * finalizer_put_error_back
- *		If a finalizer failed since the counter was at before, the error is no longer there.
+ *		Put the copied error back if a finalizer failed since the counter stood at before: then the
+ *		server has lost the error itself.
  */
 static void
 finalizer_put_error_back(ErrorData *error, uint64 before)
@@ -103,7 +104,7 @@ finalizer_put_error_back(ErrorData *error, uint64 before)
 		}
 		PG_CATCH();
 		{
-			/* That is where it is wanted. */
+			/* The error is on the server's stack of errors again, where it was. */
 		}
 		PG_END_TRY();
 		MemoryContextSwitchTo(caller);
@@ -113,7 +114,7 @@ finalizer_put_error_back(ErrorData *error, uint64 before)
 
 /*
  * finalizer_warn
- *		Tell of the error that a finalizer raised, and be done with it.
+ *		Turn the error that a finalizer raised into a WARNING.
  */
 static void
 finalizer_warn(MemoryContext context)
@@ -137,7 +138,7 @@ finalizer_warn(MemoryContext context)
 	}
 	PG_CATCH();
 	{
-		/* There is nobody to tell that it cannot be told. */
+		/* The warning itself failed, and nothing more can be done about that. */
 		FlushErrorState();
 	}
 	PG_END_TRY();
@@ -165,7 +166,7 @@ finalizer_guard(MemoryContext context, Finalizer function, void *object, void *a
 	}
 	PG_CATCH();
 	{
-		/* The error has set this to zero. */
+		/* The error has set this to zero: set it back. */
 		InterruptHoldoffCount = holdoff + 1;
 		finalizer_warn(context);
 	}
@@ -177,7 +178,7 @@ finalizer_guard(MemoryContext context, Finalizer function, void *object, void *a
 
 /*
  * finalizer_call
- *		Nothing is caught in a critical section, where an ERROR is a PANIC.
+ *		Call a finalizer.  In a critical section nothing is caught, since an ERROR is a PANIC there.
  */
 static void
 finalizer_call(MemoryContext context, Finalizer function, void *object, void *arg)
@@ -210,7 +211,7 @@ finalizer_run(ga_arena *arena, ga_special *special, ga_freed_by how)
 {
 	ga_place caller = stack_trace_caller;
 
-	/* Whatever the function frees is not freed by who called the engine. */
+	/* What the function frees is freed by the function, and not by the caller of the engine. */
 	StackTraceCallerEnd();
 	if (!proc_exit_inprogress)
 		finalizer_call(ArenaSetOf(arena)->context, (Finalizer) special->data[DATA_FUNCTION],
@@ -220,7 +221,7 @@ finalizer_run(ga_arena *arena, ga_special *special, ga_freed_by how)
 
 /*
  * finalizer_run_callback
- *		The same for a reset callback.
+ *		Call the finalizer that stands in a reset callback.
  */
 static void
 finalizer_run_callback(void *arg)
@@ -233,8 +234,9 @@ finalizer_run_callback(void *arg)
 
 /*
  * finalizer_refuse_end
- *		A finalizer wants to end the context that it is called for.  If that is a deletion
- *		the server has taken the context from its parent already.
+ *		Raise an error if a finalizer wants to reset or delete the context that it is called for.
+ *		For a deletion, the server has taken the context from its parent already, so put it back
+ *		first.
  */
 static void
 finalizer_refuse_end(MemoryContext context)
@@ -256,8 +258,8 @@ finalizer_refuse_end(MemoryContext context)
 
 /*
  * finalizers_end
- *		Call the finalizers of a context that is about to end.  When the process exits what
- *		runs now never goes on.
+ *		Call all finalizers of a context that is about to be reset or deleted.  When the process
+ *		exits, it only forgets them: a finalizer that runs then never goes on.
  */
 static void
 finalizers_end(MemoryContext context, ga_freed_by how)
@@ -301,7 +303,7 @@ finalizers_delete(MemoryContext context)
 
 /*
  * finalizer_add
- *		Attach one to an object of an arena.
+ *		Attach a finalizer to an object of an arena, or raise an error.
  */
 static ga_special *
 finalizer_add(ArenaSet *set, void *object)
@@ -356,7 +358,7 @@ finalizer_set_in_arena(ArenaSet *set, void *object, Finalizer function, void *ar
 
 /*
  * finalizer_take_callback
- *		Take that of an object off the context's list; NULL if there is none.
+ *		Take the callback with an object's finalizer off the context's list; NULL if there is none.
  */
 static Callback *
 finalizer_take_callback(MemoryContext context, const void *object)
@@ -375,7 +377,7 @@ finalizer_take_callback(MemoryContext context, const void *object)
 
 /*
  * finalizer_set_elsewhere
- *		The same for one in another context.
+ *		Set or take away the finalizer of an object that is not in an arena.
  */
 static void
 finalizer_set_elsewhere(MemoryContext context, void *object, Finalizer function, void *arg)
@@ -401,7 +403,7 @@ finalizer_set_elsewhere(MemoryContext context, void *object, Finalizer function,
 
 /*
  * finalizer_is_elsewhere
- *		Is this an object of a context that is no arena, or from before it was one?
+ *		Does AllocSet, or another type of the server's, own this object?
  */
 static bool
 finalizer_is_elsewhere(const void *object)
@@ -411,7 +413,7 @@ finalizer_is_elsewhere(const void *object)
 
 /*
  * finalizer_set_of
- *		The set of the arena that an object lies in, or an error.
+ *		Find the set of the arena that an object lies in, or raise an error.
  */
 static ArenaSet *
 finalizer_set_of(const void *object)

@@ -3,15 +3,14 @@
  * finalizer.h
  *	  Functions that are called when single objects end.
  *
- * A finalizer of an object in an arena is a special of the engine.  It is called
- * before the object is freed, or its context is reset or deleted; those of one
- * context newest first.  Of an object that is not in an arena it is a reset
- * callback of the context, which pfree does not call.
+ * The finalizer of an object in an arena is a special of the engine.  It is called before the
+ * object is freed, or its context is reset or deleted; a context calls its finalizers newest first.
+ * For an object that is not in an arena, the finalizer is a reset callback of the context, which
+ * pfree does not call.
  *
- * An ERROR in a finalizer becomes a WARNING, since it is called where nobody
- * expects one: at the end of transactions, and while other errors are handled.  So the
- * error that is being handled meanwhile is put aside.  FATAL and PANIC pass.
- * Interrupts are held off.
+ * An ERROR in a finalizer becomes a WARNING, since finalizers run where no code expects an error:
+ * at the end of transactions, and while other errors are handled.  The error that is being handled
+ * is put aside meanwhile.  FATAL and PANIC pass.  Interrupts are held off.
  *
  * In a critical section pfree leaves an object with a finalizer alone
  * until the context ends.  When the process exits no finalizer is called.

@@ -18,7 +18,7 @@
 #include "mcxt/process_heap.h"
 #include "stack/code.h"
 
-/* How many programs and libraries are remembered, and how many names kept. */
+/* At most this many programs and libraries are remembered, and this many names kept. */
 #define MAX_OBJECTS	   8
 #define MAX_KEPT_NAMES 512
 
@@ -50,7 +50,8 @@ ForeignTextIsConstant(const char *text)
 
 /*
  * foreign_text_encoding
- *		Where anything is text, what was freed would be, too.
+ *		The encoding to check texts by.  In SQL_ASCII any bytes are text, also those of freed
+ *		memory: so UTF-8 instead.
  */
 static int
 foreign_text_encoding(void)
@@ -62,8 +63,8 @@ foreign_text_encoding(void)
 
 /*
  * foreign_text_length
- *		Of a text of which that many bytes can be read; if it takes size bytes or more, it
- *		is cut off at a character.
+ *		The length of a text of which readable bytes can be read.  If it takes size bytes or more,
+ *		it is cut off at a character.
  */
 static int
 foreign_text_length(const char *text, size_t readable, size_t size)
@@ -94,8 +95,8 @@ ForeignTextIsText(const char *text, size_t limit)
 
 /*
  * foreign_text_readable
- *		How many bytes there are from an address on that are known to be readable: in
- *		an arena, or in the heap of malloc, which has no holes.
+ *		How many bytes, from an address on, can be read for sure?  Those in an arena, and those in
+ *		the heap of malloc, which has no holes.
  */
 static size_t
 foreign_text_readable(uintptr_t from)
@@ -112,8 +113,8 @@ foreign_text_readable(uintptr_t from)
 
 /*
  * foreign_text_read
- *		Read so many bytes, or up to the end of the text; without a system call where
- *		most texts are.  Returns how many could be read.
+ *		Read at most size bytes of a text, up to its end.  Takes no system call where most texts
+ *		are.  Returns how many could be read.
  */
 static size_t
 foreign_text_read(char *to, const char *from, size_t size)

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * foreign_text.h
- *	  Reading texts that belong to others and may be gone.
+ *	  Reading texts that belong to other code and may be gone.
  *
- * The names of memory contexts are to be constants, and their identifiers are to live
- * as long as they do, but nothing sees to it: the server reads them only when a user
- * asks for statistics.  So what is wrong with them must not show before that, and in
- * what goarena says there must be no bytes of whatever lies there now.
+ * The names of memory contexts should be constants, and their identifiers should live as long as
+ * the context.  But nothing enforces that, and the server reads them only when a user asks for
+ * statistics. goarena reads them more often.  So a name that is gone must do no harm here, and what
+ * goarena shows must not contain bytes of whatever lies there now.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -46,12 +46,12 @@ extern void ForeignTextKeep(char *to, const char *from, size_t size);
 extern const char *ForeignNameCopy(char *to, const char *from, size_t size);
 
 /*
- * A name that stays what it is as long as this process lives: itself if it is a constant
- * of the program or of a library, else a copy, of which equal ones are one.
+ * Return a name that stays what it is as long as this process lives: the name itself if it is a
+ * constant of the program or of a library, else a copy.  Equal names share one copy.
  */
 extern const char *ForeignNameKeep(const char *name);
 
-/* Is it a constant of the program or of a library that is loaded? */
+/* Is a text a constant of the program or of a library that is loaded? */
 extern bool ForeignTextIsConstant(const char *text);
 
 #endif /* GOARENA_FOREIGN_TEXT_H */

@@ -21,7 +21,7 @@
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_store.h"
 
-/* Between both epochs. */
+/* Seconds between the epochs of Unix and of PostgreSQL. */
 #define UNIX_TO_POSTGRES_SECONDS                                                                   \
 	((TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
@@ -31,12 +31,12 @@ static FreeRecord *ring; /* metadata, so that sweeps skip it; NULL until needed 
 static uint64 ring_size;
 static uint64 last_number; /* of the newest record */
 
-/* Rings of kinds, and where one of a hash may be found. */
+/* A ring of kinds, and a table that leads from a hash to the kinds that may have it. */
 static FreeKind *kinds;
 static uint64 last_serial;
 static uint64 serial_of_hash[2 * FREE_KINDS];
 
-/* A ring, too: what ran when something was freed. */
+/* An element of another ring: a query that ran when something was freed. */
 typedef struct FreeQuery
 {
 	uint64 serial;				  /* from 1 on; 0 in one never used */
@@ -48,9 +48,9 @@ static uint64 last_query; /* serial */
 
 /*
  * history_copy_ident
- *		A context that is deleted has already lost its ident, so it is what it was
- *		last seen to be.  One that is reset may have had it in itself.  That of a portal
- *		without a name is a constant of the server.
+ *		Copy the ident of a context.  A context that is deleted has lost its ident already, so take
+ *		what it was last seen to be.  In a context that is reset, the ident may lie in the memory
+ *		that goes.  The ident of a portal without a name is a constant of the server.
  */
 static void
 history_copy_ident(FreeKind *record, const ArenaSet *set)
@@ -73,7 +73,7 @@ history_copy_ident(FreeKind *record, const ArenaSet *set)
 
 /*
  * history_keep_query
- *		The serial of the query that runs.
+ *		Keep the query that runs, and return its serial.
  */
 static uint64
 history_keep_query(void)
@@ -96,8 +96,8 @@ history_keep_query(void)
 
 /*
  * history_now
- *		The time as of the kernel's last tick: some milliseconds are not worth asking
- *		the clock at each free.
+ *		The time of the kernel's last tick.  It may be some milliseconds old, but costs less than to
+ *		ask the clock at each free.
  */
 static TimestampTz
 history_now(void)
@@ -111,7 +111,7 @@ history_now(void)
 
 /*
  * history_hash_kind
- *		Where it was freed, and what, tells most kinds apart.
+ *		Hash a kind by the stack and the name: these tell most kinds apart.
  */
 static uint32
 history_hash_kind(const FreeKind *kind)
@@ -123,7 +123,7 @@ history_hash_kind(const FreeKind *kind)
 
 /*
  * history_keep_kind
- *		The serial of a kind: that of one like it, or else a new one.
+ *		Keep a kind, and return its serial: that of an equal one if there is one, else a new one.
  */
 static uint64
 history_keep_kind(FreeKind *kind)
@@ -141,7 +141,7 @@ history_keep_kind(FreeKind *kind)
 
 /*
  * history_prepare
- *		Memory for the history.  False if there is none, or none is wanted.
+ *		Take memory for the history.  False if there is none, or no history is wanted.
  */
 static bool
 history_prepare(void)
@@ -171,7 +171,7 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	if (unlikely(!history_prepare()))
 		return 0;
 
-	/* What is not set has to be alike, since kinds are compared byte by byte. */
+	/* Kinds are compared byte by byte, so members that are not set must be equal, too. */
 	memset(&kind, 0, sizeof(kind));
 	kind.how = how;
 	kind.name = ForeignNameKeep(set->context->name);

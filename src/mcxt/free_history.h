@@ -3,11 +3,11 @@
  * free_history.h
  *	  What was freed, when, and where in the code.
  *
- * Each reset, delete, pfree or repalloc that gives memory of a quarantined arena
- * up has a number; the engine's history leads from an address to it.  What is
- * known of the last goarena.free_history of them is kept here, outside of all
- * chunks.  Most are like another one before but for when they happened and for
- * the query, so these are apart from the rest, of which less is kept.
+ * Each reset, delete, pfree or repalloc that gives up memory of a quarantined arena has a number,
+ * and the engine's history leads from an address to that number.  Here is kept what is known of the
+ * last goarena.free_history of these frees, outside of all chunks.  Most frees differ from an
+ * earlier one only in their time and query.  So each free has a small record of its own, and frees
+ * that are otherwise alike share a larger one, their kind.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -23,7 +23,7 @@
 #include "engine/arena.h"
 #include "mcxt/arena_set.h"
 
-/* So many kinds of frees, and queries, are kept: a few hundred bytes each. */
+/* This many kinds of frees, and queries, are kept; each takes a few hundred bytes. */
 #define FREE_KINDS		  512
 #define FREE_QUERIES	  512
 #define FREE_IDENT_LENGTH 64
@@ -58,15 +58,15 @@ extern uint64 free_history_transactions;
 extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);
 
 /*
- * The record of a number, or NULL if it is no longer known.  So is its kind: then
- * nothing but when it happened is.  Async-signal-safe.
+ * Find the record of a number, and the kind of a record.  NULL if it is no longer known.  Without
+ * its kind, only the time of a free is known.  Async-signal-safe.
  */
 extern const FreeRecord *FreeHistoryFind(uint64 number);
 extern const FreeKind *FreeHistoryKind(const FreeRecord *record);
 
 /*
- * The query then, cut off; empty if there was none, NULL if it is no longer known.  It stays
- * until this is called again.
+ * The query that ran at a free, cut off.  Empty if none ran, NULL if it is no longer known.  It is
+ * valid until the next call.
  */
 extern const char *FreeHistoryQuery(const FreeRecord *record);
 
@@ -77,8 +77,8 @@ extern const FreeRecord *FreeHistoryOfArena(uint64 arena_id);
 extern ArenaSet *FreeHistoryLiveSet(uint64 arena_id);
 
 /*
- * The name of an arena's context, also of one that is gone; NULL if unknown.  Read it
- * with care.  Async-signal-safe.
+ * The name of an arena's context, also after that is gone; NULL if unknown.  The text may not be
+ * readable, see foreign_text.h.  Async-signal-safe.
  */
 extern const char *FreeHistoryContextName(uint64 arena_id);
 

@@ -3,8 +3,8 @@
  * leaving.h
  *	  What large contexts that are no arenas give back when they end.
  *
- * Nothing is done while they grow, unless there is a limit or statements are
- * watched.  What they held at most is known when they end.
+ * While such contexts grow, goarena does nothing, unless there is a limit or statements are
+ * watched.  When one ends, its size shows what it held at most.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,19 +17,22 @@
 
 #include "nodes/memnodes.h"
 
-/* Bytes that are worth a look when they are given back. */
+/* A context that gives back at least this many bytes is looked at. */
 #define LEAVING_MUCH ((Size) 256 << 10)
 
 /*
- * A context is about to give back bytes that do not come from the heap.
- * listed: it is among its parent's children.
+ * Note that a context is about to give back bytes that do not come from the heap. listed says
+ * whether it is still among its parent's children.
  */
 extern void LeavingNoteBytes(Size bytes, bool listed);
 
-/* The same with all that it has; apart, to be out of the way of small ones. */
+/*
+ * Note that a context is about to give back all that it has.  No inline function, so that small
+ * contexts pass quickly.
+ */
 extern void LeavingNote(MemoryContext context, bool listed);
 
-/* A context that is no arena is about to give back what it has. */
+/* To be called before a context that is no arena gives back what it has by a reset. */
 static inline void
 LeavingByReset(MemoryContext context)
 {

@@ -8,10 +8,9 @@
  * trailing "/" takes in everything below the context as well.  The first
  * pattern that matches decides; a context that none matches is left alone.
  *
- * The decision is taken at the first allocation in each life of a context,
- * which happens dozens of times a query, so matching must be cheap.  Context
- * names are constant strings: what patterns match a name is kept in a small
- * cache keyed by the name's address.
+ * Each life of a context asks at its first allocation, which happens dozens of times a query, so
+ * matching must be cheap.  Context names are constant strings.  So a small cache, by the address of
+ * the name, knows which patterns match a name.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -30,8 +29,8 @@
 #define CACHE_SIZE	 (1 << CACHE_BITS)
 
 /*
- * "Below" means at most this far below.  Only subtransactions nest deeper, and to
- * look all the way up for each of them would take the square of their number.
+ * "Below" means at most this many levels below.  Only subtransactions nest deeper, and to look all
+ * the way up for each of them would take time with the square of their number.
  */
 #define MAX_ANCESTORS 128
 
@@ -209,8 +208,8 @@ ContextPatternsNameAll(int reason, bool on)
 
 /*
  * pattern_matches_in
- *		The patterns of a list that match a name, as bits.  The name is read with care: it
- *		can lie in the context that was just reset.
+ *		Find the patterns of a list that match a name, as bits.  The name may lie in the context
+ *		that was just reset, so it is read as foreign_text.h does.
  */
 static uint64
 pattern_matches_in(const PatternList *list, const char *name)
@@ -229,6 +228,7 @@ pattern_matches_in(const PatternList *list, const char *name)
 
 /*
  * pattern_cache_name
+ *		Put a name into a place of the cache.
  */
 static pg_noinline void
 pattern_cache_name(CachedName *cached, const char *name)
@@ -239,7 +239,7 @@ pattern_cache_name(CachedName *cached, const char *name)
 
 /*
  * pattern_matches_of_name
- *		The patterns that match a name itself, as bits.
+ *		Find the patterns that match a name itself, as bits, in the cache.
  */
 static inline uint64
 pattern_matches_of_name(const char *name)
@@ -277,7 +277,7 @@ ContextPatternsSay(MemoryContext context)
 
 /*
  * PatternListMatches
- *		Without a cache: this is for settings that cost much more than that.
+ *		Uses no cache, since it is for settings that cost much more than a search.
  */
 bool
 PatternListMatches(const PatternList *list, MemoryContext context)

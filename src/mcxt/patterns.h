@@ -27,10 +27,10 @@ typedef enum PatternsSay
 	PATTERNS_NAME	  /* its name, or that of a context above, was given */
 } PatternsSay;
 
-/* What do they say of this context, where it stands now? */
+/* What do the patterns say of a context with the parents that it has now? */
 extern PatternsSay ContextPatternsSay(MemoryContext context);
 
-/* Can they say nothing but PATTERNS_LEAVE? */
+/* Do they say PATTERNS_LEAVE of every context? */
 extern bool context_patterns_none;
 
 /* Settings that ask for each allocation to be seen. */
@@ -39,16 +39,16 @@ extern bool context_patterns_none;
 #define NAME_ALL_FOR_DEBUG		0x04
 
 /*
- * Such a setting was switched on or off: as long as one is on, "*" names contexts, so
- * that all are arenas from birth.
+ * Switch one of these reasons on or off.  As long as one is on, "*" counts as naming contexts, so
+ * that all of them are arenas from birth.
  */
 extern void ContextPatternsNameAll(int reason, bool on);
 
-/* What CheckContextPatterns makes of a list: is a context among those that it names? */
+/* Does a list, as CheckContextPatterns makes it of a setting, take in a context? */
 struct PatternList;
 extern bool PatternListMatches(const struct PatternList *list, MemoryContext context);
 
-/* A number that they had never before; not 0. */
+/* A number that is another one, and not 0, whenever the patterns change. */
 extern uint32 context_patterns_version;
 
 #endif /* GOARENA_PATTERNS_H */

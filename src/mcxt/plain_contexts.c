@@ -3,29 +3,27 @@
  * plain_contexts.c
  *	  Limits for contexts that are no arenas.
  *
- * Contexts of the types Generation, Slab and Bump, and AllocSets that are not
- * adopted, get their memory from malloc, block by block.  Once there is a limit,
- * functions of ours stand before the alloc and realloc methods of these types.
- * They call the original one and look whether the context has a block more,
- * which is all that most allocations pay.  Only where there is one, or a large
- * object is asked for, it is compared with the point where to look next: that
- * is ga_heap.limit, as for arenas.
+ * Contexts of the types Generation, Slab and Bump, and AllocSets that are not adopted, get their
+ * memory from malloc, block by block.  Once there is a limit, functions of ours stand before the
+ * alloc and realloc methods of these types.  They call the original method, and then look whether
+ * the context has a block more; most allocations pay no more than that.  If it has, or if a large
+ * object is asked for, they compare with ga_heap.limit, which is the point where to look next, as
+ * for arenas.
  *
- * What is refused after the fact has not been written to, and is freed again by
- * the type's own method.  A block that stays with its context is then counted
- * as what it holds; the context can use it.
+ * An object that is refused was allocated, but nothing was written to it: the type's own method
+ * frees it again.  If its block stays with the context, the context can use it, and it counts as
+ * what the context holds.
  *
- * Objects that grow are only refused beforehand: the caller would be left with
- * a pointer to where the object was.
+ * An object that grows can only be refused before it has moved: otherwise the caller would keep a
+ * pointer to the old place.
  *
- * Where there is a heap profile, objects of AllocSets that grow are counted for it: the
- * server finds the method from the object from 16 on, and not from the context.
+ * While there is a heap profile, objects of AllocSets that grow are counted for it here: from 16 on,
+ * the server finds the realloc method from the object and not from the context.
  *
- * The same shows how much these contexts take where a setting asks for single
- * statements.  Without a limit and without that nothing of this is in place, and
- * once it is, it stays.
+ * The same functions count what these contexts take while statements are watched.  They are put in
+ * place when a limit, or a setting that watches statements, first needs them.  Then they stay.
  *
- * For peaks it is enough to look when a large context gives back what it has, so
+ * For the peaks of processes it is enough to look when a large context gives back what it has.  So
  * functions of ours always stand before the reset and delete_context methods.
  *
  * Copyright (c) 2026, goarena contributors
@@ -51,7 +49,7 @@
 #include "utils/memutils_internal.h"
 #endif
 
-/* Is there room for such an object?  That is asked before it is allocated. */
+/* From this size in bytes on, the limit is asked before the object is allocated. */
 #define LARGE_OBJECT ((Size) 256 << 10)
 
 #if GA_OWNER_WORD
@@ -67,8 +65,8 @@ static bool are_servers[CONTEXT_TYPES];				  /* do they hold functions of the se
 
 /*
  * plain_have_heap
- *		The point where to look next is the heap's, so there has to be one, also where
- *		no context is an arena.  Not in the postmaster.
+ *		Set up the heap if there is none yet, since the point where to look next is the heap's, also
+ *		where no context is an arena.  False in the postmaster.
  */
 static inline bool
 plain_have_heap(void)
@@ -164,7 +162,7 @@ plain_realloc(ContextType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS
 		return plain_realloc(type, CONTEXT_ARGUMENT pointer, size FLAGS_ARGUMENT);                 \
 	}
 
-/* Likewise at the end of a life; AllocSets have adopt.c's. */
+/* Methods that stand before those for the end of a life.  AllocSets have adopt.c's. */
 #define TYPE_ENDS(name, type)                                                                      \
 	static void Reset##name(MemoryContext context)                                                 \
 	{                                                                                              \
@@ -209,7 +207,7 @@ static const char *const names[CONTEXT_TYPES] = {"AllocSet", "Generation", "Slab
 
 /*
  * plain_is_servers
- *		Does a table hold functions of the server?  AllocSet's alloc is ours.
+ *		Does a table hold functions of the server alone? (AllocSet's alloc is goarena's.)
  */
 static bool
 plain_is_servers(ContextType type, const MemoryContextMethods *table)
@@ -222,8 +220,8 @@ plain_is_servers(ContextType type, const MemoryContextMethods *table)
 
 /*
  * plain_see_ends
- *		Have the ends of contexts of a type go through our functions.  If that cannot be
- *		done, peaks of statements may be too low.  AllocSets have our tables anyway.
+ *		Put our functions before the reset and delete methods of a type.  If that cannot be done,
+ *		peaks of statements may be too low.  AllocSets have tables of ours anyway.
  */
 static void
 plain_see_ends(ContextType type)

@@ -12,13 +12,13 @@
 
 #include "postgres.h"
 
-/* Find the methods of all types; once, when contexts begin to be adopted. */
+/* Called once, when contexts begin to be adopted: find the methods of all types. */
 extern void PlainContextsFind(void);
 
 /*
- * From now on look at what contexts that are no arenas take in this process and
- * its children.  Does nothing if that is so already, or if no contexts are
- * adopted.  A type for which it cannot be done is left alone, with a LOG message.
+ * From now on, look at what contexts that are no arenas take, in this process and its children.
+ * Does nothing if that is so already, or if no contexts are adopted.  If it cannot be done for a
+ * type, a LOG message says so, and the type is left alone.
  */
 extern void PlainContextsWatch(void);
 

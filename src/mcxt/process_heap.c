@@ -22,8 +22,8 @@
 #include "mcxt/refusal.h"
 
 /*
- * A reset in strict spends a slot, whatever it held.  To sweep for each would take two
- * hundred times as long as to spend it.
+ * In strict, a reset spends a slot, whatever the arena held.  If few slots made a sweep due, sweeps
+ * would take two hundred times as long as the resets.
  */
 #define LEAST_TO_SWEEP (16 * GA_SLOT_SIZE)
 
@@ -42,7 +42,7 @@ int goarena_profile_rate = 0;
 bool goarena_settings_changed = false;
 
 uint64 process_heap_unsampled = 0;
-static bool sample_drawn = false; /* do settings and process_heap_unsampled belong together? */
+static bool sample_drawn = false; /* was process_heap_unsampled drawn under the present settings? */
 
 ga_heap process_heap;
 bool process_heap_ready = false;
@@ -55,7 +55,10 @@ Size process_heap_watch = SIZE_MAX;
 TimestampTz process_heap_message = 0;
 Refusal refusal;
 
-/* Steps in which others are shown what this process holds: a quarter, but in bytes */
+/*
+ * Other processes are shown what this one holds in steps of a quarter, but within these bounds in
+ * bytes.
+ */
 #define LEAST_STEP	 ((size_t) 16 << 10)
 #define LARGEST_STEP ((size_t) 256 << 10)
 
@@ -64,8 +67,8 @@ Refusal refusal;
 
 /*
  * heap_max_mappings
- *		How many mappings isolation may cost: half of what the kernel allows a
- *		process, since libraries and the rest of the server need some too.
+ *		How many mappings the heap may use: half of what the kernel allows a process, since
+ *		libraries and the rest of the server need some, too.
  */
 static size_t
 heap_max_mappings(void)
@@ -110,7 +113,8 @@ heap_seed(void)
 
 /*
  * ProcessHeapStatementBegun
- *		A library that is passive, and only runs functions, has no callbacks.
+ *		The callbacks are missing if the library was loaded only because a function of it was
+ *		called.
  */
 void
 ProcessHeapStatementBegun(TimestampTz message)
@@ -146,7 +150,7 @@ ProcessHeapPrepare(void)
 		process_heap.note_free = process_heap_callbacks->note_free;
 		process_heap.profile.begun = process_heap_callbacks->sample_begun;
 		process_heap.profile.ended = process_heap_callbacks->sample_ended;
-		process_heap.limit = 0; /* the first look tells what it is */
+		process_heap.limit = 0; /* so that the first allocation looks what the limit is */
 		process_heap_ready = true;
 	}
 	process_heap.take_stack = goarena_free_stacks ? process_heap_callbacks->take_stack : NULL;
@@ -165,7 +169,7 @@ ProcessHeapSettingsChanged(void)
 
 /*
  * heap_draw_unsampled
- *		How many lives begin before one is in the sample: a geometric distribution.
+ *		Draw how many lives begin before one is in the sample, by a geometric distribution.
  */
 static uint64
 heap_draw_unsampled(void)
@@ -182,7 +186,7 @@ heap_draw_unsampled(void)
 
 /*
  * ProcessHeapSampleNow
- *		Nothing is drawn in the postmaster: its children would all draw the same.
+ *		Draws nothing in the postmaster: all its children would inherit the same numbers.
  */
 bool
 ProcessHeapSampleNow(void)

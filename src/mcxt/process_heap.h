@@ -3,9 +3,8 @@
  * process_heap.h
  *	  The one heap of this process, and the settings it follows.
  *
- * The heap is set up when the first context of a process is adopted, so that
- * the postmaster, which adopts none, has nothing that its children could
- * inherit.
+ * The heap is set up when a process adopts its first context.  The postmaster adopts none, so its
+ * children inherit no heap.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -37,23 +36,25 @@ extern int goarena_profile_rate; /* bytes; 0: off */
 /* Set by assign hooks: the heap must be configured again. */
 extern bool goarena_settings_changed;
 
-/* The heap of this process; use only through the functions below before it is set up. */
+/* The heap of this process.  Until it is ready, only the functions below may be used. */
 extern ga_heap process_heap;
 extern bool process_heap_ready;
 
 /* Set up the heap, or configure it after settings changed. */
 extern void ProcessHeapPrepare(void);
 
-/* A setting changed on which the heap or the sample depends. */
+/* To be called when a setting has changed that the heap or the sample depends on. */
 extern void ProcessHeapSettingsChanged(void);
 
-/* Lives of contexts to begin before one is in the sample; 0: ask ProcessHeapSampleNow. */
+/*
+ * How many lives of contexts begin before one is in the sample; if 0, ProcessHeapSampleNow decides.
+ */
 extern uint64 process_heap_unsampled;
 extern bool ProcessHeapSampleNow(void);
 
 /*
- * Is the life in the sample that begins in a context which is else to stay an
- * AllocSet?  For arenas the engine draws.
+ * A life begins in a context that would otherwise stay an AllocSet: is it in the sample? (For
+ * arenas, the engine decides that.)
  */
 static inline bool
 ProcessHeapSample(void)
@@ -68,30 +69,29 @@ struct AllocationTrace; /* see arena_context.h */
 struct BadPointer;		/* likewise */
 
 /*
- * What is asked of the layers above.  goarena.c installs it before any context is an
- * arena.
+ * What this layer asks of the layers above. goarena.c sets it before any context is an arena.
  */
 typedef struct ProcessHeapCallbacks
 {
-	/* The heap wants attention: a sweep is due, or events wait to be reported. */
+	/* Do what the heap needs: a sweep is due, or events wait to be reported. */
 	void (*maintain)(void);
 
-	/* Memory is used up, or a limit refused it.  True if it may help to try again. */
+	/* Find memory, since it is used up or a limit refused it.  True if it may help to try again. */
 	bool (*find_memory)(void);
 
 	/* Raise the error for memory that a limit refused, see refusal.h. */
 	void (*raise_refusal)(MemoryContext context, Size size);
 
 	/*
-	 * A context that is no arena wants bytes, more than the heap's limit allows, or has
-	 * taken them already: may it?  And: it took them, and that is not refused any more.
+	 * A context that is no arena wants more bytes than the heap's limit allows, or, if taken, has
+	 * allocated them already: may it have them? plain_took says that it keeps bytes that it took.
 	 */
 	bool (*plain_ask)(Size bytes, bool taken);
 	void (*plain_took)(Size bytes);
 
 	/*
-	 * The same for one that is about to give back bytes, and many.
-	 * Not listed: it is not among its parent's children any more.
+	 * A context that is no arena is about to give back many bytes. listed says whether it is still
+	 * among its parent's children.
 	 */
 	void (*plain_leave)(Size bytes, bool listed);
 
@@ -104,13 +104,13 @@ typedef struct ProcessHeapCallbacks
 	/* Arenas took much memory at once, or gave it back. */
 	void (*moved)(void);
 
-	/* in_use has reached process_heap_watch.  It sets a new mark, and must not allocate. */
+	/* in_use has reached process_heap_watch.  Sets that to a new value, and must not allocate. */
 	void (*watched)(void);
 
-	/* What is no live object was freed.  The error for that may be caught and never be seen. */
+	/* Report that a pointer to no live object was freed, before the error for that is raised. */
 	void (*bad_pointer)(const struct BadPointer *bad);
 
-	/* goarena.debug wants to see this. */
+	/* Log an allocation or free, for goarena.debug. */
 	void (*traced)(const struct AllocationTrace *trace);
 
 	/* See ga_heap.note_free. */
@@ -130,13 +130,13 @@ extern const ProcessHeapCallbacks *process_heap_callbacks;
 extern Size process_heap_watch;
 
 /*
- * Others are shown what this process holds when in_use leaves this range.  It
- * is far from any value that in_use can have as long as they never were.
+ * When in_use leaves this range, other processes are shown what this one holds.  Until that is done
+ * for the first time, the range is far from any value that in_use can have.
  */
 extern size_t process_heap_shown_low;
 extern size_t process_heap_shown_range;
 
-/* Others were shown the heap as it is now. */
+/* To be called when other processes were shown what the heap holds now. */
 extern void ProcessHeapShown(void);
 
 /* Has in_use moved by a step, up or down, since it was last shown? */

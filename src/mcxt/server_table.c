@@ -28,8 +28,8 @@ ServerOwns(const void *address)
 
 /*
  * server_protection_of
- *		The protection that all pages of a range have; -1 if it cannot be found
- *		out or differs.
+ *		Find the protection that all pages of a range have; -1 if they differ, or it cannot be found
+ *		out.
  */
 static int
 server_protection_of(uintptr_t from, uintptr_t to)

@@ -3,8 +3,8 @@
  * server_table.h
  *	  Changing a constant table of the server.
  *
- * Method tables are constant data, which the loader has made read-only after
- * relocation.  All that goarena writes there goes through this file.
+ * The server's method tables are constant data, which the loader makes read-only after relocation.
+ * Everything that goarena writes there goes through this file.
  *
  * Copyright (c) 2026, goarena contributors
  *

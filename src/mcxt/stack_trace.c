@@ -26,8 +26,8 @@
 extern void *__libc_stack_end;
 
 /*
- * The main stack is taken to be no larger than this, whatever its limit.  The
- * kernel leaves at least so much room for it when the program starts.
+ * The main stack counts as no larger than this, whatever its limit.  When the program starts, the
+ * kernel leaves at least this much room for it.
  */
 #define LARGEST_STACK ((rlim_t) 128 << 20)
 
@@ -99,7 +99,7 @@ StackTraceDepth(uintptr_t address)
 
 /*
  * stack_trace_view
- *		The stack from an address on that is in use.
+ *		A view of the part of the stack that is in use, from an address on.
  */
 static ga_view
 stack_trace_view(uintptr_t sp)
@@ -136,8 +136,8 @@ StackTraceTake(uintptr_t *frames, int room)
 
 /*
  * StackTraceOf
- *		Even a stack pointer in the midst of the stack may be wrong, so this is
- *		always read through the kernel.
+ *		The stack is always read through the kernel here: even a stack pointer that points into it
+ *		may be wrong.
  */
 int
 StackTraceOf(const ga_place *place, uintptr_t *frames, int room)

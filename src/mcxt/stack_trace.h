@@ -17,12 +17,15 @@
 /* Learn where the stack of this process is; once, from _PG_init. */
 extern void StackTraceInit(void);
 
-/* Where stacks begin that are taken within StackTraceCaller() and StackTraceCallerEnd(). */
+/*
+ * The place where stacks begin that are taken between StackTraceCaller() and StackTraceCallerEnd().
+ */
 extern ga_place stack_trace_caller;
 
 /*
- * The function that this is in calls the engine, where stacks may be taken: they need not
- * be walked up from there, but begin with its caller.  Nothing in between raises an error.
+ * To be used in a function that the server calls and that calls the engine: stacks that are taken
+ * meanwhile begin with the caller of this function, so that the frames of this library need not be
+ * walked.  Nothing in between may raise an error.
  */
 #define StackTraceCaller()                                                                         \
 	(stack_trace_caller.pc = (uintptr_t) __builtin_return_address(0),                              \
@@ -52,8 +55,8 @@ extern int StackTraceFrom(const ga_place *caller, uintptr_t *frames, int room);
 extern ga_view stack_trace_chain;
 
 /*
- * The same for a place where a signal interrupted code, whatever its registers
- * are.  The first one is the place itself.
+ * Do so for a place where a signal interrupted code, whatever its registers are.  The first address
+ * is that of the place itself.
  */
 extern int StackTraceOf(const ga_place *place, uintptr_t *frames, int room);
 

@@ -25,7 +25,7 @@
 
 /*
  * typed_raise
- *		There is no memory for size bytes in an arena.
+ *		Raise the error that there is no memory for size bytes in an arena.
  */
 static pg_noinline void
 typed_raise(MemoryContext context, Size size)
@@ -44,7 +44,7 @@ typed_raise(MemoryContext context, Size size)
 
 /*
  * typed_has_stray_bits
- *		Is a word said to be a pointer that lies behind the end?
+ *		Does the bitmap have a bit for a word that lies behind the end?
  */
 static bool
 typed_has_stray_bits(const uint64 *pointers, Size words)
@@ -83,7 +83,7 @@ TypedContextType(const char *name, Size size, Size align, const uint64 *pointers
 
 /*
  * typed_size
- *		Bytes of an array.
+ *		Calculate the bytes of an array, or raise an error.
  */
 static Size
 typed_size(const ga_type *type, Size count)
@@ -114,8 +114,9 @@ typed_try(ArenaSet *set, void *pointer, const ga_type *type, Size count, uint32 
 
 /*
  * typed_slow
- *		The same where memory was taken for the first time, or there is none: housekeeping is done as
- *		for any allocation that is not a fast one.  object is what came of the first try.
+ *		Finish an allocation that took memory for the first time, or found none: do the maintenance
+ *		that any slow allocation does, and try again if need be. object is the result of the first
+ *		try.
  */
 static pg_noinline void *
 typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size count,
@@ -144,7 +145,8 @@ typed_slow(ArenaSet *set, void *object, void *pointer, const ga_type *type, Size
 
 /*
  * typed_in_arena
- *		What is charged changes when memory is taken for the first time.
+ *		Allocate or resize in an arena.  If the charge has changed, the allocation took memory for
+ *		the first time: then typed_slow finishes it.
  */
 static inline void *
 typed_in_arena(ArenaSet *set, void *pointer, const ga_type *type, Size count, uint32 stack)
@@ -159,7 +161,8 @@ typed_in_arena(ArenaSet *set, void *pointer, const ga_type *type, Size count, ui
 
 /*
  * typed_careful
- *		The same in an arena that is careful, for the caller of a function of the interface.
+ *		As typed_in_arena, in an arena that is careful.  caller is the place that called the function
+ *		of the interface.
  */
 static pg_noinline void *
 typed_careful(ArenaSet *set, void *pointer, const ga_type *type, Size count, const ga_place *caller)
@@ -207,7 +210,7 @@ TypedContextAllocNoscan(MemoryContext context, Size size)
 
 /*
  * typed_resize_elsewhere
- *		An array that palloc has made.
+ *		Change the size of an array that palloc has made.
  */
 static void *
 typed_resize_elsewhere(void *pointer, Size old_size, Size size)
@@ -252,7 +255,7 @@ TypedContextResize(MemoryContext context, void *pointer, const ga_type *type, Si
 	if (chunk->arena != &ArenaSetOfContext(context)->arena)
 		ArenaContextReportBadPointer(context, pointer, GA_FREE_WILD);
 
-	/* Without a header it stays where it is until the arena is reset. */
+	/* An array without a header keeps its place until the arena is reset. */
 	if (size <= old_size)
 		return pointer;
 	copy = TypedContextAlloc(context, type, count);
@@ -262,6 +265,7 @@ TypedContextResize(MemoryContext context, void *pointer, const ga_type *type, Si
 
 /*
  * TypedContextCanFree
+ *		In an arena only objects with a header can be freed by themselves.
  */
 bool
 TypedContextCanFree(const void *pointer)

@@ -3,9 +3,9 @@
  * zero_base.c
  *	  See zero_base.h.
  *
- * The server gets from a pointer that is freed to the methods for it by the word
- * before.  So there is one: on PostgreSQL 15 the address of a context that is none but for its
- * methods, later the tag of arenas, whose methods know the address.
+ * When a pointer is freed, the server finds the methods for that by the word before it.  So there
+ * is such a word here.  On PostgreSQL 15 it is the address of a context that has nothing but
+ * methods; later it is the tag of arenas, whose methods know the address.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,7 +26,10 @@ static struct
 	uint64 nothing;
 } zero_base;
 
-/* Whose it is: servers with assertions look at the context of what is repalloc'd. */
+/*
+ * The context that it belongs to: servers with assertions look at that of a pointer that is
+ * repalloc'd.
+ */
 static MemoryContextData zero_context = {
 	.type = T_AllocSetContext,
 	.allowInCritSection = true,

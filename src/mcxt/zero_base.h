@@ -14,16 +14,16 @@
 
 #include "postgres.h"
 
-/* Once, with the tag in headers of objects of arenas. */
+/* Called once, with the tag in headers of objects of arenas. */
 extern void ZeroBaseStart(unsigned tag);
 
 /* The address.  There is nothing to be read or written there. */
 extern void *ZeroBase(void);
 
-/* A context that is none, for those who ask whose it is. */
+/* A context that holds nothing, for code that asks for the context of the address. */
 extern MemoryContext ZeroBaseContext(void);
 
-/* Raise an error: its size cannot be changed. */
+/* Raise an error that says that its size cannot be changed. */
 extern void ZeroBaseRefuse(void) __attribute__((noreturn));
 
 #endif /* GOARENA_ZERO_BASE_H */

@@ -76,7 +76,10 @@ enum
 /* remember_state is nested less deep than this. */
 #define REMEMBERED 8
 
-/* Reading bytes one after the other; what does not fit is noted, and reads as 0. */
+/*
+ * A place in memory that is read byte after byte.  What lies beyond the end sets bad, and reads as
+ * 0.
+ */
 typedef struct cursor
 {
 	const ga_view *view;
@@ -176,7 +179,7 @@ cfi_read_sleb(cursor *c)
 
 /*
  * cfi_scaled
- *		An operand times a factor; what a damaged table says may wrap around.
+ *		Multiply an operand by a factor.  With a damaged table the product may wrap around.
  */
 static int64_t
 cfi_scaled(uint64_t operand, int64_t factor)
@@ -195,7 +198,7 @@ cfi_skip(cursor *c, uint64_t size)
 
 /*
  * cfi_read_pointer
- *		In one of the encodings of code addresses; others are noted as bad.
+ *		Read a pointer in one of the encodings of code addresses.  Any other encoding is bad.
  */
 static uintptr_t
 cfi_read_pointer(cursor *c, uint8_t encoding)
@@ -234,7 +237,7 @@ cfi_read_pointer(cursor *c, uint8_t encoding)
 
 /*
  * cfi_begin_entry
- *		Read the length of an entry, which is where the cursor then ends.
+ *		Read the length of an entry, and return a cursor that ends where the entry does.
  */
 static cursor
 cfi_begin_entry(const ga_view *view, uintptr_t address)
@@ -242,7 +245,7 @@ cfi_begin_entry(const ga_view *view, uintptr_t address)
 	cursor c = {view, address, view->high, address < view->low || address > view->high};
 	uint64_t length = cfi_read_bytes(&c, 4);
 
-	/* 0 is the end of all entries, and all ones that of 64-bit DWARF. */
+	/* The length 0 ends all entries; all ones would mean 64-bit DWARF. */
 	if (c.bad || length == 0 || length == UINT32_MAX || c.end - c.at < length)
 		c.bad = true;
 	else
@@ -252,7 +255,7 @@ cfi_begin_entry(const ga_view *view, uintptr_t address)
 
 /*
  * cfi_read_augmentation
- *		What the letters of a CIE's augmentation say.
+ *		Read the augmentation data of a CIE, as its letters say.
  */
 static void
 cfi_read_augmentation(cursor *c, cursor letters, cie *info)
@@ -282,7 +285,7 @@ cfi_read_augmentation(cursor *c, cursor letters, cie *info)
 		else if (letter == 'S')
 			info->signal = true;
 		else if (letter != 'B' && letter != 'G')
-			break; /* what it means, and whether it has data, is not known */
+			break; /* an unknown letter: it may have data of unknown length */
 	}
 	c->at = end;
 }
@@ -313,7 +316,7 @@ cfi_read_cie(const ga_view *view, uintptr_t address, cie *info)
 
 /*
  * cfi_tracked
- *		The location of a register, or NULL if it is not one that is followed.
+ *		Find the location of a register, or NULL if that is not one of those followed.
  */
 static location *
 cfi_tracked(state *s, uint64_t number)
@@ -345,8 +348,8 @@ cfi_restore(state *s, const state *initial, uint64_t number)
 
 /*
  * cfi_read_expression
- *		The only ones of use are those of functions that align their stack: frame
- *		pointer + offset, and what is stored there.  False for any other.
+ *		Read an expression.  The only useful ones come from functions that align their stack: frame
+ *		pointer + offset, and the word stored there.  False for any other.
  */
 static bool
 cfi_read_expression(cursor *c, int64_t *offset, bool *deref)
@@ -378,8 +381,8 @@ cfi_define_cfa(state *s, uint64_t number, int64_t offset)
 
 /*
  * cfi_run_other
- *		One of the instructions that have no operand in their first byte.  False
- *		if it is not known, and so nothing that follows.
+ *		Run one of the instructions that have no operand in their first byte.  False if it is
+ *		unknown: then nothing that follows it can be read, either.
  */
 static bool
 cfi_run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const state *initial)
@@ -465,8 +468,8 @@ cfi_run_other(cursor *c, const cie *info, uint64_t instruction, state *s, const 
 
 /*
  * cfi_run
- *		Run instructions up to those for what comes after pc.  at is the address
- *		that they begin with.
+ *		Run instructions until they reach the code behind pc.  They begin with the code at the
+ *		address at.
  */
 static bool
 cfi_run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const state *initial)
@@ -518,7 +521,7 @@ cfi_run(cursor c, const cie *info, uintptr_t at, uintptr_t pc, state *s, const s
 
 /*
  * cfi_set_cfa
- *		False if the rule cannot say it.
+ *		Put the CFA into a rule.  False if a rule cannot express it.
  */
 static bool
 cfi_set_cfa(ga_rule *rule, const state *s)
@@ -537,7 +540,7 @@ cfi_set_cfa(ga_rule *rule, const state *s)
 
 /*
  * cfi_in_words
- *		False if a rule has no room for an offset.
+ *		Convert an offset from bytes to words.  False if it is too large for a rule.
  */
 static bool
 cfi_in_words(int64_t offset, int8_t *words)
@@ -582,7 +585,7 @@ cfi_rule_of(const cie *info, const state *s)
 
 /*
  * cfi_read_function
- *		Read the entry of a function, and what holds at an instruction of it.
+ *		Read the entry of a function, and run it to find the rule for one of its instructions.
  */
 static bool
 cfi_read_function(const ga_view *view, uintptr_t address, uintptr_t pc, ga_cfi_function *function)
@@ -614,8 +617,8 @@ cfi_read_function(const ga_view *view, uintptr_t address, uintptr_t pc, ga_cfi_f
 
 /*
  * cfi_find_entry
- *		Search the table, which has a pair for each function, both relative to
- *		the table's header: where it starts, and where its entry is.
+ *		Search the sorted table for the function that has pc.  For each function it says where the
+ *		function starts and where its entry is, both relative to the header of the table.
  */
 static bool
 cfi_find_entry(cursor c, uintptr_t hdr, uint64_t count, uintptr_t pc, uintptr_t *entry)

@@ -30,8 +30,9 @@ typedef struct ga_cfi_function
 } ga_cfi_function;
 
 /*
- * What the tables say of an instruction; false if they have no function there.
- * hdr is the address of .eh_frame_hdr; the view has all of both sections.
+ * Find the function that has the instruction at pc, and the rule for that, and fill *function.
+ * False if the tables have no function there. hdr is the address of .eh_frame_hdr; the view
+ * contains both sections.
  */
 extern bool ga_cfi_find(const ga_view *tables, uintptr_t hdr, uintptr_t pc,
 						ga_cfi_function *function);

@@ -17,12 +17,12 @@
 #include "cfi.h"
 #include "code.h"
 
-/* Pages are at least so large. */
+/* Pages are at least this large, in bytes. */
 #define FIRST_PAGE 4096
 
 /*
- * _dl_find_object (glibc 2.35) takes no lock and may be called in a signal handler.
- * Before, objects have to be gone through under the dynamic linker's lock.
+ * _dl_find_object (glibc 2.35) takes no lock and may be called in a signal handler.  With older
+ * libraries, code.c goes through all objects, under the lock of the dynamic linker.
  */
 #ifndef GA_HAVE_FIND_OBJECT
 #define GA_HAVE_FIND_OBJECT __GLIBC_PREREQ(2, 35)
@@ -42,7 +42,8 @@ typedef struct object
 
 /*
  * code_find_object
- *		The headers of an object are in its first page, or something else is.
+ *		Find the program or library that an address lies in.  False if it lies in none, or its first
+ *		page has no ELF headers.
  */
 static bool
 code_find_object(uintptr_t address, object *found)
@@ -112,8 +113,8 @@ code_find_object(uintptr_t address, object *found)
 
 /*
  * code_find_tables
- *		The segment that has the header of the tables, and so the tables, which
- *		linkers put beside it.
+ *		Find the unwind tables of an object: linkers put their header into the same segment as the
+ *		tables.
  */
 static bool
 code_find_tables(const object *o, ga_view *tables, uintptr_t *hdr)
@@ -182,8 +183,7 @@ ga_code_function(uintptr_t address, uintptr_t *start, uintptr_t *end)
 
 /*
  * code_ends_with_call
- *		Do the bytes before the address look like a call?  Those before start are
- *		not looked at.
+ *		Do the bytes before an address look like a call?  Reads no byte below start.
  */
 static bool
 code_ends_with_call(uintptr_t start, uintptr_t address)

@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * code.h
- *	  What is known of the code at an address.
+ *	  Finding out what code an address lies in.
  *
- * The dynamic linker tells which program or library it belongs to, and that has
- * unwind tables.
+ * The dynamic linker knows which program or library has the address, and that has unwind tables.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -15,16 +14,19 @@
 
 #include "rule.h"
 
-/* The rule for the instruction at pc; GA_BASE_UNKNOWN if there is none. */
+/* Find the rule for the instruction at pc.  Its base is GA_BASE_UNKNOWN if there is none. */
 extern ga_rule ga_code_rule(uintptr_t pc);
 
-/* Is this the address behind a call, in code that is known? */
+/* Is this a return address: does it lie behind a call, in code of a program or library? */
 extern bool ga_code_follows_call(uintptr_t address);
 
-/* Where a function begins and ends that has this address; 0 if it is not known. */
+/* Find where the function that has an address begins and ends.  Both are 0 if that is not known. */
 extern void ga_code_function(uintptr_t address, uintptr_t *start, uintptr_t *end);
 
-/* Where the program or library lies that has a function; 0 if that is not known. */
+/*
+ * Find where the program or library begins and ends that has a function.  Both are 0 if that is not
+ * known.
+ */
 extern void ga_code_range(const void *function, uintptr_t *start, uintptr_t *end);
 
 #endif /* GA_CODE_H */

@@ -3,9 +3,9 @@
  * rule.h
  *	  How to get from a place in a function to its caller.
  *
- * Where the caller's stack pointer is (the canonical frame address, CFA, of the
- * DWARF standard), and where from there the return address and the caller's
- * frame pointer were saved.  Other registers are not followed.
+ * A rule says where the caller's stack pointer is (the DWARF standard calls it the canonical frame
+ * address, CFA), and where, relative to it, the function has saved the return address and the
+ * caller's frame pointer.  Other registers are not followed.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * view.h
- *	  Memory of which it is known that it can be read: a range of addresses, and
- *	  where their contents are.
+ *	  A view: a range of addresses whose memory can be read, and where its contents are.
  *
- * The contents may lie at these addresses or in a copy.  Whoever follows
- * pointers that may be anything reads through a view alone.
+ * The contents are at these addresses, or in a copy.  Code that follows pointers which may be
+ * anything reads through a view alone.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,14 +25,14 @@ typedef struct ga_view
 	const char *data; /* contents of low */
 } ga_view;
 
-/* Memory as it lies there. */
+/* A view of memory where it lies. */
 static inline ga_view
 ga_view_of(uintptr_t low, uintptr_t high)
 {
 	return (ga_view){low, high, (const char *) low};
 }
 
-/* Are all of these bytes in the view?  Any address and size may be asked for. */
+/* Are size bytes at an address in the view?  Any address and size may be asked for. */
 static inline bool
 ga_view_has(const ga_view *view, uintptr_t address, size_t size)
 {
@@ -49,7 +48,7 @@ ga_view_read(const ga_view *view, uintptr_t address, void *to, size_t size)
 	return true;
 }
 
-/* A word at an aligned address. */
+/* Read a word.  False if the address is not aligned, or the word is not in the view. */
 static inline bool
 ga_view_word(const ga_view *view, uintptr_t address, uintptr_t *word)
 {

@@ -16,12 +16,13 @@
 #include "code.h"
 #include "walk.h"
 
-/* So many words of the stack are searched for a return address. */
+/* The search for a return address looks at this many words of the stack. */
 #define SEARCHED_WORDS 128
 
 /*
- * So many places that are not walked plainly are skipped at most.  Finalizers that free
- * one another can have thousands of ours, if they call pfree last of all.
+ * At most this many places are skipped where the walk is not plain.  If finalizers free one
+ * another, and call pfree as the last thing, thousands of frames of this library can lie on the
+ * stack.
  */
 #define MOST_SKIPPED 64
 
@@ -55,7 +56,7 @@ walk_without_signature(uintptr_t address)
 
 /*
  * rule_not_first
- *		The rule is not the newest one of its set.
+ *		Find a rule that is not the newest one of its set.
  */
 static __attribute__((noinline)) const ga_rule *
 rule_not_first(const ga_code *code, ga_remembered *set, uintptr_t pc)
@@ -74,7 +75,7 @@ rule_not_first(const ga_code *code, ga_remembered *set, uintptr_t pc)
 
 /*
  * walk_rule_at
- *		The rule of an address, until the next one is asked for.
+ *		Find the rule of an address.  It is valid until the next call.
  */
 static inline const ga_rule *
 walk_rule_at(const ga_code *code, uintptr_t pc)
@@ -88,7 +89,7 @@ walk_rule_at(const ga_code *code, uintptr_t pc)
 
 /*
  * walk_is_code
- *		Is a return address known as one of code?
+ *		Does a return address lie in code that has a rule?
  */
 static bool
 walk_is_code(const ga_code *code, uintptr_t address)
@@ -98,8 +99,9 @@ walk_is_code(const ga_code *code, uintptr_t address)
 
 /*
  * walk_is_above
- *		A caller's stack pointer lies above that of a place, since at least the
- *		return address was there, or where that was in a register, may be the same.
+ *		Can sp be the stack pointer of a place's caller?  It lies above that of the place, since the
+ *		return address is in between.  It may be the same only if the return address is in a
+ *		register.
  */
 static bool
 walk_is_above(const ga_view *stack, const ga_place *place, uintptr_t sp)
@@ -110,7 +112,7 @@ walk_is_above(const ga_view *stack, const ga_place *place, uintptr_t sp)
 
 /*
  * walk_read_saved
- *		A word that the function saved in its frame.
+ *		Read a word that the function saved in its frame.  False if it cannot lie there.
  */
 static bool
 walk_read_saved(const ga_view *stack, const ga_place *place, uintptr_t cfa, uintptr_t address,
@@ -121,8 +123,8 @@ walk_read_saved(const ga_view *stack, const ga_place *place, uintptr_t cfa, uint
 
 /*
  * walk_caller_frame_pointer
- *		What the frame pointer was in the caller.  Tables may say that it is saved
- *		where it has just been taken from, below the stack pointer.
+ *		Find what the frame pointer was in the caller.  Tables may say that it is saved below the
+ *		stack pointer, where the function has just restored it from: then it is in its register.
  */
 static bool
 walk_caller_frame_pointer(const ga_view *stack, const ga_place *place, ga_rule rule, uintptr_t cfa,
@@ -183,7 +185,7 @@ ga_walk_keeps_frame(const ga_code *code, uintptr_t pc)
 
 /*
  * walk_word_at
- *		An aligned word that is known to lie in the view.
+ *		Read an aligned word that lies in the view for sure.
  */
 static inline uintptr_t
 walk_word_at(const ga_view *stack, uintptr_t address)
@@ -196,10 +198,10 @@ walk_word_at(const ga_view *stack, uintptr_t address)
 
 /*
  * step_plainly
- *		Find the caller of a place, if its return address is right below its stack
- *		pointer, which is where nearly all are.  Which register leads there is a jump
- *		and not a choice, so that for code that keeps frame pointers the processor
- *		can go ahead before the rule has come.
+ *		Find the caller of a place whose return address is right below the caller's stack pointer,
+ *		as nearly all are.  A jump, not a conditional move, chooses the register that leads there.
+ *		So for code that keeps frame pointers, the processor can go ahead before it has loaded the
+ *		rule.
  */
 static inline __attribute__((always_inline)) bool
 step_plainly(const ga_view *stack, const ga_code *code, ga_trail_place *place,
@@ -235,7 +237,7 @@ step_plainly(const ga_view *stack, const ga_code *code, ga_trail_place *place,
 
 /*
  * walk_plainly
- *		Go up as long as that is all it takes, since it can be done fast.
+ *		Go up, the fast way, as long as step_plainly finds the caller.
  */
 static inline int
 walk_plainly(const ga_view *stack, const ga_code *code, ga_place *place, uintptr_t *frames,
@@ -259,7 +261,8 @@ walk_plainly(const ga_view *stack, const ga_code *code, ga_place *place, uintptr
 
 /*
  * walk_step_over_signal
- *		The kernel saved the registers of the code that it interrupted.
+ *		Step from a signal handler to the code that the signal interrupted, whose registers the
+ *		kernel saved.
  */
 static bool
 walk_step_over_signal(const ga_view *stack, ga_place *place)
@@ -286,7 +289,7 @@ walk_step_over_signal(const ga_view *stack, ga_place *place)
 	interrupted.fp = registers[29];
 	interrupted.lr = registers[30];
 #endif
-	/* Of a handler with a stack of its own, the view ends here. */
+	/* If the handler has a stack of its own, the interrupted code is outside of the view. */
 	if (interrupted.sp <= place->sp || interrupted.sp > stack->high || interrupted.sp % WORD != 0)
 		return false;
 	*place = interrupted;
@@ -295,8 +298,9 @@ walk_step_over_signal(const ga_view *stack, ga_place *place)
 
 /*
  * walk_step_by_frame_pointer
- *		It leads to the caller's, with the return address behind it, in code that
- *		keeps frame pointers.  What is behind it must be known as code.
+ *		Step by the frame pointer.  In code that keeps frame pointers, it leads to that of the
+ *		caller, and the return address stands behind that.  The step counts only if this is an
+ *		address of known code.
  */
 static bool
 walk_step_by_frame_pointer(const ga_view *stack, const ga_code *code, ga_place *place)
@@ -317,9 +321,9 @@ walk_step_by_frame_pointer(const ga_view *stack, const ga_code *code, ga_place *
 
 /*
  * walk_step_by_search
- *		Take the next word that is known as a return address.  It may be one that
- *		an earlier call left there.  What a function that uses the frame pointer
- *		does first is to push it.
+ *		Step to the next word on the stack that is a return address of known code.  It may be one
+ *		that an earlier call left there.  If the word below it can be a frame pointer, it is taken
+ *		for one, since a function that uses the frame pointer first pushes it.
  */
 static bool
 walk_step_by_search(const ga_view *stack, const ga_code *code, ga_place *place)
@@ -379,8 +383,8 @@ ga_walk(const ga_view *stack, const ga_code *code, ga_place place, uintptr_t *fr
 
 /*
  * walk_trail_meet
- *		Let a trail begin at a place.  Returns which of its places are old ones: what
- *		they lead to is to be looked at.
+ *		Let a trail begin at a place.  Returns the first of its old places: from there on, the walk
+ *		has to check only whether what they lead to has changed.
  */
 static inline int
 walk_trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_trail_place at)
@@ -416,7 +420,7 @@ walk_trail_meet(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_t
 
 /*
  * walk_trail_holds
- *		Is a place's caller the one that it was?
+ *		Is the caller of a place the one that the trail says?
  */
 static inline bool
 walk_trail_holds(const ga_view *stack, const ga_trail_place *place)
@@ -429,8 +433,8 @@ walk_trail_holds(const ga_view *stack, const ga_trail_place *place)
 
 /*
  * trail_mend
- *		The caller of a place has changed.  True if only that and callers of it have,
- *		which still begin where others began.
+ *		Mend a trail in which the caller of a place has changed.  True if the frames above still
+ *		begin where they began, so that the walk can go on along the trail.
  */
 static __attribute__((noinline)) bool
 trail_mend(const ga_view *stack, const ga_code *code, ga_trail *trail, int i)
@@ -453,7 +457,7 @@ trail_mend(const ga_view *stack, const ga_code *code, ga_trail *trail, int i)
 
 /*
  * walk_trail_plainly
- *		As walk_plainly, along a trail.
+ *		Go up the fast way, along a trail.
  */
 static inline int
 walk_trail_plainly(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_place *place,

@@ -33,8 +33,8 @@ typedef struct ga_place
 } ga_place;
 
 /*
- * Rules that were found, each in the set that its address leads to.  To find one takes
- * a thousand instructions, so that few should push each other out.
+ * Rules that were found before, each in the set that its address leads to.  To find a rule takes a
+ * thousand instructions, so a set has several places: few rules push each other out.
  */
 #define GA_REMEMBERED_BITS 9
 #define GA_REMEMBERED_WAYS 4
@@ -49,9 +49,9 @@ typedef struct ga_remembered
 } __attribute__((aligned(64))) ga_remembered;
 
 /*
- * What is known of code; see code.h.  A signal handler or another thread may come
- * in between when a rule is remembered; what is then found is a rule for another
- * place.  It leads to a wrong caller, but never out of the stack.
+ * What is known of code; see code.h.  If a signal handler or another thread comes in between while
+ * a rule is stored, a later walk may find the rule of another place.  It then steps to a wrong
+ * caller, but never out of the stack.
  */
 typedef struct ga_code
 {
@@ -64,8 +64,8 @@ typedef struct ga_code
 extern const ga_code ga_code_here;
 
 /*
- * Go to the caller of a place; false if it cannot be found, or there is none.
- * The view is the stack from the place's sp on.
+ * Step from a place to its caller.  False if there is none, or it cannot be found.  The view is the
+ * stack from the place's sp on.
  */
 extern bool ga_walk_step(const ga_view *stack, const ga_code *code, ga_place *place);
 
@@ -77,9 +77,8 @@ extern int ga_walk(const ga_view *stack, const ga_code *code, ga_place place, ui
 				   int room);
 
 /*
- * The places of a walk, which the next one is likely to come to again.  From there on it
- * only has to see that return addresses and frame pointers on the stack are what they
- * were.
+ * The places of a walk.  The next walk is likely to come to one of them.  From there on, it only
+ * has to check that return addresses and frame pointers on the stack are what they were.
  */
 #define GA_TRAIL_PLACES 128
 
@@ -93,15 +92,15 @@ typedef struct ga_trail_place
 
 typedef struct ga_trail
 {
-	uintptr_t skip_start; /* code whose places are not stored as long as no other was */
+	uintptr_t skip_start; /* places in this code are not stored, as long as no other was */
 	uintptr_t skip_end;
 	int first; /* the innermost one; GA_TRAIL_PLACES if there is none */
 	ga_trail_place places[GA_TRAIL_PLACES + 1]; /* the last one is where the walk ended */
 } ga_trail;
 
 /*
- * As ga_walk, along the trail of the last one, which may have been anywhere.  Of the place,
- * pc is behind a call, and the return address on the stack.
+ * As ga_walk, along the trail of the last walk, wherever that was; the trail becomes that of this
+ * walk.  The pc of the place must lie behind a call, and its return address on the stack.
  */
 extern int ga_walk_trail(const ga_view *stack, const ga_code *code, ga_trail *trail, ga_place place,
 						 uintptr_t *frames, int room);
