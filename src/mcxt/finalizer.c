@@ -50,7 +50,7 @@ typedef struct Running
 static Running *running = NULL;			 /* innermost first */
 static MemoryContext own_context = NULL; /* where finalizers allocate */
 static uint64 failures = 0;				 /* ever */
-static bool put_aside = false; /* the error under way, if any, is put aside */
+static bool put_aside = false;			 /* the error under way, if any, is put aside */
 
 /*
  * finalizer_put_error_aside

@@ -3,12 +3,12 @@
  * dump.c
  *	  Writing what is in the heap of this process to a file.
  *
- * Memory is read as a sweep reads it: roots with the same care, pages that are not resident not at all.
- * A pointer is written if it leads to where objects are, or to memory in quarantine.
- * Who reads the dump finds out in which object it lies.
+ * It reads memory as a sweep does: roots with the same care, and pages that are not resident not at
+ * all.  It writes each pointer that leads to where objects are, or to memory in quarantine.  The
+ * reader of the dump finds out in which object a pointer lies.
  *
- * Nothing is allocated meanwhile, so what is seen does not change, and a process at its limit can be
- * dumped, too.
+ * It allocates nothing.  So the heap does not change while it is written, and a process at its
+ * limit can be dumped, too.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -32,16 +32,19 @@
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
 
-/* What finalizers were given lies in metadata. */
+/* The name of the root for arguments of finalizers, which lie in metadata. */
 #define FINALIZERS_ROOT "[finalizers]"
 
 typedef struct Look
 {
 	ga_look look; /* must be first */
-	bool live;	  /* objects are read now, and no roots */
+	bool live;	  /* objects are being read, not roots */
 	uint32 roots; /* written so far */
 
-	/* The file that is mapped before a mapping without a name, which then is its zeroed data. */
+	/*
+	 * The file of the last mapping, and where that ends: a mapping without a name right behind it
+	 * is the file's zeroed data.
+	 */
 	uintptr_t file_end;
 	char file[2 * DUMP_NAME];
 } Look;
@@ -81,7 +84,7 @@ dump_types(void)
 	}
 }
 
-/* An arena, and what its names are copied to. */
+/* An arena, and where to copy its names. */
 typedef struct Names
 {
 	MemoryContext context;
@@ -90,7 +93,8 @@ typedef struct Names
 
 /*
  * dump_copy_names
- *		For GuardTry: a dump is also for processes whose memory is not as it should be.
+ *		Copy the names of an arena, under GuardTry: dumps are also made of processes whose memory is
+ *		damaged.
  */
 static void
 dump_copy_names(void *arg)
@@ -172,7 +176,8 @@ dump_leads_to_object(uintptr_t to)
 
 /*
  * dump_pointer
- *		Of what is read with the objects, what lies in no chunk is what finalizers have.
+ *		Write a pointer.  Among those read with the objects, one that lies in no chunk is an
+ *		argument of a finalizer.
  */
 static void
 dump_pointer(ga_look *look, uintptr_t where, uintptr_t to)
@@ -205,7 +210,7 @@ dump_root(Look *look, uintptr_t from, uintptr_t to, const char *name)
 
 /*
  * dump_mapping
- *		For RootListener.
+ *		Write a root: the RootListener of the dump.
  */
 static void
 dump_mapping(void *arg, uintptr_t from, uintptr_t to, const char *name)
@@ -225,7 +230,7 @@ dump_mapping(void *arg, uintptr_t from, uintptr_t to, const char *name)
 
 /*
  * dump_objects
- *		Returns the number of chunks that are damaged.
+ *		Write chunks and objects.  Returns the number of chunks that are damaged.
  */
 static pg_noinline size_t
 dump_objects(void)
@@ -242,7 +247,7 @@ dump_objects(void)
 
 /*
  * dump_pointers
- *		False if not all memory could be read.
+ *		Write roots and pointers.  False if not all memory could be read.
  */
 static pg_noinline bool
 dump_pointers(void)
@@ -261,7 +266,7 @@ dump_pointers(void)
 
 /*
  * dump_to
- *		Returns the first error, or 0.
+ *		Write the dump to an open file.  Returns the first error number, or 0.
  */
 static int
 dump_to(int fd)

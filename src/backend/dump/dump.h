@@ -13,9 +13,10 @@
 #include "postgres.h"
 
 /*
- * Write a heap dump of this process to the file that DumpFileName says for the number.  The caller has
- * made sure that now is a moment for a sweep.  Returns 0; or an errno, and then there is no file.  ECANCELED: the query
- * was cancelled, or the process is to end.  Allocates nothing and raises no errors.
+ * Write a heap dump of this process to the file that DumpFileName names for the number.  To be
+ * called only at a moment for a sweep (SafeToSweep).  Returns 0, or an errno, and then there is no
+ * file: ECANCELED if the query was cancelled, or the process is to end.  Allocates nothing and
+ * raises no errors.
  */
 extern int DumpWrite(int64 number);
 

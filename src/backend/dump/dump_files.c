@@ -3,7 +3,7 @@
  * dump_files.c
  *	  Where heap dumps are kept.
  *
- * The names begin as those of temporary files do, which base backups leave out: a dump has
+ * The names begin like those of temporary files, which base backups leave out: a dump has
  * addresses, and names of what users do.
  *
  * Copyright (c) 2026, goarena contributors
@@ -31,7 +31,8 @@ DumpFileName(char *name, int pid, int64 number)
 
 /*
  * dump_files_open_directory
- *		A library may have changed the working directory.
+ *		Open the directory, and make it first if make is true.  Its path is absolute, since a
+ *		library may have changed the working directory.
  */
 static int
 dump_files_open_directory(bool make)
@@ -46,7 +47,7 @@ dump_files_open_directory(bool make)
 
 /*
  * dump_files_close
- *		Keeps errno.
+ *		Close the directory without changing errno.
  */
 static void
 dump_files_close(int directory)
@@ -104,7 +105,7 @@ DumpFileOpen(const char *name)
 		(int) sizeof(path))
 		ereport(ERROR, (errcode(ERRCODE_NAME_TOO_LONG), errmsg("name of a heap dump is too long")));
 
-	/* To open a named pipe must not wait for who writes to it. */
+	/* O_NONBLOCK, so that opening a named pipe does not wait for a writer. */
 	fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
 	if (fd < 0 && errno != ELOOP)
 		ereport(ERROR,

@@ -18,7 +18,7 @@
 /* Room for a name of a file there. */
 #define DUMP_FILE_NAME 64
 
-/* The name of a dump of a process; number tells its dumps from each other. */
+/* Make the name of a dump of a process. number distinguishes the dumps of one process. */
 extern void DumpFileName(char *name, int pid, int64 number);
 
 /*
@@ -31,8 +31,8 @@ extern int DumpFileCreate(const char *name);
 extern void DumpFileRemove(const char *name);
 
 /*
- * Open a file to read it, as the transaction's: see OpenTransientFile.  Raises an error if the name is none
- * of a file in the directory, or if it is not a regular file or longer than any dump.
+ * Open a file for reading, by OpenTransientFile.  Raises an error if the name contains a directory,
+ * or the file does not exist, is not a regular one, or is longer than any dump.
  */
 extern int DumpFileOpen(const char *name);
 

@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * dump_format.h
- *	  What a heap dump looks like: docs/dump.md says the same for those who read one.
+ *	  The format of heap dumps. docs/dump.md describes it for users.
  *
  * A file has a head, and blocks of records, each block with its length and checksum.  Records
  * begin with their kind and length, do not go on in another block, and are in this order:
  * types and arenas; chunks, each with its objects, in order of address; roots, each with the pointers
  * that were found in it; the pointers in objects; the end.
  *
- * All numbers are in the byte order of the machine.  Another one shows in the version.
+ * All numbers are in the byte order of the machine.  A file with the other byte order is known by
+ * its version.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -25,7 +26,7 @@
 #define DUMP_MAGIC	 "goadump\n"
 #define DUMP_VERSION 1
 
-/* No file is longer, so that who reads one knows what that can take; bytes. */
+/* The most bytes that a file has.  So a reader knows how much memory it may need. */
 #define DUMP_FILE_MAX ((uint64) 2 << 30)
 
 /* Bytes of records in a block. */
@@ -73,7 +74,7 @@ typedef struct DumpRecord
 		number; /* the object's type, 0 if it is not known; the root that a pointer is in; else see there */
 } DumpRecord;
 
-/* number: that objects refer to, from 1 on */
+/* number: the type's number, from 1 on, to which objects refer */
 typedef struct DumpType
 {
 	DumpRecord record;
@@ -111,7 +112,7 @@ typedef struct DumpObject
 	uint32 noscan; /* 1: it has neither header nor pointers */
 } DumpObject;
 
-/* number: of the root, from 0 on */
+/* number: the root's number, from 0 on */
 typedef struct DumpRoot
 {
 	DumpRecord record;
@@ -135,7 +136,7 @@ typedef struct DumpEnd
 {
 	DumpRecord record;
 	uint64 records; /* of all kinds before this one */
-	uint64 damaged; /* chunks with a header that is not one, of which objects are missing */
+	uint64 damaged; /* chunks in which a header was overwritten, so that objects are missing */
 } DumpEnd;
 
 /* The checksum that a head has, over all that comes before it. */

@@ -3,7 +3,7 @@
  * dump_graph.c
  *	  The objects of a heap dump, and what keeps each of them alive.
  *
- * Objects come in order of address, so that which one an address lies in is found by bisection.
+ * Objects come in order of address, so a binary search finds the object that an address lies in.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -18,13 +18,13 @@
 #include "backend/dump/dump_reader.h"
 #include "engine/visit.h"
 
-/* Between two looks whether to go on. */
+/* Check for interrupts once in this many steps; a mask. */
 #define STEPS_AT_A_TIME 0xffff
 
-/* So many elements an array has room for at first. */
+/* The number of elements that an array has room for at first. */
 #define FIRST_ROOM 1024
 
-/* The array is enlarged if it is full. */
+/* How many elements each array has room for. */
 typedef struct Room
 {
 	uint32 nodes;
@@ -124,7 +124,8 @@ graph_add_root(DumpGraph *graph, const DumpReader *reader, Room *room, const Dum
 
 /*
  * graph_find
- *		The object that an address lies in, or DUMP_NONE.  One without bytes has its beginning.
+ *		Find the object that an address lies in, or DUMP_NONE. An object without bytes is found by
+ *		its beginning.
  */
 static uint32
 graph_find(const DumpGraph *graph, uint64 address)
@@ -150,7 +151,8 @@ graph_find(const DumpGraph *graph, uint64 address)
 
 /*
  * graph_add_pointer
- *		What lies in objects that are not live, and what leads to these, keeps nothing alive.
+ *		Add a pointer, unless it lies in an object that is not live, or leads to one: such a pointer
+ *		keeps nothing alive.
  */
 static void
 graph_add_pointer(DumpGraph *graph, const DumpReader *reader, Room *room,
@@ -233,7 +235,10 @@ DumpGraphRead(const char *name, bool pointers)
 	graph->roots_first = DUMP_NONE;
 	while ((record = DumpReaderNext(reader)) != NULL)
 	{
-		/* Pointers are looked up among the objects as they come. */
+		/*
+		 * Each pointer is looked up among the objects when it comes, so all objects must come
+		 * before.
+		 */
 		order |= record->kind == DUMP_ROOT;
 		if (order && (record->kind == DUMP_CHUNK || record->kind == DUMP_OBJECT))
 			DumpReaderFail(reader, "Objects come behind roots.");
@@ -307,7 +312,7 @@ DumpGraphTypeName(const DumpGraph *graph, uint32 number)
 void
 DumpGraphFree(DumpGraph *graph)
 {
-	/* Sweeps would take addresses that are left for pointers. */
+	/* A sweep would take addresses that are left in memory for pointers. */
 	if (graph->nodes != NULL)
 		memset(graph->nodes, 0, sizeof(DumpNode) * graph->num_nodes);
 	if (graph->edges != NULL)

@@ -17,7 +17,7 @@
 /* No object, root or pointer. */
 #define DUMP_NONE UINT32_MAX
 
-/* The state of what is no object, but a slot in quarantine, which pointers lead to. */
+/* The state of a node that is no object, but a slot in quarantine to which pointers lead. */
 #define DUMP_QUARANTINED UINT32_MAX
 
 typedef struct DumpArenaName
@@ -66,14 +66,15 @@ typedef struct DumpGraph
 } DumpGraph;
 
 /*
- * Read a dump, all of it or without the pointers in it.  Memory is in proportion to the length of the file, and
- * belongs to a context below the current one.  Raises an error if there is not enough, or the file is not as it should be.
+ * Read a dump, with or without its pointers.  Takes memory in proportion to the length of the file,
+ * in a context below the current one.  Raises an error if there is not enough memory, or the file
+ * is damaged.
  */
 extern DumpGraph *DumpGraphRead(const char *name, bool pointers);
 
 /*
- * Find the shortest chain from a root to each object, as far as there is one: breadth first, so that time
- * is linear and no stack is needed.
+ * Find the shortest chain from a root to each object, if there is one.  Goes breadth first, takes
+ * linear time, and does not recurse.
  */
 extern void DumpGraphSearch(DumpGraph *graph);
 

@@ -3,7 +3,7 @@
  * dump_reader.c
  *	  Reading the records of a heap dump, none of which is trusted.
  *
- * A file can have been cut off, damaged, made by another version, or made by somebody else.
+ * A file can have been cut off or damaged.  Another version, or another program, can have made it.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -36,7 +36,7 @@ struct DumpReader
 	} block;
 };
 
-/* Of each kind: how long it is. */
+/* The length in bytes of a record of each kind. */
 static const uint16 record_sizes[DUMP_KINDS] = {
 	[DUMP_TYPE] = sizeof(DumpType),	  [DUMP_ARENA] = sizeof(DumpArena),
 	[DUMP_CHUNK] = sizeof(DumpChunk), [DUMP_OBJECT] = sizeof(DumpObject),
@@ -53,7 +53,7 @@ DumpReaderFail(const DumpReader *reader, const char *detail)
 
 /*
  * reader_read
- *		Read so many bytes.  Returns how many there were.
+ *		Read size bytes of the file.  Returns how many there were.
  */
 static size_t
 reader_read(DumpReader *reader, void *to, size_t size)
@@ -74,7 +74,7 @@ reader_read(DumpReader *reader, void *to, size_t size)
 		got += (size_t) now;
 	}
 
-	/* It may have grown since it was opened. */
+	/* The file may have grown since it was opened. */
 	reader->read += got;
 	if (reader->read > DUMP_FILE_MAX)
 		DumpReaderFail(reader, "It is longer than any dump.");
@@ -115,7 +115,7 @@ DumpReaderOpen(const char *name)
 
 /*
  * reader_next_block
- *		False at the end of the file.
+ *		Read and check the next block.  False at the end of the file.
  */
 static bool
 reader_next_block(DumpReader *reader)
@@ -142,7 +142,7 @@ reader_next_block(DumpReader *reader)
 
 /*
  * reader_check_name
- *		A text that ends.
+ *		Raise an error unless a name ends within its size bytes.
  */
 static void
 reader_check_name(const DumpReader *reader, const char *name, size_t size)

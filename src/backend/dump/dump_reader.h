@@ -22,12 +22,12 @@ typedef struct DumpReader DumpReader;
 extern DumpReader *DumpReaderOpen(const char *name);
 
 /*
- * The next record, of a kind that there is and as long as these are, with names that end; NULL behind the
- * last one.  It is there until the next call.  Checks for interrupts now and then.
+ * Read the next record; NULL behind the last one.  Its kind exists, its length is that of the kind,
+ * and its names end.  It is valid until the next call.  Checks for interrupts now and then.
  */
 extern const DumpRecord *DumpReaderNext(DumpReader *reader);
 
-/* Say that what was read makes no sense. */
+/* Raise the error that the dump is damaged, with a sentence that says how. */
 extern void DumpReaderFail(const DumpReader *reader, const char *detail) __attribute__((noreturn));
 
 /* Close the file. */

@@ -3,10 +3,10 @@
  * alloc_trace.c
  *	  goarena.debug = alloctrace: a log of allocations and frees.
  *
- * The server's own way to write its log allocates, and may be what is allocating.  So
- * entries are written as reports of faults are: in memory of their own, straight to
- * the log.  Nothing is written in critical sections, nor more than so many entries a
- * second; what is left out is counted, and said.
+ * The server's own way to write its log allocates memory, and may itself be what is traced.  So
+ * entries are written like reports of faults: in memory of their own, and straight to the log.  In
+ * critical sections nothing is written, and the number of entries in a second is limited.  A line
+ * in the log says how many were left out.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -28,7 +28,7 @@
 /* Names of functions can be long. */
 #define TRACE_SIZE 8192
 
-/* To look names up takes long, so texts of stacks are kept. */
+/* Texts of stacks are kept, since it takes long to look up the names of functions. */
 #define TRACE_STACKS	 64
 #define TRACE_STACK_SIZE 2048
 
@@ -45,7 +45,7 @@ static bool tracing = false; /* an entry is being written */
 
 /*
  * trace_left_out
- *		Say how many entries are missing here.
+ *		Log how many entries were left out before this point.
  */
 static void
 trace_left_out(void)
@@ -61,7 +61,7 @@ trace_left_out(void)
 
 /*
  * trace_may_write
- *		A second may begin.
+ *		May one more entry be written in this second?
  */
 static bool
 trace_may_write(void)
@@ -81,7 +81,7 @@ trace_may_write(void)
 
 /*
  * trace_stack
- *		A stack as text.
+ *		Return a stack as text, by its number.
  */
 static const char *
 trace_stack(uint32 number)

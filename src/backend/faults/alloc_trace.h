@@ -12,10 +12,10 @@
 
 #include "mcxt/arena_context.h"
 
-/* Log one, unless there were too many in this second. */
+/* Log an allocation or free, unless there were too many in this second. */
 extern void AllocTrace(const AllocationTrace *trace);
 
-/* A transaction ends: say how many were not logged. */
+/* To be called at the end of a transaction: logs how many were left out. */
 extern void AllocTraceTransactionEnd(void);
 
 #endif /* GOARENA_ALLOC_TRACE_H */

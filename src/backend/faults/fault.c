@@ -3,23 +3,21 @@
  * fault.c
  *	  Accesses to freed memory: reporting them, and what happens then.
  *
- * The handler of SIGSEGV and SIGBUS runs on a stack of its own.  If the address
- * lies in a chunk that is not in use, or is one that poison leads to, it writes
- * a report to the server log and to a file, and then does what goarena.on_fault
- * says.  Any other fault is left to whoever handled it before: the earlier
- * handler is put back, and the instruction faults again.  That is also how
- * "crash" works, so that the core dump shows the very instruction.
+ * The handler of SIGSEGV and SIGBUS runs on a stack of its own.  If the address lies in a chunk
+ * that is not in use, or is one that poison leads to, the handler writes a report to the server log
+ * and to a file, and then does what goarena.on_fault says.  Any other fault is for the handler that
+ * was there before: it is put back, and the instruction faults again. "crash" works in the same
+ * way, so that the core dump shows the very instruction.
  *
  * For "terminate" the handler does not return to the instruction but to a
  * function that raises FATAL, on the ordinary stack, as if the instruction had
  * called it.  (Go's runtime does the same: sigpanic.)  The process is then
  * watched until it has ended.
  *
- * The process, its memory and its stack may be in any state.  So a report is
- * made in steps, each of which is cut off when it faults or does not end.
- * Everything here is async-signal-safe but for names of functions, for which
- * the dynamic linker's lock is taken.  Other threads may fault as well: one
- * report is made at a time.
+ * The process, its memory and its stack may be in any state.  So a report is made in steps, each of
+ * which is cut off when it faults or does not end.  Everything here is async-signal-safe, except
+ * that looking up names of functions takes the dynamic linker's lock.  Other threads may fault as
+ * well: they wait, since one report is made at a time.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -57,16 +55,16 @@
 /* Reading debug information takes stack. */
 #define SIGNAL_STACK_SIZE (512 * 1024)
 
-/* Seconds that a step of a report may take, and that others wait for it. */
+/* Seconds that a step of a report may take, and that other threads wait for a report. */
 #define STEP_TIME 20
 
-/* Those after a step that was cut off. */
+/* Seconds that the following steps may take after one was cut off. */
 #define SHORT_STEP_TIME 2
 
-/* So many writes to freed objects are reported with their stacks. */
+/* At most this many writes to freed objects are reported with their stacks in a second. */
 #define WRITES_PER_SECOND 8
 
-/* While waiting for another thread's report, in nanoseconds. */
+/* Nanoseconds between two looks whether another thread's report has ended. */
 #define NAP 10000000
 
 int goarena_on_fault = FAULT_TERMINATE;
@@ -83,7 +81,10 @@ typedef struct Fault
 	ReportText text;
 } Fault;
 
-/* What the probe tells of reports that are not of a FaultKind; the numbers are documented. */
+/*
+ * What the probe has for reports without a FaultKind.  The numbers are documented, and must not
+ * change.
+ */
 #define PROBE_WRITE		  (FAULT_NEARBY + 1)
 #define PROBE_BAD_POINTER (FAULT_NEARBY + 2)
 
@@ -92,7 +93,7 @@ static struct sigaction previous_segv;
 static struct sigaction previous_bus;
 
 static pg_atomic_uint32 reporting; /* the thread that makes a report, or 0 */
-static Fault fault;				   /* these are its */
+static Fault fault;				   /* the fault that this thread reports */
 static char report[FAULT_REPORT_SIZE];
 static char stacks[FAULT_REPORT_SIZE / 2];
 static char summary[1024];
@@ -101,9 +102,8 @@ static bool terminating = false; /* a fault of this process led to FATAL before 
 
 /*
  * fault_terminate_backend
- *		Where the faulting code goes on: in no signal handler any more.  Callbacks
- *		for the context of the error, and the text of the statement, may have to
- *		do with what was freed.
+ *		The faulting code goes on here, outside of the signal handler: raise FATAL. Without error
+ *		context callbacks and the text of the statement, since these may use the freed memory.
  */
 static void
 fault_terminate_backend(void)
@@ -120,8 +120,8 @@ fault_terminate_backend(void)
 
 /*
  * fault_begin
- *		Wait until no other thread makes a report.  False if that takes too long,
- *		or it is this one that makes it.
+ *		Wait until no other thread makes a report.  False if that takes too long, or if this thread
+ *		is making one.
  */
 static bool
 fault_begin(void)
@@ -138,7 +138,7 @@ fault_begin(void)
 		if (nobody == self)
 			return false;
 
-		/* One that has gone, or belongs to the process that forked this one. */
+		/* The thread is gone, or belongs to the process that forked this one. */
 		if (syscall(SYS_tgkill, getpid(), nobody, 0) != 0)
 			(void) pg_atomic_compare_exchange_u32(&reporting, &nobody, 0);
 		(void) nanosleep(&nap, NULL);
@@ -155,7 +155,7 @@ fault_end(void)
 
 /*
  * fault_try
- *		A step of a report.  One that was cut off leaves less time to the others.
+ *		Run a step of a report.  After one that was cut off, the others have less time.
  */
 static bool
 fault_try(void (*step)(void *), void *arg)
@@ -192,7 +192,8 @@ fault_find_step(void *arg)
 
 /*
  * fault_stack_step
- *		What was jumped to has no frame, so that the caller's would not be found.
+ *		Take the stack.  If code jumped to an address where no function is, the address has no
+ *		frame; it is then treated as if that call had returned.
  */
 static void
 fault_stack_step(void *arg)
@@ -263,8 +264,8 @@ fault_begin_text(Fault *f)
 
 /*
  * fault_make_text
- *		What is the most likely to be cut off comes first, since then the process
- *		does not go on.
+ *		Make the text.  The steps most likely to be cut off come first: after one of those, the
+ *		process crashes and does not go on.
  */
 static bool
 fault_make_text(Fault *f)
@@ -284,7 +285,7 @@ fault_make_text(Fault *f)
 	fault_begin_text(f);
 	if (!fault_try(fault_text_step, f))
 	{
-		/* What can be read is not known, so only this is said. */
+		/* It is not known what can be read, so the report says no more. */
 		terminate = false;
 		f->access.outcome = "crash";
 		fault_begin_text(f);
@@ -309,9 +310,9 @@ fault_file_step(void *arg)
 
 /*
  * fault_pass_on
- *		Leave a signal to whoever handled it before: call that handler, or put
- *		the default back, which acts when the instruction faults again.  A signal
- *		that was sent does not come again by itself.
+ *		Pass a signal on to the handler that was there before: call it, or put the default back,
+ *		which acts when the instruction faults again.  If the signal was sent, and did not come from
+ *		a fault, it has to be sent once more.
  */
 static void
 fault_pass_on(int signal_number, siginfo_t *info, void *data)
@@ -338,8 +339,8 @@ fault_pass_on(int signal_number, siginfo_t *info, void *data)
 
 /*
  * fault_consider
- *		Report a fault if it has to do with freed memory.  Returns whether the
- *		process goes on to end by itself.
+ *		Report a fault if it has to do with freed memory.  True if the process then goes on, and
+ *		ends by FATAL.
  */
 static bool
 fault_consider(siginfo_t *info, ucontext_t *context)
@@ -385,7 +386,7 @@ fault_handle(int signal_number, siginfo_t *info, void *data)
 
 /*
  * fault_has_reported_much
- *		A user may cause such writes in a loop.
+ *		Were many writes reported in this second already?  A user may cause them in a loop.
  */
 static bool
 fault_has_reported_much(void)
@@ -441,7 +442,7 @@ fault_pfree_step(void *arg)
 
 /*
  * FaultReportPfree
- *		Somebody may cause such calls in a loop, too, and catch the errors.
+ *		Limited as well: a user may cause such calls in a loop, and catch the errors.
  */
 void
 FaultReportPfree(const BadPointer *bad)
@@ -463,8 +464,8 @@ FaultReportPfree(const BadPointer *bad)
 
 /*
  * fault_reserve_poison
- *		See to it that nobody else is given the addresses that poison leads to.
- *		The postmaster's children inherit them.
+ *		Reserve the addresses that poison leads to, so that nothing else is mapped there.  The
+ *		postmaster's children inherit that.
  */
 static void
 fault_reserve_poison(void)
@@ -478,7 +479,7 @@ fault_reserve_poison(void)
 	if (got == (void *) from)
 		return;
 
-	/* Before Linux 4.17 the flag is not known, and they may lie elsewhere. */
+	/* Before Linux 4.17 the flag is unknown, and the mapping may lie elsewhere. */
 	if (got != MAP_FAILED)
 	{
 		(void) munmap(got, size);
@@ -505,7 +506,7 @@ FaultInit(void)
 	FaultPolicyInit();
 	fault_reserve_poison();
 
-	/* What these signals say is true also in the handler; others can wait. */
+	/* These signals mean faults of the handler itself; all others can wait. */
 	sigfillset(&action.sa_mask);
 	for (int i = 0; i < lengthof(not_masked); i++)
 		sigdelset(&action.sa_mask, not_masked[i]);

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * fault_advice.c
- *	  What the author of the code that a report is about may do.
+ *	  Advice in a report for the author of the code that it is about.
  *
- * Who reads a report knows what was freed, but often not why: the server resets
- * contexts at moments that no code of the author's shows.  The names of these
- * contexts are the server's own.
+ * The reader of a report sees what was freed, but often not why: the server resets many contexts at
+ * moments that the author's code does not show.  The advice goes by the names of these contexts,
+ * which are the server's own.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -90,7 +90,7 @@ advice_find_in_line(const char *line, const char *end, const char *what)
 
 /*
  * advice_put_function
- *		Put what a frame has for a function, without offsets such as "+0x12".
+ *		Put the name of a frame's function into a text, without an offset such as "+0x12".
  */
 static void
 advice_put_function(ReportText *text, const char *at, const char *end)
@@ -134,7 +134,7 @@ advice_put_frame(ReportText *text, const char *line, const char *end)
 void
 FaultAdviceFrame(ReportText *text, const char *stack)
 {
-	const char *line = strchr(stack, '\n'); /* the heading's end */
+	const char *line = strchr(stack, '\n'); /* where the heading ends */
 	const char *end;
 
 	while (line != NULL && strncmp(line, "\n  #", 4) == 0)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fault_advice.h
- *	  What the author of the code that a report is about may do.
+ *	  Advice in a report for the author of the code that it is about.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -16,17 +16,17 @@
 #include "engine/arena.h"
 
 /*
- * A sentence or two, by the name of the context that the memory belonged to and by how it
- * was freed.  Async-signal-safe.
+ * One or two sentences of advice, chosen by the name of the context that the memory belonged to,
+ * and by how it was freed.  Async-signal-safe.
  */
 extern const char *FaultAdvice(const char *context, ga_freed_by how);
 
-/* The same for an object that was overrun. */
+/* The advice for an object that was overrun. */
 extern const char *FaultAdviceOverrun(void);
 
 /*
- * Of a stack, which is a heading and lines, put the first function that is in a library
- * but our own into a sentence, without addresses; nothing if there is none.
+ * Find, in the text of a stack, the first function that is in an extension's library, and put a
+ * sentence about it, without addresses, into a text.  Puts nothing if there is none.
  * Async-signal-safe.
  */
 extern void FaultAdviceFrame(ReportText *text, const char *stack);

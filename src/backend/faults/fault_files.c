@@ -9,9 +9,9 @@
  * link() never replaces a file, so two processes that fault at the same time
  * cannot overwrite each other's report.
  *
- * The names begin as those of temporary files do, which base backups leave out,
- * as the description of BASE_BACKUP in the server's manual says.  Other kinds of
- * copies are known by the inode of the directory, which each report has.
+ * The names begin like those of temporary files, which base backups leave out (see BASE_BACKUP in
+ * the server's manual).  Reports in other kinds of copies are known by the inode of their
+ * directory, which each report has.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -30,7 +30,7 @@
 #include "backend/faults/fault_files.h"
 #include "backend/faults/report_text.h"
 
-/* Attempts to find a name, in case others fault meanwhile. */
+/* Attempts to find a free name: other processes may take one meanwhile. */
 #define ATTEMPTS 8
 
 /* Room for the name of a file in the directory. */
@@ -57,7 +57,8 @@ FaultFilePath(char *path, size_t size, int i)
 
 /*
  * fault_file_open_directory
- *		Make it if need be; a library may have changed the working directory.
+ *		Open the directory, and make it if need be.  Its path is absolute, since a library may have
+ *		changed the working directory.
  */
 static int
 fault_file_open_directory(void)
@@ -109,7 +110,7 @@ fault_file_write_all(int fd, const char *data, size_t length)
 
 /*
  * fault_file_free_oldest
- *		Remove the oldest of count files; whatever else has their names stays.
+ *		Remove the oldest of count reports.  If something else has such a name, it stays.
  */
 static void
 fault_file_free_oldest(int directory, int first, int count)
@@ -165,7 +166,8 @@ fault_file_link_to_free_name(int directory, const char *temporary, int first, in
 
 /*
  * fault_file_create
- *		Under a name of this process's own.  Something else may have that name.
+ *		Write a report to a file whose name is this process's own.  False if that fails, or
+ *		something else has the name.
  */
 static bool
 fault_file_create(int directory, const char *name, const char *report)
@@ -184,8 +186,7 @@ fault_file_create(int directory, const char *name, const char *report)
 
 /*
  * FaultFileWrite
- *		The report is for people, and need not outlive a crash of the system: it
- *		does not wait for the disk.
+ *		Does not wait for the disk: a report need not outlive a crash of the system.
  */
 bool
 FaultFileWrite(const char *report, bool warning)

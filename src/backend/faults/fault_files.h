@@ -16,8 +16,8 @@
 #define FAULT_DIRECTORY "goarena_faults"
 
 /*
- * So many reports are kept, and the oldest one makes room; warnings only for
- * warnings, of which there may be very many.
+ * At most this many reports are kept, and then a new one takes the place of the oldest.  Warnings
+ * have places of their own, since there may be very many.
  */
 #define FAULT_FILES_FAULTS	 64
 #define FAULT_FILES_WARNINGS 16
@@ -26,18 +26,17 @@
 /* No report is longer than this, in bytes. */
 #define FAULT_REPORT_SIZE (64 * 1024)
 
-/* The key of a report for what the next function says. */
+/* The key of a report whose value is that of FaultFilesInstance. */
 #define FAULT_INSTANCE "directory inode"
 
 /*
- * What tells the directory from its copies, in standbys and in restored backups;
- * 0 if there is none.  Makes it if need be.  Async-signal-safe.
+ * A number that distinguishes the directory from its copies in standbys and restored backups; 0 if
+ * there is no directory, and none can be made.  Async-signal-safe.
  */
 extern uint64 FaultFilesInstance(void);
 
 /*
- * Keep a report.  Async-signal-safe.  False if it cannot be kept; then there
- * is no trace of it.
+ * Keep a report.  False if that cannot be done; then no file is left.  Async-signal-safe.
  */
 extern bool FaultFileWrite(const char *report, bool warning);
 

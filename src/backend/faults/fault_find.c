@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fault_find.c
- *	  What a fault has to do with freed memory.
+ *	  Finding out what a fault has to do with freed memory.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,15 +17,15 @@
 #include "mcxt/error_context.h"
 #include "mcxt/process_heap.h"
 
-/* So much of the stack is searched for the address of freed memory, in words. */
+/* Search this many words on top of the stack for an address of freed memory. */
 #define STACK_WORDS 64
 
-/* Finds freed memory at an address. */
+/* A function that looks for freed memory at an address. */
 typedef bool (*Finder)(uintptr_t address, FaultMemory *memory);
 
 /*
  * fault_find_poisoned
- *		An object that is poisoned, or a context that was deleted.
+ *		Find a poisoned object, or a deleted context, at an address.
  */
 static bool
 fault_find_poisoned(uintptr_t address, FaultMemory *memory)
@@ -39,7 +39,7 @@ fault_find_poisoned(uintptr_t address, FaultMemory *memory)
 
 /*
  * fault_end_of
- *		Up to where a chunk of an arena is in use.
+ *		Where the used part of an arena's chunk ends.
  */
 static uintptr_t
 fault_end_of(const ga_chunk *chunk)
@@ -49,7 +49,7 @@ fault_end_of(const ga_chunk *chunk)
 
 /*
  * fault_find_unpoisoned
- *		An object that was freed in an arena that is not quarantined.
+ *		Find an object that was freed in an arena that is not quarantined.
  */
 static bool
 fault_find_unpoisoned(const ga_chunk *chunk, uintptr_t address, FaultMemory *memory)
@@ -94,8 +94,8 @@ FaultFindFreed(uintptr_t address, FaultMemory *memory)
 
 /*
  * fault_search
- *		The code that faulted often still knows where the memory is that it has
- *		to do with.  Look for it in the registers, and then on top of the stack.
+ *		Search the registers, and then the top of the stack, for an address of freed memory: the
+ *		code that faulted often still has it there.
  */
 static bool
 fault_search(const ucontext_t *context, Finder find, FaultMemory *memory)
@@ -126,8 +126,8 @@ fault_search(const ucontext_t *context, Finder find, FaultMemory *memory)
 
 /*
  * fault_leads_from_freed
- *		Has a pointer been followed that was read from freed memory?  Then set the
- *		address that it led to, or the pointer if no processor has such an address.
+ *		Was the fault caused by following a pointer that was read from freed memory?  If so, sets
+ *		*address to where it led; or to the pointer itself, if it is no possible address.
  */
 static bool
 fault_leads_from_freed(const siginfo_t *info, const ucontext_t *context, uintptr_t *address)
@@ -188,7 +188,7 @@ FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address, 
 		return FAULT_OVERRUN;
 	if (fault_leads_from_freed(info, context, address))
 	{
-		/* Nothing tells from which object the pointer was read. */
+		/* Nothing shows directly from which object the pointer was read, so search for one. */
 		*guessed = ProcessorHidesAddress(info);
 		(void) fault_search(context, fault_find_poisoned, memory);
 		return FAULT_FOLLOWED;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fault_find.h
- *	  What a fault has to do with freed memory.
+ *	  Finding out what a fault has to do with freed memory.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -20,13 +20,13 @@
 typedef enum FaultKind
 {
 	FAULT_FOREIGN,	/* nothing, as far as we know */
-	FAULT_ACCESS,	/* it is an access to memory that is not in use */
+	FAULT_ACCESS,	/* an access to memory that is not in use */
 	FAULT_FOLLOWED, /* a pointer was followed that had been read from a freed object */
 	FAULT_NEARBY,	/* a crash elsewhere, while a pointer to freed memory was at hand */
-	FAULT_OVERRUN	/* it is an access behind an object that has pages of its own */
+	FAULT_OVERRUN	/* an access behind an object that has pages of its own */
 } FaultKind;
 
-/* The freed memory, or the object that was overrun.  Of a fault that followed a pointer it may be unknown. */
+/* The freed memory, or the object that was overrun.  For FAULT_FOLLOWED it may be unknown. */
 typedef struct FaultMemory
 {
 	uintptr_t address;	  /* an address in it */
@@ -40,22 +40,22 @@ typedef struct FaultMemory
 } FaultMemory;
 
 /*
- * Set address to that of the access, or to the pointer that was followed if no
- * processor has such an address; *guessed says which.  Is async-signal-safe, but
+ * Find out what kind of fault it is.  Sets *address to the address of the access; or, with *guessed
+ * set, to the pointer that was followed, if that is no possible address.  Async-signal-safe, but
  * may itself fault where memory is damaged.
  */
 extern FaultKind FaultFind(const siginfo_t *info, const ucontext_t *context, uintptr_t *address,
 						   bool *guessed, FaultMemory *memory);
 
 /*
- * Does an address lie in memory that was freed: an object, a chunk, or the part of
- * one that belongs to arenas that are gone?  Then set that memory.
+ * Does an address lie in freed memory: in an object, in a chunk, or in a part of one that belonged
+ * to an arena that is gone?  If so, fills *memory.
  */
 extern bool FaultFindFreed(uintptr_t address, FaultMemory *memory);
 
 /*
- * Of a crash that is none of these: is a pointer to freed memory at hand?  Then
- * set that memory, and return FAULT_NEARBY.
+ * For a crash of another kind: does a register or the top of the stack point to freed memory?  If
+ * so, fills *memory, and returns FAULT_NEARBY.
  */
 extern FaultKind FaultFindNearby(const ucontext_t *context, FaultMemory *memory);
 

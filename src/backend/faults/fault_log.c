@@ -17,12 +17,12 @@
 #include "backend/faults/fault_log.h"
 #include "backend/faults/fault_report.h"
 
-/* elog.c keeps this to itself, but for EXEC_BACKEND: stderr is the log collector's pipe. */
+/* elog.c declares this for EXEC_BACKEND only.  True: stderr is the log collector's pipe. */
 extern bool redirection_done;
 
 /*
  * fault_log_write_all
- *		Also when signals come in between.
+ *		Write all bytes to stderr, also if signals interrupt that.
  */
 static void
 fault_log_write_all(const void *data, size_t length)
@@ -44,7 +44,7 @@ fault_log_write_all(const void *data, size_t length)
 
 /*
  * fault_log_write_to_collector
- *		The log collector wants pieces with a header, see syslogger.h.
+ *		Write to the log collector, which wants pieces with a header, see syslogger.h.
  */
 static void
 fault_log_write_to_collector(const char *data, size_t length)
@@ -87,7 +87,7 @@ FaultLogBody(const ReportText *text)
 
 /*
  * FaultLogWrite
- *		The collector would wait for itself to read.
+ *		The collector itself writes to stderr: it would wait for itself to read from its pipe.
  */
 void
 FaultLogWrite(const ReportText *text)

@@ -14,16 +14,16 @@
 
 #include "backend/faults/report_text.h"
 
-/* Begin a log entry: time, process and what it is about, as a line. */
+/* Begin a log entry with a line: time, process, and what it is about. */
 extern void FaultLogBegin(ReportText *text, const char *what);
 
-/* What follows that line. */
+/* The part of an entry behind that line. */
 extern char *FaultLogBody(const ReportText *text);
 
 /* Write an entry. */
 extern void FaultLogWrite(const ReportText *text);
 
-/* An entry of one line. */
+/* Write an entry of one line. */
 extern void FaultLogLine(const char *what);
 
 #endif /* GOARENA_FAULT_LOG_H */

@@ -28,9 +28,9 @@
 #include "stack/code.h"
 
 /*
- * Functions that hold a lock which every process needs that ends, or leave what
- * the others of their kind use by half.  They call back, or read what they are
- * given.
+ * Functions in which a process must not end by itself.  They hold a lock that every process needs
+ * to end, or leave data by half that other functions of the library use.  A fault can happen in
+ * them, since they call back, or read memory that they are given.
  */
 typedef struct Holder
 {
@@ -81,8 +81,8 @@ fault_in_holder(const uintptr_t *frames, int depth)
 
 /*
  * fault_has_blocked_signals
- *		More than the server blocks while it works?  In a handler that signal is
- *		which it handles.
+ *		Are more signals blocked than the server blocks while it works?  In a signal handler, its
+ *		signal is.
  */
 static bool
 fault_has_blocked_signals(const ucontext_t *context)
@@ -96,8 +96,7 @@ fault_has_blocked_signals(const ucontext_t *context)
 
 /*
  * fault_has_room
- *		Is this the server's own stack, and is there as much left of it as the
- *		server takes for granted?
+ *		Is this the server's own stack, with as much room left as the server counts on?
  */
 static bool
 fault_has_room(uintptr_t sp)
@@ -107,8 +106,9 @@ fault_has_room(uintptr_t sp)
 
 /*
  * fault_is_right_process
- *		While a lightweight lock is held, interrupts are held off.  Code that holds
- *		a spinlock touches nothing but shared memory, by the server's own rules.
+ *		Is this a process that can end alone, and at a point where it may?  Interrupts are held off
+ *		while it holds a lightweight lock.  Spinlocks cannot be seen, but by the server's own rules
+ *		code that holds one touches only shared memory.
  */
 static bool
 fault_is_right_process(void)

@@ -14,12 +14,12 @@
 
 #include <ucontext.h>
 
-/* Find out what is asked for later; once, from _PG_init. */
+/* Called once, from _PG_init: find out what FaultMayTerminate needs. */
 extern void FaultPolicyInit(void);
 
 /*
- * Can this process, interrupted like that, raise an error and end by itself, its
- * locks being released on the way?  The frames are its stack.  Async-signal-safe.
+ * Can this process, interrupted at the given place, raise an error and end by itself, and release
+ * its locks on the way? frames is its stack.  Async-signal-safe.
  */
 extern bool FaultMayTerminate(const ucontext_t *context, const uintptr_t *frames, int depth);
 

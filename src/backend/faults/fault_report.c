@@ -31,15 +31,15 @@
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
 
-/* Queries are cut off here. */
+/* Bytes of a query in a report. */
 #define QUERY_LENGTH 1024
 
-/* In a message to the client, which knows it. */
+/* Bytes of a query in a message to the client, which knows the query. */
 #define SUMMARY_QUERY_LENGTH 200
 
 /*
  * FaultReportNow
- *		As GetCurrentTimestamp, which promises nothing to signal handlers.
+ *		As GetCurrentTimestamp, which may not be called in signal handlers.
  */
 TimestampTz
 FaultReportNow(void)
@@ -54,7 +54,7 @@ FaultReportNow(void)
 
 /*
  * report_process
- *		Who and what this process is.  The server may know nothing of it.
+ *		Report which process this is: its type, user and database, as far as they are known.
  */
 static void
 report_process(ReportText *text)
@@ -77,8 +77,7 @@ report_process(ReportText *text)
 
 /*
  * report_foreign
- *		A text that may itself have been freed: read it with care.  The copy lasts
- *		until the next call.
+ *		Copy a text that may itself have been freed.  The copy lasts until the next call.
  */
 static const char *
 report_foreign(const char *value)
@@ -91,7 +90,7 @@ report_foreign(const char *value)
 
 /*
  * report_foreign_name
- *		The same for the name of a context.
+ *		Copy the name of a context, which may have been freed.  The copy lasts until the next call.
  */
 static const char *
 report_foreign_name(const char *value)
@@ -115,7 +114,7 @@ report_query(ReportText *text)
 
 /*
  * report_parents
- *		Up to NULL.
+ *		Report the names of parents, which end with NULL.
  */
 static void
 report_parents(ReportText *text, const char *const *parents)
@@ -132,7 +131,7 @@ report_parents(ReportText *text, const char *const *parents)
 
 /*
  * report_parents_of
- *		Those of a context that is alive.
+ *		Report the parents of a context that is alive.
  */
 static void
 report_parents_of(ReportText *text, MemoryContext context)
@@ -147,8 +146,8 @@ report_parents_of(ReportText *text, MemoryContext context)
 
 /*
  * report_object_at
- *		The pages are still there, here or where they have moved.  Find the object
- *		that the address lies in.
+ *		Find the freed object that an address lies in, in pages that are still there, or where they
+ *		have moved.
  */
 static const void *
 report_object_at(uintptr_t address, const ga_freed_place *place)
@@ -159,7 +158,7 @@ report_object_at(uintptr_t address, const ga_freed_place *place)
 
 /*
  * report_object
- *		Of large ones the record itself tells.
+ *		Report size and offset of a freed object.  For a large one, the record itself has them.
  */
 static void
 report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
@@ -190,7 +189,7 @@ report_object(ReportText *text, uintptr_t address, const ga_freed_place *place)
 
 /*
  * report_record_of
- *		The record of the free of memory; NULL if it is not, or no longer, known.
+ *		Find the record of how memory was freed; NULL if it is not, or no longer, known.
  */
 static const FreeRecord *
 report_record_of(const FaultMemory *memory)
@@ -202,7 +201,8 @@ report_record_of(const FaultMemory *memory)
 
 /*
  * report_kind_of
- *		By whom it was freed and from where, likewise.
+ *		Find the kind of a free, which says where in the code it was; NULL if it is not, or no
+ *		longer, known.
  */
 static const FreeKind *
 report_kind_of(const FreeRecord *record)
@@ -212,7 +212,7 @@ report_kind_of(const FreeRecord *record)
 
 /*
  * report_free_context
- *		The context that memory belonged to.
+ *		Report the context that freed memory belonged to.
  */
 static void
 report_free_context(ReportText *text, const FreeKind *kind)
@@ -259,7 +259,7 @@ report_free(ReportText *text, const FreeRecord *record)
 
 /*
  * report_owner
- *		The context of an arena, which may be gone now.
+ *		Report the context of an arena, which may be gone now.
  */
 static void
 report_owner(ReportText *text, uint64 arena_id)
@@ -291,7 +291,7 @@ report_place(ReportText *text, const FaultMemory *memory)
 
 /*
  * report_freed_object
- *		An object that was freed in a context that lived on.
+ *		Report an object that was freed in a context that lived on.
  */
 static void
 report_freed_object(ReportText *text, const ga_event *object)
@@ -306,7 +306,7 @@ report_freed_object(ReportText *text, const ga_event *object)
 
 /*
  * report_error_context
- *		An object of ErrorContext, which is no arena.
+ *		Report an object of ErrorContext, which is no arena.
  */
 static void
 report_error_context(ReportText *text, const ga_event *object)
@@ -320,7 +320,7 @@ report_error_context(ReportText *text, const ga_event *object)
 
 /*
  * report_overrun
- *		An object that is not freed, and ends before the address.
+ *		Report an object that was overrun: it is not freed, and ends before the address.
  */
 static void
 report_overrun(ReportText *text, const ga_event *object)
@@ -333,7 +333,7 @@ report_overrun(ReportText *text, const ga_event *object)
 
 /*
  * report_kind
- *		What every report begins with.  The time serves as its number.
+ *		Report what every report begins with.  The time serves as the report's number.
  */
 static void
 report_kind(ReportText *text, const char *kind, const char *outcome)
@@ -417,7 +417,8 @@ report_free_stack(ReportText *text, uint32 number)
 
 /*
  * report_allocation_stack
- *		Of a number in the store of stacks; nothing if there is none.
+ *		Report the stack of an allocation, by its number in the store of stacks; nothing if there is
+ *		none.
  */
 static void
 report_allocation_stack(ReportText *text, uint32 number)
@@ -433,7 +434,7 @@ report_allocation_stack(ReportText *text, uint32 number)
 
 /*
  * report_allocation_of
- *		The number of the stack by which memory was allocated, or 0.
+ *		Find the number of the stack by which memory was allocated, or 0.
  */
 static uint32
 report_allocation_of(const FaultMemory *memory)
@@ -561,8 +562,8 @@ FaultReportEvent(ReportText *text, const ga_event *event)
 
 /*
  * FaultReportBadPointer
- *		Of an object that is freed twice, the first free is known while it is in the
- *		delay queue.
+ *		If an object is freed twice, the first free is known while the object waits in the delay
+ *		queue.
  */
 void
 FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *stack, int depth)

@@ -3,8 +3,8 @@
  * fault_report.h
  *	  What a report of an access to freed memory says.
  *
- * A report is a text of lines "key: value", the values of which
- * goarena_faults() shows as columns, followed by the stacks.
+ * A report is a text: lines "key: value", whose values goarena_faults() shows as columns, and then
+ * the stacks.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -20,10 +20,10 @@
 #include "engine/heap.h"
 #include "mcxt/arena_context.h"
 
-/* Functions of the stack that are reported. */
+/* The number of functions of a stack that are reported. */
 #define FAULT_STACK_DEPTH 48
 
-/* An access, as far as the processor tells. */
+/* An access, as the processor describes it. */
 typedef struct FaultAccess
 {
 	uintptr_t address;
@@ -38,33 +38,32 @@ typedef struct FaultAccess
 extern TimestampTz FaultReportNow(void);
 
 /*
- * What all reports begin with, and may end with.  Async-signal-safe, as all that
- * follows.
+ * Write what all reports begin with.  If a step fails, it is all that they have.
+ * Async-signal-safe, as are all functions here.
  */
 extern void FaultReportHead(ReportText *text, FaultKind kind, const FaultAccess *access);
 
-/* The same, and what else is known but for the stacks. */
+/* Write that, and all else that is known, except the stacks. */
 extern void FaultReport(ReportText *text, FaultKind kind, const FaultAccess *access,
 						const FaultMemory *memory);
 
-/* The stacks, of the access, of the allocation if it was kept, and of the free. */
+/* Write the stacks of the access, of the allocation if it was kept, and of the free. */
 extern void FaultReportStacks(ReportText *text, FaultKind kind, const FaultAccess *access,
 							  const FaultMemory *memory);
 
-/* Report a changed poison. */
+/* Write a report of an object whose poison was changed. */
 extern void FaultReportEvent(ReportText *text, const ga_event *event);
 
-/* Report a pfree of what is no live object, with the stack of that. */
+/* Write a report of a pfree of what is no live object; stack is that of the pfree. */
 extern void FaultReportBadPointer(ReportText *text, const BadPointer *bad, const uintptr_t *stack,
 								  int depth);
 
 /*
- * One sentence without addresses for the client: the context and how it was
- * freed.
+ * Write a sentence for the client, without addresses: which context, and how it was freed.
  */
 extern void FaultSummary(ReportText *text, FaultKind kind, const FaultMemory *memory);
 
-/* Another one with the statement that the client sent; nothing if there is none. */
+/* Write a sentence with the statement that the client sent; nothing if there is none. */
 extern void FaultSummaryStatement(ReportText *text);
 
 #endif /* GOARENA_FAULT_REPORT_H */

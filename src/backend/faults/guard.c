@@ -3,10 +3,9 @@
  * guard.c
  *	  See guard.h.
  *
- * The kernel's timers send SIGSEGV to one thread: its handler is ours, the
- * server does not use it for anything else, and neither the timeouts of the
- * server nor its signal masks touch it.  When a process that is to end hangs
- * with SIGSEGV blocked, another timer ends it with SIGKILL.
+ * Timers of the kernel send SIGSEGV to one thread.  SIGSEGV is the right signal since its handler
+ * is goarena's, and since neither timeouts nor signal masks of the server touch it.  If a process
+ * that is to end hangs with SIGSEGV blocked, another timer ends it with SIGKILL.
  *
  * Everything here is async-signal-safe.
  *
@@ -32,16 +31,16 @@
 #include "mcxt/foreign_text.h"
 
 /*
- * What a process that ends may take, in seconds: without doing anything, and
- * without waiting for anything that the server knows; for a client that does not
- * read; and in all.  SIGKILL comes if it was not even noticed that these are over.
+ * Seconds that a process may take to end: IDLE_LIMIT without doing anything and without waiting for
+ * anything that the server knows of, CLIENT_LIMIT for a client that does not read, and EXIT_LIMIT
+ * in all.  SIGKILL comes later, if even the end of that time is not noticed.
  */
 #define IDLE_LIMIT	 5
 #define CLIENT_LIMIT 5
 #define EXIT_LIMIT	 60
 #define KILL_LIMIT	 (EXIT_LIMIT + 10)
 
-/* A process that uses less CPU time in a second does nothing, in nanoseconds. */
+/* Nanoseconds of CPU time: a process that uses less in a second does nothing. */
 #define IDLE_NS INT64CONST(2000000)
 
 #ifndef sigev_notify_thread_id
@@ -50,7 +49,7 @@
 
 typedef int KernelTimer;
 
-/* Where a fault leads to; NULL if no step runs. */
+/* Where to go on after a fault; NULL if no step runs. */
 static sigjmp_buf *volatile way_out = NULL;
 static pthread_t way_out_thread;
 
@@ -59,14 +58,17 @@ static KernelTimer kill_timer;
 static KernelTimer step_timer;
 static bool step_timer_exists = false;
 
-/* The process is watched: how it ends at last, and what it did in the last seconds. */
+/*
+ * While the process is watched: the signal that ends it at last, and what it did in the last
+ * seconds.
+ */
 static int exit_signal;
 static int exit_ticks = 0;
 static int idle_ticks = 0;
 static int client_ticks = 0;
 static int64 cpu_time = 0;
 
-/* What timers send leads here. */
+/* Timers send the addresses of these along, to say what they are for. */
 static char step_mark;
 static char exit_mark;
 
@@ -125,7 +127,7 @@ GuardName(MemoryContext context)
 
 /*
  * guard_make_timer
- *		glibc's functions may allocate memory.
+ *		Make a timer by system calls, since glibc's functions may allocate memory.
  */
 static bool
 guard_make_timer(KernelTimer *timer, struct sigevent *event)
@@ -135,7 +137,7 @@ guard_make_timer(KernelTimer *timer, struct sigevent *event)
 
 /*
  * guard_make_thread_timer
- *		One that sends SIGSEGV to this thread.
+ *		Make a timer that sends SIGSEGV to this thread.
  */
 static bool
 guard_make_thread_timer(KernelTimer *timer, void *mark)
@@ -176,7 +178,7 @@ GuardSetTime(int seconds)
 
 /*
  * guard_crash_now
- *		End as if there were no handler.
+ *		End the process by a signal, as if that had no handler.
  */
 static void
 guard_crash_now(int signal_number)
@@ -194,8 +196,8 @@ guard_crash_now(int signal_number)
 
 /*
  * guard_disconnect_client
- *		The socket is the first member of a Port, the declaration of which wants
- *		headers that need not be installed.
+ *		Shut down the client's socket.  It is the first member of Port, whose declaration needs
+ *		headers that may not be installed.
  */
 static void
 guard_disconnect_client(void)
@@ -206,8 +208,8 @@ guard_disconnect_client(void)
 
 /*
  * guard_tick
- *		Once in a second, as long as the process has not ended.  A client that does
- *		not read its message is left alone with it.
+ *		Runs once a second until the process has ended.  Crashes it if it hangs, and disconnects a
+ *		client that does not read its message.
  */
 static void
 guard_tick(void)

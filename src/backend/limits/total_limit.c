@@ -3,25 +3,23 @@
  * total_limit.c
  *	  goarena.total_memory_limit, and what goarena.on_total_limit says.
  *
- * The sum over all processes is the registry's.  A process that would cross the
- * limit either fails or has the largest statement cancelled.
+ * The registry has the sum over all processes.  A process that would cross the limit fails, or asks
+ * for the largest statement to be cancelled.
  *
- * Cancelling is a request in shared memory and a SIGUSR1, which is harmless by
- * itself.  The handler looks at the request before the server's own handler
- * does its work.  It is the process itself that decides whether it is still the
- * one that was meant: it must be in a statement, and still hold at least half
- * of what was seen.  If so it does what the statement timeout does: it sets
- * QueryCancelPending, and the next CHECK_FOR_INTERRUPTS() ends the statement.
- * The message is changed on its way, by an error context callback, which is
- * there while the executor or a utility command runs and there is a limit.
+ * To cancel a statement, a process leaves a request in shared memory and sends SIGUSR1, which by
+ * itself is harmless.  In the other process, a handler looks at the request before the server's own
+ * handler runs.  That process decides itself whether it is still the one that was meant: it must be
+ * in a statement, and hold at least half of what was seen.  If so, it does what the statement
+ * timeout does: it sets QueryCancelPending, and the next CHECK_FOR_INTERRUPTS() ends the statement.
+ * An error context callback changes the message.  It is there while the executor or a utility
+ * command runs, if there is a limit.
  *
- * One process at a time is asked.  The next one is only asked when it is known what
- * became of the one before: its memory has come back, or did not in time, or it
- * declined, or caught the error and went on.  In the last case it is asked once
- * more, and then the next one.
+ * One process is asked at a time.  The next one is asked only when the outcome of the last request
+ * is known: the memory has come back, or did not in time; or the process declined, or caught the
+ * error and went on.  A process that caught the error is asked once more before the next one.
  *
- * A session that waits for its client in a transaction has no statement to cancel.
- * With cancel_or_terminate it is ended, as is one that catches what cancels it.
+ * A session that waits for its client in a transaction has no statement to cancel.  With
+ * cancel_or_terminate such a session is ended, and also one that catches the error.
  *
  * Parallel workers count for their leader, which ends them with its statement.
  *
@@ -57,11 +55,11 @@
 /* How long a process waits that asked another one to cancel its statement, in ms. */
 #define CANCEL_WAIT	  5000
 #define CANCEL_NAP	  10
-#define CANCEL_GRACE  500  /* one that catches the error has given its memory back by then */
-#define CANCEL_FORGET 1000 /* one that declined can be asked again */
-#define CANCEL_TRIES  2	   /* in one transaction: it catches the error */
+#define CANCEL_GRACE  500  /* by then, a process that catches the error has given its memory back */
+#define CANCEL_FORGET 1000 /* after this, a process that declined can be asked again */
+#define CANCEL_TRIES  2	   /* to one process in a transaction, since it may catch the error */
 
-/* What is asked of a process. */
+/* What to ask of a process. */
 typedef enum RequestAction
 {
 	ACTION_CANCEL,
@@ -81,7 +79,7 @@ typedef enum RequestState
 typedef struct CancelRequest
 {
 	pg_atomic_uint32 state;
-	pg_atomic_uint32 pid;	/* of the process that is meant; 0: it takes no cancel_requests */
+	pg_atomic_uint32 pid;	/* of the process that has the slot; 0: it takes no requests */
 	pg_atomic_uint32 tries; /* that it took in this transaction */
 	pg_atomic_uint32 action;
 	pg_atomic_uint64 held;	/* what it was seen to hold */
@@ -110,7 +108,7 @@ TotalLimit(void)
 
 /*
  * asked_pack, asked_slot, asked_pid
- *		One word for a slot and the process that has it.
+ *		Pack a slot and the pid of the process that has it into one word, and unpack them.
  */
 static uint64
 asked_pack(int slot, int pid)
@@ -138,14 +136,14 @@ cancel_request_state(CancelRequest *request)
 
 /*
  * cancel_request_enter
- *		False if the state is not what it was seen to be.
+ *		Take a request from one state to another.  False if it is no longer in the first one.
  */
 static bool
 cancel_request_enter(CancelRequest *request, RequestState from, RequestState to)
 {
 	uint32 expected = from;
 
-	/* First the time: another process that sees the new state also sees since when. */
+	/* The time first: a process that sees the new state must also see since when it holds. */
 	pg_atomic_write_u64(&request->since, (uint64) GetCurrentTimestamp());
 	return pg_atomic_compare_exchange_u32(&request->state, &expected, to);
 }
@@ -159,7 +157,7 @@ cancel_request_is_older(CancelRequest *request, int ms)
 
 /*
  * victim_is_meant
- *		Is this process still what was seen?
+ *		Is this process still the one that was meant?
  */
 static bool
 victim_is_meant(RequestAction action)
@@ -174,8 +172,8 @@ victim_is_meant(RequestAction action)
 
 /*
  * victim_end_session
- *		As pg_terminate_backend() does.  A session that waits for its client has no error
- *		contexts, so the reason can be put there.
+ *		End the session, as pg_terminate_backend() does.  A session that waits for its client has no
+ *		error context callbacks, so put the one there that gives the reason.
  */
 static void
 victim_end_session(void)
@@ -201,7 +199,7 @@ victim_cancel_statement(void)
 
 /*
  * victim_answer
- *		In a signal handler: another process may have asked this one to cancel.
+ *		Called in the signal handler: answer the request, if another process made one.
  */
 static void
 victim_answer(void)
@@ -241,7 +239,7 @@ victim_handle_signal(int signo, siginfo_t *info, void *context)
 
 /*
  * victim_forget
- *		The process ends: it takes no requests any more.
+ *		At the end of the process: take no more requests.
  */
 static void
 victim_forget(int code, Datum arg)
@@ -255,8 +253,8 @@ victim_forget(int code, Datum arg)
 }
 
 /*
- * Only backends: they have statements, and a handler that is in place for good
- * when they begin to allocate.
+ * Only backends take requests: they have statements, and their handler of SIGUSR1 is in place when
+ * they begin to allocate.
  */
 void
 TotalLimitJoin(void)
@@ -266,7 +264,7 @@ TotalLimitJoin(void)
 
 	if (own_request != NULL)
 	{
-		/* What the transaction before held, it has given back. */
+		/* The memory of the last transaction has been given back by now. */
 		if (cancel_request_state(own_request) == REQUEST_NONE)
 			pg_atomic_write_u64(&own_request->since, 0);
 		return;
@@ -314,7 +312,7 @@ void
 TotalLimitSettleRequest(void)
 {
 	if (cancelled)
-		QueryCancelPending = false; /* nor may the next statement be cancelled */
+		QueryCancelPending = false; /* the next statement must not be cancelled */
 	cancelled = false;
 	if (own_request == NULL || !ProcessIsOurs())
 		return;
@@ -344,7 +342,7 @@ typedef struct Candidate
 
 /*
  * candidate_action
- *		What would help with the session in a slot.  False if nothing would, or it was
+ *		Decide what to ask of the session in a slot.  False if nothing would help, or if it was
  *		asked for that in vain.
  */
 static bool
@@ -358,7 +356,10 @@ candidate_action(int slot, RequestAction *action)
 	if (!ProcessInTransaction(proc) || (catches && !may_end))
 		return false;
 
-	/* If it has a statement all the same, as COPY from the client, that is cancelled. */
+	/*
+	 * A session that waits for its client in a statement, such as COPY, has its statement
+	 * cancelled.
+	 */
 	*action = may_end && (catches || ProcessAwaitsClient(proc)) ? ACTION_TERMINATE : ACTION_CANCEL;
 	switch (cancel_request_state(request))
 	{
@@ -375,7 +376,8 @@ candidate_action(int slot, RequestAction *action)
 
 /*
  * candidate_largest
- *		The backend that holds the most, with its workers, of those that can be asked.
+ *		Find the backend that holds the most, together with its workers, among those that can be
+ *		asked.
  */
 static Candidate
 candidate_largest(void)
@@ -401,8 +403,8 @@ candidate_largest(void)
 }
 
 /*
- * Is the slot that of this process, or of the leader it works for?  A process that
- * has given up MyProc because it exits asks nobody.
+ * Is the candidate this process, or the leader it works for?  A process that exits and has given up
+ * MyProc asks nobody.
  */
 static bool
 candidate_is_own_group(const Candidate *candidate)
@@ -450,9 +452,8 @@ candidate_ask(const Candidate *candidate, uint64 asked_before)
 
 /*
  * asked_is_settled
- *		Is it known what became of the one that was asked last?  One that does not
- *		answer is given up after a while, as is one whose transaction has ended and
- *		that keeps its memory for the session.
+ *		Is the outcome of the last request known?  After a while, it counts as known: if the process
+ *		does not answer, or if its transaction has ended but it keeps its memory for the session.
  */
 static bool
 asked_is_settled(uint64 asked)
@@ -480,8 +481,8 @@ asked_is_settled(uint64 asked)
 
 /*
  * cancel_next
- *		Ask the largest session, now that the one before is settled.  False if there is
- *		none, or if it is this process's own.
+ *		Ask the largest session, once the last request is settled.  False if there is none, or if it
+ *		is this process's own.
  */
 static bool
 cancel_next(uint64 asked)
@@ -508,7 +509,10 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 		uint64 asked = pg_atomic_read_u64(&cancel_requests->asked);
 		bool settled = asked_is_settled(asked);
 
-		/* What was given back may do, with what its session now keeps without using it. */
+		/*
+		 * That process gave memory back, and may keep pages that it does not use: both together may
+		 * do.
+		 */
 		crossed = look(bytes);
 		if (crossed == TOTAL_LIMIT)
 			crossed = UnusedReclaim(TOTAL_LIMIT, bytes, look);
@@ -521,6 +525,7 @@ TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes))
 
 /*
  * holder_does
+ *		Say what a process does, as the end of a sentence.
  */
 static const char *
 holder_does(const PGPROC *proc)

@@ -20,13 +20,13 @@
 extern Size TotalLimitSize(void);
 extern void TotalLimitAttach(void *memory, bool anew);
 
-/* Can this process be asked for anything?  Not before it comes near a limit. */
+/* Does this process take requests?  Not before it comes near a limit. */
 extern bool total_limit_joined;
 
 /* See TotalLimitEndRequest. */
 extern void TotalLimitSettleRequest(void);
 
-/* A transaction ended: what was asked of it is done. */
+/* A transaction ended, and with it what was asked of it. */
 static inline void
 TotalLimitEndRequest(void)
 {
@@ -34,32 +34,34 @@ TotalLimitEndRequest(void)
 		TotalLimitSettleRequest();
 }
 
-/* A subtransaction is rolled back: an error may have been caught, that of a cancel, too. */
+/*
+ * A subtransaction is rolled back: code may have caught the error by which the statement was
+ * cancelled.
+ */
 extern void TotalLimitErrorCaught(void);
 
 /* The limit in bytes; SIZE_MAX if there is none, or the library is not preloaded. */
 extern Size TotalLimit(void);
 
-/* Let the statements of this process be cancelled by others. */
+/* Let other processes cancel the statements of this one. */
 extern void TotalLimitJoin(void);
 
 /*
- * Error context callback, to be there while a statement runs: if it is cancelled, or
- * the session ended, because of the limit, say so.
+ * Error context callback for the time in which a statement runs.  If the statement is cancelled, or
+ * the session ended, because of the limit, it puts that into the message.
  */
 extern void TotalLimitAmendCancel(void *arg);
 
 /*
- * Have the statement that uses the most cancelled, or its session ended if the setting
- * says so.  Wait until look(bytes) says that no limit is crossed with so much more, but
- * only for some seconds.  Returns what look said last.
+ * Ask for the statement that holds the most to be cancelled, or, if the setting says so, for its
+ * session to be ended.  Waits, for some seconds at most, until look(bytes) says that this many
+ * bytes more would cross no limit.  Returns what look said last.
  */
 extern Crossed TotalLimitCancelLargest(Size bytes, Crossed (*look)(Size bytes));
 
 /*
- * Of the processes that count against a limit: the one that holds the most, what it does,
- * and what is unused, as sentences; and whether it waits for its client, so that it
- * holds nothing up but the others.
+ * Describe, in sentences, which of the processes that count against a limit holds the most, what it
+ * does, and how much memory is unused.  Sets *waits_for_client if it only waits for its client.
  */
 extern const char *SharedLimitHolders(Crossed limit, bool *waits_for_client);
 

@@ -1,18 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * total_value.c
- *	  The value of goarena.total_memory_limit: so many bytes, or a share of what
- *	  the machine has.
+ *	  The value of goarena.total_memory_limit: a size, or a share of what the machine has.
  *
- * A share is of the memory that the cgroup leaves the server, or the host has if that
- * is less.  What the server's shared memory takes of the share is taken off, and the rest is
- * for processes.  So "80%" says that a fifth of the machine stays free for the
- * kernel and others.  ClickHouse has max_server_memory_usage_to_ram_ratio for that.
+ * A share is one of the memory that the cgroup allows the server, or that the host has if that is
+ * less.  The server's shared memory is subtracted, and the rest is for processes.  So "80%" means
+ * that a fifth of the machine stays free for the kernel and other programs.  The model is
+ * ClickHouse's max_server_memory_usage_to_ram_ratio.
  *
- * The memory of a container can be changed while it runs.  So the machine is asked again
- * when a limit is compared with and the last answer is a second old.  One
- * process asks and leaves the answer in shared memory for all.  If the system does not
- * answer, or answers with something else than a number, a lower value that was known stays.
+ * The memory of a container can change while it runs.  So when a process looks at the limit, and
+ * the last answer of the machine is a second old, it asks again, and leaves the answer in shared
+ * memory for all.  If the system does not answer with a number, a lower value that was known stays.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -47,7 +45,7 @@ static MachineAnswer *machine_answer = NULL;
 
 /*
  * value_machine_ask
- *		What the machine has, as it is kept.
+ *		Ask the machine for its memory, and return that in the form that is kept.
  */
 static uint64
 value_machine_ask(void)
@@ -66,7 +64,7 @@ value_machine_ask(void)
 
 /*
  * value_machine_tell_change
- *		A container was resized, or moved.  Told once, by the process that asked.
+ *		Log that a container was resized or moved.  Only the process that asked does so.
  */
 static void
 value_machine_tell_change(uint64 before, uint64 now)
@@ -81,8 +79,8 @@ value_machine_tell_change(uint64 before, uint64 now)
 
 /*
  * value_machine_memory_kept
- *		The answer, not older than it may be.  Others go on with the old one while a process
- *		asks.
+ *		Return the answer, and ask again if it is too old.  While one process asks, others go on
+ *		with the old answer.
  */
 static uint64
 value_machine_memory_kept(void)
@@ -106,7 +104,7 @@ value_machine_memory_kept(void)
 
 /*
  * value_shared_memory_bytes
- *		The server's main segment.
+ *		The size of the server's main segment of shared memory.
  */
 static uint64
 value_shared_memory_bytes(void)
@@ -118,7 +116,8 @@ value_shared_memory_bytes(void)
 
 /*
  * value_share_bytes
- *		What a share leaves for processes.  Less than the least limit would let nobody in.
+ *		How many bytes a share leaves for processes: at least the least limit, so that sessions can
+ *		begin.
  */
 static Size
 value_share_bytes(double share, uint64 memory, uint64 shared_memory)

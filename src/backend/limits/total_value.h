@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * total_value.h
- *	  The value of goarena.total_memory_limit: so many bytes, or a share of what
- *	  the machine has.
+ *	  The value of goarena.total_memory_limit: a size, or a share of what the machine has.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -34,14 +33,14 @@ typedef struct TotalOrigin
 } TotalOrigin;
 
 /*
- * Understand what somebody has set: a size as the server's settings have it, in kB without a
- * unit, or "80%".  If it is wrong, false, and check hook errors say why.
+ * Parse a value of the setting: a size as in the server's settings, in kB without a unit, or a
+ * share such as "80%". If it is wrong, returns false, and check hook errors say why.
  */
 extern bool TotalValueParse(const char *text, TotalValue *value);
 
 /*
- * What it comes to in bytes; SIZE_MAX without a limit.  For a share the machine is asked
- * if that was not done for a second; before there is shared memory that is no limit.
+ * Calculate the limit in bytes; SIZE_MAX if there is none.  For a share, asks the machine if the
+ * last answer is a second old; before there is shared memory, a share is no limit.
  */
 extern Size TotalValueBytes(const TotalValue *value);
 extern void TotalValueExplain(const TotalValue *value, TotalOrigin *origin);

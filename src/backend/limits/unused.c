@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * unused.c
- *	  Memory that processes hold and do not use, and that others need.
+ *	  Getting back memory that processes hold and do not use, and that others need.
  *
- * A process keeps pages that it is likely to want again.  They count as held, so
- * many sessions can leave no room under a limit that they share.  Before anybody is refused
- * memory because of it, all of them are asked to give back what they do not use.  They do so
- * where they check for interrupts, so not in the midst of an allocation.
+ * A process keeps pages that it is likely to want again.  They count as held, so many sessions can
+ * leave no room under a limit that they share.  Before such a limit refuses memory to any process,
+ * all of them are asked to give back what they do not use.  They do so where they check for
+ * interrupts, not in the midst of an allocation.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -25,7 +25,7 @@
 #include "backend/registry/requests.h"
 #include "mcxt/process_heap.h"
 
-/* Less than this in a process is not worth asking for. */
+/* Do not ask a process that has less than this unused, in bytes. */
 #define LEAST_UNUSED ((Size) 512 << 10)
 
 /* In milliseconds. */
@@ -68,7 +68,7 @@ UnusedTotal(Crossed limit)
 
 /*
  * unused_ask
- *		Ask all that have something to give.  Returns how many were asked.
+ *		Ask all processes that have something to give.  Returns how many were asked.
  */
 static int
 unused_ask(Crossed limit)

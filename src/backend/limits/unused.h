@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * unused.h
- *	  Memory that processes hold and do not use, and that others need.
+ *	  Getting back memory that processes hold and do not use, and that others need.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -28,9 +28,9 @@ extern bool LimitCovers(Crossed limit, const RegistryFigures *process);
 extern uint64 UnusedTotal(Crossed limit);
 
 /*
- * A limit would be crossed.  Have the others that count against it give back what they do
- * not use, and wait a little, until look says that it is not crossed with that many
- * bytes more.  Returns what it said last.
+ * When a limit would be crossed: ask the other processes that count against it to give back what
+ * they do not use.  Waits a little, until look(bytes) says that this many bytes more would cross no
+ * limit.  Returns what look said last.
  */
 extern Crossed UnusedReclaim(Crossed limit, Size bytes, Crossed (*look)(Size bytes));
 
