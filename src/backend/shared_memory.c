@@ -3,8 +3,8 @@
  * shared_memory.c
  *	  What goarena keeps in the server's shared memory.
  *
- * All of it is there from the start of the server on, so that no process has
- * to allocate any at a moment that it cannot choose.
+ * All of it is allocated when the server starts, so that no process has to allocate shared memory
+ * at a moment that it cannot choose.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -36,7 +36,7 @@ typedef struct SharedPart
 {
 	const char *name;
 	Size (*size)(void);
-	void (*attach)(void *memory, bool anew); /* it lies here; anew: and is not filled yet */
+	void (*attach)(void *memory, bool anew); /* sets where it lies; anew: it is not filled yet */
 	void (*begin)(int slot);				 /* this process has taken its slot; or NULL */
 	void (*end)(void);						 /* it is about to give it up; or NULL */
 } SharedPart;
@@ -90,7 +90,8 @@ shared_end(void)
 
 /*
  * shared_attach
- *		Also after a crash, when no process is left and everything is filled again.
+ *		Attach to all parts.  Also called after a crash, when no process is left and everything is
+ *		filled again.
  */
 static void
 shared_attach(void)

@@ -3,10 +3,10 @@
  * transaction.c
  *	  What is done when a transaction ends.
  *
- * The server calls each callback for each event, and short transactions are many,
- * so there is one callback, and here one can see in which order things happen:
- * what was asked of the transaction is over, what failed is recorded, figures are
- * folded, limits are looked at again, and then others may see what is left.
+ * The server calls each callback for each event, and there are many short transactions.  So goarena
+ * has one callback, which does everything in order: requests to the transaction are settled, failed
+ * statements are recorded, high-water marks are folded, limits are looked at again, and then other
+ * processes may see what is left.
  *
  * The transaction's own memory is given back after all of this.
  *
@@ -28,7 +28,7 @@
 
 /*
  * transaction_failed
- *		Of this transaction or a subtransaction.
+ *		Do what is to be done when this transaction or a subtransaction is rolled back.
  */
 static void
 transaction_failed(void)

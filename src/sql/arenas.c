@@ -154,6 +154,7 @@ arenas_put_own(ReturnSetInfo *rows)
 
 /*
  * goarena_arenas() returns setof record
+ *		The memory contexts of this session.
  */
 Datum
 goarena_arenas(PG_FUNCTION_ARGS)

@@ -115,6 +115,7 @@ dump_own(void)
 
 /*
  * goarena_dump() returns text
+ *		Write a heap dump of this session; returns the name of its file.
  */
 Datum
 goarena_dump(PG_FUNCTION_ARGS)
@@ -126,6 +127,7 @@ goarena_dump(PG_FUNCTION_ARGS)
 
 /*
  * goarena_dump(pid integer, timeout double precision) returns text
+ *		Ask another process to write one.
  */
 Datum
 goarena_dump_process(PG_FUNCTION_ARGS)
@@ -306,6 +308,7 @@ dump_show(FunctionCallInfo fcinfo, bool pins)
 
 /*
  * goarena_dump_objects(file text) returns setof record
+ *		The objects in a heap dump.
  */
 Datum
 goarena_dump_objects(PG_FUNCTION_ARGS)
@@ -317,6 +320,7 @@ goarena_dump_objects(PG_FUNCTION_ARGS)
 
 /*
  * goarena_dump_pins(file text) returns setof record
+ *		What keeps each of them alive.
  */
 Datum
 goarena_dump_pins(PG_FUNCTION_ARGS)

@@ -242,6 +242,7 @@ goarena_history(PG_FUNCTION_ARGS)
 
 /*
  * goarena_history_machine() returns setof record
+ *		What the machine held, at each sample of the history.
  */
 Datum
 goarena_history_machine(PG_FUNCTION_ARGS)

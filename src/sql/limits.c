@@ -81,6 +81,7 @@ static const Column owner_columns[] = {
 
 /*
  * goarena_total_limit() returns record
+ *		How many bytes goarena.total_memory_limit is, and why.
  */
 Datum
 goarena_total_limit(PG_FUNCTION_ARGS)
@@ -108,6 +109,7 @@ limits_machine_percent(uint64 hundredths)
 
 /*
  * goarena_machine() returns record
+ *		Memory of the host and of the cgroup, and the pressure on it.
  */
 Datum
 goarena_machine(PG_FUNCTION_ARGS)

@@ -287,6 +287,7 @@ profile_put_all(ReturnSetInfo *rows, const PackedProfile *packed)
 
 /*
  * goarena_profile() returns setof record
+ *		The heap profile of this session.
  */
 Datum
 goarena_profile(PG_FUNCTION_ARGS)
@@ -298,6 +299,7 @@ goarena_profile(PG_FUNCTION_ARGS)
 
 /*
  * goarena_profile(pid integer, timeout double precision) returns setof record
+ *		The heap profile of another process.
  */
 Datum
 goarena_profile_of(PG_FUNCTION_ARGS)
@@ -312,6 +314,7 @@ goarena_profile_of(PG_FUNCTION_ARGS)
 
 /*
  * goarena_profile_all() returns setof record
+ *		The heap profile of the server.
  */
 Datum
 goarena_profile_all(PG_FUNCTION_ARGS)
@@ -322,6 +325,7 @@ goarena_profile_all(PG_FUNCTION_ARGS)
 
 /*
  * goarena_profile_info() returns record
+ *		What profiles leave out.
  */
 Datum
 goarena_profile_info(PG_FUNCTION_ARGS)
@@ -365,6 +369,7 @@ goarena_profile_reset(PG_FUNCTION_ARGS)
 
 /*
  * goarena_profile_folded(pid integer, value text, timeout double precision) returns text
+ *		A heap profile as collapsed stacks.
  */
 Datum
 goarena_profile_folded(PG_FUNCTION_ARGS)
@@ -389,6 +394,7 @@ goarena_profile_folded(PG_FUNCTION_ARGS)
 
 /*
  * goarena_profile_pprof(pid integer, timeout double precision) returns bytea
+ *		A heap profile in the format of the pprof tool.
  */
 Datum
 goarena_profile_pprof(PG_FUNCTION_ARGS)

@@ -90,6 +90,7 @@ statements_put(ReturnSetInfo *rows, const StatementRow *row, bool in_full)
 
 /*
  * goarena_statements() returns setof record
+ *		What each statement used.
  */
 Datum
 goarena_statements(PG_FUNCTION_ARGS)
@@ -112,6 +113,7 @@ goarena_statements(PG_FUNCTION_ARGS)
 
 /*
  * goarena_statements_info() returns record
+ *		How often statements were dropped from the table, and since when it counts.
  */
 Datum
 goarena_statements_info(PG_FUNCTION_ARGS)
@@ -125,6 +127,7 @@ goarena_statements_info(PG_FUNCTION_ARGS)
 
 /*
  * goarena_statements_reset() returns void
+ *		Forget all statements.
  */
 Datum
 goarena_statements_reset(PG_FUNCTION_ARGS)

@@ -207,6 +207,7 @@ goarena_heap(PG_FUNCTION_ARGS)
 
 /*
  * goarena_totals() returns record
+ *		The counters of the server since it was started.
  */
 Datum
 goarena_totals(PG_FUNCTION_ARGS)
@@ -221,6 +222,7 @@ goarena_totals(PG_FUNCTION_ARGS)
 
 /*
  * goarena_total_held() returns bigint
+ *		Bytes that all processes hold together.
  */
 Datum
 goarena_total_held(PG_FUNCTION_ARGS)

@@ -65,6 +65,7 @@ sweep_require_safe(void)
 
 /*
  * goarena_sweep() returns record
+ *		Sweep in this session, and say what was found.
  */
 Datum
 goarena_sweep(PG_FUNCTION_ARGS)
@@ -79,6 +80,7 @@ goarena_sweep(PG_FUNCTION_ARGS)
 
 /*
  * goarena_release() returns bigint
+ *		Give back all memory that this session does not use; returns how many bytes these were.
  */
 Datum
 goarena_release(PG_FUNCTION_ARGS)
@@ -147,6 +149,7 @@ sweep_ask(int pid, uint32 want)
 
 /*
  * goarena_sweep(pid integer) returns boolean
+ *		Ask a process to sweep; true if it was asked.
  */
 Datum
 goarena_sweep_process(PG_FUNCTION_ARGS)
@@ -156,6 +159,7 @@ goarena_sweep_process(PG_FUNCTION_ARGS)
 
 /*
  * goarena_release(pid integer) returns boolean
+ *		Ask a process to give back what it does not use; true if it was asked.
  */
 Datum
 goarena_release_process(PG_FUNCTION_ARGS)

@@ -23,7 +23,7 @@ StaticAssertDecl(GOARENA_POINTER_QUERY >= FREE_QUERY_LENGTH, "queries must fit")
 
 /*
  * pointer_put_owner
- *		The context of an arena, which may be gone.
+ *		Fill in the context of an arena, which may be gone.
  */
 static void
 pointer_put_owner(GoarenaPointer *result, uint64 arena_id)
@@ -40,7 +40,7 @@ pointer_put_owner(GoarenaPointer *result, uint64 arena_id)
 
 /*
  * pointer_put_object
- *		The object that the address lies in.
+ *		Fill in the object that the address lies in.
  */
 static void
 pointer_put_object(GoarenaPointer *result, uintptr_t address, uintptr_t object, Size size)
@@ -52,7 +52,8 @@ pointer_put_object(GoarenaPointer *result, uintptr_t address, uintptr_t object, 
 
 /*
  * pointer_requested
- *		How much was asked for, as far as the header of an object in any state says.
+ *		How many bytes were asked for, as far as the header of an object, in whatever state, shows
+ *		that.
  */
 static Size
 pointer_requested(const void *object)
@@ -75,8 +76,8 @@ pointer_put_stack(GoarenaPointer *result, uint32 number)
 
 /*
  * pointer_is_live
- *		Does the address lie in an object that was not freed?  Of a large one the rest of the
- *		chunk may fault.
+ *		Does the address lie in an object that was not freed?  Reads only the object: the rest of a
+ *		large one's chunk may fault.
  */
 static bool
 pointer_is_live(uintptr_t address, const ga_chunk *chunk, GoarenaPointer *result)
@@ -85,7 +86,7 @@ pointer_is_live(uintptr_t address, const ga_chunk *chunk, GoarenaPointer *result
 	const void *object;
 	ga_found found;
 
-	/* Where types are known, nothing in the chunk itself need be trusted. */
+	/* The type map finds typed objects without trusting the chunk. */
 	if (ga_object_find(&process_heap, address, &found))
 	{
 		result->state = GOARENA_POINTER_LIVE;
@@ -111,7 +112,7 @@ pointer_is_live(uintptr_t address, const ga_chunk *chunk, GoarenaPointer *result
 
 /*
  * pointer_put_place
- *		Memory that was given up as a whole.  If the pages are still there they tell which
+ *		Fill in memory that was given up as a whole.  If its pages are still there, they show which
  *		object it was.
  */
 static void
@@ -153,7 +154,7 @@ pointer_put_place(GoarenaPointer *result, uintptr_t address, const ga_freed_plac
 
 /*
  * pointer_put_freed
- *		What a report would say of freed memory.
+ *		Fill in what a report would say of freed memory.
  */
 static void
 pointer_put_freed(GoarenaPointer *result, uintptr_t address, const FaultMemory *memory)
@@ -162,7 +163,9 @@ pointer_put_freed(GoarenaPointer *result, uintptr_t address, const FaultMemory *
 
 	if (memory->rewound != 0)
 	{
-		/* A reset or the free of the last object, or nothing was there. */
+		/*
+		 * A reset, or a free of the last object, took the bump pointer back; or nothing was there.
+		 */
 		pointer_put_owner(result, memory->rewound);
 		return;
 	}

@@ -15,9 +15,9 @@
 #include "goarena.h"
 
 /*
- * Say what is known of any address, of memory that can be read or not.  Fills in the
- * first size bytes of the result, which callers of other versions may know as shorter
- * or longer.
+ * Find out what is known of an address.  Any address may be asked for, readable or not.  Fills the
+ * first size bytes of *result, since callers that were built with another version may know a
+ * shorter or longer struct.
  */
 extern void PointerDescribe(const void *pointer, GoarenaPointer *result, Size size);
 

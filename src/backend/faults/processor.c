@@ -14,10 +14,10 @@
 
 #if defined(__x86_64__)
 
-/* What the instruction may still use below the stack pointer. */
+/* Bytes below the stack pointer that the interrupted code may still use. */
 #define RED_ZONE 128
 
-/* Bits of the flags register that the ABI wants to be clear when functions are called. */
+/* Bits of the flags register that must be clear when functions are called, by the ABI. */
 #define FLAG_DIRECTION 0x400
 #define FLAG_ALIGNMENT 0x40000
 
@@ -53,7 +53,8 @@ ProcessorAccess(const ucontext_t *context)
 
 /*
  * ProcessorHidesAddress
- *		An address that is not canonical is a general protection fault.
+ *		An access to an address that is not canonical is a general protection fault, which has no
+ *		address.
  */
 bool
 ProcessorHidesAddress(const siginfo_t *info)
@@ -95,8 +96,7 @@ ProcessorPlace(const ucontext_t *context, ga_place *place)
 
 /*
  * ProcessorCanCall
- *		String instructions may just be going backwards, and accesses may be
- *		checked for alignment.
+ *		Not while string instructions go backwards, or the processor checks accesses for alignment.
  */
 bool
 ProcessorCanCall(const ucontext_t *context)
@@ -143,7 +143,7 @@ ProcessorContinueAt(ucontext_t *context, void (*function)(void))
 #define FRAME_REGISTER	 29
 #define LINK_REGISTER	 30
 
-/* There is no such state here. */
+/* The processor has no such state. */
 void
 ProcessorEnterHandler(void)
 {
@@ -182,7 +182,7 @@ ProcessorAccess(const ucontext_t *context)
 
 /*
  * ProcessorHidesAddress
- *		Of an address too large the uppermost byte may be missing, no more.
+ *		Never: of an address that is too large, only the uppermost byte may be missing.
  */
 bool
 ProcessorHidesAddress(const siginfo_t *info)

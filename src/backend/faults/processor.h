@@ -19,15 +19,15 @@
 
 #include "stack/walk.h"
 
-/* Put the processor into the state that functions expect; first of all. */
+/* Put the processor into the state that functions expect.  The handler calls this first. */
 extern void ProcessorEnterHandler(void);
 
-/* "read", "write", "execute", or NULL if the processor does not tell. */
+/* Was it a "read", "write" or "execute"? NULL if the processor does not say. */
 extern const char *ProcessorAccess(const ucontext_t *context);
 
 /*
- * Does the fault carry no address, because that of the access is none that the
- * processor knows?  Then only registers tell.
+ * Does the fault have no address, because the access was to an address that is not possible?  Then
+ * only the registers show it.
  */
 extern bool ProcessorHidesAddress(const siginfo_t *info);
 
@@ -42,7 +42,7 @@ extern uintptr_t ProcessorStackPointer(const ucontext_t *context);
 #endif
 extern uintptr_t ProcessorRegister(const ucontext_t *context, int i);
 
-/* Where the interrupted code is. */
+/* Get the place of the interrupted code, for walks. */
 extern void ProcessorPlace(const ucontext_t *context, ga_place *place);
 
 /* Is the processor in the state in which functions may be called? */

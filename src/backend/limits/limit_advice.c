@@ -3,10 +3,9 @@
  * limit_advice.c
  *	  Settings of the server that contradict limits.
  *
- * The server's settings say how much memory parts of a statement may use before
- * they make do with files or with more passes.  They only do so if no limit comes
- * before.  An operator who sets a limit should hear of that from the log of the server and not
- * from its users.
+ * The server's settings say how much memory parts of a statement may use before they make do with
+ * files or with more passes.  They only do so if no limit comes before.  An operator who sets a
+ * limit should hear of such a contradiction from the server's log, and not from users.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -35,7 +34,7 @@ typedef struct Comparison
 static void
 advice_compare(Comparison *pair, Size limit, Size other)
 {
-	/* Where the other one is a limit, there may be none. */
+	/* The other value may be a limit that is not set. */
 	if (limit >= other || other == SIZE_MAX ||
 		(limit == pair->warned_limit && other == pair->warned_other))
 		return;

@@ -23,8 +23,8 @@ typedef struct ServerLimits
 } ServerLimits;
 
 /*
- * Warn of each setting of the server that lets a session ask for more than a limit
- * allows; not twice of the same.
+ * Log a warning for each setting of the server that lets a session ask for more than a limit
+ * allows.  Does not repeat a warning while the values are the same.
  */
 extern void LimitAdvise(const ServerLimits *limits);
 

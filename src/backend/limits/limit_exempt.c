@@ -3,10 +3,9 @@
  * limit_exempt.c
  *	  Contexts in which the server is not prepared for an allocation that fails.
  *
- * The server survives memory that is used up nearly everywhere, but it seldom
- * happens there, and few have looked at what is left behind.  A limit that any
- * user can set makes it an everyday event.  For bookkeeping that lives as long as
- * the session, a failure at the wrong moment leaves
+ * The server survives it nearly everywhere when memory is used up.  But that is rare, so few have
+ * looked at what it leaves behind.  With a limit that any user can set, it becomes an everyday
+ * event.  In bookkeeping that lives as long as the session, a failure at the wrong moment leaves
  *
  *	files without an owner: RelationCreateStorage() creates a file and then
  *		allocates the order to remove it if the transaction fails; mdopenfork()
@@ -20,9 +19,8 @@
  *	statistics that cannot be sent, outside of a transaction, again and again
  *	parts of relation descriptors in CacheMemoryContext
  *
- * All of these are small.  So such contexts get what they ask for as long as the
- * process holds no more than EXEMPT beyond the limit, which keeps a user from
- * making anything of that.
+ * All of these are small.  So such contexts get what they ask for, as long as the process holds no
+ * more than EXEMPT beyond the limit.  That bound keeps users from abusing it.
  *
  * The buffers of temporary tables are another matter: they can be large.
  * InitLocalBuffers() has their descriptors from calloc(), and then creates a hash
@@ -50,10 +48,10 @@
 
 #define EXEMPT ((Size) 4 << 20)
 
-/* What is never refused between two messages, in bytes at a time. */
+/* Between two messages, allocations of up to this many bytes are never refused. */
 #define MAIN_LOOP_EXEMPT ((Size) 1 << 20)
 
-/* Those below TopMemoryContext, besides hash tables. */
+/* Names of exempt contexts below TopMemoryContext; hash tables come on top. */
 static const char *const exempt_names[] = {
 	"CacheMemoryContext", /* relation descriptors that are being built, type cache */
 	"MdSmgr",			  /* open files of relations */
@@ -66,8 +64,8 @@ static MemoryContext unfinished = NULL; /* the table of local buffers */
 
 /*
  * exempt_is_hash_table
- *		Is it one that lives as long as the session?  dynahash.c gives the contexts of
- *		all its tables one name.
+ *		Is this the context of a hash table that lives as long as the session? dynahash.c gives the
+ *		contexts of all its tables one name.
  */
 static bool
 exempt_is_hash_table(MemoryContext context)

@@ -13,21 +13,21 @@
 #include "postgres.h"
 
 /*
- * What may be held beyond limits for the sake of an allocation in this context, in
- * bytes; 0 for most.
+ * How many bytes may the process hold beyond limits, so that an allocation in this context does not
+ * fail? 0 for most contexts.
  */
 extern Size LimitExemption(MemoryContext context);
 
 /*
- * Is an allocation of so many bytes never refused, because the server needs it to get to
- * the next message of the client?
+ * Must an allocation of this many bytes never be refused, because the server needs it to get to the
+ * next message of the client?
  */
 extern bool LimitExemptsMainLoop(MemoryContext context, Size bytes);
 
-/* An allocation in this context was refused. */
+/* To be called when an allocation in this context was refused. */
 extern void LimitExemptRefused(MemoryContext context);
 
-/* A transaction or subtransaction is rolled back. */
+/* To be called when a transaction or subtransaction is rolled back. */
 extern void LimitExemptAfterError(void);
 
 #endif /* GOARENA_LIMIT_EXEMPT_H */

@@ -3,29 +3,27 @@
  * limit_setting.c
  *	  The settings of limits: what they are, and who may set them to what.
  *
- * Everybody may lower goarena.memory_limit and goarena.session_memory_limit for a
- * session and for a function, and nobody but superusers may raise them above the
- * cap: what a superuser set for the server, or stored for the database or the
- * role.
+ * Every user may lower goarena.memory_limit and goarena.session_memory_limit for a session and for
+ * a function.  Only superusers may raise them above the cap: the value that a superuser set for the
+ * server, or stored for the database or the role.
  *
- * A check hook is called with values that never take effect: pg_file_settings and
- * ALTER SYSTEM have it look at the file's, and a reload may be given up.  An
- * assign hook is not called with the file's value where the session has one of its
- * own.  So the server's part of the cap is what the postmaster has in effect: its
- * assign hook writes it into shared memory, where all processes read it.
+ * A check hook also sees values that never take effect: pg_file_settings and ALTER SYSTEM call it
+ * with the file's value, and a reload may be given up.  An assign hook is not called with the
+ * file's value if the session has a value of its own.  So the server's part of the cap is the value
+ * in effect in the postmaster.  Its assign hook writes that into shared memory, where all processes
+ * read it.
  *
- * What is stored for databases and roles is always a superuser's, as other users
- * may neither store nor remove these settings there, not even for themselves.
- * It is read once, when a session begins, and only in order to be applied; where
- * the client's connection options come before it, only the check hook is called.
+ * A value stored for a database or a role always comes from a superuser: other users may neither
+ * store nor remove these settings there, not even for themselves.  It is read once, when a session
+ * begins.  If the client's connection options take precedence, only the check hook is called with
+ * it.
  *
- * Limits of sums over processes are set by superusers alone: that of all processes in
- * the server's configuration, those of a user and of a database also for roles,
- * databases and sessions.
+ * Only superusers set the limits of sums over processes: the one for all processes in the server's
+ * configuration, those for a user and a database also for roles, databases and sessions.
  *
- * So the cap can come to be below the value that a session has.  The lower one
- * holds at once, and the next statement begins by making it the value of its
- * transaction, so that SHOW, pg_settings and parallel workers have it.
+ * So the cap can fall below the value that a session has.  The lower one holds at once.  The next
+ * statement begins by making it the value of its transaction, so that SHOW, pg_settings and
+ * parallel workers have it.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -64,7 +62,7 @@ char *goarena_total_memory_limit = NULL;
 TotalValue total_value = {.share = 0, .kb = NO_LIMIT};
 int goarena_on_total_limit = ON_TOTAL_ERROR;
 
-/* What a check hook finds out of a value, for the assign hook. */
+/* What a check hook finds out about a value, for the assign hook. */
 typedef struct LimitValue
 {
 	bool superusers; /* a superuser set it */
@@ -92,7 +90,7 @@ static CappedSetting settings[] = {
 static CappedSetting *const memory_limit = &settings[0];
 static CappedSetting *const session_memory_limit = &settings[1];
 
-/* What the server has of each, in kB; NULL if the library is not preloaded. */
+/* The server's value of each, in kB; NULL if the library is not preloaded. */
 static pg_atomic_uint32 *server_limits = NULL;
 
 bool limit_of_user = false;
@@ -116,8 +114,8 @@ capped_is_above(int kb, int other_kb)
 
 /*
  * capped_server_limit
- *		What is set for the server.  Without shared memory, it is the last value that
- *		took effect in this process.
+ *		The value that is set for the server.  Without shared memory, the last value that took
+ *		effect in this process.
  */
 static int
 capped_server_limit(const CappedSetting *setting)
@@ -141,7 +139,7 @@ capped_cap(const CappedSetting *setting)
 
 /*
  * capped_limit
- *		What holds, in kB.
+ *		The limit that holds, in kB.
  */
 static int
 capped_limit(const CappedSetting *setting)
@@ -187,7 +185,7 @@ DatabaseMemoryLimit(void)
 
 /*
  * limit_look_again
- *		With the next allocation that is not a fast one.
+ *		Make the next allocation that is not a fast one look at the limits.
  */
 static void
 limit_look_again(void)
@@ -197,7 +195,7 @@ limit_look_again(void)
 
 /*
  * limit_changed
- *		Contexts that are no arenas are watched from the first limit on.
+ *		A limit has changed.  From the first limit on, contexts that are no arenas are watched.
  */
 static void
 limit_changed(bool set)
@@ -209,7 +207,7 @@ limit_changed(bool set)
 
 /*
  * limit_advise
- *		The server has other limits than before.
+ *		Log contradictions with other settings, since the server has other limits than before.
  */
 static void
 limit_advise(void)
@@ -237,8 +235,8 @@ limit_warn(const char *name, const char *why)
 
 /*
  * limit_warn_if_idle
- *		A check hook was called: warn if a limit is set that has no effect, or
- *		tries out to set it.  Not at each reload of the file.
+ *		In a check hook, warn if a limit that has no effect is set or tested.  Not at each reload of
+ *		the file.
  */
 static void
 limit_warn_if_idle(const char *name, bool set, GucSource source, const char *why)
@@ -250,7 +248,7 @@ limit_warn_if_idle(const char *name, bool set, GucSource source, const char *why
 
 /*
  * limit_is_enough
- *		For a check hook.
+ *		For a check hook: is a limit large enough?
  */
 static bool
 limit_is_enough(const char *name, int kb)
@@ -273,7 +271,7 @@ capped_check(CappedSetting *setting, const int *newval, void **extra, GucSource 
 	if (!superusers)
 		superusers = IsTransactionState() && superuser();
 
-	/* A parallel worker gets what was found to be right in its leader. */
+	/* A parallel worker gets a value that its leader has checked. */
 	if (!superusers && !InitializingParallelWorker && capped_is_above(*newval, cap))
 	{
 		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
@@ -289,7 +287,7 @@ capped_check(CappedSetting *setting, const int *newval, void **extra, GucSource 
 	value->servers = source <= PGC_S_ARGV;
 	*extra = value;
 
-	/* Stored values are looked up in order to be applied, the strongest first. */
+	/* The server looks up stored values in order to apply them, the strongest first. */
 	if (source >= PGC_S_GLOBAL && source <= PGC_S_DATABASE_USER && source >= setting->stored_source)
 	{
 		setting->stored_kb = *newval;
@@ -440,14 +438,14 @@ LimitSettingAttach(void *memory, bool anew)
 	for (int i = 0; i < lengthof(settings); i++)
 		pg_atomic_init_u32(&server_limits[i], (uint32) settings[i].server_kb);
 
-	/* Now it is known what a share of the machine comes to. */
+	/* Now it is known how many bytes a share of the machine is. */
 	limit_advise();
 }
 
 /*
  * stored_limit
- *		A setting as a snapshot sees it stored for a database and a role; NULL if it
- *		is not.
+ *		Find the value of a setting that is stored for a database and a role, as a snapshot sees it.
+ *		NULL if there is none.
  */
 static char *
 stored_limit(const char *name, Oid database, Oid role, Snapshot snapshot)
@@ -491,8 +489,7 @@ stored_limit(const char *name, Oid database, Oid role, Snapshot snapshot)
 
 /*
  * stored_altered
- *		What is stored for a database and a role was changed, and the change is
- *		not visible yet.
+ *		Check a change of what is stored for a database and a role, which is not visible yet.
  */
 static void
 stored_altered(const char *name, Oid database, Oid role)
@@ -553,7 +550,7 @@ LimitSettingGuardEnd(void)
 
 /*
  * limit_warn_of_shared
- *		Those of the settings for sums over processes that are set.
+ *		Warn of each limit of a sum over processes that is set and does not hold.
  */
 static void
 limit_warn_of_shared(const char *why)

@@ -20,7 +20,7 @@
 /* The least limit of a process, a session, a user or a database, in kB. */
 #define MIN_MEMORY_LIMIT_KB (16 * 1024)
 
-/* What a process does that needs memory beyond the total limit. */
+/* What to do when a process needs memory beyond the total limit. */
 typedef enum OnTotalLimit
 {
 	ON_TOTAL_ERROR,				 /* it fails */
@@ -48,20 +48,19 @@ extern bool CheckTotalMemoryLimit(char **newval, void **extra, GucSource source)
 extern void AssignTotalMemoryLimit(const char *newval, void *extra);
 
 /*
- * What holds in this process, in bytes, SIZE_MAX without a limit: what is set, but
- * not above what the superuser set unless the superuser does so.
+ * The limit that holds in this process, in bytes; SIZE_MAX without one.  It is the value that is
+ * set, but at most the cap, unless a superuser has set it.
  */
 extern Size MemoryLimit(void);
 extern Size SessionMemoryLimit(void);
 
 /*
- * The same of sums over processes, of which there is none unless the library is
- * preloaded.
+ * The limits of sums over processes, in bytes.  They are SIZE_MAX unless the library is preloaded.
  */
 extern Size UserMemoryLimit(void);
 extern Size DatabaseMemoryLimit(void);
 
-/* The value of goarena.total_memory_limit; see TotalLimit for what it comes to. */
+/* The value of goarena.total_memory_limit.  TotalLimit says how many bytes it is. */
 extern TotalValue total_value;
 
 static inline bool
@@ -109,17 +108,20 @@ extern Size LimitSettingSize(void);
 extern void LimitSettingAttach(void *memory, bool anew);
 
 /*
- * Once, from _PG_init, when all settings are defined: limits hold from now on, that
- * of all processes only in a library that is preloaded.
+ * Called once, from _PG_init, when all settings are defined: limits hold from now on, those of sums
+ * over processes only if the library is preloaded.
  */
 extern void LimitSettingInit(bool preloaded);
 
-/* Or they do not hold in this process: why, as a sentence.  Warns of those that are set. */
+/*
+ * Called instead: limits do not hold in this process. why is a sentence.  Warns of limits that are
+ * set.
+ */
 extern void LimitSettingIdle(const char *why);
 
 /*
- * To be called when a statement begins: if the limit that holds is less than what
- * the setting says, have the setting say so.
+ * To be called when a statement begins: if the limit that holds is below the value of the setting,
+ * set the setting to it.
  */
 static inline void
 LimitSettingAtStatement(void)

@@ -65,27 +65,27 @@
 /* What may be held beyond the limits in each of the cases of Reserve. */
 #define RESERVE ((Size) 1 << 20)
 
-/* The next look is taken after this share of what is left, but not before. */
+/* The next look comes when the process has taken one part in this many of what is left. */
 #define OWN_SHARE	  8
 #define SESSION_SHARE 32
 #define TOTAL_SHARE	  64
 #define LEAST_STEP	  ((Size) 256 << 10)
 
 /*
- * Who catches errors can be refused memory again and again, and a sweep reads all memory in use:
- * the next one comes after so many times what the last one took.
+ * Code that catches errors can be refused memory again and again, and a sweep reads all memory in
+ * use.  So the next sweep comes after this many times what the last one took.
  */
 #define SWEEP_REST 20
 
 /*
- * While the total limit is a share of what the machine has, it can change: look for that
- * each time the process has grown by so much.
+ * While the total limit is a share of the machine, it can change.  So look again whenever the
+ * process has grown by this many bytes.
  */
 #define RESIZE_STEP ((Size) 8 << 20)
 
 /*
- * A process that holds no more is not refused for a limit that it shares, so that
- * sessions can begin, see who holds the memory, and cancel it.
+ * A process that holds no more than this is not refused memory because of a shared limit, so that
+ * sessions can begin, see which process holds the memory, and cancel it.
  */
 #define SMALL_PROCESS ((Size) 4 << 20)
 
@@ -130,8 +130,8 @@ limits_error_context_used(void)
 
 /*
  * limits_in_transition
- *		Does a subtransaction begin or end?  What the server does then leaves lists
- *		in pieces if it fails.  In a transaction that failed, statements are parsed.
+ *		Does a subtransaction begin or end?  If the server fails then, its lists are left in pieces.
+ *		A failed transaction is different: statements are still parsed in it.
  */
 static bool
 limits_in_transition(void)
@@ -165,11 +165,11 @@ limits_may_refuse(void)
 
 /*
  * limits_granted
- *		What this process may hold beyond any limit because the server depends on its
- *		work: without autovacuum it stops before transaction identifiers wrap around,
- *		and without a walsender that decodes, its slot keeps WAL until the disk is
- *		full.  Both have a setting for what they use.  The changes that are decoded
- *		take up to twice as much as they are counted with.
+ *		How many bytes this process may hold beyond any limit, because the server depends on its
+ *		work: without autovacuum it stops before transaction identifiers wrap around, and without a
+ *		walsender that decodes, its slot keeps WAL until the disk is full.  Both have a setting for
+ *		what they use.  The changes that are decoded take up to twice as much as they are counted
+ *		with.
  */
 static Size
 limits_granted(void)
@@ -184,8 +184,7 @@ limits_granted(void)
 
 /*
  * limits_ceiling
- *		What may be held under a limit by one that held so much when its transaction
- *		began.
+ *		How much may a process hold under a limit, if it held this much when its transaction began?
  */
 static Size
 limits_ceiling(Size limit, Size held)
@@ -201,7 +200,7 @@ limits_ceiling(Size limit, Size held)
 
 /*
  * limits_step
- *		How much more may be held before limits are looked at again.
+ *		How many bytes more the process may take before it looks at limits again.
  */
 static Size
 limits_step(Size ceiling, Size held, int share)
@@ -213,7 +212,7 @@ limits_step(Size ceiling, Size held, int share)
 
 /*
  * limits_refuse
- *		A limit would be crossed.
+ *		Fill refusal: a limit would be crossed.
  */
 static Crossed
 limits_refuse(Crossed which, Size limit, Size held)
@@ -225,7 +224,7 @@ limits_refuse(Crossed which, Size limit, Size held)
 
 /*
  * limits_session_held
- *		What this process and those of its parallel query hold.
+ *		How much this process and the others of its parallel query hold.
  */
 static Size
 limits_session_held(void)
@@ -269,8 +268,8 @@ limits_may_tidy(Crossed which, Size bytes)
 
 /*
  * limits_look_shared
- *		Would a limit be crossed that this process shares with others, which hold so much
- *		with it?  If not, step comes down to where to look next.
+ *		Would a limit be crossed that this process shares with others? others_too is what all of
+ *		them hold.  If not, lowers *step to where to look next.
  */
 static Crossed
 limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size *step)
@@ -278,7 +277,7 @@ limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size 
 	Size ceiling = limits_ceiling(limit, 0);
 	Size held = others_too + bytes;
 
-	/* However much the others hold, a transaction that failed can be rolled back. */
+	/* A failed transaction must be able to roll back, however much the other processes hold. */
 	if (IsAbortedTransactionBlockState() && UsageHeld() + bytes <= held_at_start + RESERVE)
 	{
 		*step = Min(*step, LEAST_STEP);
@@ -299,7 +298,7 @@ limits_look_shared(Crossed which, Size limit, Size others_too, Size bytes, Size 
 
 /*
  * limits_look_at_sums
- *		The same for all limits of that kind.
+ *		Do so for all shared limits.
  */
 static Crossed
 limits_look_at_sums(Size bytes, Size *step)
@@ -326,8 +325,7 @@ limits_look_at_sums(Size bytes, Size *step)
 
 /*
  * limits_look
- *		Would a limit be crossed with that many bytes more?  If not, let the engine go
- *		on to where to look next.
+ *		Would this many bytes more cross a limit?  If not, set ga_heap.limit to where to look next.
  */
 static Crossed
 limits_look(Size bytes)
@@ -368,8 +366,8 @@ limits_look(Size bytes)
 
 /*
  * limits_give_back
- *		Give back what is not in use until no limit is crossed.  What lies in
- *		quarantine can give its pages back as it is.
+ *		Give back memory that is not in use, until no limit is crossed.  Memory in quarantine gives
+ *		its pages back without a sweep.
  */
 static Crossed
 limits_give_back(Size bytes)
@@ -396,7 +394,7 @@ limits_give_back(Size bytes)
 
 /*
  * limits_find_room
- *		More bytes are wanted than ga_heap.limit allows: see LimitsFindRoom.
+ *		Do the work of LimitsFindRoom for this many bytes.
  */
 static bool
 limits_find_room(Size bytes)
@@ -432,7 +430,7 @@ limits_find_room(Size bytes)
 	if (crossed == NO_LIMIT_CROSSED)
 		return true;
 
-	/* The next one is looked at again. */
+	/* Look again at the next allocation. */
 	process_heap.limit = 0;
 	refusal.crossed = crossed;
 	GA_PROBE4(limit__refused, (int) crossed, refusal.limit, refusal.held, bytes);
@@ -452,7 +450,7 @@ LimitsFindRoom(void)
 
 /*
  * limits_left_under
- *		What is left when so much is held.
+ *		How many bytes a limit leaves when held bytes are held.
  */
 static Size
 limits_left_under(Size limit, Size held)
@@ -477,7 +475,7 @@ LimitsLeft(void)
 
 /*
  * LimitsPlainAsk
- *		The same as LimitsFindRoom for a context that is no arena.
+ *		As LimitsFindRoom, for a context that is no arena.
  */
 bool
 LimitsPlainAsk(Size bytes, bool taken)
@@ -494,8 +492,8 @@ LimitsPlainAsk(Size bytes, bool taken)
 
 /*
  * LimitsPlainTook
- *		Arenas have so much less left until the next look.  What such contexts gave back
- *		is noticed when they are measured, so that peaks are not too high.
+ *		Until the next look, arenas may take so much less.  Bytes that such contexts gave back
+ *		meanwhile are noticed when they are measured again.
  */
 void
 LimitsPlainTook(Size bytes)
@@ -508,10 +506,10 @@ LimitsPlainTook(Size bytes)
 
 /*
  * LimitsRaise
- *		The error for memory that a limit refused.  It has the SQLSTATE of memory that
- *		is used up, since programs know what to do then; the name of the limit tells
- *		it from the system's, also in a log without details, and is in the field of
- *		the message that has the names of constraints.
+ *		Raise the error for memory that a limit refused.  Its SQLSTATE is that of memory that is
+ *		used up, since programs know what to do then.  The message has the name of the limit, so
+ *		that it differs from the system's error even in a log without details.  The name is also in
+ *		the field for constraints.
  */
 void
 LimitsRaise(MemoryContext context, Size size)

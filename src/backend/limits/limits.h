@@ -16,8 +16,7 @@
 #include "mcxt/refusal.h"
 
 /*
- * What is left for this process before it crosses a limit, in bytes; SIZE_MAX
- * without one.
+ * How many bytes this process can still take before it crosses a limit; SIZE_MAX without one.
  */
 extern Size LimitsLeft(void);
 
@@ -25,9 +24,9 @@ extern Size LimitsLeft(void);
 extern void LimitsInit(void);
 
 /*
- * The heap refused memory because of ga_heap.limit.  Find out whether a limit is
- * crossed, and if so, whether memory can be found.  True if the allocation may
- * be tried again; or else refusal says which limit it was.
+ * The heap refused memory because of ga_heap.limit.  Find out whether that crosses a limit, and if
+ * so, try to find memory.  True if the allocation may be tried again; otherwise, refusal says which
+ * limit it was.
  */
 extern bool LimitsFindRoom(void);
 
@@ -42,7 +41,10 @@ extern void LimitsStatementBegun(void);
 /* See LimitsAfterShrinking. */
 extern void LimitsLookSooner(void);
 
-/* Much memory was given back: look again when it grows.  0 and SIZE_MAX say that already, or never. */
+/*
+ * To be called when much memory was given back: look sooner.  Not needed if the next look is due,
+ * or there is no limit.
+ */
 static inline void
 LimitsAfterShrinking(void)
 {

@@ -29,7 +29,7 @@
 /* The least value of maintenance_work_mem on some servers, in kB. */
 #define LEAST_KB 1024
 
-/* By name, since not all servers know all of them. */
+/* By name, since not all majors have all of these commands. */
 static const char *const commands[] = {
 	"ALTER TABLE", "CLUSTER", "CREATE INDEX", "REFRESH MATERIALIZED VIEW",
 	"REINDEX",	   "REPACK",  "VACUUM",

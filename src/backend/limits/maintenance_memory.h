@@ -15,12 +15,12 @@
 #include "nodes/parsenodes.h"
 
 /*
- * What a utility statement may use of maintenance_work_mem, in kB: all of it, or what
+ * How much of maintenance_work_mem a utility statement may use, in kB: all of it, or half of what
  * limits leave.
  */
 extern int MaintenanceMemoryAllowed(Node *statement);
 
-/* Set maintenance_work_mem to so much while a command runs.  Returns what it was. */
+/* Set maintenance_work_mem to kb while a command runs.  Returns what it was. */
 extern int MaintenanceMemoryLower(int kb);
 
 /* The command has ended: set it back, unless something else has set it. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * events.c
- *	  Reporting what the engine could only note down.
+ *	  Reporting the events that the engine has kept.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -30,7 +30,7 @@ event_context_name(uint64 arena_id)
 
 /*
  * event_report
- *		Addresses and contents of memory are for the log alone.
+ *		Report one event.  Only the log gets addresses and contents of memory.
  */
 static void
 event_report(const ga_event *event)

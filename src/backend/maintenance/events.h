@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * events.h
- *	  Reporting what the engine could only note down.
+ *	  Reporting the events that the engine has kept.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -9,19 +9,17 @@
  * scavenger does (mgcscavenge.go).  With a total limit what is not used counts
  * against others, so the wait is short, and nothing is kept.
  *
- * By default that is done in two steps: it gives back all soon, and where every arena is
- * quarantined it sweeps much later.  Other libraries can see the timer; who does not
- * want that can do without.
+ * By default there are two steps: the session soon gives all of it back, and, where every arena is
+ * quarantined, sweeps much later.  Other libraries can see the timer; goarena.idle_release = -1
+ * does without it.
  *
- * A timer runs from the end of a statement on, if there is something to give back.
- * When it fires, and something has been done since, it begins again: a session
- * at work is interrupted once in that time, and one that is idle twice, and then
- * not any more.
+ * A timer runs from the end of a statement on, if there is something to give back.  If the session
+ * has done something by the time that it fires, it begins again.  So a session at work is
+ * interrupted once in that time, and an idle one at most twice.
  *
- * A sweep wants a moment that is safe, so the process is woken as if it had to catch
- * up with invalidation messages.  It then runs an empty transaction, at
- * whose end it does what was asked for.  In a transaction it only releases,
- * where it checks for interrupts.
+ * A sweep needs a safe moment.  So the timer wakes the process as if it had to catch up with
+ * invalidation messages.  It then runs an empty transaction, and sweeps at the end of that.  In a
+ * transaction, it only gives memory back, where it checks for interrupts.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -59,7 +57,7 @@ static uint64 idle_transactions_seen; /* by then */
 
 /*
  * idle_work_done
- *		A number that is another one when something was done.
+ *		A number that changes whenever the process has done something.
  */
 static uint64
 idle_work_done(void)
@@ -69,7 +67,7 @@ idle_work_done(void)
 
 /*
  * idle_wait
- *		How long to wait in milliseconds, or -1.
+ *		How long to wait, in milliseconds; -1 for ever.
  */
 static int
 idle_wait(void)
@@ -91,7 +89,7 @@ idle_watch_on(void)
 
 /*
  * idle_first_step
- *		What is done soon by default.
+ *		The first step of the default: give all back.
  */
 static void
 idle_first_step(void)
@@ -106,7 +104,7 @@ idle_first_step(void)
 
 /*
  * idle_handle_timeout
- *		In a signal handler.  A process that exits is not asked: timers go on when it
+ *		Called in a signal handler.  Does nothing in a process that exits: its timers go on after it
  *		has given up MyProc.
  */
 static void

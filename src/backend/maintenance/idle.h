@@ -25,8 +25,8 @@ extern int goarena_idle_retain_kb;
 extern void IdleWatch(void);
 
 /*
- * A statement or a transaction has ended.  A process that then waits for its client
- * for a while gives back what it does not use.
+ * To be called when a statement or a transaction has ended: a process that then waits for its
+ * client for a while gives back what it does not use.
  */
 static inline void
 IdleAfterStatement(void)

@@ -36,7 +36,7 @@
 
 /*
  * maintain
- *		What the heap wants done, if now is a moment for it.
+ *		Do what the heap needs, if this is a moment for it.
  */
 static void
 maintain(SweepReason reason)
@@ -88,9 +88,9 @@ maintain_end_keeping(void)
 
 /*
  * MaintainStatementBegun
- *		What a statement gives up while it runs, it is likely to want again, so the
- *		heap keeps it, also if it is more than goarena.retain, unless that is 0.  With a
- *		limit that is shared others may need it more.
+ *		A statement is likely to want again what it gives up while it runs.  So the heap keeps that,
+ *		even beyond goarena.retain, unless that is 0.  Not with a shared limit: then other processes
+ *		may need it more.
  */
 void
 MaintainStatementBegun(void)
@@ -105,12 +105,12 @@ MaintainStatementBegun(void)
 
 /*
  * MaintainFindMemory
- *		Memory is used up.  Quarantine holds address space, mappings and pages:
- *		give them back, as far as this is a moment for it.
+ *		Find memory, since it is used up.  Quarantine holds address space, mappings and pages: give
+ *		them back, as far as this is a moment for it.
  *
- * Where little is left, a statement can come here for each of its rows.  What is mapped and not
- * used is given back without a sweep; that is enough for a row, and if it was not, this is
- * called a second time, with nothing of that kind left.
+ * Where little is left, a statement can come here for each of its rows.  So memory that is mapped and
+ * not used goes back first, without a sweep.  That is enough for a row; if it was not, the second call
+ * finds nothing of that kind left, and sweeps.
  */
 bool
 MaintainFindMemory(void)
@@ -136,8 +136,8 @@ MaintainFindMemory(void)
 
 /*
  * MaintainShowMoved
- *		Much memory was taken or given back, perhaps after the transaction ended:
- *		others must count with it, or must not any longer.
+ *		Publish, since much memory was taken or given back, perhaps after the end of the
+ *		transaction: other processes compare the sum with limits.
  */
 void
 MaintainShowMoved(void)
@@ -150,7 +150,7 @@ MaintainShowMoved(void)
 
 /*
  * maintain_trace_exit
- *		The life of a process in one line.
+ *		Log the life of this process in one line.
  */
 static void
 maintain_trace_exit(int code, Datum arg)
@@ -186,7 +186,7 @@ MaintainAtTransactionEnd(void)
 
 /*
  * maintain_before_first_commit
- *		What has to be done once in a process, in a transaction.
+ *		Do what has to be done once in a process, and in a transaction.
  */
 static pg_noinline void
 maintain_before_first_commit(void)

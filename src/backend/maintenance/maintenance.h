@@ -18,7 +18,7 @@ extern bool MaintainFindMemory(void);
 extern void MaintainShowMoved(void);
 extern void MaintainStatementBegun(void);
 
-/* A transaction is about to commit: do what is due.  And: it has ended. */
+/* Do what is due when a transaction is about to commit, and when it has ended. */
 extern void MaintainBeforeCommit(void);
 extern void MaintainAtTransactionEnd(void);
 

@@ -25,7 +25,7 @@ typedef enum Counter
 extern Size CountersSize(void);
 extern void CountersAttach(void *memory, bool anew);
 
-/* It happened in this process.  Async-signal-safe. */
+/* Count that it happened in this process.  Async-signal-safe. */
 extern void CountersAdd(Counter counter);
 
 /*

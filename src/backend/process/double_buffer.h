@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * double_buffer.h
- *	  Memory that one process writes and others read, and nobody waits.
+ *	  Memory that one process writes and others read, where no process waits.
  *
- * There are two halves of one size, and a version: halves[version % 2] is whole.
- * The writer writes into the other half and then turns the version.  A reader
- * copies the half that the version names, and does so again if the version has
- * changed meanwhile.  So it gets what was true at one moment, also of a writer
- * that was stopped in the midst of writing.
+ * There are two halves of one size, and a version: halves[version % 2] is the one to read.  The
+ * writer writes to the other half and then increments the version.  A reader copies the half to
+ * read, and copies again if the version has changed meanwhile.  So what it gets is from one moment,
+ * also if the writer was stopped in the midst of writing.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -21,8 +20,8 @@
 #include "port/atomics.h"
 
 /*
- * The number of the half that nobody reads.  Nothing is written into it before it
- * has ceased to be the one to read.
+ * The number of the half to write to.  The barrier keeps writes to it behind the last change of the
+ * version.
  */
 static inline int
 DoubleBufferOther(pg_atomic_uint64 *version)
@@ -31,7 +30,7 @@ DoubleBufferOther(pg_atomic_uint64 *version)
 	return (int) ((pg_atomic_read_u64(version) + 1) % 2);
 }
 
-/* It is whole: let it be read. */
+/* That half is whole: make it the one to read. */
 static inline void
 DoubleBufferTurn(pg_atomic_uint64 *version)
 {

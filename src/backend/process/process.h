@@ -31,9 +31,9 @@ extern void ProcessInit(void);
 extern bool ProcessClaim(void);
 
 /*
- * Is this the process that the server knows?  Whoever writes to shared memory,
- * speaks to the client or raises an error of ours asks this before.  Costs next
- * to nothing.  Async-signal-safe.
+ * Is this the process that the server knows?  Code asks this before it writes to shared memory,
+ * speaks to the client, or raises an error of goarena's.  Costs next to nothing.
+ * Async-signal-safe.
  */
 static inline bool
 ProcessIsOurs(void)
@@ -42,8 +42,8 @@ ProcessIsOurs(void)
 }
 
 /*
- * The same, asking the kernel: also false in a child that shares its memory with
- * this process (vfork), and in other threads than the one the server runs in.
+ * As ProcessIsOurs, but asks the kernel: also false in a child that shares its memory with this
+ * process (vfork), and in threads other than the one that the server runs in.
  */
 extern bool ProcessRunsServer(void);
 

@@ -41,7 +41,8 @@ SlotInit(void (*taken)(int slot), void (*given_up)(void))
 
 /*
  * slot_give_up
- *		The server gives up the PGPROC after this, since it was taken before.
+ *		Give up the slot.  The server gives up the PGPROC after this, since that was taken before
+ *		the slot.
  */
 static void
 slot_give_up(int code, Datum arg)

@@ -23,8 +23,8 @@
 extern int SlotCount(void);
 
 /*
- * Once, with the shared memory: what is to be called when this process has taken its
- * slot, and when it gives it up.
+ * Called once, with the shared memory: set what to call when this process has taken its slot, and
+ * when it gives it up.
  */
 extern void SlotInit(void (*taken)(int slot), void (*given_up)(void));
 
@@ -35,8 +35,8 @@ extern void SlotInit(void (*taken)(int slot), void (*given_up)(void));
 extern bool SlotTake(void);
 
 /*
- * This process gives up the slot if it has it, and will never take it: nobody can ask it
- * anything, and it only looks at others.
+ * Give up the slot if this process has it, and never take it again: the process only looks at
+ * others, and no process can ask it for anything.
  */
 extern void SlotDecline(void);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * statement_hooks.c
- *	  Who wants the hooks of planner and executor.
+ *	  When the hooks of planner and executor are installed.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * statement_hooks.h
- *	  Who wants the hooks of planner and executor.
+ *	  When the hooks of planner and executor are installed.
  *
- * They would cost each statement something, and by default nobody wants to know of
- * statements.  So they are installed when a setting first asks for them, on top of
- * those that are there by then.  They stay: another library may have come to
- * call ours.
+ * These hooks cost each statement something, and by default no setting needs them.  So they are
+ * installed when a setting first asks for them, on top of the hooks that are there by then.  Then
+ * they stay, since another library may call ours from its own.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,7 +16,7 @@
 
 #include "postgres.h"
 
-/* A setting takes effect for which statements must be seen; for assign hooks. */
+/* For assign hooks: a setting takes effect that needs the hooks. */
 extern void StatementHooksWant(void);
 
 /*

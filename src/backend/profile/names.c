@@ -39,7 +39,7 @@ struct NameCache
 	ElfSymbols *symbols[MAX_MODULES + 1];
 };
 
-/* Functions of mcxt.c and the like that are in the way of what one wants to see. */
+/* Functions that only allocate for their caller, such as those of mcxt.c. */
 static const char *const allocators[] = {
 	"MemoryContextAlloc",
 	"MemoryContextAllocAligned",
@@ -99,8 +99,7 @@ name_symbols(NameCache *names, int number, const Module *module)
 
 /*
  * name_look_up
- *		A return address can already belong to the next function, so one byte before it is
- *		looked up.
+ *		Look up one byte before a return address, which may itself belong to the next function.
  */
 static void
 name_look_up(NameCache *names, ModuleOffset address, NamedFrame *frame)
@@ -113,7 +112,7 @@ name_look_up(NameCache *names, ModuleOffset address, NamedFrame *frame)
 	uint64 start = offset;
 	bool found = false;
 
-	/* Where code that belongs to no file lies is nobody's business. */
+	/* Addresses of code that belongs to no file are not shown. */
 	*frame = (NamedFrame){.function = "unknown", .file = "unknown"};
 	if (module == NULL)
 		return;

@@ -3,9 +3,9 @@
  * pack.h
  *	  A heap profile in one piece of memory, which another process can read.
  *
- * It has a row for each site, and the modules that the rows' addresses are in.  All that
- * shows a profile reads this, whether it is of this process, of another one or of the
- * server.
+ * It has a row for each site, and the modules that the addresses in rows belong to.  Everything
+ * that shows a profile reads this, whether the profile is of this process, of another one, or of
+ * the server.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -47,7 +47,7 @@ typedef struct PackedProfile
 	int64 rate;		  /* of the process that packed it; bytes */
 } PackedProfile;
 
-/* Begin with no row in so much memory, which is aligned and has room for all modules. */
+/* Begin a profile without rows, in size bytes of aligned memory that have room for all modules. */
 extern PackedProfile *PackBegin(void *memory, Size size);
 
 /* Add a row, or if there is no room for it, add it to the rest. */

@@ -132,7 +132,7 @@ ProfileTableAttach(void *memory, bool anew)
 
 /*
  * table_note_behind
- *		Called in the midst of allocations.
+ *		Note that this process has something to add.  Called in the midst of allocations.
  */
 static void
 table_note_behind(void)
@@ -184,7 +184,7 @@ table_module(int number)
 
 /*
  * table_row_of
- *		What the row of a site is to be.
+ *		Fill a row from a site.
  */
 static void
 table_row_of(TableRow *row, const Site *site)
@@ -218,7 +218,7 @@ table_is_same(const TableRow *a, const TableRow *b)
 
 /*
  * table_has_room
- *		May one more row be a role's?
+ *		May a role have one more row?
  */
 static bool
 table_has_room(Oid role)
@@ -278,7 +278,7 @@ table_move_figures(SiteFigures *sum, const SiteFigures *now, const SiteFigures *
 
 /*
  * table_publish_site
- *		Add what changed in a site, which from now on is as figures say.
+ *		Add what has changed in a site: its published figures are then these.
  */
 static void
 table_publish_site(Site *site, const SiteFigures *figures)
@@ -295,7 +295,7 @@ table_publish_site(Site *site, const SiteFigures *figures)
 
 /*
  * table_follow_reset
- *		The table was emptied since: what lives is to be added to it once more.
+ *		After a reset of the table, add what lives once more.
  */
 static void
 table_follow_reset(void)
@@ -341,7 +341,7 @@ ProfileTablePublish(void)
 
 /*
  * ProfileTableEnd
- *		The memory of this process is about to go.
+ *		Called when the memory of this process is about to go.
  */
 void
 ProfileTableEnd(void)

@@ -29,7 +29,7 @@ static ga_fixed site_structs;
 static Site *chains[NUM_CHAINS];
 static Site *sites[MAX_SITES]; /* in the order in which they were first seen */
 static int num_sites = 0;
-static Site others; /* there was no room for */
+static Site others; /* the site of all for which there was no room */
 
 static Site *changed = NULL;
 void (*sites_changed)(void) = NULL;
@@ -52,7 +52,7 @@ AssignProfileRate(int newval, void *extra)
 
 /*
  * site_key
- *		What is known of an allocation in an arena.
+ *		Fill the key of a site for an allocation in an arena.
  */
 static void
 site_key(Site *site, const ga_arena *arena)
@@ -140,7 +140,8 @@ SitesBegun(ga_arena *arena, size_t bytes, double weight)
 
 /*
  * SitesEnded
- *		What is left of sums of fractions when nothing lives is not to be seen.
+ *		When no sample of a site lives, the sums are set to 0: what rounding has left of them must
+ *		not show.
  */
 void
 SitesEnded(void *data, size_t bytes, double weight)

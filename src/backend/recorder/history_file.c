@@ -3,13 +3,13 @@
  * history_file.c
  *	  The files of the history: making, opening and mapping them.
  *
- * What was written to memory that a file is mapped to is the kernel's: it survives whatever
- * happens to the process, and nothing has to be flushed for that.  The blocks of a file
- * are allocated when it is made, so that writing later on cannot fail for lack of space.
+ * The file is mapped, so what is written to the mapping belongs to the kernel at once.  It survives
+ * whatever happens to the process, without being flushed.  The blocks of a file are allocated when
+ * it is made, so that writing cannot fail later for lack of space.
  *
- * A file is not believed before all of its head was looked at, and nothing in it says where
- * to read on, see history_format.h.  Readers read(), since memory of a file that somebody
- * makes shorter faults; the one who writes is guarded against that.
+ * A file is used only after its whole head was checked, and nothing in it says where to read on,
+ * see history_format.h.  If a file becomes shorter, a mapping of it faults.  So readers use read(),
+ * and the writer writes under GuardTry.
  *
  * The names begin as those of temporary files do, which base backups and pg_rewind leave out.
  *
@@ -59,7 +59,7 @@ history_head_checksum(const HistoryHead *head)
 
 /*
  * history_wrong_file
- *		Why a file is not to be used for what it is; NULL if it is in order.
+ *		Why must a file not be used, judging by its type and size?  NULL if it is in order.
  */
 static const char *
 history_wrong_file(const struct stat *st)
@@ -77,7 +77,7 @@ history_wrong_file(const struct stat *st)
 
 /*
  * history_wrong_head
- *		The same for what is written in it.
+ *		Why must a file not be used, judging by its head?  NULL if it is in order.
  */
 static const char *
 history_wrong_head(const HistoryHead *head, const struct stat *st)
@@ -130,7 +130,7 @@ HistoryFileOpen(const char *path, bool to_write, HistoryHead *head, const char *
 
 /*
  * history_warn
- *		A call failed, with this error.
+ *		Raise a WARNING that a call failed, with this error.
  */
 static void
 history_warn(const char *what, const char *path, int error)

@@ -25,7 +25,7 @@
  */
 extern int HistoryFileOpen(const char *path, bool to_write, HistoryHead *head, const char **reason);
 
-/* Places for records in a file of so many bytes. */
+/* How many places for records a file of this many bytes has. */
 extern uint64 HistoryPlaces(uint64 file_size);
 
 /* A file that is mapped, to write to it. */
@@ -50,9 +50,9 @@ extern bool HistoryRingInstall(HistoryRing *ring, const char *path);
 extern void HistoryRingUnmap(HistoryRing *ring);
 
 /*
- * Write a record, of which the kind and its data are filled in.  It stays only once it is
- * committed.  False if the file cannot be written any more, because somebody made
- * it shorter.  Both are async-signal-safe and allocate nothing.
+ * Write a record, whose kind and data are filled in.  It stays only once it is committed.  False if
+ * the file can no longer be written, because it was made shorter.  Both functions are
+ * async-signal-safe and allocate nothing.
  */
 extern bool HistoryRingPut(HistoryRing *ring, HistoryRecord *record);
 extern void HistoryRingCommit(HistoryRing *ring);

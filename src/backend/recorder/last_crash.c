@@ -53,7 +53,7 @@ typedef struct CrashRange
 
 /*
  * crash_find_range
- *		False if the newest run had no sample.
+ *		Find which samples to keep.  False if the newest run had no sample.
  */
 static bool
 crash_find_range(HistoryReader *history, CrashRange *range)
@@ -101,7 +101,7 @@ crash_next_sample(HistoryReader *history, const CrashRange *range, uint64 *run,
 
 /*
  * crash_count_records
- *		Of all samples that are kept.
+ *		Count the records of all samples that are kept.
  */
 static uint64
 crash_count_records(HistoryReader *history, const CrashRange *range)
@@ -145,7 +145,7 @@ crash_put(HistoryReader *history, HistoryRing *ring, HistoryRecord *machine)
 
 /*
  * crash_copy
- *		The samples that are kept, and how it ended.
+ *		Copy the samples that are kept, and a record of how the run ended.
  */
 static bool
 crash_copy(HistoryReader *history, HistoryRing *ring, const CrashRange *range, HistoryEnding ending)
@@ -225,8 +225,9 @@ crash_note(HTAB *table, const HistoryProcess *process, TimestampTz at)
 
 /*
  * crash_find_grown
- *		By how much a process grew, and which of its contexts most.  A process that was seen
- *		once grew from nothing, and so did contexts that were not among the largest at first.
+ *		Find by how much a process grew, and which of its contexts grew most.  A process that was
+ *		seen only once counts as grown from nothing, and so do contexts that were not among the
+ *		largest at first.
  */
 static void
 crash_find_grown(const CrashEntry *entry, CrashProcess *process)
@@ -263,6 +264,7 @@ crash_compare(const void *left, const void *right)
 
 /*
  * crash_list
+ *		Make the list of processes from the table, the largest first.
  */
 static void
 crash_list(Crash *crash, HTAB *table)
@@ -338,8 +340,8 @@ HistoryContextsText(const HistoryProcess *process)
 
 /*
  * crash_append_statement
- *		Only ASCII, as the server logs the statement of a process that crashed: what
- *		encoding it has is not known here.
+ *		Append the statement of a process, in ASCII only, as the server logs the statement of a
+ *		process that crashed: its encoding is not known here.
  */
 static void
 crash_append_statement(StringInfo text, const CrashProcess *process)
@@ -373,6 +375,7 @@ crash_append_statement(StringInfo text, const CrashProcess *process)
 
 /*
  * crash_append_machine
+ *		Append what the machine's figures say of memory that was used up.
  */
 static void
 crash_append_machine(StringInfo text, const MachineMemory *memory)

@@ -3,8 +3,8 @@
  * last_crash.h
  *	  What was known of the minute before the last unclean end of the server.
  *
- * The history goes on, and one day nothing of that minute is left in it.  So it is kept in a file
- * of its own, until there is another unclean end.
+ * As the history goes on, it overwrites that minute at some time.  So a file of its own keeps it
+ * until the next unclean end.
  *
  * Copyright (c) 2026, goarena contributors
  *

@@ -106,7 +106,7 @@ RecorderInit(void)
 
 /*
  * recorder_put_event
- *		The first or the last record of a run.  Async-signal-safe.
+ *		Write the first or the last record of a run.  Async-signal-safe.
  */
 static void
 recorder_put_event(HistoryKind kind, HistoryEnding ending)
@@ -124,8 +124,9 @@ recorder_put_event(HistoryKind kind, HistoryEnding ending)
 
 /*
  * recorder_last_words
- *		Whatever the worker was at does not go on after this.  To read of the machine takes
- *		memory from malloc, so if the worker was at work the figures are those of before.
+ *		Take the last sample.  The worker does not go on after this.  Reading the machine's figures
+ *		takes memory from malloc, so if the worker was interrupted at work, the last figures are
+ *		used.
  */
 static void
 recorder_last_words(HistoryEnding ending)
@@ -154,7 +155,7 @@ recorder_quit(SIGNAL_ARGS)
 
 /*
  * recorder_ended_uncleanly
- *		How did the run before end?  If only the worker ended, that is no matter.
+ *		Did the last run end uncleanly, and how?  It does not count if only the worker ended.
  */
 static bool
 recorder_ended_uncleanly(HistoryReader *reader, HistoryEnding *ending)
@@ -201,7 +202,7 @@ recorder_look_back(void)
 
 /*
  * recorder_next_number
- *		Of the record to go on with in a file that can be used.
+ *		The number of the record to go on with in a file that can be used.
  */
 static uint64
 recorder_next_number(void)
@@ -268,7 +269,7 @@ recorder_close(HistoryEnding ending)
 
 /*
  * recorder_give_up_file
- *		It is not what it was any more; the next sample makes a new one.
+ *		Unmap a file that was changed or removed.  The next sample makes a new one.
  */
 static void
 recorder_give_up_file(void)
@@ -282,7 +283,7 @@ recorder_give_up_file(void)
 
 /*
  * recorder_sample
- *		False if there is no file to write to, and none can be made.
+ *		Take a sample.  False if there is no file to write to, and none can be made.
  */
 static bool
 recorder_sample(void)
@@ -299,7 +300,7 @@ recorder_sample(void)
 
 /*
  * recorder_wait
- *		For so many milliseconds, or until a signal comes; -1 waits for that alone.
+ *		Wait for timeout milliseconds, or until a signal comes; -1 waits for a signal alone.
  */
 static void
 recorder_wait(long timeout)
@@ -365,8 +366,8 @@ recorder_delay(const RecorderPlan *plan)
 
 /*
  * recorder_loop
- *		Until the server stops.  If no file can be made, nothing is recorded until the server
- *		reads its settings again.
+ *		Take samples until the server stops.  If no file can be made, nothing is recorded until the
+ *		server reads its settings again.
  */
 static void
 recorder_loop(MemoryContext context)
@@ -419,7 +420,10 @@ goarena_recorder_main(Datum arg)
 	SamplerPrepare();
 	known = recorder_look_back();
 	shared->started = true;
-	/* What was told of the run before is not to be told again, also if nothing is recorded. */
+	/*
+	 * What the log says of the last run must not be said again at the next start, even if nothing
+	 * is recorded.
+	 */
 	if (goarena_history_interval > 0 || known)
 		(void) recorder_open();
 	MemoryContextReset(context);

@@ -3,9 +3,9 @@
  * sampler.c
  *	  One sample: what each process and the machine hold at a moment.
  *
- * When a process has crashed, the server tells all others to end at once.  Shared memory
- * then still has what that process showed last, and the last sample is taken of that.  So
- * everything is read without locks, and as something that may be damaged.
+ * When a process has crashed, the server makes all others end at once.  Shared memory then still
+ * has what that process showed last, and the last sample reads it.  So samples take no locks, and
+ * treat everything that they read as possibly damaged.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -30,7 +30,7 @@
 /* How often the status of a process is read again that changes meanwhile. */
 #define STATUS_TRIES 100
 
-/* Names of contexts in a snapshot that are told apart. */
+/* The number of different names of contexts in a snapshot that are counted apart. */
 #define MOST_NAMES 128
 
 /* A process that holds something. */
@@ -79,7 +79,7 @@ sampler_compare(const void *left, const void *right)
 
 /*
  * sampler_list
- *		All processes, the largest first.  Returns their number.
+ *		List all processes, the largest first.  Returns their number.
  */
 static int
 sampler_list(uint64 *total_held)
@@ -172,8 +172,8 @@ sampler_copy_status(const PgBackendStatus *status, HistoryProcess *process)
 
 /*
  * sampler_read_status
- *		A process that crashed may have done so in the midst of writing.  Then what is there
- *		is better than nothing.
+ *		Read the status of a process.  If it crashed in the midst of writing that, what is there is
+ *		better than nothing.
  */
 static void
 sampler_read_status(HistoryProcess *process)
@@ -223,7 +223,7 @@ sampler_add_name(int count, const ContextRow *row)
 
 /*
  * sampler_read_contexts
- *		The largest contexts of a process, those of one name together.
+ *		Read the largest contexts of a process, with those of one name together.
  */
 static void
 sampler_read_contexts(int slot, HistoryProcess *process)
@@ -252,7 +252,7 @@ sampler_read_contexts(int slot, HistoryProcess *process)
 
 /*
  * sampler_fill
- *		The record of the process in a slot, as it was shown in figures.
+ *		Fill the record of the process in a slot, as figures show it.
  */
 static void
 sampler_fill(void *arg)
@@ -276,6 +276,7 @@ sampler_fill(void *arg)
 
 /*
  * sampler_put_machine
+ *		Write the record of the machine, which ends the sample.  False if that fails.
  */
 static bool
 sampler_put_machine(HistoryRing *ring, int records, int processes, uint64 total_held)
@@ -306,7 +307,7 @@ SamplerTake(HistoryRing *ring)
 	{
 		int slot = holders[i].slot;
 
-		/* If it is gone meanwhile, this is a row of nobody, with process ID 0. */
+		/* If the process has gone meanwhile, the record has process ID 0. */
 		(void) RegistryRead(slot, &figures);
 		(void) GuardTry(sampler_fill, &slot);
 		record.u.process.left = (uint32) (records - i);

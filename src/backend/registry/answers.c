@@ -1,24 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * answers.c
- *	  Processes tell others of their contexts, or of their heap profile, in shared
- *	  memory.
+ *	  Answers: a process shows another one its contexts, or its heap profile, in shared memory.
  *
  * PostgreSQL 18 was to have pg_get_process_memory_contexts(), which was taken
  * back before its release: the process that was asked allocated shared memory
  * while it checked for interrupts, which can happen anywhere.  Here the memory
  * for answers is there from the start of the server on.
  *
- * To wait for an answer holds nothing that others could need.  The process that
- * answers takes one of a few answers, writes it, and wakes those who wait for it.
- * They copy it.  An answer can be written again as soon as one of them has read it,
- * or if none has for a second, since who asked may be gone.  So nobody has to give
- * anything back.  Readers see by its version whether an answer was written again
- * while they copied it, and then go on to wait.
+ * A process that waits for an answer holds nothing that others could need.  The process that
+ * answers takes one of a few answers, writes it, and wakes the processes that wait for it, which
+ * copy it.  An answer can be used again as soon as one of them has read it, or if none has for a
+ * second, since the process that asked may be gone.  So no process has to give anything back.  By
+ * its version, a reader sees whether an answer was written again while it was copied; then it goes
+ * on waiting.
  *
- * Some answers are kept for those who may see all processes, and no role has more
- * than a few at a time that were not read.  A process that finds none for it
- * answers when it is next asked.
+ * Some answers are reserved for users who may see all processes, and no role has more than a few
+ * unread ones at a time.  A process that finds no answer to write answers when it is asked the next
+ * time.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -38,8 +37,8 @@
 
 /* Answers that can be written and wait to be read at a time. */
 #define NUM_ANSWERS	 8
-#define NUM_RESERVED 2 /* of them for those who may see all processes */
-#define ROLES_SHARE	 3 /* of them one role can have */
+#define NUM_RESERVED 2 /* of them, for users who may see all processes */
+#define ROLES_SHARE	 3 /* of them, the most that one role can have */
 #define UNREAD_MS	 1000
 
 /* Bytes of an answer: room for some 1,000 contexts with short identifiers. */
@@ -69,7 +68,7 @@ typedef struct Answer
 	} rows;
 } Answer;
 
-/* Of each slot: what its process asked for, and how often it was asked. */
+/* For each slot: what its process asks for, and how often it was asked itself. */
 typedef struct Asker
 {
 	pg_atomic_uint64 asked;		/* requests to it, ever */
@@ -120,7 +119,7 @@ AnswersEnd(void)
 
 /*
  * answer_change_state
- *		False if the state is not what it was seen to be.
+ *		Take an answer from one state to another.  False if it is no longer in the first one.
  */
 static bool
 answer_change_state(Answer *answer, AnswerState from, AnswerState to)
@@ -132,8 +131,8 @@ answer_change_state(Answer *answer, AnswerState from, AnswerState to)
 
 /*
  * answer_may_overwrite
- *		Is nobody to be expected to read an answer any more?  That holds also for
- *		this process's own one of the kind, since those who wait get another one.
+ *		May an answer be written again, since no process is likely to read it any more?  This
+ *		process's own answer of the kind always may, since those who wait for it get the new one.
  */
 static bool
 answer_may_overwrite(const Answer *answer, AnswerKind kind, uint32 state, TimestampTz now)
@@ -146,7 +145,7 @@ answer_may_overwrite(const Answer *answer, AnswerKind kind, uint32 state, Timest
 
 /*
  * answer_claim
- *		One to write for a role, or NULL.  The process's own one before others.
+ *		Take an answer to write for a role, the process's own one first; or NULL.
  */
 static Answer *
 answer_claim(AnswerKind kind, Oid role, bool privileged, TimestampTz now)
@@ -177,8 +176,7 @@ answer_claim(AnswerKind kind, Oid role, bool privileged, TimestampTz now)
 
 /*
  * answer_find_asker
- *		A process that waits for an answer of this one, a privileged one before
- *		others; NULL if there is none.
+ *		Find a process that waits for an answer of this one, a privileged one first; or NULL.
  */
 static const Asker *
 answer_find_asker(AnswerKind kind)

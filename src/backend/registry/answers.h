@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * answers.h
- *	  Processes tell others of their contexts, or of their heap profile, in shared
- *	  memory.
+ *	  Answers: a process shows another one its contexts, or its heap profile, in shared memory.
  *
- * context_request.c is for those who want to know.  Nothing here waits.
+ * context_request.c asks and waits.  Nothing here waits.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -31,21 +30,21 @@ extern void AnswersAttach(void *memory, bool anew);
 extern void AnswersEnd(void);
 
 /*
- * Answer all who wait for something of this process.  False if there is no room for
- * an answer now.  Allocates nothing.
+ * Answer all processes that wait for something of this one.  False if there is no room for an
+ * answer now.  Allocates nothing.
  */
 extern bool AnswersWrite(void);
 
 /*
- * Say that this process, which has a slot, wants something of the one in another
- * slot.  Returns the number of the request.  The other process is not asked yet.
+ * Enter that this process, which has a slot, wants an answer from the one in another slot.  Returns
+ * the number of the request.  The other process is not woken by this.
  */
 extern uint64 AnswersAsk(AnswerKind kind, int slot, bool privileged);
 extern void AnswersStopAsking(void);
 
 /*
- * A palloc'd copy of the answer of a process to a request, and when it was given; or
- * NULL if it is not there.
+ * Copy, with palloc, the answer of a process to a request, and set *at to when it was given.  NULL
+ * if there is none.
  */
 extern void *AnswersCopy(AnswerKind kind, int slot, int pid, uint64 number, TimestampTz *at);
 

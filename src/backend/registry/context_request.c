@@ -22,12 +22,15 @@
 #include "backend/registry/snapshots.h"
 #include "backend/usage/contexts.h"
 
-/* What an idle process left is not all of its contexts: it is asked, and waited for so long. */
+/*
+ * If an idle process left only a part of its contexts, it is asked, and gets this many
+ * milliseconds.
+ */
 #define IDLE_PATIENCE 2000
 
 /*
  * contexts_copy_snapshot
- *		What a process left when it was last seen; NULL if it left nothing.
+ *		Copy the snapshot that a process left last; NULL if it left none.
  */
 static void *
 contexts_copy_snapshot(int slot, TimestampTz *at)
@@ -42,8 +45,8 @@ contexts_copy_snapshot(int slot, TimestampTz *at)
 
 /*
  * contexts_copy_idle
- *		All contexts of a process outside of a transaction, as it left them; NULL
- *		if it is in one, has left nothing, or more than there was room for.
+ *		Copy all contexts of a process that is not in a transaction, as it left them.  NULL if it is
+ *		in one, has left none, or had too many for a snapshot.
  */
 static void *
 contexts_copy_idle(int slot, int pid, TimestampTz *at)
@@ -130,7 +133,7 @@ RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms, void **cop
 	if ((*copy = contexts_copy_idle(slot, pid, at)) != NULL)
 		return RequestsIsThere(slot, pid) ? REQUEST_ANSWERED : REQUEST_GONE;
 
-	/* One that waits for its client has nothing else to do. */
+	/* A process that waits for its client can answer at once, so do not wait long. */
 	if (idle || ProcessAwaitsClient(proc))
 		timeout_ms = Min(timeout_ms, IDLE_PATIENCE);
 	result = answer_request(ANSWER_CONTEXTS, slot, pid, privileged, timeout_ms, copy, at);

@@ -14,7 +14,7 @@
 
 #include "datatype/timestamp.h"
 
-/* How asking for contexts ended. */
+/* How a request ended. */
 typedef enum RequestResult
 {
 	REQUEST_ANSWERED,
@@ -23,16 +23,15 @@ typedef enum RequestResult
 } RequestResult;
 
 /*
- * Ask the process in a slot for its contexts and wait at most timeout_ms.  The
- * answer is a palloc'd copy for ContextsNext.  at is 0 if the process answered at its
- * work, and else says when the answer was true: if the process is idle, and after a
- * timeout, it can be what it left when it was last seen.  After a timeout there may also
- * be nothing, NULL.  Those who are privileged do not wait for others' turns.
+ * Ask the process in a slot for its contexts, and wait for at most timeout_ms. *answer is a
+ * palloc'd copy for ContextsNext. *at is 0 if the process answered at its work.  Otherwise it says
+ * when the answer was true: of an idle process, and after a timeout, it can be the last snapshot.
+ * After a timeout it can also be NULL. Requests that are privileged come before others.
  */
 extern RequestResult RequestContexts(int slot, int pid, bool privileged, int64 timeout_ms,
 									 void **answer, TimestampTz *at);
 
-/* The same for its heap profile, for PackedNext.  Then at is always when the process answered. */
+/* Ask for its heap profile, for PackedNext. *at is always when the process answered. */
 extern RequestResult RequestProfile(int slot, int pid, bool privileged, int64 timeout_ms,
 									void **answer, TimestampTz *at);
 

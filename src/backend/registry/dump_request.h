@@ -20,8 +20,8 @@ typedef enum DumpResult
 } DumpResult;
 
 /*
- * Have the process in a slot write a heap dump, for which it has so many milliseconds.  number names the dump, see
- * DumpFileName, and error is what DumpWrite returned.  Checks for interrupts.
+ * Ask the process in a slot to write a heap dump, and wait for at most timeout_ms. *number names
+ * the dump, see DumpFileName, and *error is what DumpWrite returned.  Checks for interrupts.
  */
 extern DumpResult AwaitDump(int slot, int pid, int64 timeout_ms, int64 *number, int *error);
 

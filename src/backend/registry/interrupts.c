@@ -3,18 +3,16 @@
  * interrupts.c
  *	  A safe point at each CHECK_FOR_INTERRUPTS().
  *
- * A process that computes, sleeps or waits for a lock checks for interrupts
- * all the time, but the server has no hook there.  There is one interrupt that
- * any process takes at any time, silently and for nothing: the one by which
- * parallel workers say that they sent a message.  The function that handles it
- * looks for messages, finds none, and resets a memory context of its own, once
- * when it begins and once when it ends.
+ * A process that computes, sleeps or waits for a lock checks for interrupts all the time, but the
+ * server has no hook there.  There is one interrupt that any process takes at any time and without
+ * any effect: the one by which parallel workers announce a message.  The function that handles it
+ * looks for messages, finds none, and resets a memory context of its own, once when it begins and
+ * once when it ends.
  *
- * A reset deletes the children of a context before it calls the context's
- * callbacks.  So we keep an empty child there.  When it is deleted we are
- * called, and ask to be called again when the rest is reset, where we leave
- * another child for the next time.  It is made of what AllocSet kept of the one
- * that was just deleted, so nothing is allocated.
+ * A reset deletes the children of a context before it calls the context's callbacks.  So goarena
+ * keeps an empty child there.  The deletion of the child calls a function of ours, which asks to be
+ * called again when the context itself is reset.  There it leaves another child for the next time.
+ * AllocSet makes that of the child that was just deleted, so nothing is allocated.
  *
  * The server's own interrupt for memory contexts would do as well, but it writes
  * to the log each time, and walks all contexts.
@@ -71,7 +69,8 @@ interrupts_child_deleted(void *arg)
 
 /*
  * interrupts_find_handlers
- *		The handler makes its context when it is called for the first time.
+ *		Find the context of the server's handler, which makes it when it is called for the first
+ *		time.
  */
 static MemoryContext
 interrupts_find_handlers(void)

@@ -13,17 +13,17 @@
 #include "postgres.h"
 
 /*
- * From now on have a function called, with interrupts held off, where this
- * process checks for interrupts after another one sent it one.  The function must
- * not allocate or raise errors.  Only the first call does anything.  To be
- * called where memory can be allocated; false if the server is not as expected.
+ * From now on, call serve whenever this process checks for interrupts after another process has
+ * sent it one.  Interrupts are held off meanwhile, and serve must not allocate or raise errors.
+ * Only the first call does anything.  To be called where memory can be allocated.  False if the
+ * server is not as expected.
  */
 extern bool InterruptsListen(void (*serve)(void));
 
 /* Send an interrupt to the process in a slot, which listens. */
 extern void InterruptsSend(int slot, int pid);
 
-/* The same for this process.  Async-signal-safe. */
+/* Send an interrupt to this process.  Async-signal-safe. */
 extern void InterruptsSendSelf(void);
 
 #endif /* GOARENA_INTERRUPTS_H */

@@ -3,9 +3,9 @@
  * kernel_memory.c
  *	  What the kernel says of the memory of a process.
  *
- * What was read last is in shared memory, so that a hundred sessions that watch do
- * not ask the kernel more often than one.  A session that finds it too old reads it
- * again.  If two do so at a time, either result will do.
+ * The figures that were read last are in shared memory, so that a hundred sessions that watch do
+ * not ask the kernel more often than one.  A session that finds them too old reads them again.  If
+ * two sessions do so at a time, either result will do.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -26,7 +26,7 @@
 /* Of each slot. */
 typedef struct KernelEntry
 {
-	pg_atomic_uint32 pid; /* that the rest is of, written last; 0: nobody */
+	pg_atomic_uint32 pid; /* of the process that the rest is about, written last; 0: none */
 	pg_atomic_uint64 at;  /* a TimestampTz */
 	pg_atomic_uint64 anonymous;
 	pg_atomic_uint64 shared;
@@ -85,7 +85,7 @@ KernelMemoryRead(int pid, KernelMemory *memory)
 
 /*
  * kernel_read_entry
- *		False if what is kept is too old, or of another process.
+ *		Read the figures that are kept.  False if they are too old, or of another process.
  */
 static bool
 kernel_read_entry(KernelEntry *entry, int pid, KernelMemory *memory)
@@ -117,8 +117,8 @@ kernel_write_entry(KernelEntry *entry, int pid, const KernelMemory *memory)
 
 /*
  * KernelMemoryOf
- *		A process gives up its slot before it ends.  So if it has it still, what was
- *		read is not of another one that was given the same pid.
+ *		If the process still has the slot after the reading, the figures are its own: it gives up
+ *		the slot before it ends, and its pid can be used again.
  */
 bool
 KernelMemoryOf(int slot, int pid, KernelMemory *memory)

@@ -3,8 +3,8 @@
  * kernel_memory.h
  *	  What the kernel says of the memory of a process.
  *
- * goarena knows memory contexts.  What libraries and languages get from malloc,
- * and the shared memory of parallel queries, only the kernel knows.
+ * goarena knows memory contexts.  Only the kernel knows what libraries and languages get from
+ * malloc, and the shared memory of parallel queries.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -29,8 +29,8 @@ extern void KernelMemoryAttach(void *memory, bool anew);
 extern bool KernelMemoryRead(int pid, KernelMemory *memory);
 
 /*
- * The same for the process in a slot of the registry, but whoever asks, the
- * kernel is asked once in a second.
+ * Get the figures of the process in a slot.  The kernel is asked at most once in a second, however
+ * many processes want them.
  */
 extern bool KernelMemoryOf(int slot, int pid, KernelMemory *memory);
 

@@ -3,17 +3,17 @@
  * machine_memory.c
  *	  What memory the machine has, or what part of it this server may use.
  *
- * /proc/PID/cgroup says in which cgroups a process is, and /proc/self/mountinfo where
- * the files of cgroups are.  Limits add up on the way to the root: the least one
- * holds.  In a container the upper part of the way cannot be seen; the mount then
- * begins below the root, or the path leads out of it.  Both versions of cgroups are looked at,
- * since a machine can have both, and the memory controller is in one of them.
+ * /proc/PID/cgroup says in which cgroups a process is, and /proc/self/mountinfo where the files of
+ * cgroups are.  A process is subject to all limits on the way to the root, so the least one holds.
+ * In a container the upper part of the way cannot be seen; the mount then begins below the root, or
+ * the path leads out of it.  Both versions of cgroups are looked at, since a machine can have both,
+ * and the memory controller is in one of them.
  *
- * The cgroup is that of the postmaster, whoever reads: all processes are to
- * come to the same result, also one that was moved elsewhere.
+ * Every process reads the cgroup of the postmaster, so that all come to the same result, also one
+ * that was moved to another cgroup.
  *
- * The files belong to the kernel, or to whoever made the container.  What they say is
- * checked: whatever is not a number is no limit, and makes the result incomplete.
+ * The files come from the kernel, or from the maker of the container, so what they say is checked:
+ * anything that is not a number is no limit, and makes the result incomplete.
  *
  * The formats are those of the kernel's documentation: cgroup-v2.rst, memory.rst of
  * cgroup-v1, and psi.rst.
@@ -32,7 +32,7 @@
 #include "backend/registry/kernel_file.h"
 #include "backend/registry/machine_memory.h"
 
-/* Nobody has so much; version 1 has a number a little below 2^63 for no limit. */
+/* From here on there is no limit: version 1 shows a number a little below 2^63 then. */
 #define UNLIMITED ((uint64) 1 << 60)
 
 /* The longest lines that are looked at; paths in the kernel have up to 4096 bytes. */
@@ -62,7 +62,7 @@ static const struct
 	[CGROUP_V2] = {"memory.max", "memory.current"},
 };
 
-/* What came of reading a file with one number. */
+/* The result of reading a file with one number. */
 typedef enum NumberRead
 {
 	NUMBER_MISSING, /* or not for us to read */
@@ -77,7 +77,7 @@ static bool cgroup_mounts_known = false;
 
 /*
  * machine_path
- *		Where a file of the kernel is.  False if the path is too long.
+ *		Make the path of a file of the kernel.  False if it is too long.
  */
 static bool
 machine_path(char *full, const char *path)
@@ -122,8 +122,8 @@ machine_each_line(const char *path, bool (*see)(char *line, void *arg), void *ar
 
 /*
  * mount_copy
- *		A path from mountinfo, in which blanks and the like are octal numbers.  False if
- *		it is too long.
+ *		Copy a path from mountinfo, where blanks and the like are octal numbers.  False if it is too
+ *		long.
  */
 static bool
 mount_copy(char *to, size_t size, const char *from)
@@ -210,7 +210,7 @@ mount_see(char *line, void *arg)
 
 /*
  * MachineMemoryInit
- *		If nothing is told of mounts, files may be where they are on most machines.
+ *		If mountinfo says nothing, tries the places that files have on most machines.
  */
 void
 MachineMemoryInit(void)
@@ -232,8 +232,8 @@ typedef struct CgroupPaths
 
 /*
  * cgroup_below_mount
- *		A cgroup's path as seen from its mount.  One that is not below it is that of a
- *		container, of which the mount shows all that can be seen.
+ *		The path of a cgroup as seen from its mount.  If it does not lie below the mount, this is a
+ *		container, and the mount shows all that it can see.
  */
 static const char *
 cgroup_below_mount(const char *path, const CgroupMount *mount)
@@ -279,7 +279,7 @@ cgroup_see(char *line, void *arg)
 
 /*
  * cgroup_find
- *		Where the server is now.  /proc can hide other processes.
+ *		Find the cgroups of the server; or, where /proc hides the postmaster, those of this process.
  */
 static bool
 cgroup_find(CgroupPaths *paths)
@@ -296,7 +296,7 @@ cgroup_find(CgroupPaths *paths)
 
 /*
  * machine_parse_number
- *		A number, or "max", that fills a line.
+ *		Parse a number, or "max", that fills a line.
  */
 static NumberRead
 machine_parse_number(const char *text, uint64 *number)
@@ -414,7 +414,7 @@ pressure_see(char *line, void *arg)
 
 /*
  * pressure_read
- *		Of the server's cgroup if that is told, else of the host.
+ *		Read the pressure of the server's cgroup if the kernel shows it, else that of the host.
  */
 static void
 pressure_read(const CgroupPaths *paths, MachineMemory *memory)

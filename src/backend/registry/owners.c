@@ -4,9 +4,9 @@
  *	  What the processes of each user hold together, and those of each database.
  *
  * There is an entry in shared memory for each user and each database that has processes, so there
- * are no more of them than processes.  A process finds its entries by a
- * hash table when it logs in, and corrects its part of their sums whenever it publishes
- * what it holds, as it does with the sum of all.  To look at a sum is one load.
+ * are no more of them than processes.  A process finds its entries by a hash table when it logs in,
+ * and corrects its part of their sums whenever it publishes what it holds, as it does with the sum
+ * of all.  To read a sum takes one load.
  *
  * The tables are guarded by a spinlock, which is held for some steps along a
  * chain.  The sums are atomic and need none.
@@ -78,7 +78,8 @@ OwnersSize(void)
 
 /*
  * owners_table_init
- *		A table of free entries.  All processes have shared memory at the same address.
+ *		Set up a table of free entries.  It has pointers, since all processes have shared memory at
+ *		the same address.
  */
 static void
 owners_table_init(OwnerTable *table, char *memory)
@@ -118,7 +119,7 @@ owners_chain(OwnerTable *table, Oid id)
 
 /*
  * owners_enter
- *		One more process.  With the lock.  Returns the entry.
+ *		Count one more process for an owner.  The caller holds the lock.  Returns the entry.
  */
 static int
 owners_enter(OwnerTable *table, Oid id)
@@ -147,7 +148,7 @@ owners_enter(OwnerTable *table, Oid id)
 
 /*
  * owners_exit
- *		One process less.  With the lock.
+ *		Count one process less.  The caller holds the lock.
  */
 static void
 owners_exit(OwnerTable *table, int number)
@@ -178,7 +179,7 @@ owners_correct(OwnerKind kind, uint64 held)
 
 /*
  * owners_change
- *		The process has logged in, or is about to end.
+ *		Let this process belong to another owner: when it has logged in, or is about to end.
  */
 static void
 owners_change(OwnerKind kind, Oid id)

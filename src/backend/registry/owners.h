@@ -36,10 +36,12 @@ typedef struct OwnerSum
 extern Size OwnersSize(void);
 extern void OwnersAttach(void *memory, bool anew);
 
-/* This process has published that it holds so many bytes.  Only while it has a slot. */
+/*
+ * To be called when this process has published what it holds, in bytes.  Only while it has a slot.
+ */
 extern void OwnersCount(uint64 held);
 
-/* It gives up its slot. */
+/* To be called when it gives up its slot. */
 extern void OwnersLeave(void);
 
 /* The sum of the user or the database of this process; 0 if it has none. */

@@ -118,7 +118,7 @@ RegistryLookClosely(TimestampTz now)
 		resident = ga_heap_resident(&process_heap);
 	looked_touched = process_heap.touched;
 
-	/* At first each time twice as late, later on so that it takes a thousandth of the time. */
+	/* At first, wait twice as long each time; later, so that it takes a thousandth of the time. */
 	taken = GetCurrentTimestamp() - now;
 	delay = Min(delay * 2, CLOSE_DELAY);
 	next_look = now + Max(delay, taken * 1000);
@@ -240,8 +240,8 @@ RegistryIsDeferred(int number)
 
 /*
  * registry_must_look
- *		In the first transactions of a process, in which caches fill, when the heap
- *		has grown or shrunk by a quarter, and now and then.
+ *		Is it time to look closely?  In the first transactions of a process, in which caches fill;
+ *		when the heap has grown or shrunk by a quarter; and now and then.
  */
 static bool
 registry_must_look(TimestampTz now)

@@ -3,14 +3,13 @@
  * registry.h
  *	  What each process of the server holds, for the others to see.
  *
- * Shared memory has a slot for each process that there can be.  A process
- * writes only its own one, without locks and without waiting: into the half
- * that nobody reads, which then takes the place of the other.  So readers get
- * rows of one moment, also of a process that was stopped in the midst of
- * writing.
+ * Shared memory has a slot for each process that there can be.  A process writes only to its own
+ * slot, without locks and without waiting.  It writes to the half that no process reads, which then
+ * takes the place of the other half.  So readers get figures of one moment, also of a process that
+ * was stopped in the midst of writing.
  *
- * A slot belongs to the PGPROC of the same number: it is taken and given up
- * with it, and used again by the next process that has it.
+ * A slot belongs to the PGPROC of the same number.  A process takes and gives up both together, and
+ * the next process that gets the PGPROC uses the slot again.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -88,8 +87,8 @@ extern void RegistryEnd(void);
 extern bool RegistryExists(void);
 
 /*
- * Measure what cannot be had for a few loads: what contexts hold that are no arenas,
- * and how many pages are resident.  Allocates nothing.
+ * Measure the figures that take long: what contexts hold that are no arenas, and how many pages are
+ * resident.  Allocates nothing.
  */
 extern void RegistryLookClosely(TimestampTz now);
 
@@ -106,7 +105,7 @@ extern void RegistryMeasure(RegistryFigures *figures, TimestampTz now);
  */
 extern void RegistryPublish(void);
 
-/* The same if the caller knows what time it is, which spares asking for it. */
+/* As RegistryPublish, for a caller that knows what time it is. */
 extern void RegistryPublishAt(TimestampTz now);
 
 /*

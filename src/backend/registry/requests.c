@@ -36,17 +36,20 @@
 #define FIGURES_PATIENCE 200
 #define FIGURES_AGE		 10
 
-/* One that has not added to the profile is asked again after so many looks at it. */
+/* A process that has not added to the profile is asked again after this many looks. */
 #define PROFILE_TURNS 50
 
-/* One that was asked for its unused pages longer ago does not give them. */
+/*
+ * A process that was asked for unused pages longer ago than this, in milliseconds, does not give
+ * them.
+ */
 #define UNUSED_PATIENCE 1000
 
 /* Numbers of dumps are times, so that no two of a process are alike; errors are errnos. */
 #define DUMP_ERROR_BITS 12
 #define DUMP_ERROR_MASK ((UINT64CONST(1) << DUMP_ERROR_BITS) - 1)
 
-/* Of each slot: what is wanted of its process. */
+/* For each slot: what other processes want of the one that has it. */
 typedef struct Mailbox
 {
 	pg_atomic_uint32 wanted;
@@ -88,7 +91,7 @@ RequestsAttach(void *memory, bool anew)
 
 /*
  * RequestsBegin
- *		Requests for an earlier process are not for this one.
+ *		Clears the mailbox: requests to the process that had the slot before are not for this one.
  */
 void
 RequestsBegin(int slot)
@@ -122,8 +125,8 @@ requests_serve_readers(uint32 wanted)
 
 /*
  * requests_give_unused
- *		Give back pages that are not in use, and show it.  The process that asked waits
- *		until the flag is gone, so the flag goes last.
+ *		Give back pages that are not in use, and publish that.  The flag is cleared last, since the
+ *		process that asked waits for that.
  */
 static void
 requests_give_unused(void)
@@ -149,7 +152,7 @@ requests_serve_idle_work(bool may_sweep)
 
 /*
  * requests_write_dump
- *		Tell all who wait for one how it went.
+ *		Write a heap dump, and leave the result for all processes that wait for it.
  */
 static void
 requests_write_dump(void)
@@ -183,7 +186,7 @@ requests_serve_interrupt(void)
 
 /*
  * RequestsListen
- *		Only processes of types that check for interrupts wherever they wait.
+ *		Only for types of processes that check for interrupts wherever they wait.
  */
 void
 RequestsListen(void)
@@ -259,10 +262,9 @@ RequestsListens(int slot)
 
 /*
  * RequestWork
- *		A backend that waits for its client, or is about to, would not see the
- *		flag before the client says something.  The signal that makes backends
- *		catch up with invalidation messages lets it run an empty transaction then,
- *		at the end of which it does.
+ *		A backend that waits for its client, or is about to, would not see the flag before the
+ *		client sends something.  So it also gets the signal that makes backends catch up with
+ *		invalidation messages.  It then runs an empty transaction, and sees the flag at its end.
  */
 void
 RequestWork(int slot, int pid, uint32 want)
@@ -276,7 +278,7 @@ RequestWork(int slot, int pid, uint32 want)
 
 /*
  * requests_dump_number
- *		One that is larger than those before.
+ *		Make a number for a dump, larger than all before.
  */
 static uint64
 requests_dump_number(Mailbox *mailbox)
@@ -370,8 +372,8 @@ RequestsUnusedAwaited(void)
 
 /*
  * requests_figures_may_be_old
- *		Can there be more to tell of a process than it published?  Only backends do
- *		all their work in transactions.
+ *		Can the figures that a process published be out of date?  Only backends do all their work in
+ *		transactions.
  */
 static bool
 requests_figures_may_be_old(int slot, const RegistryFigures *figures, TimestampTz now)
@@ -405,9 +407,9 @@ requests_figures_ask(int slot, const RegistryFigures *figures, TimestampTz now)
 
 /*
  * requests_figures_await
- *		Wait until a process has published since then.  Other processes than backends begin a
- *		transaction because the request woke them up, and leave its end untold; what they
- *		held when they were asked is enough.
+ *		Wait until a process has published since a time.  A process that is no backend begins a
+ *		transaction because the request wakes it, and does not publish at the end of that.  What it
+ *		held when it was asked is enough.
  */
 static void
 requests_figures_await(int slot, int pid, TimestampTz since, TimestampTz deadline)
@@ -474,7 +476,8 @@ RequestContextsOf(int slot, int pid)
 
 /*
  * requests_profiles_behind
- *		How many processes have something to add to the profile?  And ask them to.
+ *		Count the processes that have something to add to the profile, and, if ask is true, ask them
+ *		to.
  */
 static int
 requests_profiles_behind(bool ask)
@@ -498,7 +501,7 @@ requests_profiles_behind(bool ask)
 
 /*
  * RequestProfiles
- *		A process that finds another one at the table tries again when it is asked again.
+ *		A process that finds the table locked does nothing, so it is asked again.
  */
 int
 RequestProfiles(void)

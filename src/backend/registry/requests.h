@@ -36,7 +36,7 @@
 extern Size RequestsSize(void);
 extern void RequestsAttach(void *memory, bool anew);
 
-/* This process has taken a slot; it is about to give it up. */
+/* To be called when this process has taken a slot, and when it is about to give it up. */
 extern void RequestsBegin(int slot);
 extern void RequestsEnd(void);
 
@@ -44,28 +44,30 @@ extern void RequestsEnd(void);
 extern void RequestsListen(void);
 extern bool RequestsCanCome(void);
 
-/* Do what was asked for, as far as now is a moment for it. */
+/* Do what other processes asked for, as far as this is a moment for it. */
 extern void RequestsServe(void);
 
 /*
- * Ask the process in a slot to give back pages that it does not use, which it does
- * wherever it checks for interrupts.  False if it cannot be asked, or was a while ago
- * and has not done so.
+ * Ask the process in a slot to give back pages that it does not use, which it does wherever it
+ * checks for interrupts.  False if it takes no interrupts, or was asked a while ago and has not
+ * done so.
  */
 extern bool RequestUnused(int slot, int pid);
 
-/* Have this process give back what it does not use, likewise.  Async-signal-safe. */
+/*
+ * Make this process give back what it does not use when it next checks for interrupts.
+ * Async-signal-safe.
+ */
 extern void RequestOwnUnused(void);
 
 /*
- * Have this process do what is to be done when it is idle, see idle.c: at the end of the
- * next transaction, or without a sweep where it checks for interrupts.
- * Async-signal-safe.
+ * Make this process call requests_serve_idle, see idle.c: at the end of the next transaction, or,
+ * without a sweep, where it next checks for interrupts.  Async-signal-safe.
  */
 extern void RequestOwnIdle(void);
 extern void (*requests_serve_idle)(bool may_sweep);
 
-/* Has any process that was asked to not done so yet? */
+/* Are there processes that were asked for unused pages and have not given them back yet? */
 extern bool RequestsUnusedAwaited(void);
 
 /*
@@ -93,9 +95,9 @@ extern void RequestFigures(bool (*may_read)(const RegistryFigures *process));
 extern void RequestAllFigures(void);
 
 /*
- * Ask the process in a slot to write a heap dump, until this says how it went: false if it was not
- * done yet.  number is 0 at first, and names the dump then, see DumpFileName; *error is what DumpWrite
- * returned.  Who gives up waiting says so.
+ * Ask the process in a slot to write a heap dump. *number is 0 in the first call, which sets it; it
+ * names the dump, see DumpFileName.  To be called until it returns true: then *error is what
+ * DumpWrite returned.
  */
 extern bool RequestDump(int slot, int pid, int64 *number, int *error);
 extern bool RequestDumpIsDone(int slot, int64 number);
@@ -109,19 +111,19 @@ RequestsSafePoint(void)
 		RequestsServe();
 }
 
-/* In milliseconds: look so often whether it was done, and ask again if not. */
+/* Milliseconds between two looks whether a request was done, and until it is made again. */
 #define REQUEST_POLL_MS	  20
 #define REQUEST_REMIND_MS 100
 
 /*
- * Wait for REQUEST_POLL_MS, or until the latch is set.  False once the time is over.  To wait
- * is a safe point, too: two processes may ask each other.
+ * Wait for REQUEST_POLL_MS, or until the latch is set.  False if the deadline has passed.  Serves
+ * requests to this process meanwhile, since two processes may ask each other.
  */
 extern bool RequestsWait(TimestampTz deadline);
 
 /*
- * Before the heap profile of the server is read: ask processes to add to it what is new,
- * and wait for some milliseconds in all.  Returns how many did not.
+ * To be called before the heap profile of the server is read: ask processes to add what is new, and
+ * wait for some milliseconds in all.  Returns how many have not done so.
  */
 extern int RequestProfiles(void);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * showing.c
- *	  When the others are shown what this process holds.
+ *	  When this process shows others what it holds.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,15 +17,19 @@
 #include "backend/registry/showing.h"
 #include "backend/registry/snapshots.h"
 
-/* In milliseconds: what began sooner after another was shown waits until it is asked for. */
+/*
+ * Milliseconds: a transaction that begins sooner after one that was shown is shown only if a reader
+ * asks.
+ */
 #define SHOW_INTERVAL 10
 
-static bool deferred = false; /* something waits until it is asked for */
+static bool deferred = false; /* there are newer figures, for readers who ask */
 static TimestampTz last_shown = 0;
 
 /*
  * showing_set_deferred
- *		Readers who find that nothing is deferred find all that was shown.
+ *		Set the flag that there are newer figures.  A reader who finds it cleared also finds all
+ *		that was published before.
  */
 static void
 showing_set_deferred(bool now_deferred)
@@ -49,8 +53,7 @@ ShowNow(void)
 
 /*
  * ShowAtTransactionEnd
- *		What the transaction still holds is given back after this, so what is
- *		shown here is not the last word.
+ *		The transaction gives its memory back only after this, so the figures are still too high.
  */
 void
 ShowAtTransactionEnd(bool can_be_asked)

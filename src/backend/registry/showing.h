@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * showing.h
- *	  When the others are shown what this process holds.
+ *	  When this process shows others what it holds.
  *
- * To publish at the end of each transaction would cost short ones dearly.  The first
- * one publishes at once.  Those that end soon after it only note that there is
- * something to show, and readers ask for it, see RequestFigures.
+ * To publish at the end of each transaction would cost short transactions too much.  So the first
+ * one publishes at once.  Those that end soon after it only set a flag that there are newer
+ * figures, for which readers ask, see RequestFigures.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -22,7 +22,7 @@
  */
 extern void ShowAtTransactionEnd(bool can_be_asked);
 
-/* Another process asked: show it now.  Allocates nothing. */
+/* Publish now, since another process asked.  Allocates nothing. */
 extern void ShowNow(void);
 
 #endif /* GOARENA_SHOWING_H */

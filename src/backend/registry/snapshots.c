@@ -3,10 +3,10 @@
  * snapshots.c
  *	  The contexts of each process as they were when it was last seen.
  *
- * A process takes a snapshot when it is asked for one; by then the last transaction
- * has given everything back.  It also leaves one now and then unasked, in case that
- * it does not answer one day.  Its age says what it is worth.  As in the registry, a
- * snapshot has two halves, and nobody waits.
+ * A process takes a snapshot when it is asked for its figures; by then the last transaction has
+ * given everything back.  It also leaves one unasked now and then, in case it cannot answer later.
+ * A snapshot has its time, so that a reader knows how old it is.  As in the registry, it has two
+ * halves, and no process waits.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -35,10 +35,10 @@ typedef struct Snapshot
 	} halves[2];
 } Snapshot;
 
-/* A snapshot that nobody asked for must not be younger than that, in milliseconds. */
+/* Milliseconds that the last snapshot must be old before a process takes one unasked. */
 #define UNASKED_DELAY_MS 1000
 
-/* Nor may those take more than this part of the time. */
+/* Snapshots that are taken unasked may take one part in this many of the time. */
 #define UNASKED_SHARE 1000
 
 /* In the midst of a transaction, a change of fewer bytes is not shown. */
@@ -108,7 +108,8 @@ snapshot_take(TimestampTz now)
 
 /*
  * snapshot_is_old
- *		By a quarter, so that a process that grows takes few.
+ *		Has memory in use changed by a quarter since the last snapshot?  So a process that grows
+ *		takes few.
  */
 static bool
 snapshot_is_old(void)

@@ -3,10 +3,10 @@
  * executor_hooks.c
  *	  What is done when the executor or a utility command runs a statement.
  *
- * Limits want to be looked at when a statement begins, and what is cancelled because
- * of the total limit wants another message.  Besides, statements are watched, see
- * tracking.h, if a setting asks for it.  By default none does, and the hooks of the
- * executor are not even installed, see statement_hooks.h.
+ * When a statement begins, limits are looked at; and a statement that is cancelled because of the
+ * total limit needs another message.  If a setting asks for it, statements are also watched, see
+ * tracking.h.  By default no setting does, and the hooks of the executor are not even installed,
+ * see statement_hooks.h.
  *
  * Memory of contexts that are not arenas, such as those of sorts, is measured when a
  * statement begins and ends, and while it runs as it grows, see limits.c.
@@ -41,8 +41,8 @@
 static int depth = 0; /* calls of hooks in which statements may run, watched or not */
 
 /*
- * When the message came in which hooks came to be wanted by a statement that was not
- * seen to begin: statements of that message are inside of it.
+ * The time of the message in which hooks were installed by a statement that they did not see begin.
+ * Other statements of that message run inside of it.
  */
 static TimestampTz unseen_top = 0;
 
@@ -65,8 +65,8 @@ hook_at_top(void)
 
 /*
  * hook_idle
- *		Have the hooks nothing to do?  Inside of statements that they saw begin they
- *		go on.
+ *		Have the hooks nothing to do?  Inside of a statement that they saw begin, they go on until
+ *		its end.
  */
 static inline bool
 hook_idle(void)
@@ -76,7 +76,7 @@ hook_idle(void)
 
 /*
  * hook_plan_is_wanted
- *		Is it a statement at the top that is planned, and will it be watched?
+ *		Is the statement that is being planned one at the top that will be watched?
  */
 static bool
 hook_plan_is_wanted(void)
@@ -131,8 +131,8 @@ hook_start(QueryDesc *queryDesc, int eflags)
 
 /*
  * hook_descend
- *		The statement that is called next runs statements of its own.  Only with a
- *		total limit has it an error context, which the caller takes away.
+ *		Go one level down: the statement that is called next may run others.  Only with a total
+ *		limit it gets an error context callback, which the caller takes away.
  */
 static inline void
 hook_descend(ErrorContextCallback *callback)
@@ -157,7 +157,7 @@ hook_call_next_run(EXECUTOR_RUN_PARAMETERS)
 
 /*
  * hook_call_run, hook_call_finish, hook_run_utility
- *		The next in the chain.  PG_END_TRY takes the error context away.
+ *		Call the next hook in the chain.  PG_END_TRY takes the error context callback away.
  */
 static void
 hook_call_run(EXECUTOR_RUN_PARAMETERS)
@@ -178,7 +178,7 @@ hook_call_run(EXECUTOR_RUN_PARAMETERS)
 
 /*
  * hook_run_on_level
- *		hook_call_run for a statement that is watched.
+ *		As hook_call_run, for a statement that is watched.
  */
 static void
 hook_run_on_level(EXECUTOR_RUN_PARAMETERS)
@@ -245,7 +245,7 @@ hook_call_finish(QueryDesc *queryDesc)
 
 /*
  * hook_finish
- *		Triggers run here.  A plan that changes nothing has none.
+ *		The ExecutorFinish hook.  Triggers run here; a plan that changes nothing has none.
  */
 static void
 hook_finish(QueryDesc *queryDesc)
@@ -295,7 +295,7 @@ hook_call_end(QueryDesc *queryDesc)
 
 /*
  * hook_end_statement
- *		ExecutorEnd is over, and the executor's memory with it, unless that failed.
+ *		End a statement after ExecutorEnd: the executor's memory is gone, unless that failed.
  */
 static void
 hook_end_statement(Statement *statement, void (*end)(Statement *statement))
@@ -309,8 +309,9 @@ hook_end_statement(Statement *statement, void (*end)(Statement *statement))
 
 /*
  * hook_end_watched
- *		The executor's memory goes in here, and the statement must outlive it.  One that
- *		is over already, since it failed, goes with the memory.
+ *		ExecutorEnd for a statement that is watched.  It frees the executor's memory, and the
+ *		statement must live until after that.  A statement that failed before is over already, and
+ *		goes with the memory.
  */
 static void
 hook_end_watched(QueryDesc *queryDesc)
@@ -374,7 +375,7 @@ hook_call_next_utility(UTILITY_PARAMETERS)
 
 /*
  * hook_call_guarded
- *		hook_call_utility for a command that changes stored settings.
+ *		As hook_call_utility, for a command that changes stored settings.
  */
 static pg_noinline void
 hook_call_guarded(UTILITY_PARAMETERS)
@@ -393,7 +394,7 @@ hook_call_guarded(UTILITY_PARAMETERS)
 
 /*
  * hook_call_maintenance
- *		hook_call_utility for a command that gets less than maintenance_work_mem.
+ *		As hook_call_utility, for a command that gets less than maintenance_work_mem.
  */
 static pg_noinline void
 hook_call_maintenance(int kb, UTILITY_PARAMETERS)
@@ -443,7 +444,7 @@ hook_run_utility(UTILITY_PARAMETERS)
 
 /*
  * hook_utility_on_level
- *		hook_run_utility for a statement that is watched.
+ *		As hook_run_utility, for a statement that is watched.
  */
 static void
 hook_utility_on_level(UTILITY_PARAMETERS)
@@ -477,8 +478,8 @@ hook_utility_on_level(UTILITY_PARAMETERS)
 
 /*
  * hook_any_utility
- *		EXECUTE is not a statement of its own, and so is not what it executes one
- *		of an inner level; nor is PREPARE.
+ *		Run any utility command.  EXECUTE and PREPARE count as no statements, so what EXECUTE runs
+ *		is not on an inner level.
  */
 static void
 hook_any_utility(UTILITY_PARAMETERS)
@@ -532,7 +533,7 @@ hook_setting_is_inside(void)
 
 /*
  * hook_install
- *		A setting asks for statements to be seen, which may not have been so before.
+ *		Install the hooks, since a setting asks for statements to be seen.
  */
 static void
 hook_install(void)

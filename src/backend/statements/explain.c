@@ -28,7 +28,7 @@ static int explain_id; /* of goarena among the extensions of EXPLAIN */
 static explain_per_plan_hook_type next_per_plan = NULL;
 static explain_validate_options_hook_type next_validate_options = NULL;
 
-/* What stands in the state of an EXPLAIN that has the option. */
+/* Its address marks the state of an EXPLAIN that has the option. */
 static char wanted;
 
 static bool
@@ -39,7 +39,7 @@ explain_is_wanted(ExplainState *es)
 
 /*
  * explain_option
- *		Called for the option, the last of several counting.
+ *		Handle the option.  If it is given several times, the last one counts.
  */
 static void
 explain_option(ExplainState *es, DefElem *option, ParseState *pstate)
@@ -49,7 +49,7 @@ explain_option(ExplainState *es, DefElem *option, ParseState *pstate)
 
 /*
  * explain_validate_options
- *		Without ANALYZE nothing is executed, and there is nothing to tell: as with TIMING.
+ *		Raise an error without ANALYZE, as TIMING does: nothing is executed then.
  */
 static void
 explain_validate_options(ExplainState *es, List *options, ParseState *pstate)
@@ -115,7 +115,8 @@ explain_print_structured(const ExplainedUse *used, ExplainState *es)
 
 /*
  * explain_per_plan
- *		The plan was executed and printed, and its executor is not yet shut down.
+ *		Print the statement's memory.  The plan was executed and printed, and its executor is not
+ *		shut down yet.
  */
 static void
 explain_per_plan(PlannedStmt *plannedstmt, IntoClause *into, ExplainState *es,
@@ -152,7 +153,8 @@ ExplainAsks(const Node *command)
 
 /*
  * ExplainBegin
- *		As a function with a setting of its own does it, which is allowed in parallel mode, too.
+ *		Sets a hidden setting as a function with a setting of its own does, which is allowed in
+ *		parallel mode, too.
  */
 int
 ExplainBegin(void)

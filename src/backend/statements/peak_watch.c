@@ -16,7 +16,10 @@
 #include "backend/usage/usage_plain.h"
 #include "mcxt/process_heap.h"
 
-/* Contexts of statements that stay below this are looked at when these end. */
+/*
+ * Contexts of statements that stay below this many bytes are looked at only when the statement
+ * ends.
+ */
 #define WATCH_LEAST ((Size) 64 << 10)
 
 /*
@@ -61,7 +64,7 @@ peak_watch_next(void)
 
 /*
  * PeakWatchReached
- *		Also called when plain contexts were found to hold something else than before.
+ *		Also called when contexts that are no arenas were found to hold more or less than before.
  */
 void
 PeakWatchReached(void)

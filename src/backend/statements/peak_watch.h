@@ -3,10 +3,10 @@
  * peak_watch.h
  *	  What the largest contexts were near the peak of a statement.
  *
- * That cannot be known when the statement is over, and not before the peak was
- * reached.  So the largest contexts are looked for when the memory that the statement
- * added passes a threshold, and again whenever it has grown by a quarter: what is found is
- * from a moment when at least four fifths of the peak were held.
+ * When the statement is over, it is too late to find out, and before the peak it is too early.  So
+ * goarena looks for the largest contexts when the memory that the statement added passes a
+ * threshold, and again whenever that has grown by a quarter.  The last look is then from a moment
+ * when at least four fifths of the peak were held.
  *
  * Several statements can be watched at a time, one inside the other.
  *
@@ -35,7 +35,7 @@ typedef struct PeakWatch
 /* Set up; once. */
 extern void PeakWatchInit(void);
 
-/* Contexts hold so much that one has to look, see ProcessHeapCallbacks. */
+/* Look, since contexts hold what a watch waits for.  See ProcessHeapCallbacks. */
 extern void PeakWatchReached(void);
 
 /* A statement begins: forget what was found. */

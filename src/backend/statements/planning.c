@@ -34,7 +34,7 @@ static TimestampTz planned_in;
 
 /*
  * planning_message_held
- *		What came with the message, and what was made of it so far.
+ *		How many bytes the message from the client, and what was made of it so far, take.
  */
 static Size
 planning_message_held(void)
@@ -83,8 +83,8 @@ planning_hook(PLANNER_PARAMETERS)
 
 /*
  * planning_was_for
- *		Was a query that begins planned just now?  In the extended protocol, those that
- *		change something are planned for one message and begin with another.
+ *		Is this the query that was planned last?  In the extended protocol, the planning and the
+ *		beginning of a query can belong to different messages.
  */
 static bool
 planning_was_for(uint64 query)

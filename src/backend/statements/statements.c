@@ -25,7 +25,7 @@
 #define DROP_PERCENT 5
 #define DROP_LEAST	 10
 
-/* Entries fade each time when others are dropped. */
+/* Whenever entries are dropped, the usage of the others is multiplied by this. */
 #define USAGE_FADES 0.99
 
 typedef struct Entry
@@ -97,8 +97,8 @@ statements_compare_use(const void *a, const void *b)
 
 /*
  * statements_remove
- *		The caller holds the exclusive lock.  Those who remember the entry see that
- *		it is gone.
+ *		Remove an entry.  The caller holds the exclusive lock.  Processes that remember the entry
+ *		see that it is gone.
  */
 static void
 statements_remove(Entry *entry)
@@ -167,7 +167,8 @@ statements_make_entry(const StatementKey *key)
 
 /*
  * statements_add_use
- *		The variance after Welford, Technometrics 4 (1962), 419-420.
+ *		Add an execution to the sums.  The variance is after Welford, Technometrics 4 (1962),
+ *		419-420.
  */
 static void
 statements_add_use(StatementSums *sums, const StatementUse *use)
@@ -184,7 +185,7 @@ statements_add_use(StatementSums *sums, const StatementUse *use)
 
 /*
  * statements_add_to
- *		False if the entry is not, or is no longer, that of the key.
+ *		Add an execution to an entry.  False if the entry is not, or is no longer, that of the key.
  */
 static bool
 statements_add_to(Entry *entry, const StatementKey *key, const StatementUse *use)
@@ -204,8 +205,8 @@ statements_add_to(Entry *entry, const StatementKey *key, const StatementUse *use
 
 /*
  * StatementsRecord
- *		Entries found not long ago need no lock of the table, which all processes
- *		would write to, and no look into it.
+ *		For entries that this process found not long ago, takes neither the lock of the table, to
+ *		which all processes would write, nor a look into it.
  */
 void
 StatementsRecord(const StatementKey *key, const StatementUse *use)
@@ -285,9 +286,9 @@ StatementsReset(void)
 
 /*
  * statements_init_mutexes
- *		Mutexes are used by those who remember an entry that is gone, and so must
- *		outlive it.  All memory that entries will ever have gets one: the table is
- *		filled once, and what is removed is what is used again.
+ *		Initialize all mutexes.  A mutex must outlive its entry, since a process may remember an
+ *		entry that is gone.  So fill the table once: then all memory that entries will ever have
+ *		gets a mutex.
  */
 static void
 statements_init_mutexes(void)
@@ -348,8 +349,8 @@ statements_compare_rows(const void *a, const void *b)
 
 /*
  * statements_save
- *		When the postmaster shuts down, and all others are gone.  In an immediate
- *		shutdown they may have gone while they held a lock, so none is taken.
+ *		Save the table when the postmaster shuts down and all other processes are gone.  Takes no
+ *		lock: in an immediate shutdown, a process may have gone while it held one.
  */
 static void
 statements_save(int code, Datum arg)

@@ -3,11 +3,11 @@
  * statements.h
  *	  The table of what statements used, in shared memory.
  *
- * An entry is found under a shared lock and changed under its own spinlock; only
- * what adds and removes entries takes the lock exclusively.  Each process remembers
- * some entries, which it changes without the lock if they are still what they were.
- * When the table is full, the entries used least are dropped.  A clean shutdown saves
- * the table to a file that the next start reads and removes.
+ * A process finds an entry under a shared lock, and changes it under the entry's own spinlock; only
+ * to add and remove entries takes the lock exclusively.  Each process remembers some entries, which
+ * it changes without the lock if they are still those of their keys.  When the table is full, the
+ * entries used least are dropped.  A clean shutdown saves the table to a file that the next start
+ * reads and removes.
  *
  * After contrib/pg_stat_statements, which does the same for time.
  *

@@ -89,7 +89,7 @@ StatementsFileWrite(const StatementRow *rows, int count)
 
 /*
  * statements_file_read_rows
- *		At most so many rows; NULL if the file is not as it should be, also in length.
+ *		Read at most this many rows.  NULL if anything about the file is wrong, also its length.
  */
 static StatementRow *
 statements_file_read_rows(FILE *file, int most, int *count)

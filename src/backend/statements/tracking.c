@@ -93,7 +93,7 @@ AssignExplaining(bool newval, void *extra)
 
 /*
  * tracking_take_reports
- *		What parallel workers report belongs to all statements that run.
+ *		Take the reports of parallel workers, and add them to all statements that run.
  */
 static pg_noinline void
 tracking_take_reports(void)
@@ -118,7 +118,7 @@ tracking_take_workers(void)
 
 /*
  * tracking_read_counters
- *		Those of this process and its parallel workers.
+ *		Read the counters of this process and of its parallel workers.
  */
 static inline void
 tracking_read_counters(UsageCounters *counters)
@@ -136,7 +136,7 @@ tracking_counts(const Statement *statement)
 
 /*
  * tracking_pause
- *		The statement that runs on the given level does not go on for now.
+ *		Pause the statement that runs on a level.
  */
 static void
 tracking_pause(Level *at)
@@ -164,8 +164,8 @@ tracking_pause(Level *at)
 
 /*
  * TrackingResume
- *		What the statement holds is measured each time: what a cursor returned was
- *		allocated while it ran, and is freed while it does not.
+ *		Measures each time what the statement holds: rows that a cursor returned are allocated while
+ *		it runs, and freed while it is paused.
  */
 void
 TrackingResume(Statement *statement)
@@ -200,7 +200,7 @@ TrackingResume(Statement *statement)
 
 /*
  * tracking_stop
- *		If a statement runs, on whichever level, it does not any longer.
+ *		Pause a statement if it runs, on whichever level.
  */
 static void
 tracking_stop(Statement *statement)
@@ -369,7 +369,7 @@ tracking_watch_explained(const QueryDesc *query)
 
 /*
  * TrackingBeginQuery
- *		Not inlined into callers that use setjmp, like TrackingFind.
+ *		Not to be inlined into callers that use setjmp.
  */
 pg_noinline Statement *
 TrackingBeginQuery(QueryDesc *query, bool at_top)
@@ -415,7 +415,8 @@ TrackingForget(Statement *statement)
 
 /*
  * tracking_memory_goes
- *		Callback when the executor's memory goes.  ExecutorEnd needs the statement still.
+ *		Callback for when the executor's memory goes: forget the statement, unless ExecutorEnd still
+ *		needs it.
  */
 static void
 tracking_memory_goes(void *arg)
@@ -438,7 +439,7 @@ TrackingForgetLater(Statement *statement)
 
 /*
  * tracking_peak_so_far
- *		Of a statement that runs.
+ *		The peak, so far, of a statement that runs.
  */
 static Size
 tracking_peak_so_far(const Statement *statement)
@@ -450,8 +451,8 @@ tracking_peak_so_far(const Statement *statement)
 
 /*
  * TrackingFind
- *		The callback that forgets a statement has it, so this takes no longer where there
- *		are ten thousand cursors.
+ *		Finds the statement through its reset callback, so it takes no longer with ten thousand
+ *		cursors.
  */
 pg_noinline Statement *
 TrackingFind(const QueryDesc *query)
@@ -503,7 +504,7 @@ TrackingExplained(const PlannedStmt *planned, ExplainedUse *explained)
 
 /*
  * TrackingAfterError
- *		What failed is rolled back, be it the statement at the top or one inside.
+ *		Closes the levels of statements that failed, at the top or inside.
  */
 void
 TrackingAfterError(void)

@@ -60,7 +60,7 @@ WorkersAttach(void *memory, bool anew)
 
 /*
  * workers_slot_of
- *		The slot of a process that is or could be a leader.
+ *		Find the slot of a process that is or could be a leader.
  */
 static WorkerReports *
 workers_slot_of(PGPROC *proc)

@@ -14,10 +14,9 @@
  * written can hold a pointer; /proc/self/pagemap tells them from those that are
  * still the file's, which need not even be in memory.
  *
- * While the process has threads besides ours, mappings can vanish between
- * being listed and being read; they are then read through the kernel.  So is a
- * mapping that faults though it is said to be readable, as one does whose
- * protection key is not ours to use.
+ * If the process has other threads, a mapping can vanish after it was listed and before it is read;
+ * so it is read through the kernel.  A mapping that faults though it is listed as readable is also
+ * read in this way: for example one whose protection key this thread may not use.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -60,7 +59,7 @@ typedef struct RootScan
 #define PAGEMAP_FILE	UINT64CONST(0x2000000000000000)
 #define PAGEMAP_ENTRIES 512
 
-/* Reads in progress; static because a sweep must not allocate. */
+/* Buffers for reading; static because a sweep must not allocate. */
 static char buffer[32 * 1024];
 static uint64 pages[PAGEMAP_ENTRIES];
 
@@ -282,8 +281,8 @@ roots_scan_mappings(ga_heap *heap, const RootListener *listener)
 
 /*
  * ScanRoots
- *		Registers that a caller's values may be in are saved in this frame,
- *		which lies above that of roots_scan_mappings and so belongs to the stack.
+ *		Saves the registers, which may hold values of callers, in its own frame.  That lies above
+ *		the frame of roots_scan_mappings, and so is part of the stack that is read.
  */
 pg_noinline bool
 ScanRoots(ga_heap *heap, const RootListener *listener)

@@ -12,10 +12,13 @@
 
 #include "engine/heap.h"
 
-/* Who wants to know which mapping is read next. */
+/* What to call before each mapping is read. */
 typedef struct RootListener
 {
-	/* Its addresses, and what the kernel calls it, which may be the empty text.  Must return. */
+	/*
+	 * from and to are its addresses, name is what the kernel calls it, perhaps the empty text.
+	 * Must return.
+	 */
 	void (*begin)(void *arg, uintptr_t from, uintptr_t to, const char *name);
 	void *arg;
 } RootListener;

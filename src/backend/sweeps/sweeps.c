@@ -3,7 +3,7 @@
  * sweeps.c
  *	  Running a sweep, and what a process remembers of its sweeps.
  *
- * maintenance.c says when.
+ * maintenance.c decides when.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -92,8 +92,8 @@ sweeps_trace(const SweepRecord *record, size_t quarantined_before)
 
 /*
  * sweeps_check
- *		Mark once more, reading through the kernel.  Not while there are other threads, which
- *		may change what is read.
+ *		Mark a second time, and read through the kernel.  Not if there are other threads, which may
+ *		change memory meanwhile.
  */
 static void
 sweeps_check(void)
@@ -155,7 +155,7 @@ RunSweep(SweepReason reason, ga_sweep_result *result)
 	record->result = *result;
 	num_sweeps++;
 
-	/* Where /proc is hidden each sweep is so. */
+	/* Without /proc every sweep is incomplete, so say it once. */
 	if (result->incomplete && !logged_incomplete)
 		ereport(LOG, (errmsg("goarena could not read all memory of this process"),
 					  errdetail("No quarantined memory was freed.  Further sweeps of this process "

@@ -56,8 +56,7 @@ extern bool sweeps_paused;
 extern bool SafeToSweep(void);
 
 /*
- * Sweep now.  The caller has made sure that it is safe, and publishes what the process
- * holds afterwards.
+ * Sweep now.  The caller has checked SafeToSweep, and publishes what the process holds afterwards.
  */
 extern void RunSweep(SweepReason reason, ga_sweep_result *result);
 
