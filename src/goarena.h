@@ -264,10 +264,10 @@ GoarenaSetFinalizer(void *object, GoarenaFinalizer function, void *arg)
  *		For an object in an arena that is what pfree does.  Elsewhere it takes
  *		time in proportion to the reset callbacks of the context that are newer.
  *
- * Memory without pointers that has no header is not freed before its context is reset, and is
- * ERRCODE_FEATURE_NOT_SUPPORTED for certain; pfree can tell so only of objects of 64 bytes and
- * more, or where the arena is quarantined of 16 and more.  To free nothing, an array of 0
- * objects, does nothing.
+ * Memory without pointers that has no header is not freed before its context is reset: for such
+ * memory this always raises ERRCODE_FEATURE_NOT_SUPPORTED. pfree notices it only for objects of 64
+ * bytes and more, or, in a quarantined arena, of 16 bytes and more.  To free an array of 0 objects
+ * does nothing.
  */
 static inline void
 GoarenaFree(void *object)
@@ -291,12 +291,12 @@ GoarenaFree(void *object)
 
 /*
  * GoarenaDescribePointer
- *		Say what is known of a pointer, which may be any: the object that it points to
- *		or into, live or freed, and when and by whom that was freed.
+ *		Find out what is known of a pointer, whatever it is: the object that it points to or into,
+ *		live or freed, and when and by whom that was freed.
  *
- * For debugging: it takes time in proportion to the chunk that the pointer points into,
- * at most goarena.chunk_size.  When memory was freed, and by whom, is known of
- * arenas that are quarantined, within goarena.free_history.  Raises no error.
+ * For debugging: takes time in proportion to the chunk that the pointer points into, at most
+ * goarena.chunk_size.  When and by whom memory was freed is known for quarantined arenas, and for
+ * the last goarena.free_history frees.  Raises no error.
  *
  * Where goarena is not loaded each pointer is GOARENA_POINTER_ELSEWHERE.
  */
@@ -314,15 +314,15 @@ GoarenaDescribePointer(const void *pointer, GoarenaPointer *result)
 /*
  * Types
  *
- * A type is to be made once in a process, when it is first needed; one that says the same
- * as another is that one.  There can be 65,535, and none can be made in the postmaster
- * (by a library in shared_preload_libraries while it loads).  Where goarena is not
- * loaded, each call makes a type of which only the size is used.
+ * Make a type once in a process, when it is first needed.  A description that is already known
+ * gives the type that has it.  There can be 65,535 types, and none can be made in the postmaster
+ * (by a library in shared_preload_libraries while it loads).  Where goarena is not loaded, each
+ * call makes a type of which only the size is used.
  */
 
 /*
  * GoarenaTypeCreate
- *		A type whose pointers a bitmap gives.
+ *		Make a type whose pointers a bitmap gives.
  *
  * name: for those who look at the heap; copied, and cut to 63 bytes
  * size: bytes of one object, 1 to MaxAllocSize and a multiple of alignment; sizeof
@@ -330,8 +330,8 @@ GoarenaDescribePointer(const void *pointer, GoarenaPointer *result)
  * pointers: bit i % 64 of pointers[i / 64] says that the word i * 8 bytes from the beginning
  *		may hold a pointer, for all size / 8 words; NULL if none does.  Copied.
  *
- * A word that holds a pointer and does not say so is not seen by sweeps: what it points to may
- * be used again after it was freed.  When in doubt, say it.
+ * A sweep does not see a pointer in a word without its bit: what it points to may be used again
+ * after it was freed.  When in doubt, set the bit.
  *
  * Raises ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_PROGRAM_LIMIT_EXCEEDED (too many
  * types), ERRCODE_OUT_OF_MEMORY.  After Go's runtime._type.
@@ -355,10 +355,10 @@ GoarenaTypeCreate(const char *name, Size size, Size alignment, const uint64 *poi
 
 /*
  * GoarenaTypeFromOffsets
- *		A type whose pointers are at the given offsets in bytes, multiples of 8; its
- *		alignment is 8.
+ *		Make a type whose pointers are at the given offsets in bytes, multiples of 8.  Its alignment
+ *		is 8.
  *
- * As GoarenaTypeCreate; an offset that is none of a word of the type is
+ * Arguments and errors as of GoarenaTypeCreate.  An offset at which the type has no word raises
  * ERRCODE_INVALID_PARAMETER_VALUE, too.
  *
  *	static const Size offsets[] = {offsetof(Node, left), offsetof(Node, right)};
@@ -387,7 +387,7 @@ GoarenaTypeFromOffsets(const char *name, Size size, int count, const Size *offse
 
 /*
  * GoarenaTypePointerFree
- *		A type without pointers.
+ *		Make a type without pointers.  Arguments and errors as of GoarenaTypeCreate.
  */
 static inline const GoarenaType *
 GoarenaTypePointerFree(const char *name, Size size, Size alignment)
@@ -412,7 +412,7 @@ GoarenaTypePointerFree(const char *name, Size size, Size alignment)
 
 /*
  * GoarenaAllocArray
- *		An array of objects of a type.
+ *		Allocate an array of objects of a type.
  *
  * count: number of objects.  With 0 the result is one address for all, which may be freed but
  *		never dereferenced; where goarena is not loaded, it is what palloc(0) returns.
@@ -437,7 +437,7 @@ GoarenaAllocArray(MemoryContext context, const GoarenaType *type, Size count)
 
 /*
  * GoarenaAlloc
- *		One object of a type.
+ *		Allocate one object of a type.  Errors as of GoarenaAllocArray.
  */
 static inline void *
 GoarenaAlloc(MemoryContext context, const GoarenaType *type)
@@ -515,7 +515,8 @@ GoarenaClone(MemoryContext context, void *pointer)
 
 /*
  * GoarenaCloneDeep
- *		Copy it with all that its pointers lead to.
+ *		Copy the object that a pointer points into, and all that its pointers lead to.  Arguments
+ *		and result as of GoarenaClone.
  *
  * Objects of any arena whose type is known, and what has no pointers, are copied once
  * each, so that cycles and shared parts are what they were.  Objects without a type, which

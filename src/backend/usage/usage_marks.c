@@ -50,7 +50,7 @@ UsageMarksFold(void)
 
 /*
  * marks_begin
- *		A mark begins with what is held now.
+ *		Begin a mark with what is held now.
  */
 static void
 marks_begin(UsageMark *mark)
@@ -77,7 +77,7 @@ UsageMarkOpen(UsageMark *mark)
 
 /*
  * marks_close_innermost
- *		What the innermost mark saw, the one outside of it saw, too.
+ *		Close the innermost mark, and pass its peaks on to the one outside of it.
  */
 static void
 marks_close_innermost(void)
@@ -121,7 +121,7 @@ UsageMarkPeak(const UsageMark *mark)
 
 /*
  * UsageStatementBegin
- *		Statements that are watched have marks of their own.
+ *		Does nothing for statements that are watched, which have marks of their own.
  */
 void
 UsageStatementBegin(void)
@@ -176,7 +176,7 @@ UsageContextsPeak(void)
 
 /*
  * UsageTransactionEnd
- *		What came since the last fold is folded in when the next mark is begun.
+ *		What came since the last fold is folded in when the next mark begins.
  */
 void
 UsageTransactionEnd(void)

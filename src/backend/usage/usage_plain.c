@@ -21,10 +21,13 @@
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
-/* To look at them may take this many microseconds for each statement that is watched. */
+/*
+ * If adding them up takes at most this many microseconds, it is done for each statement that is
+ * watched.
+ */
 #define CHEAP_MEASUREMENT 200
 
-/* To give back as many bytes takes longer than most looks. */
+/* To give back this many bytes takes longer than to add up what is left. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
 
 void (*usage_plain_changed)(void) = NULL;
@@ -96,8 +99,8 @@ UsageMeasurePlainIfCheap(void)
 
 /*
  * UsagePlainLeave
- *		What such a context held at most is known when it ends: until then nothing has
- *		to be done while it grows.  Children of the postmaster would inherit its peaks.
+ *		What such a context held at most shows when it ends, so nothing need be done while it grows.
+ *		Not in the postmaster, whose children would inherit the peaks.
  */
 void
 UsagePlainLeave(Size bytes, bool listed)
