@@ -3,12 +3,11 @@
  * stack_store.c
  *	  See stack_store.h.
  *
- * Stacks stand in a ring of words, in the order in which they were first seen: a word with
- * the stack's number and depth, then its return addresses.  Numbers are
- * positions in the ring.  A table leads from hashes to numbers.  Stacks of code that
- * keeps frame pointers are known by the hash of that chain, see chain.h; others
- * are walked, and known by what was found.  That two of them agree in 64 bits of hash is
- * taken to mean that they are the same.
+ * Stacks lie in a ring of words, in the order in which they were first seen: a word with the
+ * stack's number and depth, then its return addresses.  Numbers are positions in the ring.  A table
+ * leads from hashes to numbers.  A stack of code that keeps frame pointers is known by the hash of
+ * their chain, see chain.h.  Any other stack is walked, and known by the hash of what was found.
+ * Two stacks whose 64 bits of hash agree count as the same.
  *
  * A stack that is still used stands in the ring once more before it is overwritten.
  *
@@ -29,7 +28,7 @@
 #define STORE_BLOCKS 512
 #define STORE_RING	 (STORE_BLOCK * STORE_BLOCKS)
 
-/* Where a hash may lead. */
+/* A hash leads to a set, which has several stacks. */
 #define STORE_SET_BITS 10
 #define STORE_SETS	   (1 << STORE_SET_BITS)
 #define STORE_WAYS	   4
@@ -114,7 +113,7 @@ store_set(uint64 hash)
 
 /*
  * store_find
- *		The number of a stack by its hash, or 0.
+ *		Find the number of a stack by its hash; 0 if it is not known.
  */
 static inline uint32
 store_find(uint64 hash)
