@@ -43,6 +43,7 @@ typedef struct FileHead
 
 /*
  * statements_file_write_all
+ *		Write the head, the rows and the checksum.  False if that fails.
  */
 static bool
 statements_file_write_all(FILE *file, const FileHead *head, const StatementRow *rows)
