@@ -10,7 +10,7 @@
 #                    everything on strict"); everything is all of bench/everything.sh, and
 #                    identifiers what of that is the server's own, both with quarantine off;
 #                    profile and profile8 are identifiers with a heap profile at 512 kB and 8 kB;
-#                    strict-stacks is strict with the stacks of allocations; clobber and
+#                    strict-bare is strict without the stacks of allocations; clobber and
 #                    efence are those of goarena.debug, with quarantine off
 #   BENCH_WORKLOAD   select (default), select-prepared or tpcb
 #   BENCH_QUERIES    transactions in the longer run (default 1300)
@@ -41,8 +41,8 @@ declare -A settings=(
 		-c goarena.database_memory_limit=4GB -c goarena.total_memory_limit=8GB"
 	[on]="-c goarena.quarantine_sample_rate=1.0 -c goarena.sweep_percent=-1"
 	[strict]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1"
-	[strict-stacks]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1 \
-		-c goarena.allocation_stacks=on"
+	[strict-bare]="-c goarena.quarantine_sample_rate=1.0 -c goarena.quarantine=strict -c goarena.sweep_percent=-1 \
+		-c goarena.allocation_stacks=off"
 	[clobber]="-c goarena.quarantine=off -c goarena.debug=clobber"
 	[efence]="-c goarena.quarantine=off -c goarena.debug=efence"
 )

@@ -95,7 +95,7 @@ static const struct config_enum_entry trace_options[] = {
 
 static const struct config_enum_entry allocation_stacks_options[] = {
 	{"off", ALLOCATION_STACKS_OFF, false},
-	{"sample", ALLOCATION_STACKS_SAMPLE, false},
+	{"strict", ALLOCATION_STACKS_STRICT, false},
 	{"on", ALLOCATION_STACKS_ON, false},
 	{NULL, 0, false},
 };
@@ -341,9 +341,9 @@ define_debug_settings(void)
 	DefineCustomEnumVariable(
 		"goarena.allocation_stacks",
 		"Keeps the call stack of each allocation in a quarantined arena.",
-		"sample keeps it where only a sample of the arenas is quarantined.  A report of an access "
-		"to freed memory then says who allocated it.",
-		&goarena_allocation_stacks, ALLOCATION_STACKS_SAMPLE, allocation_stacks_options, PGC_SUSET,
+		"strict keeps it while goarena.quarantine is strict.  A report of an access to freed "
+		"memory then says who allocated it.",
+		&goarena_allocation_stacks, ALLOCATION_STACKS_STRICT, allocation_stacks_options, PGC_SUSET,
 		0, NULL, NULL, NULL);
 	DefineCustomStringVariable(
 		"goarena.debug", "Turns checks on that cost much.",

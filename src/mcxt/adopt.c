@@ -208,7 +208,7 @@ adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 {
 	void *object = plain_methods.alloc(context, size FLAGS_ARGUMENT);
 
-	if (unlikely(context->mem_allocated > OUTGROWN_CONTEXT))
+	if (unlikely(context->mem_allocated > SMALL_CONTEXT))
 		adopt_outgrown(context);
 	return object;
 }

@@ -4,9 +4,9 @@
  *	  What is known of the places where the server creates contexts.
  *
  * Contexts with the same name below parents with the same name form a site, and
- * tend to be alike.  Most of them never hold more than AllocSet's first block.
- * Such a context gains nothing from being an arena, and would pay for the set-up
- * and for a chunk.  So each site counts how many lives of its contexts in a row
+ * tend to be alike.  Most of them never hold more than a few of AllocSet's blocks.
+ * Such a context gains little from being an arena, and would pay for the set-up,
+ * for a chunk, and for code that is not in the processor's caches.  So each site counts how many lives of its contexts in a row
  * were small, and contexts of a site that is expected to be small stay
  * AllocSets.  They are watched at first: one that grows far is an arena from then
  * on.  To watch takes some instructions for each object, so it ends when
@@ -31,12 +31,10 @@
 #include "nodes/memnodes.h"
 
 /*
- * In bytes.  A context is small if it holds no more at its end than an arena's smallest chunk.  A
- * watched context may hold more for a while, for example for a scan of an index, up to
- * OUTGROWN_CONTEXT.
+ * A context is small that holds no more than this, in bytes: three of AllocSet's blocks
+ * of the default sizes, and a little.  All contexts of a simple statement are small.
  */
-#define SMALL_CONTEXT	 ((Size) 8192)
-#define OUTGROWN_CONTEXT ((Size) 64 << 10)
+#define SMALL_CONTEXT ((Size) 64 << 10)
 
 /*
  * After a large life, a site is expected to be small again when SMALL_LIVES lives in a row were

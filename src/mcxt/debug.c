@@ -18,7 +18,7 @@
 
 char *goarena_debug;
 char *goarena_debug_contexts;
-int goarena_allocation_stacks = ALLOCATION_STACKS_SAMPLE;
+int goarena_allocation_stacks = ALLOCATION_STACKS_STRICT;
 
 unsigned debug_checks = 0;
 static const struct PatternList *debug_contexts = NULL;

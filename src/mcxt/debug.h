@@ -30,7 +30,7 @@
 enum
 {
 	ALLOCATION_STACKS_OFF,
-	ALLOCATION_STACKS_SAMPLE, /* of objects in arenas of a sample */
+	ALLOCATION_STACKS_STRICT, /* while goarena.quarantine is strict */
 	ALLOCATION_STACKS_ON	  /* of all objects in quarantined arenas */
 };
 
@@ -57,7 +57,8 @@ DebugKeepsStacks(ga_quarantine mode)
 {
 	if (mode == GA_QUARANTINE_OFF || goarena_allocation_stacks == ALLOCATION_STACKS_OFF)
 		return false;
-	return goarena_sample_rate < 1 || goarena_allocation_stacks == ALLOCATION_STACKS_ON;
+	return goarena_quarantine == GA_QUARANTINE_STRICT ||
+		   goarena_allocation_stacks == ALLOCATION_STACKS_ON;
 }
 
 #endif /* GOARENA_DEBUG_H */

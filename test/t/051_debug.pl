@@ -177,23 +177,25 @@ my $dangling = 'SELECT fault_create(); SELECT fault_keep(1000); SELECT fault_res
 my $keeper = qr/^allocation stack:\n(?:  .*\n)*?.* Keep.*goarena_fault_test/m;
 
 foreach (
-	[ 'strict', 'on', 1 ],
-	[ 'strict', 'sample', 0 ])
+	[ 'strict', 'on', 1, 1 ],
+	[ 'strict', 'strict', 1, 1 ],
+	[ 'strict', 'off', 1, 0 ],
+	[ 'on', 'on', 0.999, 1 ],
+	[ 'on', 'strict', 0.999, 0 ])
 {
-	my ($quarantine, $stacks, $kept) = @$_;
+	my ($quarantine, $stacks, $rate, $kept) = @$_;
 
-	like(said("SET goarena.quarantine = $quarantine; SET goarena.quarantine_sample_rate = 1;"
-		. " SET goarena.allocation_stacks = $stacks; $dangling"), qr/FATAL/, "quarantine $quarantine, stacks $stacks: a report");
+	like(said("SET goarena.quarantine = $quarantine; SET goarena.quarantine_sample_rate = $rate;"
+		. " SET goarena.allocation_stacks = $stacks;" . $dangling x ($rate < 1 ? 20 : 1)), qr/FATAL/,
+		"quarantine $quarantine, rate $rate, stacks $stacks: a report");
 	$kept ? like(last_report(), $keeper, 'it says who allocated the object')
 	  : unlike(last_report(), qr/allocation stack/, 'it does not say who allocated the object');
 }
-like(said('SET goarena.quarantine_sample_rate = 0.999; ' . $dangling x 20), qr/FATAL/, 'a sample: a report');
-like(last_report(), $keeper, 'it says who allocated the object, as in strict');
 
 # An object that was freed by itself, while others live.
 foreach (
 	[ 'on', qr/allocation stack:\n(?:  .*\n)*?.* Keep/ ],
-	[ 'sample', qr/\A(?!.*allocation stack)/s ])
+	[ 'strict', qr/\A(?!.*allocation stack)/s ])
 {
 	my ($stacks, $expected) = @$_;
 
