@@ -146,21 +146,24 @@ adopt_slow(MemoryContext context, ContextSite *site)
 
 /*
  * adopt_decide
- *		Decide what becomes of an AllocSet context in its present life: returns its methods,
- *		which are then an arena's, or a private copy of the server's.
+ *		Decide what becomes of an AllocSet context in its present life: an arena, or an
+ *		AllocSet with a private copy of the server's methods.  Then allocate.
  */
-static const MemoryContextMethods *
-adopt_decide(MemoryContext context)
+static pg_noinline void *
+adopt_decide(MemoryContext context, Size size FLAGS_PARAMETER)
 {
-	ContextSite *site = ContextSiteOf(context);
+	bool known;
+	ContextSite *site = ContextSiteOf(context, &known);
 
-	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
+	if (!known)
+		ContextSiteBegin(site, context);
+	if (!ContextSiteIsSmall(site) || site->patterns != context_patterns_version)
 		adopt_slow(context, site);
-	else if (unlikely(ProcessHeapSample()))
+	else if (ProcessHeapSample())
 		adopt_sampled(context, site);
 	else
 		context->methods = &site->methods;
-	return context->methods;
+	return context->methods->alloc(context, size FLAGS_ARGUMENT);
 }
 
 /*
@@ -181,22 +184,28 @@ adopt_outgrown(MemoryContext context)
 }
 
 /*
- * adopt_decide_and_alloc
- *		Stands in for AllocSet's alloc method.
+ * adopt_deciding_alloc
+ *		Stands in for AllocSet's alloc method.  That a small context stays an AllocSet is the
+ *		frequent decision.  It is made here, where no register has to be saved for it.
  */
-static pg_noinline void *
-adopt_decide_and_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
-{
-	return adopt_decide(context)->alloc(context, size FLAGS_ARGUMENT);
-}
-
 static void *
 adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 {
-	if (likely(goarena_enabled && !context_patterns_none))
-		return adopt_decide_and_alloc(context, size FLAGS_ARGUMENT);
-	context->methods = &left_methods;
-	return left_methods.alloc(context, size FLAGS_ARGUMENT);
+	bool known;
+	ContextSite *site;
+
+	if (unlikely(!goarena_enabled || context_patterns_none))
+	{
+		context->methods = &left_methods;
+		return left_methods.alloc(context, size FLAGS_ARGUMENT);
+	}
+	site = ContextSiteOf(context, &known);
+	if (unlikely(!known || !ContextSiteIsSmall(site) ||
+				 site->patterns != context_patterns_version || process_heap_unsampled == 0))
+		return adopt_decide(context, size FLAGS_ARGUMENT);
+	process_heap_unsampled--;
+	context->methods = &site->methods;
+	return site->methods.alloc(context, size FLAGS_ARGUMENT);
 }
 
 /*

@@ -11,10 +11,7 @@
 
 #include "mcxt/context_sites.h"
 
-/* The server has some 250 names of contexts; a session sees a few dozen sites. */
-#define SITE_BITS 7
-
-static ContextSite sites[1 << SITE_BITS];
+ContextSite context_sites[1 << SITE_BITS];
 
 static MemoryContextMethods unwatched_methods;
 static ContextSiteAllocs site_allocs;
@@ -40,10 +37,10 @@ ContextSitesStart(const MemoryContextMethods *methods, const ContextSiteAllocs *
 {
 	unwatched_methods = *methods;
 	site_allocs = *allocs;
-	for (int i = 0; i < lengthof(sites); i++)
+	for (int i = 0; i < lengthof(context_sites); i++)
 	{
-		sites[i].methods = *methods;
-		site_choose_alloc(&sites[i]);
+		context_sites[i].methods = *methods;
+		site_choose_alloc(&context_sites[i]);
 	}
 }
 
@@ -51,8 +48,8 @@ void
 ContextSitesProfile(bool on)
 {
 	sites_profiled = on;
-	for (int i = 0; i < lengthof(sites); i++)
-		site_choose_alloc(&sites[i]);
+	for (int i = 0; i < lengthof(context_sites); i++)
+		site_choose_alloc(&context_sites[i]);
 }
 
 void
@@ -60,10 +57,10 @@ ContextSitesInterpose(const MemoryContextMethods *methods)
 {
 	unwatched_methods.alloc = methods->alloc;
 	unwatched_methods.realloc = methods->realloc;
-	for (int i = 0; i < lengthof(sites); i++)
+	for (int i = 0; i < lengthof(context_sites); i++)
 	{
-		sites[i].methods.realloc = methods->realloc;
-		site_choose_alloc(&sites[i]);
+		context_sites[i].methods.realloc = methods->realloc;
+		site_choose_alloc(&context_sites[i]);
 	}
 }
 
@@ -80,31 +77,13 @@ ContextSiteUnwatch(ContextSite *site)
 	site_choose_alloc(site);
 }
 
-/*
- * site_begin
- *		Let a new site take a place in the table.  Contexts of the site that was there keep its
- *		methods, which are the same.
- */
-static pg_noinline void
-site_begin(ContextSite *site, MemoryContext context, const char *parent)
+/* Contexts of the site that was here before keep its methods, which are the same. */
+void
+ContextSiteBegin(ContextSite *site, MemoryContext context)
 {
 	site->name = context->name;
-	site->parent = parent;
+	site->parent = context->parent == NULL ? NULL : context->parent->name;
 	ContextSiteWatch(site);
 	site->patterns = 0;
 	site->small_lives = SMALL_LIVES - (context->mem_allocated < SMALL_CONTEXT ? 0 : 1);
-}
-
-ContextSite *
-ContextSiteOf(MemoryContext context)
-{
-	const char *name = context->name;
-	const char *parent = context->parent == NULL ? NULL : context->parent->name;
-	uint64 key = (uintptr_t) name * 31 + (uintptr_t) parent;
-	/* Fibonacci hashing: names lie close to each other. */
-	ContextSite *site = &sites[key * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - SITE_BITS)];
-
-	if (unlikely(site->name != name || site->parent != parent))
-		site_begin(site, context, parent);
-	return site;
 }

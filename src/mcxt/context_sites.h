@@ -75,12 +75,35 @@ extern void ContextSitesProfile(bool on);
  */
 extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 
+/* The server has some 250 names of contexts; a session sees a few dozen sites. */
+#define SITE_BITS 7
+
+extern ContextSite context_sites[1 << SITE_BITS];
+
 /*
- * Find the site of a context that is empty and has its parent, or make it.  A new site knows only
- * the size of the first block, which shows what the creator of the context expects.  If that is
- * less than SMALL_CONTEXT, the site is expected to be small at once, else after one small life.
+ * Begin a site in the place of another.  Nothing is known of it but the size of the
+ * first block of its first context, which says what the creator of the context
+ * expects: where it is less than SMALL_CONTEXT, so is the context; else one life has
+ * to show it.
  */
-extern ContextSite *ContextSiteOf(MemoryContext context);
+extern void ContextSiteBegin(ContextSite *site, MemoryContext context);
+
+/*
+ * Where the site of a context is, or has to begin, that is empty and has its parent.
+ * *known tells which of both.
+ */
+static inline ContextSite *
+ContextSiteOf(MemoryContext context, bool *known)
+{
+	const char *name = context->name;
+	const char *parent = context->parent == NULL ? NULL : context->parent->name;
+	uint64 key = (uintptr_t) name * 31 + (uintptr_t) parent;
+	/* Fibonacci hashing: names lie close to each other. */
+	ContextSite *site = &context_sites[key * UINT64CONST(0x9e3779b97f4a7c15) >> (64 - SITE_BITS)];
+
+	*known = site->name == name && site->parent == parent;
+	return site;
+}
 
 /* The site that a context has its methods from. */
 static inline ContextSite *
