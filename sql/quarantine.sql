@@ -26,8 +26,10 @@ CREATE FUNCTION waiting(OUT chunks text, OUT megabytes boolean) LANGUAGE sql AS 
 $$;
 
 --
--- The mode of an arena is drawn when its life begins
+-- The mode of an arena is drawn when its life begins.  (Small contexts that are not
+-- quarantined are arenas only if they are named.)
 --
+SET goarena.contexts = '?*';
 SET goarena.quarantine_sample_rate = 1;
 :mode
 SET goarena.quarantine = strict;
@@ -39,6 +41,7 @@ SET goarena.quarantine_sample_rate = 0;
 :mode
 SET goarena.quarantine_sample_rate = 1;
 :mode
+RESET goarena.contexts;
 
 -- arenas that live on change with the next reset
 SET goarena.quarantine = on;

@@ -36,6 +36,9 @@
  */
 #define SMALL_CONTEXT ((Size) 64 << 10)
 
+/* The creator of a context expects it to be small whose first block has fewer bytes. */
+#define EXPECTED_SMALL ((Size) 8192)
+
 /*
  * After a large life, a site is expected to be small again when SMALL_LIVES lives in a row were
  * small.  When UNWATCHED_LIVES in a row were, its contexts are no longer watched.
@@ -81,10 +84,9 @@ extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 extern ContextSite context_sites[1 << SITE_BITS];
 
 /*
- * Begin a site in the place of another.  Nothing is known of it but the size of the
- * first block of its first context, which says what the creator of the context
- * expects: where it is less than SMALL_CONTEXT, so is the context; else one life has
- * to show it.
+ * Begin a site in the place of another.  Nothing is known of it but what the first block
+ * of its first context says; where that is not expected to be small, one life has to
+ * show it.
  */
 extern void ContextSiteBegin(ContextSite *site, MemoryContext context);
 
