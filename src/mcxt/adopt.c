@@ -239,7 +239,7 @@ adopt_for_sample(MemoryContext context, Size bytes)
 		return false;
 	ga_profile_use_point(&process_heap.profile);
 	if (adopt_allowed(context) != PATTERNS_LEAVE &&
-		ArenaContextTakeOver(context, &plain_methods, Min(context->mem_allocated, SMALL_CONTEXT),
+		ArenaContextTakeOver(context, &plain_methods, Min(context->mem_allocated, EXPECTED_SMALL),
 							 site))
 		return true;
 	context->methods = &left_methods;

@@ -6,11 +6,11 @@
  * Contexts with the same name below parents with the same name form a site, and
  * tend to be alike.  Most of them never hold more than a few of AllocSet's blocks.
  * Such a context gains little from being an arena, and would pay for the set-up,
- * for a chunk, and for code that is not in the processor's caches.  So each site counts how many lives of its contexts in a row
- * were small, and contexts of a site that is expected to be small stay
- * AllocSets.  They are watched at first: one that grows far is an arena from then
- * on.  To watch takes some instructions for each object, so it ends when
- * a site has been small for long.  A context that then grows behaves as on a
+ * for a chunk, and for code that is not in the processor's caches.  So each site
+ * counts how many lives of its contexts in a row were small, and contexts of a site
+ * that is expected to be small stay AllocSets.  They are watched at first: one that
+ * outgrows that is an arena from then on.  To watch takes some instructions for each
+ * object, so it ends when a site has been small for long.  A context that then grows behaves as on a
  * server without goarena, and the next ones of its site become arenas again.
  *
  * A context leads to its site through its methods: each site has a copy of
@@ -36,7 +36,7 @@
  */
 #define SMALL_CONTEXT ((Size) 64 << 10)
 
-/* The creator of a context expects it to be small whose first block has fewer bytes. */
+/* A context is expected to be small if its first block has fewer bytes than this. */
 #define EXPECTED_SMALL ((Size) 8192)
 
 /*
