@@ -341,7 +341,7 @@ define_debug_settings(void)
 	DefineCustomEnumVariable(
 		"goarena.allocation_stacks",
 		"Keeps the call stack of each allocation in a quarantined arena.",
-		"strict keeps it while goarena.quarantine is strict.  A report of an access to freed "
+		"strict keeps it while goarena.quarantine is strict, and with efence.  A report of an access to freed "
 		"memory then says who allocated it.",
 		&goarena_allocation_stacks, ALLOCATION_STACKS_STRICT, allocation_stacks_options, PGC_SUSET,
 		0, NULL, NULL, NULL);

@@ -30,7 +30,7 @@
 enum
 {
 	ALLOCATION_STACKS_OFF,
-	ALLOCATION_STACKS_STRICT, /* while goarena.quarantine is strict */
+	ALLOCATION_STACKS_STRICT, /* while goarena.quarantine is strict, or with efence */
 	ALLOCATION_STACKS_ON	  /* of all objects in quarantined arenas */
 };
 
@@ -57,7 +57,7 @@ DebugKeepsStacks(ga_quarantine mode)
 {
 	if (mode == GA_QUARANTINE_OFF || goarena_allocation_stacks == ALLOCATION_STACKS_OFF)
 		return false;
-	return goarena_quarantine == GA_QUARANTINE_STRICT ||
+	return goarena_quarantine == GA_QUARANTINE_STRICT || (debug_checks & DEBUG_EFENCE) != 0 ||
 		   goarena_allocation_stacks == ALLOCATION_STACKS_ON;
 }
 
