@@ -30,7 +30,12 @@
 #define SLOT			  ((size_t) 2 << 20)
 #define SAMPLES			  101
 #define FEW_PAGES		  14 /* 56 kB, what a simple select spends */
+#define BATCH_PAGES		  16 /* 64 kB */
 #define SHADOWED_TOUCH_US 0.5
+
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static size_t page_size;
 
@@ -110,9 +115,13 @@ measure_system_call(void)
 	return median(samples);
 }
 
-/* The first touch of a page, where the page table is there already. */
+/*
+ * The first touch of a page, where the page table is there already: each by itself, or
+ * after the kernel was asked for batches of them.  The time of a page, or 0 where the
+ * kernel knows no batches.
+ */
 static double
-measure_fault(void)
+measure_fault(size_t batch)
 {
 	char *slot = open_slot(reserve(1));
 	size_t pages = SLOT / page_size / 2;
@@ -126,6 +135,9 @@ measure_fault(void)
 		if (madvise(slot + page_size, pages * page_size, MADV_DONTNEED) != 0)
 			fail("madvise");
 		start = now_us();
+		for (size_t j = 0; batch > 0 && j + batch <= pages; j += batch)
+			if (madvise(slot + (1 + j) * page_size, batch * page_size, MADV_POPULATE_WRITE) != 0)
+				return 0;
 		touch(slot + page_size, pages);
 		samples[i] = (now_us() - start) / (double) pages;
 	}
@@ -185,11 +197,15 @@ main(void)
 {
 	size_t all_pages;
 	double touch_us;
+	double batch_us;
 
 	page_size = (size_t) sysconf(_SC_PAGESIZE);
 	all_pages = SLOT / page_size;
 	printf("system call\t%.2f µs\n", measure_system_call());
-	printf("page fault\t%.2f µs\n", measure_fault());
+	printf("page fault\t%.2f µs\n", measure_fault(0));
+	batch_us = measure_fault(BATCH_PAGES);
+	if (batch_us > 0)
+		printf("page in a batch of %d\t%.2f µs\n", BATCH_PAGES, batch_us);
 	(void) measure("mprotect pair, 14 pages", protect, FEW_PAGES);
 	touch_us = measure("mprotect pair, 2 MB", protect, all_pages);
 	(void) measure("move of a slot with 14 pages", move, FEW_PAGES);

@@ -7,11 +7,17 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <errno.h>
+
 #include "arena.h"
 #include "charge.h"
 #include "free_list.h"
 #include "profile.h"
 #include "span.h"
+
+/* Pages that are had in one call, in bytes: worth a call, and no burden. */
+#define POPULATE_MIN ((size_t) 16 << 10)
+#define POPULATE_MAX ((size_t) 128 << 10)
 
 /*
  * alloc_take_handed_on
@@ -178,6 +184,32 @@ alloc_recycle_large(ga_arena *arena, int size_class, size_t requested)
 	return object;
 }
 
+/*
+ * alloc_populate
+ *		An arena that has grown far goes on to grow: have the next pages of its chunk in one
+ *		system call instead of a page fault each.  They are a 32nd part of the chunk, and
+ *		so less than that of what the arena has, its smaller chunks included.  They count
+ *		as touched, not as charged.
+ */
+static void
+alloc_populate(ga_arena *arena)
+{
+	ga_heap *heap = arena->heap;
+	ga_chunk *chunk = arena->active;
+	size_t batch = ga_align_down(ga_min_size(chunk->size / 32, POPULATE_MAX), heap->os->page_size);
+	size_t from = chunk->touched;
+	int saved_errno = errno;
+
+	if (batch < POPULATE_MIN || chunk->typed || heap->populate_refused ||
+		arena->ptr - chunk->base > from + batch || from + batch > chunk->size ||
+		!ga_heap_may_hold(heap, batch))
+		return;
+	if (heap->os->populate((void *) (chunk->base + from), batch) != 0)
+		heap->populate_refused = true;
+	ga_chunk_touch(heap, chunk, from + batch);
+	errno = saved_errno;
+}
+
 GA_NOINLINE void *
 ga_arena_alloc_slow(ga_arena *arena, size_t size)
 {
@@ -206,6 +238,8 @@ ga_arena_alloc_slow(ga_arena *arena, size_t size)
 	if (arena->ptr > arena->soft_end)
 	{
 		sampled = ga_profile_passed(arena);
+		if (arena->ptr > arena->active->base + arena->active->touched)
+			alloc_populate(arena);
 		ga_charge_to(arena, arena->ptr);
 		ga_heap_touched(arena->heap);
 	}

@@ -62,6 +62,9 @@ typedef struct ga_os
 	int (*huge)(void *addr, size_t size);
 	int (*small)(void *addr, size_t size);
 
+	/* Have all pages of a mapped range now instead of at the first touch of each; advice only. */
+	int (*populate)(void *addr, size_t size);
+
 	/* For each page, set the low bit of a byte in pages if it is resident. */
 	int (*resident)(void *addr, size_t size, unsigned char *pages);
 

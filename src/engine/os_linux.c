@@ -24,6 +24,9 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static void *
 linux_reserve(void *hint, size_t size)
@@ -119,6 +122,16 @@ linux_small(void *addr, size_t size)
 	return madvise(addr, size, MADV_NOHUGEPAGE);
 }
 
+/*
+ * linux_populate
+ *		Linux 5.14; older ones say EINVAL.
+ */
+static int
+linux_populate(void *addr, size_t size)
+{
+	return madvise(addr, size, MADV_POPULATE_WRITE);
+}
+
 static int
 linux_resident(void *addr, size_t size, unsigned char *pages)
 {
@@ -158,6 +171,7 @@ ga_os_default(void)
 		.move = linux_move,
 		.huge = linux_huge,
 		.small = linux_small,
+		.populate = linux_populate,
 		.resident = linux_resident,
 		.peek = linux_peek,
 		.now = linux_now,

@@ -422,6 +422,7 @@ typedef struct ga_heap
 	bool isolation_stopped; /* the mapping limit was reached, and an event says so */
 	bool fencing_stopped;	/* likewise for objects with pages of their own */
 	bool moves_refused;		/* the system does not move pages */
+	bool populate_refused;	/* nor does it give pages in batches */
 	bool move_failure_told;
 	bool fault_failure_told;
 	bool release_failure_told;

@@ -10,8 +10,9 @@
  * counts how many lives of its contexts in a row were small, and contexts of a site
  * that is expected to be small stay AllocSets.  They are watched at first: one that
  * outgrows that is an arena from then on.  To watch takes some instructions for each
- * object, so it ends when a site has been small for long.  A context that then grows behaves as on a
- * server without goarena, and the next ones of its site become arenas again.
+ * object, so it ends when a site has been small for long.  A context that then grows
+ * behaves as on a server without goarena, and the next ones of its site become arenas
+ * again.
  *
  * A context leads to its site through its methods: each site has a copy of
  * AllocSet's, so nothing has to be stored for the context.

@@ -10,8 +10,8 @@
 #include "support.h"
 
 const char *const os_call_names[OS_NUM_CALLS] = {
-	"reserve", "map",  "use",  "unuse", "drop",		"leave",
-	"free",	   "move", "huge", "small", "resident", "peek",
+	"reserve", "map",  "use",	"unuse",	"drop",		"leave", "free",
+	"move",	   "huge", "small", "populate", "resident", "peek",
 };
 
 static struct
@@ -192,6 +192,13 @@ fake_small(void *addr, size_t size)
 }
 
 static int
+fake_populate(void *addr, size_t size)
+{
+	check_range(addr, size);
+	return counted(OS_POPULATE) ? (pretended(addr) ? 0 : fake.real->populate(addr, size)) : -1;
+}
+
+static int
 fake_huge(void *addr, size_t size)
 {
 	check_range(addr, size);
@@ -278,6 +285,7 @@ fake_os_with_pages(size_t page_size)
 		.move = fake_move,
 		.huge = fake_huge,
 		.small = fake_small,
+		.populate = fake_populate,
 		.resident = fake_resident,
 		.peek = fake_peek,
 		.now = fake_now,

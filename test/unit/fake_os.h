@@ -27,6 +27,7 @@ typedef enum os_call
 	OS_MOVE,
 	OS_HUGE,
 	OS_SMALL,
+	OS_POPULATE,
 	OS_RESIDENT,
 	OS_PEEK
 } os_call;

@@ -323,6 +323,71 @@ huge_pages_for_large_chunks(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* Objects of 100 bytes, so many bytes in all. */
+static void
+grow(ga_arena *arena, size_t bytes)
+{
+	for (size_t i = 0; i < bytes / 128; i++)
+		(void) alloc(arena, 100);
+}
+
+static void
+arenas_that_grow_far_have_pages_in_batches(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	uint64_t calls;
+	size_t meter = 0;
+
+	set_chunk_size(heap, 8 * MB);
+	set_mode(heap, GA_QUARANTINE_OFF);
+	ga_arena_init(&arena, heap, 0, 0, &meter, 0);
+	grow(&arena, 256 * KB);
+	assert_int_equal(fake_calls(OS_POPULATE), 0);
+	grow(&arena, 16 * MB);
+	calls = fake_calls(OS_POPULATE);
+	assert_in_range(calls, 100, 200);
+	assert_true(heap->touched - meter <= 256 * KB);
+
+	/* The next life has the pages, and asks for none. */
+	ga_arena_reset(&arena);
+	grow(&arena, 4 * MB);
+	assert_int_equal(fake_calls(OS_POPULATE), calls);
+	ga_arena_destroy(&arena);
+}
+
+static void
+batches_of_pages_are_within_the_limit(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+
+	set_chunk_size(heap, 8 * MB);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	grow(&arena, 4 * MB);
+	heap->limit = ga_heap_held(heap) + 700 * KB;
+	while (ga_arena_alloc(&arena, 100) != NULL)
+		assert_true(ga_heap_held(heap) <= heap->limit);
+	assert_true(ga_heap_held(heap) + 8 * KB > heap->limit);
+	heap->limit = SIZE_MAX;
+	ga_arena_destroy(&arena);
+}
+
+static void
+a_system_without_batches_is_asked_once(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+
+	set_chunk_size(heap, 8 * MB);
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	fake_fail_from(OS_POPULATE, 1, EINVAL);
+	grow(&arena, 16 * MB);
+	assert_int_equal(fake_calls(OS_POPULATE), 1);
+	fake_fail_never();
+	ga_arena_destroy(&arena);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_heap, teardown_heap)
 
 int
@@ -340,6 +405,9 @@ main(void)
 		TEST(a_small_chunk_where_no_large_one_is_left),
 		TEST(more_than_a_chunk_of_each_kind),
 		TEST(huge_pages_for_large_chunks),
+		TEST(arenas_that_grow_far_have_pages_in_batches),
+		TEST(batches_of_pages_are_within_the_limit),
+		TEST(a_system_without_batches_is_asked_once),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
