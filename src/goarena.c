@@ -30,10 +30,11 @@
 #include "backend/maintenance/idle.h"
 #include "backend/maintenance/maintenance.h"
 #include "backend/process/process.h"
-#include "backend/recorder/recorder.h"
-#include "backend/registry/machine_memory.h"
 #include "backend/profile/profile_table.h"
 #include "backend/profile/sites.h"
+#include "backend/recorder/recorder.h"
+#include "backend/registry/machine_memory.h"
+#include "backend/registry/registry.h"
 #include "backend/shared_memory.h"
 #include "backend/statements/executor_hooks.h"
 #include "backend/statements/peak_log.h"
@@ -128,6 +129,7 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.plain_took = LimitsPlainTook,
 	.plain_leave = UsagePlainLeave,
 	.statement_begun = MaintainStatementBegun,
+	.begun = RegistryPublish,
 	.moved = MaintainShowMoved,
 	.watched = PeakWatchReached,
 	.bad_pointer = FaultReportPfree,

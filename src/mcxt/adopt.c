@@ -31,6 +31,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 
 #include "engine/profile.h"
@@ -184,6 +185,25 @@ adopt_outgrown(MemoryContext context)
 }
 
 /*
+ * adopt_leave
+ *		No context is to be an arena.  Processes without transactions show themselves when they
+ *		first have one, or else here.
+ */
+static pg_noinline void *
+adopt_leave(MemoryContext context, Size size FLAGS_PARAMETER)
+{
+	static bool begun = false;
+
+	if (!begun && MyProc != NULL)
+	{
+		begun = true;
+		process_heap_callbacks->begun();
+	}
+	context->methods = &left_methods;
+	return left_methods.alloc(context, size FLAGS_ARGUMENT);
+}
+
+/*
  * adopt_deciding_alloc
  *		Stands in for AllocSet's alloc method.  That a small context stays an AllocSet is the
  *		frequent decision.  It is made here, where no register has to be saved for it.
@@ -195,10 +215,7 @@ adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 	ContextSite *site;
 
 	if (unlikely(!goarena_enabled || context_patterns_none))
-	{
-		context->methods = &left_methods;
-		return left_methods.alloc(context, size FLAGS_ARGUMENT);
-	}
+		return adopt_leave(context, size FLAGS_ARGUMENT);
 	site = ContextSiteOf(context, &known);
 	if (unlikely(!known || !ContextSiteIsSmall(site) ||
 				 site->patterns != context_patterns_version || process_heap_unsampled == 0))

@@ -101,6 +101,9 @@ typedef struct ProcessHeapCallbacks
 	 */
 	void (*statement_begun)(void);
 
+	/* Show other processes this one, which may never have an arena. */
+	void (*begun)(void);
+
 	/* Arenas took much memory at once, or gave it back. */
 	void (*moved)(void);
 

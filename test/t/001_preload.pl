@@ -246,6 +246,9 @@ is(ask($session, 'SELECT * FROM goarena_chunks()'), '', 'enabled = off: no chunk
 is(ask($session, 'SELECT chunks_freed, chunks_pinned FROM goarena_sweep()'),
 	'0|0', 'enabled = off: nothing to sweep');
 is(ask($session, 'SELECT goarena_release()'), '0', 'enabled = off: nothing to release');
+ok(wait_until(sub { ask($session, q{SELECT count(*) FROM goarena_activity
+	WHERE held > 0 AND backend_type IN ('background writer', 'checkpointer', 'walwriter')}) eq '3' }),
+	'enabled = off: processes without transactions show what they hold');
 is(ask($session, 'SELECT test_create()'),
 	't', 'enabled = off: the C interface makes arenas nevertheless');
 ask($session, 'SET goarena.enabled = on');
