@@ -6,7 +6,7 @@
  * A small object shares its page with others, so it cannot be set to fault when it is freed.  In a
  * quarantined arena it is filled with GA_POISON instead, and waits in a queue, first in, first out,
  * until the objects freed after it fill the queue.  If a word of it has changed when it comes out,
- * somebody wrote to it after the free.
+ * the object was written to after the free.
  *
  * Scudo and AddressSanitizer have such quarantines too; that memory is checked
  * on the way out is from PostgreSQL's own CLOBBER_FREED_MEMORY and from Go's

@@ -101,8 +101,8 @@ profile_chain_of(const ga_profile *profile, uintptr_t object)
 
 /*
  * profile_keep
- *		Keep a sample: an object of so many bytes stands for weight of them.  False if there is
- *		no room for it.
+ *		Keep a sample: an object of bytes in size stands for weight bytes.  Returns false if there
+ *		is no room for it.
  */
 static bool
 profile_keep(ga_arena *arena, const void *object, size_t bytes, double weight)
@@ -143,7 +143,7 @@ profile_add_weighted(ga_arena *arena, void *object, size_t bytes, double weight)
 
 /*
  * profile_count_off
- *		Does a sample point lie in so many bytes?
+ *		Count bytes that are allocated.  Does a sample point lie in them?
  */
 static bool
 profile_count_off(ga_profile *profile, size_t bytes)

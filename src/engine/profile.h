@@ -125,8 +125,8 @@ ga_profile_moved(ga_arena *arena, uintptr_t from)
 }
 
 /*
- * An object of so many bytes is allocated elsewhere.  False: it may have a sample point in it,
- * or no rate is set yet.
+ * Count an object that is allocated elsewhere, of bytes in size.  Returns false, and counts
+ * nothing, if a sample point may lie in it, or no rate is set yet.
  */
 GA_INLINE bool
 ga_profile_pass(ga_profile *profile, size_t bytes)

@@ -241,8 +241,8 @@ adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 
 /*
  * adopt_for_sample
- *		A context that was expected to stay small may be about to allocate a sample, of so many
- *		bytes.  True if it is, and is an arena now.  One sample does not make a life large, so the arena's
+ *		A context that was expected to stay small is about to allocate bytes.  Is there a sample
+ *		point in them?  Then the context is an arena now, and the result is true.  One sample does not make a life large, so the arena's
  *		first bytes are counted as if they were in AllocSet's first block.
  */
 static bool

@@ -38,7 +38,7 @@
 /* The number of the stack of an allocation from a place on; 0 if it could not be kept. */
 extern uint32 StackStoreTake(const ga_place *caller);
 
-/* The same from where StackTraceTake() begins, with so many return addresses. */
+/* The same for the stack that StackTraceTake() would take, with at most room return addresses. */
 extern uint32 StackStoreTakeHere(int room);
 
 /* ga_heap.take_stack */

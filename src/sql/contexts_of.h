@@ -14,14 +14,14 @@
 
 #include "datatype/timestamp.h"
 
-/* Raise an error unless a user may wait for so many seconds: from 0 to a day. */
+/* Raise an error unless seconds is a time that a user may wait: from 0 to a day. */
 extern void ContextsCheckTimeout(float8 seconds);
 
 /*
- * Ask a process for its contexts, and wait for at most so many seconds.  The answer is a
- * palloc'd copy for ContextsNext, and at says of when it is, see RequestContexts.  NULL
- * after a WARNING if nothing is known of the process; an error if the user may not see it.
- * There is a WARNING, too, if the process did not answer in time.
+ * Ask a process for its contexts, and wait for its answer for at most the given seconds.  Returns a
+ * palloc'd copy for ContextsNext, and in *at when the process wrote it, see RequestContexts.  Returns
+ * NULL after a WARNING if nothing is known of the process.  Raises an error if the user may not see
+ * it, and a WARNING if the process did not answer in time.
  */
 extern void *ContextsOfProcess(int pid, float8 seconds, TimestampTz *at);
 

@@ -31,7 +31,7 @@ SQL_FUNCTION(goarena_dump_process);
 SQL_FUNCTION(goarena_dump_objects);
 SQL_FUNCTION(goarena_dump_pins);
 
-/* So many objects of a chain are shown. */
+/* At most this many objects of a chain are shown. */
 #define CHAIN_SHOWN 16
 
 /* Rows between two looks whether to go on. */
@@ -251,7 +251,8 @@ dump_add_pin(const DumpGraph *graph, uint32 at, DumpRow *row)
 
 /*
  * dump_wanted
- *		Memory in quarantine is no object, and is only told of where something leads to it.
+ *		Is a node of the graph shown?  Memory in quarantine is no object: it is shown only where a
+ *		pointer leads to it.
  */
 static bool
 dump_wanted(const DumpNode *node, bool pins)

@@ -3,7 +3,7 @@
  * history.c
  *	  goarena_history(), goarena_history_machine() and goarena_last_crash().
  *
- * Whose figures somebody may see is decided by the role of the process at that time, as for
+ * Who may see the figures of a process depends on the role that it had at that time, as with
  * processes that live.
  *
  * Copyright (c) 2026, goarena contributors

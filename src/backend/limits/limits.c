@@ -253,8 +253,8 @@ limits_is_transient(MemoryContext context)
 
 /*
  * limits_may_tidy
- *		A limit is full.  May this process take so many bytes all the same, to
- *		give back what it held before?
+ *		A limit is full.  May this process take more bytes all the same, so that it can give
+ *		back what it held before?
  */
 static bool
 limits_may_tidy(Crossed which, Size bytes)

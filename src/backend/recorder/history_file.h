@@ -40,9 +40,9 @@ typedef struct HistoryRing
 } HistoryRing;
 
 /*
- * Map a file that HistoryFileOpen found in order, to go on with record number next; or
- * make a new one with so many places, which takes the name of the old one only with
- * HistoryRingInstall.  False after a WARNING if that fails.
+ * Map a file that HistoryFileOpen found in order, to go on with record number next; or make a new
+ * file with room for places records, which takes the name of the old one only with
+ * HistoryRingInstall.  Both return false after a WARNING if they fail.
  */
 extern bool HistoryRingMap(HistoryRing *ring, int file, const HistoryHead *head, uint64 next);
 extern bool HistoryRingCreate(HistoryRing *ring, const char *path, uint64 places);

@@ -95,7 +95,7 @@ typedef struct HistoryProcess
 	Oid database;
 	int32 contexts; /* that are there */
 	uint32 unused;
-	TimestampTz published; /* when the process told these figures */
+	TimestampTz published; /* when the process published these figures */
 	TimestampTz backend_start;
 	TimestampTz query_start;
 	int64 query_id;

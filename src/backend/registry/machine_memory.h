@@ -27,7 +27,7 @@ typedef struct MachineMemory
 	uint64 host_total;	   /* MemTotal */
 	uint64 host_available; /* MemAvailable */
 
-	/* Memory pressure (PSI), of the own group if that is told, else of the host. */
+	/* Memory pressure (PSI): of the own group if the kernel counts that, else of the host. */
 	uint64 some_avg10; /* hundredths of a percent of the last 10 s in which a task waited */
 	uint64 full_avg10; /* the same in which all tasks waited */
 	uint64 some_total; /* microseconds in which a task waited, ever */

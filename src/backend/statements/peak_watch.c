@@ -23,9 +23,9 @@
 #define WATCH_LEAST ((Size) 64 << 10)
 
 /*
- * Whoever watches all statements must not wait for a walk over a hundred thousand contexts in
- * each: if it takes so many microseconds, statements of no account are not looked at for so many
- * times as long.
+ * To watch all statements must not cost a walk over a hundred thousand contexts in each.  If a walk
+ * took more than LOOK_CHEAP microseconds, statements with a peak below LOOK_WORTH bytes are not
+ * looked at for LOOK_REST times as long.
  */
 #define LOOK_CHEAP 200
 #define LOOK_REST  20

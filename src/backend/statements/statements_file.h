@@ -16,9 +16,9 @@
 extern void StatementsFileWrite(const StatementRow *rows, int count);
 
 /*
- * Read the first rows, so many at most, into memory of the current context, and remove the file.
- * NULL and 0 if there is none.  A file that is not as it should be is logged and
- * removed as well, and counts as none.
+ * Read at most the first most rows into memory of the current context, and remove the file.
+ * Returns NULL and *count = 0 if there is none.  A damaged file is logged and removed, and counts as
+ * none.
  */
 extern StatementRow *StatementsFileRead(int most, int *count);
 
