@@ -242,8 +242,9 @@ adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 /*
  * adopt_for_sample
  *		A context that was expected to stay small is about to allocate bytes.  Is there a sample
- *		point in them?  Then the context is an arena now, and the result is true.  One sample does not make a life large, so the arena's
- *		first bytes are counted as if they were in AllocSet's first block.
+ *		point in them?  Then the context is an arena now, and the result is true.  One sample does
+ *		not make a life large, so the arena's first bytes are counted as if they were in
+ *		AllocSet's first block.
  */
 static bool
 adopt_for_sample(MemoryContext context, Size bytes)
@@ -265,6 +266,7 @@ adopt_for_sample(MemoryContext context, Size bytes)
 
 /*
  * adopt_profiled_slow
+ *		Allocate where there may be a sample point.
  */
 static pg_noinline void *
 adopt_profiled_slow(MemoryContext context, Size size FLAGS_PARAMETER)

@@ -534,6 +534,15 @@ peek_word(const void *addr)
 	return *(const volatile uint64_t *) addr;
 }
 
+bool
+is_poison(const void *object, size_t size)
+{
+	for (size_t i = 0; i + 8 <= size; i += 8)
+		if (peek_word((const char *) object + i) != GA_POISON)
+			return false;
+	return true;
+}
+
 NO_SANITIZE void
 poke_word(void *addr, uint64_t value)
 {

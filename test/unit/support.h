@@ -182,6 +182,9 @@ extern bool is_filled(const void *addr, size_t size, uint64_t seed);
 
 /* Read or write a word without a sanitizer's leave. */
 extern uint64_t peek_word(const void *addr);
+
+/* Is each whole word of an object poison? */
+extern bool is_poison(const void *object, size_t size);
 extern void poke_word(void *addr, uint64_t value);
 
 /* Does a process die of SIGSEGV when it reads, or writes, the byte? */

@@ -30,15 +30,6 @@ alloc_with(size_t size, uint32_t stack)
 	return object;
 }
 
-static bool
-is_poison(const void *object, size_t size)
-{
-	for (size_t i = 0; i + 8 <= size; i += 8)
-		if (peek_word((const char *) object + i) != GA_POISON)
-			return false;
-	return true;
-}
-
 static void
 objects_have_their_numbers(void **state)
 {

@@ -31,19 +31,25 @@ typedef struct truth
 } truth;
 
 /*
- * note
- *		An object is a sample with a probability of p, and then stands for 1 / p of them.
+ * note_bytes
+ *		An object that takes bytes is a sample with a probability of p, and then stands for
+ *		1 / p of them.
  */
 static void
-note(truth *truth, const void *object)
+note_bytes(truth *truth, double bytes)
 {
-	double bytes = (double) bytes_of(object);
 	double p = -expm1(-bytes / RATE);
 
 	truth->objects += 1;
 	truth->bytes += bytes;
 	truth->objects_variance += (1 - p) / p;
 	truth->bytes_variance += (1 - p) / p * bytes * bytes;
+}
+
+static void
+note(truth *truth, const void *object)
+{
+	note_bytes(truth, (double) bytes_of(object));
 }
 
 static void
@@ -87,19 +93,6 @@ end(ga_heap *heap, ga_arena *arena)
 	delete_heap(heap);
 }
 
-/* So many bytes were had for an object without a header. */
-static void
-note_noscan(truth *truth, size_t size)
-{
-	double bytes = (double) size;
-	double p = -expm1(-bytes / RATE);
-
-	truth->objects += 1;
-	truth->bytes += bytes;
-	truth->objects_variance += (1 - p) / p;
-	truth->bytes_variance += (1 - p) / p * bytes * bytes;
-}
-
 /* At the back of chunks, where there are no headers: until the next reset they live. */
 static void
 memory_without_pointers_is_estimated_without_bias(void **state)
@@ -123,7 +116,7 @@ memory_without_pointers_is_estimated_without_bias(void **state)
 			for (size_t done = 0; done < 16 * MB; done += size)
 			{
 				assert_non_null(ga_arena_alloc_typed(&arena, type, 1));
-				note_noscan(&all, size < GA_TINY ? size : ga_align_up(size, 8) + guard);
+				note_bytes(&all, (double) (size < GA_TINY ? size : ga_align_up(size, 8) + guard));
 			}
 			assert_heap(heap);
 			assert_true(heap->profile.live > 0);

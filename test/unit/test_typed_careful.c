@@ -46,15 +46,6 @@ a_span_without_pointers_can_become_one_small_object(void **state)
 	assert_heap(heap);
 }
 
-static bool
-is_poison(const void *object, size_t size)
-{
-	for (size_t i = 0; i + 8 <= size; i += 8)
-		if (peek_word((const char *) object + i) != GA_POISON)
-			return false;
-	return true;
-}
-
 static void
 careful_arenas_forget_the_type_of_what_changes_its_size(void **state)
 {
