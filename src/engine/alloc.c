@@ -189,7 +189,7 @@ alloc_recycle_large(ga_arena *arena, int size_class, size_t requested)
  *		An arena that has grown far goes on to grow: have the next pages of its chunk in one
  *		system call instead of a page fault each.  They are a 32nd part of the chunk, and
  *		so less than that of what the arena has, its smaller chunks included.  They count
- *		as touched, not as charged.
+ *		as touched, not as charged.  A system that refuses them once is not asked again.
  */
 static void
 alloc_populate(ga_arena *arena)

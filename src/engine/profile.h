@@ -14,9 +14,10 @@
  * soft end of what is charged stays below it.  The hot path looks at the soft end anyway, and so
  * knows nothing of profiles.  The distance from the bump pointer to the point stays what it is when
  * the bump pointer is set to another place without an allocation.  Other objects come off a free
- * list, are large, have changed their size, or lie at the back of a chunk.  The heap has one number of bytes to the next sample
- * for all of these, and subtracts their sizes from it.  Objects of small contexts that are no arenas
- * are subtracted, too: only when the number is used up, their context becomes an arena.
+ * list, are large, have changed their size, or lie at the back of a chunk.  The heap has one number
+ * of bytes to the next sample for all of these, and subtracts their sizes from it.  Objects of small
+ * contexts that are no arenas are subtracted, too: only when the number is used up, their context
+ * becomes an arena.
  *
  * A bit in its header marks a live sample.  With that bit, the fast path for frees takes it for a
  * large object and leaves it to the slow path.  Objects at the back of a chunk have no headers, and

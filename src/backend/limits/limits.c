@@ -22,8 +22,9 @@
  * another one for transactions of a session that keeps as much as it may: it could
  * not even give that up otherwise.  There is one more for commands of a session that
  * find a limit full which it shares with others, or that keeps more than its own was
- * lowered to, see limits_stuck_at.  Processes whose failure would do harm in the long run may hold more by what a setting of theirs grants
- * them, and the server's own bookkeeping is exempt up to a point: see limit_exempt.c.
+ * lowered to, see limits_stuck_at.  Processes whose failure would do harm in the long
+ * run may hold more by what a setting of theirs grants them, and the server's own
+ * bookkeeping is exempt up to a point: see limit_exempt.c.
  *
  * Copyright (c) 2026, goarena contributors
  *
