@@ -33,7 +33,9 @@
 # What will be installed and how long it takes is said first.  A server or tool that
 # cannot be had here is skipped by name.  So are jit, bench, others, package, monitoring
 # and pprof if all would take longer than MINUTES, at the pace of what was done so far.
-# What still runs two minutes after that is ended, and has failed.  At the end comes a
+# What still runs two minutes after that is ended, and has failed.  Up to three files of
+# test/t that failed run once more by themselves when the others have ended; those that
+# pass then are named as unsteady, with what they said at first.  At the end comes a
 # table of the results; the last line is "N passed, N failed", with ", N skipped" if
 # something was, and the exit status is 1 if anything failed.
 #
@@ -421,6 +423,17 @@ print_times()
 	say
 }
 
+# Name the files of level tap that passed only when they ran once more by themselves.
+print_unsteady()
+{
+	local server
+
+	for server; do
+		[ ! -e "$LOGDIR/$server/unsteady" ] ||
+			say "unsteady with $server, passed when run once more: $(paste -s -d ' ' "$LOGDIR/$server/unsteady")"
+	done
+}
+
 if [ "${1:-}" = quick ]; then
 	[ $# -eq 1 ] || die "quick stands alone"
 	one_server=${one_server:-$PG_MAJOR}
@@ -465,4 +478,5 @@ run_job run_servers "${order[@]}"
 print_failures "${order[@]}"
 printf '\nlogs: %s\n\n' "$LOGDIR"
 print_times "${order[@]}"
+print_unsteady "${order[@]}"
 print_table "${order[@]}"

@@ -205,9 +205,10 @@ eval { end_session($hog) };
 
 #
 # Who asks waits for what was cancelled: one victim is enough.  Beside three victims one
-# who asks is over the limit, even if the other has ended; beside two, both fit.
+# who asks is over the limit, even if the other has ended; beside two, both fit.  They differ
+# by more than what a session holds beside its statement.
 #
-my @victims = map { held_statement(74_000_000 + $_ * 1_000_000) } 1 .. 3;
+my @victims = map { held_statement(55_000_000 + $_ * 10_000_000) } 1 .. 3;
 note('held before: ' . ask($observer, 'SELECT goarena_total_held()'));
 my @askers = map { session($node) } 1 .. 2;
 $cancels = count_of('cancels');

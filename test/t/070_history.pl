@@ -243,7 +243,10 @@ sub write_to
 	return syswrite($handle, "$text\n") && close($handle);
 }
 
-my $grow = q{SELECT array_length(array_agg(md5(i::text)), 1) /* the leak */ FROM (SELECT generate_series(1, 100000000) AS i) AS numbers};
+# It waits for a lock when it has grown, until there is a sample of that.
+my $grow = q{SELECT array_length(array_agg(md5(i::text)), 1), /* the leak */
+	count(CASE i WHEN 1000000 THEN pg_advisory_xact_lock(1) END)
+	FROM (SELECT generate_series(1, 100000000) AS i) AS numbers};
 my $victim = session($node);
 my $victim_pid = backend_pid($victim);
 ask($victim, 'SELECT test_create(); SELECT test_fill(150000000)');	# holds most, and does not grow
@@ -252,14 +255,18 @@ my $bystander = session($node, extra_params => [ '-U', 'some_user' ]);
 my $bystander_pid = backend_pid($bystander);
 sampled("pid = $bystander_pid", 'an ordinary user has a session');
 my $offset = -s $node->logfile;
+my $gate = session($node);
+ask($gate, 'SELECT pg_advisory_lock(1)');
+$victim->query_until(qr/begun/, "\\echo begun\n$grow;\n");
+sampled("pid = $victim_pid AND state = 'active' AND held > 180000000 AND contexts ~ 'ExprContext'", 'it grows');
 my $group = into_group($victim_pid, 300 * 1024 * 1024);
-my $cpu_limit = cpu_seconds($victim_pid) + 3;	# in which it grows and samples are taken
+my $cpu_limit = cpu_seconds($victim_pid) + 2;
 SKIP:
 {
 	skip 'neither control groups nor prlimit', 1
 	  unless $group || run_log([ 'prlimit', '--pid', $victim_pid, "--cpu=$cpu_limit:$cpu_limit" ]);
 	note('killed by ' . ($group ? 'the out-of-memory killer' : 'the limit of its CPU time'));
-	$victim->query_until(qr/begun/, "\\echo begun\n$grow;\n");
+	end_session($gate);
 	ok(wait_until(sub { is_up_again($node, $offset) }), 'the kernel kills the backend, and the server restarts');
 	like(log_of($node, $offset), qr/\(PID $victim_pid\) was terminated by signal 9/, 'by signal 9');
 	my $row = query(q{SELECT concat_ws('|', pid, backend_type, state, held > 20000000, grown > 20000000, context,
