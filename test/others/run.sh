@@ -38,7 +38,7 @@ OUTDIR=${OUTDIR:-${TMPDIR:-/tmp}/goarena-others}
 LOOPS=${LOOPS:-3000}
 TIMEOUT=${TIMEOUT:-900}
 CHECKED=(hll ip4r semver)
-SOURCES=(ip4r postgresql-semver postgresql-unit pg-rational postgresql-periods)
+SOURCES=(ip4r postgresql-semver prefix jsquery postgresql-numeral pgtap postgresql-periods)
 SUITES=(bookworm trixie sid)
 CONTRIB=(amcheck bloom btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance
 	fuzzystrmatch hstore intarray isn lo ltree pageinspect pg_trgm pg_visibility pgcrypto
@@ -212,8 +212,8 @@ run_checks()
 build_source()
 {
 	fetch_package "$1" "$2" "${SUITES[@]}"
-	make -C "$2" PG_CONFIG="$PG_CONFIG" COPT='-g -fno-optimize-sibling-calls'
-	make -C "$2" PG_CONFIG="$PG_CONFIG" install
+	make -C "$2" USE_PGXS=1 PG_CONFIG="$PG_CONFIG" COPT='-g -fno-optimize-sibling-calls'
+	make -C "$2" USE_PGXS=1 PG_CONFIG="$PG_CONFIG" install
 }
 
 # Run the tests of extensions as their authors would, with goarena-check.
@@ -222,6 +222,7 @@ run_sources()
 	local start=$SECONDS name source output result
 
 	mkdir "$OUTDIR/sources"
+	[ -x "$BINDIR/goarena-check" ] || skip "goarena is not installed"
 	for name in "${SOURCES[@]}"; do
 		source=$SCRATCH/$name
 		output=$OUTDIR/sources/$name.out
@@ -231,7 +232,7 @@ run_sources()
 			continue
 		fi
 		run_job timeout --foreground "$TIMEOUT" "$BINDIR/goarena-check" --baseline --pg-config="$PG_CONFIG" \
-			-- make -C "$source" PG_CONFIG="$PG_CONFIG" installcheck >"$output" 2>&1
+			-- make -C "$source" USE_PGXS=1 PG_CONFIG="$PG_CONFIG" installcheck >"$output" 2>&1
 		if ! grep -q 'without goarena the command succeeded' "$output"; then
 			say "others sources: without $name: its tests fail without goarena"
 			continue
