@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "arena.h"
 #include "type.h"
 
 #define BUCKETS	   1024
@@ -102,6 +103,24 @@ type_number(ga_heap *heap, ga_type *type)
 }
 
 /*
+ * type_lay_out
+ *		Work out what an object of a type looks like, if the type has pointers and is small.
+ */
+static void
+type_lay_out(ga_type *type)
+{
+	type->step = SIZE_MAX;
+	if (type->pointer_words == 0 || type->size > GA_LINEAR_MAX)
+		return;
+	type->size_class = (size_t) ga_class_of(type->size);
+	type->payload = ga_class_size((int) type->size_class);
+	type->step = GA_HEADER_SIZE + type->payload;
+	type->header = ga_header_of(GA_HDR_LIVE, type->payload, type->size);
+	type->words = (UINT64_C(1) << type->payload / sizeof(uint64_t)) - 1;
+	type->first_bits = type->pointers[0];
+}
+
+/*
  * type_make
  *		Make a type.  Takes all memory before it changes anything.  If some of that fails, what it
  *		has taken is lost, which is a matter of bytes.
@@ -136,6 +155,7 @@ type_make(ga_heap *heap, const char *name, size_t size, size_t align, const uint
 		.pointers = copy,
 	};
 	strcpy(type->name, name);
+	type_lay_out(type);
 	return type_number(heap, type) ? type : NULL;
 }
 

@@ -34,7 +34,16 @@ struct ga_type
 	uint16_t id;			  /* from 1 on */
 	size_t pointer_words;	  /* words up to the last pointer; 0: it has none */
 	const uint64_t *pointers; /* a bit for each of these words */
-	ga_type *next;			  /* in its bucket */
+
+	/* One object as ga_arena_alloc_typed_fast makes it. */
+	size_t step;		 /* bytes with its header; SIZE_MAX if it is not for this type */
+	size_t payload;		 /* bytes without */
+	size_t size_class;	 /* of these */
+	uint64_t header;	 /* but for the tag */
+	uint64_t words;		 /* a bit for each of its words */
+	uint64_t first_bits; /* of these, which are pointers */
+
+	ga_type *next; /* in its bucket */
 	char name[GA_TYPE_NAME];
 };
 

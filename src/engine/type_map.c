@@ -79,7 +79,7 @@ type_map_make_room(ga_heap *heap, ga_type_granule *granule)
 	int next = granule->ids == NULL ? 0 : granule->room + 1;
 	uint16_t *ids;
 
-	if (GA_LIKELY(granule->ids != NULL && granule->count < ga_type_room(granule->room)))
+	if (GA_LIKELY(granule->count < granule->space))
 		return true;
 	ids = ga_fixed_alloc(&heap->type_ids[next]);
 	if (ids == NULL)
@@ -91,6 +91,7 @@ type_map_make_room(ga_heap *heap, ga_type_granule *granule)
 	}
 	granule->ids = ids;
 	granule->room = (uint8_t) next;
+	granule->space = (uint16_t) ga_type_room(next);
 	return true;
 }
 

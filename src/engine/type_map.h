@@ -79,7 +79,7 @@ ga_type_map_set(ga_arena *arena, const void *object, size_t size, const ga_type 
 
 	if (GA_UNLIKELY(address - arena->last_granule >= GA_GRANULE_SIZE || count != 1 || size >= 512 ||
 					word % 64 + words > 64 || word <= granule->last ||
-					granule->count == ga_type_room(granule->room)))
+					granule->count == granule->space))
 		return ga_type_map_set_slow(arena, object, size, type, count);
 	granule->ids[granule->count++] = type->id;
 	granule->last = (uint16_t) word;

@@ -223,8 +223,10 @@ void *
 ga_arena_alloc_typed(ga_arena *arena, const ga_type *type, size_t count)
 {
 	size_t size = type->size * count;
-	void *object;
+	void *object = count == 1 ? ga_arena_alloc_typed_fast(arena, type) : NULL;
 
+	if (object != NULL)
+		return object;
 	if (size > arena->heap->large_threshold - ga_arena_room_behind(arena))
 		return typed_alloc_span(arena, type, size);
 	if (type->pointer_words == 0)

@@ -26,6 +26,61 @@
 
 #include "arena.h"
 #include "type.h"
+#include "type_map.h"
+
+/*
+ * Allocate one object the fast way: it is small, its type has pointers, and it lies behind the last
+ * one in the granule in which an object got a type last.  All bytes are zero.  NULL if this way is
+ * not open; ga_arena_alloc_typed is then to be called.
+ *
+ * All that depends on the type alone is known from it.  No object of the granule begins behind the
+ * bump pointer, so the new one is the last.
+ */
+GA_INLINE void *
+ga_arena_alloc_typed_fast(ga_arena *arena, const ga_type *type)
+{
+	uintptr_t header = arena->ptr;
+	uintptr_t object = header + GA_HEADER_SIZE;
+	ga_type_granule *granule = arena->last_at;
+	unsigned word = ga_word_of(object);
+	unsigned shift = word % 64;
+	uint64_t *pointers;
+
+	if (GA_UNLIKELY(type->step > arena->soft_end - header ||
+					object - arena->last_granule > GA_GRANULE_SIZE - type->payload ||
+					(arena->small_free >> type->size_class & 1) != 0 || arena->careful != 0 ||
+					granule->count == granule->space))
+		return NULL;
+
+	/* As ga_arena_begin_small. */
+	arena->ptr = header + type->step;
+	arena->allocs++;
+	arena->heap->counters.class_allocs[type->size_class]++;
+	GA_MAKE_UNDEFINED(header, type->step);
+	*(uint64_t *) header = type->header | arena->tag;
+#if GA_OWNER_WORD
+	*(uint64_t *) (header + 8) = arena->owner;
+#endif
+
+	/* As ga_type_map_set, and across two words of the map. */
+	granule->ids[granule->count++] = type->id;
+	granule->last = (uint16_t) word;
+	granule->starts[word / 64] |= UINT64_C(1) << shift;
+	pointers = &granule->pointers[word / 64];
+	pointers[0] = (pointers[0] & ~(type->words << shift)) | type->first_bits << shift;
+	if (GA_UNLIKELY(shift > 64 - type->payload / sizeof(uint64_t)))
+	{
+		pointers[1] &= ~(type->words >> (64 - shift));
+		pointers[1] |= type->first_bits >> (64 - shift);
+	}
+
+	for (uintptr_t at = object; at < arena->ptr; at += sizeof(uint64_t))
+	{
+		*(uint64_t *) at = 0;
+		__asm__("" : "+r"(at)); /* keeps the compiler from making this a call */
+	}
+	return (void *) object;
+}
 
 /*
  * Allocate an array of count objects of a type, at least one.  All bytes are zero. count times the

@@ -152,7 +152,8 @@ typedef struct ga_type_granule
 	uint16_t *ids;							  /* the numbers of their types, in order of address */
 	uint16_t count;							  /* of ids */
 	uint16_t last;							  /* the word where the last of these objects begins */
-	uint8_t room;							  /* which of GA_TYPE_ROOMS ids has */
+	uint16_t space;							  /* how many numbers there is room for in ids */
+	uint8_t room;							  /* which of GA_TYPE_ROOMS that is */
 } ga_type_granule;
 
 /* What is known of each granule of a segment. */

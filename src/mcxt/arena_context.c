@@ -49,7 +49,7 @@
 #endif
 
 static ga_fixed arena_sets; /* ArenaSet structs of this process */
-static MemoryContextMethods arena_methods;
+MemoryContextMethods arena_context_methods;
 static MemoryContextMethods careful_methods; /* alloc alone */
 static unsigned arena_tag;
 
@@ -57,7 +57,7 @@ void
 ArenaContextsStart(const MemoryContextMethods *methods, const MemoryContextMethods *careful,
 				   unsigned tag)
 {
-	arena_methods = *methods;
+	arena_context_methods = *methods;
 	careful_methods = *careful;
 	arena_tag = tag;
 }
@@ -65,8 +65,7 @@ ArenaContextsStart(const MemoryContextMethods *methods, const MemoryContextMetho
 bool
 ContextIsArena(MemoryContext context)
 {
-	return context->methods->alloc == arena_methods.alloc ||
-		   context->methods->alloc == careful_methods.alloc;
+	return ContextIsPlainArena(context) || context->methods->alloc == careful_methods.alloc;
 }
 
 static inline void
@@ -89,7 +88,7 @@ arena_set_new(MemoryContext context, Size credit)
 
 	if (set == NULL)
 		return NULL;
-	set->methods = arena_methods;
+	set->methods = arena_context_methods;
 	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, arena_tag,
 				  &context->mem_allocated, credit);
 	return set;
@@ -127,7 +126,7 @@ arena_set_choose_alloc(ArenaSet *set)
 		careful |= GA_CAREFUL_STACK;
 	if (careful != arena->careful)
 		ga_arena_set_careful(arena, careful);
-	set->methods.alloc = careful != 0 ? careful_methods.alloc : arena_methods.alloc;
+	set->methods.alloc = careful != 0 ? careful_methods.alloc : arena_context_methods.alloc;
 }
 
 /*
@@ -520,7 +519,7 @@ arena_reset(ArenaSet *set)
 			arena, (debug_checks & DEBUG_OF_LIVES) != 0 ? DebugCareful(set->context) : 0);
 	}
 	if (arena->mode != GA_QUARANTINE_OFF || unlikely(arena->careful != 0) ||
-		unlikely(set->methods.alloc != arena_methods.alloc))
+		unlikely(set->methods.alloc != arena_context_methods.alloc))
 		arena_set_choose_alloc(set);
 }
 

@@ -52,6 +52,16 @@ extern bool ArenaContextAdoptSampled(MemoryContext context, const MemoryContextM
 /* Is the context an arena at the moment? */
 extern bool ContextIsArena(MemoryContext context);
 
+/* The methods of arenas that are not careful. */
+extern MemoryContextMethods arena_context_methods;
+
+/* Is the context an arena that is not careful? */
+static inline bool
+ContextIsPlainArena(MemoryContext context)
+{
+	return context->methods->alloc == arena_context_methods.alloc;
+}
+
 /* Give up what arenas do not use now, and what arenas that ended keep for later ones. */
 extern void ArenaContextsTrim(void);
 

@@ -175,8 +175,13 @@ typed_careful(ArenaSet *set, void *pointer, const ga_type *type, Size count, con
 	return object;
 }
 
-void *
-TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
+/*
+ * typed_general
+ *		Allocate any array in any context.  caller is as for typed_careful, by value so that who
+ *		calls this needs no guard of its stack.
+ */
+static pg_noinline void *
+typed_general(MemoryContext context, const ga_type *type, Size count, ga_place caller)
 {
 	Size size = typed_size(type, count);
 	ArenaSet *set;
@@ -187,13 +192,24 @@ TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
 		return MemoryContextAllocExtended(context, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	set = ArenaSetOfContext(context);
 	context->isReset = false;
-	if (unlikely(set->arena.careful != 0))
-	{
-		const ga_place caller = STACK_STORE_CALLER();
+	return unlikely(set->arena.careful != 0) ? typed_careful(set, NULL, type, count, &caller)
+											 : typed_in_arena(set, NULL, type, count, 0);
+}
 
-		return typed_careful(set, NULL, type, count, &caller);
+void *
+TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
+{
+	if (likely(count == 1 && ContextIsPlainArena(context) && type->id != 0))
+	{
+		void *object = ga_arena_alloc_typed_fast(&ArenaSetOfContext(context)->arena, type);
+
+		if (likely(object != NULL))
+		{
+			context->isReset = false;
+			return object;
+		}
 	}
-	return typed_in_arena(set, NULL, type, count, 0);
+	return typed_general(context, type, count, STACK_STORE_CALLER());
 }
 
 void *

@@ -45,6 +45,52 @@ bits_say_which_words_are_pointers(void **state)
 	}
 }
 
+/*
+ * Small objects of all sizes, wherever they begin in the words of the map and in their granule, and
+ * with untyped ones between them.
+ */
+static void
+bits_of_small_objects_of_all_sizes(void **state)
+{
+	ga_heap *heap = *state;
+	uint64_t *objects[1200];
+	const ga_type *types[1200];
+	uint64_t seed = 7;
+	ga_found found;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		size_t words = 1 + (size_t) random_below(&seed, 17);
+		uint64_t pointers = 1 + random_below(&seed, (UINT64_C(1) << words) - 1);
+
+		if (i % 5 == 0)
+			memset(alloc(&arena, 8 + i % 40), 0xff, 8);
+
+		/* So that an allocation does not end where pages begin that are not yet charged. */
+		if (i % 50 == 0)
+			free_object(&arena, alloc(&arena, 7 * KB));
+		types[i] = ga_type_get(heap, "small", words * 8, 8, &pointers, words);
+		objects[i] = new_typed(heap, types[i], 1);
+		memset(objects[i], 0xff, words * 8);
+		assert_int_equal(ga_object_requested(objects[i]), words * 8);
+	}
+	for (size_t i = 0; i < lengthof(objects); i++)
+	{
+		size_t words = types[i]->size / 8;
+
+		for (size_t word = 0; word < words; word++)
+			assert_int_equal(is_read(heap, objects[i] + word), ga_type_is_pointer(types[i], word));
+		assert_true(is_read(heap, objects[i] - 1));
+		assert_true(is_read(heap, objects[i] + ga_object_size(objects[i]) / 8));
+		assert_true(ga_object_find(heap, (uintptr_t) objects[i] + words * 8 - 1, &found));
+		assert_int_equal(found.start, (uintptr_t) objects[i]);
+		assert_int_equal(found.size, words * 8);
+		assert_ptr_equal(found.type, types[i]);
+	}
+	assert_true(heap->type_granules.live > 10);
+}
+
 static void
 bits_of_large_types_and_arrays(void **state)
 {
@@ -411,6 +457,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(bits_say_which_words_are_pointers),
+		TEST(bits_of_small_objects_of_all_sizes),
 		TEST(bits_of_large_types_and_arrays),
 		TEST(large_objects_have_few_entries),
 		TEST(pointer_bits_are_cleared_on_reuse),

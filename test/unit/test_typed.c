@@ -112,6 +112,25 @@ freed_nodes_are_used_again(void **state)
 		held[i] = round % 3 == 0 ? new_node(heap) : alloc(&arena, 48);
 	}
 	assert_int_equal(usage_of(&arena).chunk_bytes, bytes);
+
+	/* Also where the next one could be had behind the last. */
+	new_node(heap);
+	free_object(&arena, held[0]);
+	assert_ptr_equal(new_node(heap), held[0]);
+}
+
+static void
+nodes_are_counted(void **state)
+{
+	ga_heap *heap = *state;
+	const uint64_t *count = &heap->counters.class_allocs[ga_class_of(48)];
+	uint64_t before = *count;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (int i = 0; i < 500; i++)
+		new_node(heap);
+	assert_int_equal(arena.allocs, 500);
+	assert_int_equal(*count - before, 500);
 }
 
 static void
@@ -327,6 +346,7 @@ main(void)
 		TEST(a_reset_begins_a_new_unit_of_tiny_objects),
 		TEST(all_is_zero_whatever_was_there),
 		TEST(freed_nodes_are_used_again),
+		TEST(nodes_are_counted),
 		TEST(arrays_grow_with_their_type),
 		TEST(what_has_no_header_cannot_be_freed),
 		TEST(pages_and_charges_of_the_back_are_counted),

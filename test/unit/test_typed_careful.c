@@ -67,7 +67,7 @@ careful_arenas_keep_stacks_of_what_has_headers(void **state)
 {
 	ga_heap *heap = *state;
 	const ga_type *types[] = {node_type(heap), noscan_type(heap, 48), noscan_type(heap, 3)};
-	static const size_t counts[] = {1, 2, 70, 100000};
+	static const size_t counts[] = {1, 1, 2, 70, 100000};
 
 	begin_careful(heap, GA_CAREFUL_STACK);
 	for (size_t i = 0; i < lengthof(types) * lengthof(counts); i++)
@@ -78,6 +78,7 @@ careful_arenas_keep_stacks_of_what_has_headers(void **state)
 		ga_chunk *chunk = ga_heap_lookup(heap, (uintptr_t) object);
 
 		assert_non_null(object);
+		memset(object, 0xff, type->size * count);
 		if (!ga_chunk_in_back(chunk, (uintptr_t) object))
 			assert_int_equal(ga_arena_stack_of(&arena, object), i + 1);
 		else
