@@ -235,6 +235,16 @@ a_change_of_size_forgets_the_type(void **state)
 	ga_found found;
 
 	begin(&arena, heap, GA_QUARANTINE_OFF);
+
+	/* Also where it keeps its place. */
+	node = new_node(heap);
+	assert_ptr_equal(ga_arena_realloc(&arena, node, 47), node);
+	assert_heap(heap);
+	for (int word = 0; word < 6; word++)
+		assert_true(is_read(heap, node + word));
+	assert_true(ga_object_find(heap, (uintptr_t) node, &found));
+	assert_null(found.type);
+
 	node = new_node(heap);
 	new_node(heap);
 	node = ga_arena_realloc(&arena, node, 4000);
@@ -334,6 +344,30 @@ sweeps_skip_memory_without_pointers(void **state)
 	assert_int_equal(scanned(heap), before);
 	fill(alloc(&arena, 5 * MB), 5 * MB, 1);
 	assert_in_range(scanned(heap) - before, 5 * MB, 5 * MB + 64 * KB);
+}
+
+/* Nor do they ask the system which of its pages are there, or go through it in steps. */
+static void
+sweeps_pass_over_spans_without_pointers(void **state)
+{
+	ga_heap *heap = *state;
+	uint64_t asked[3];
+	const ga_type *leaf = ga_type_get(heap, "leaf", 40 * MB, 8, (uint64_t[]){1}, 1);
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	for (int i = 0; i < 3; i++)
+	{
+		uint64_t before;
+
+		if (i > 0)
+			assert_non_null(
+				ga_arena_alloc_typed(&arena, i == 1 ? noscan_type(heap, 40 * MB) : leaf, 1));
+		before = fake_calls(OS_RESIDENT);
+		(void) sweep_nothing(heap);
+		asked[i] = fake_calls(OS_RESIDENT) - before;
+	}
+	assert_int_equal(asked[1], asked[0]);
+	assert_true(asked[2] > asked[0]);
 }
 
 static void
@@ -468,6 +502,7 @@ main(void)
 		TEST(only_pointer_words_of_large_arrays_pin),
 		TEST(sweeps_read_a_fraction_of_typed_memory),
 		TEST(sweeps_skip_memory_without_pointers),
+		TEST(sweeps_pass_over_spans_without_pointers),
 		TEST(objects_are_found_by_any_address),
 		TEST(untyped_objects_are_found_by_their_beginning),
 		TEST(random_operations_keep_the_map_right),
