@@ -16,6 +16,17 @@ have_valgrind()
 	command -v valgrind >/dev/null || die "valgrind is not installed"
 }
 
+# Print ten tables of pgbench, joined.
+ten_way_join()
+{
+	local i
+
+	printf 'pgbench_accounts j1'
+	for i in {2..10}; do
+		printf ' JOIN pgbench_accounts j%d ON j%d.aid = j%d.aid' "$i" "$i" "$((i - 1))"
+	done
+}
+
 # Print $2 transactions of workload $1, a query a line.
 transactions_of()
 {
@@ -23,11 +34,17 @@ transactions_of()
 
 	[ "$1" != select-prepared ] ||
 		say 'PREPARE s(int) AS SELECT abalance FROM pgbench_accounts WHERE aid = $1;'
+	[ "$1" != plan ] || say 'SET join_collapse_limit = 12;'
 	for ((i = 1; i <= $2; i++)); do
 		aid=$((i * 37 % 1000 + 1))
 		case "$1" in
 			select) say "SELECT abalance FROM pgbench_accounts WHERE aid = $aid;" ;;
 			select-prepared) say "EXECUTE s($aid);" ;;
+			plan) say "EXPLAIN SELECT count(*) FROM $(ten_way_join) WHERE j1.aid = $aid;" ;;
+			loop)
+				say "DO 'DECLARE words text[] := ''{}''; line text; BEGIN FOR i IN 1..500 LOOP" \
+					"line := upper(md5(i::text)) || repeat(''x'', i % 100);" \
+					"words := (words || line)[greatest(1, cardinality(words) - 10):]; END LOOP; END';" ;;
 			tpcb)
 				say 'BEGIN;'
 				say "UPDATE pgbench_accounts SET abalance = abalance + $i WHERE aid = $aid;"

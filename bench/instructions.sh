@@ -12,8 +12,9 @@
 #                    profile and profile8 are identifiers with a heap profile at 512 kB and 8 kB;
 #                    strict-bare is strict without the stacks of allocations; clobber and
 #                    efence are those of goarena.debug, with quarantine off
-#   BENCH_WORKLOAD   select (default), select-prepared or tpcb
-#   BENCH_QUERIES    transactions in the longer run (default 1300)
+#   BENCH_WORKLOAD   select (default), select-prepared, tpcb, plan (a ten-way join) or loop
+#                    (500 turns of one in PL/pgSQL)
+#   BENCH_QUERIES    transactions in the longer run (default 1300; 40 of plan and loop)
 #   BENCH_FUNCTIONS  how many functions to print (default 0)
 
 # shellcheck source=scripts/common.sh
@@ -23,8 +24,10 @@ source "$TOP/bench/callgrind.sh"
 
 read -ra configs <<<"plain ${BENCH_CONFIGS:-nothing off default identifiers everything on strict}"
 workload=${BENCH_WORKLOAD:-select}
-many=${BENCH_QUERIES:-1300}
-few=300
+case "$workload" in
+	plan|loop) few=10 many=${BENCH_QUERIES:-40} ;;
+	*) few=300 many=${BENCH_QUERIES:-1300} ;;
+esac
 functions=${BENCH_FUNCTIONS:-0}
 
 declare -A settings=(

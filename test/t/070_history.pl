@@ -198,6 +198,11 @@ ok( wait_until(sub {
 			return $last eq $before;
 		}),
 	'interval 0: no more samples, and the recorder sleeps');
+
+# Holds most, and does not grow in any sample.
+my $victim = session($node);
+my $victim_pid = backend_pid($victim);
+ask($victim, 'SELECT test_create(); SELECT test_fill(150000000)');
 set_interval('100ms');
 sampled("at > '" . ($last =~ s/ \d+$//r) . "'", 'an interval again: samples again');
 my ($result, $stdout, $stderr) = $node->psql('postgres', 'ALTER SYSTEM SET goarena.history_interval = 99');
@@ -247,9 +252,6 @@ sub write_to
 my $grow = q{SELECT array_length(array_agg(md5(i::text)), 1), /* the leak */
 	count(CASE i WHEN 1000000 THEN pg_advisory_xact_lock(1) END)
 	FROM (SELECT generate_series(1, 100000000) AS i) AS numbers};
-my $victim = session($node);
-my $victim_pid = backend_pid($victim);
-ask($victim, 'SELECT test_create(); SELECT test_fill(150000000)');	# holds most, and does not grow
 sampled("pid = $victim_pid AND held > 150000000", 'the backend holds something');
 my $bystander = session($node, extra_params => [ '-U', 'some_user' ]);
 my $bystander_pid = backend_pid($bystander);
