@@ -21,11 +21,15 @@
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
+/* Statements that are watched have them added up for at most one part in this many of the time. */
+#define MEASUREMENT_SHARE 50
+
 /*
- * If adding them up takes at most this many microseconds, it is done for each statement that is
- * watched.
+ * If adding them up takes at most this many microseconds, it is done for each context of theirs that
+ * ends with much memory; else for such contexts, too, it may take one part in this many of the time.
  */
 #define CHEAP_MEASUREMENT 200
+#define LEAVING_SHARE	  20
 
 /* To give back this many bytes takes longer than to add up what is left. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
@@ -75,15 +79,17 @@ UsageMeasurePlain(void)
 	plain_note(plain_sum());
 }
 
-/* Until when it takes too long for each statement; 0: it does not. */
-static TimestampTz cheap_again = 0;
+/* When they may be added up again for a statement, and for a context that ends. */
+static TimestampTz measure_again = 0;
+static TimestampTz leave_again = 0;
 
 static void
 plain_note_time(TimestampTz began)
 {
 	int64 taken = GetCurrentTimestamp() - began;
 
-	cheap_again = taken <= CHEAP_MEASUREMENT ? 0 : began + 20 * taken;
+	measure_again = began + MEASUREMENT_SHARE * taken;
+	leave_again = taken <= CHEAP_MEASUREMENT ? 0 : began + LEAVING_SHARE * taken;
 }
 
 void
@@ -91,7 +97,7 @@ UsageMeasurePlainIfCheap(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now < cheap_again)
+	if (now < measure_again)
 		return;
 	UsageMeasurePlain();
 	plain_note_time(now);
@@ -110,7 +116,7 @@ UsagePlainLeave(Size bytes, bool listed)
 
 	if (IsPostmasterEnvironment && !IsUnderPostmaster)
 		return;
-	if (now < cheap_again && bytes < LARGE_MEASUREMENT)
+	if (now < leave_again && bytes < LARGE_MEASUREMENT)
 		return;
 	rest = plain_sum();
 	if (listed)

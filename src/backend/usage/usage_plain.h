@@ -18,7 +18,10 @@
 /* Walk over all contexts, and add up what those hold that are no arenas. */
 extern void UsageMeasurePlain(void);
 
-/* The same, unless that would take more than a twentieth of the time. */
+/*
+ * The same, unless that would take more than a fiftieth of the time: fast statements are measured
+ * now and then, slow ones each.
+ */
 extern void UsageMeasurePlainIfCheap(void);
 
 /*
