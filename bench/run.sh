@@ -12,6 +12,7 @@
 #   analytic     queries over a generated data set: time and memory
 #   sweep        bandwidth and pauses of sweeps
 #   typed        trees in typed arenas, and sweeps of typed memory
+#   finalizers   setting and calling finalizers
 #   memory       private memory of connections
 #
 # Builds and installs goarena and runs all parts, or those named, one after the other,
@@ -39,7 +40,7 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed memory)
+PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed finalizers memory)
 
 if [ "${1:-}" = --short ]; then
 	shift

@@ -93,3 +93,17 @@ COMMENT ON FUNCTION bench_live_typed(bigint, text, integer) IS
 CREATE FUNCTION bench_cpu() RETURNS double precision
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 COMMENT ON FUNCTION bench_cpu() IS 'CPU time of this process in milliseconds';
+
+-- finalizer.c
+
+CREATE FUNCTION bench_finalizers(
+    objects integer,
+    rounds integer,
+    OUT type text,
+    OUT round integer,
+    OUT ns double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION bench_finalizers(integer, integer) IS
+'CPU time of making so many objects and deleting their context: with a finalizer each, with none, '
+'and with a reset callback each in an AllocSet';
