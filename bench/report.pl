@@ -14,7 +14,7 @@ use warnings;
 
 use List::Util qw(max min sum);
 
-my @PARTS = qw(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed finalizers memory);
+my @PARTS = qw(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed finalizers debug memory);
 my @IN_FULL = qw(counts-counts statements-cpu memory-beyond);    # in the short form, too
 my @COLORS = ('#4e79a7', '#f28e2b', '#59a14f', '#e15759', '#b07aa1', '#76b7b2', '#9c755f');
 my $FOLD = 20;    # tables with more rows than that are folded

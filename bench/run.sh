@@ -13,6 +13,7 @@
 #   sweep        bandwidth and pauses of sweeps
 #   typed        trees in typed arenas, and sweeps of typed memory
 #   finalizers   setting and calling finalizers
+#   debug        what the settings of goarena.debug cost
 #   memory       private memory of connections
 #
 # Builds and installs goarena and runs all parts, or those named, one after the other,
@@ -40,7 +41,7 @@
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
 
-PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed finalizers memory)
+PARTS=(counts pgbench statements allocator replay everything profile free_stacks analytic sweep typed finalizers debug memory)
 
 if [ "${1:-}" = --short ]; then
 	shift
