@@ -216,6 +216,7 @@ for ((i = 1; i <= DATABASES; i++)); do
 	superuser "CREATE DATABASE d$i" >/dev/null
 	psql_as "$TEST_USER" -d "d$i" -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
 done
+superuser "ALTER ROLE team IN DATABASE d1 SET goarena.user_memory_limit = '10GB'" >/dev/null
 
 ok 'sql_exporter is scraped' scrape_until '^sql_goarena_shared_limit\{.*col="share"'
 ok 'and has all queries' scrape_until 'datname="\(others\)"'
@@ -238,14 +239,21 @@ ok 'that is seen' scrape_until '^sql_goarena_totals\{.*col="limit_hits".*\} [1-9
 
 # The limits that processes share are compared with their sums.
 ok 'no user or database is near its limit yet' holds "$(value sql_goarena_shared_limit 'kind="user"' 'col="share"') < 0.8 && $(value sql_goarena_shared_limit 'kind="database"' 'col="share"') == 0"
-for session in 1 2; do
-	psql_as team -c 'SELECT test_create()' -c 'SELECT test_fill(44000000)' -c "SELECT pg_sleep(3600), $session" >/dev/null 2>&1 &
-done
+hold_as_team()
+{
+	psql_as team -c 'SELECT test_create()' -c 'SELECT test_fill(44000000)' -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1
+}
+hold_as_team &
+ok 'what a session of a user holds is seen' scrape_until '^sql_goarena_shared_limit\{.*col="share".*kind="user".*\} 0\.[3-6]'
+ok 'and is not near the limit' holds "$(value sql_goarena_shared_limit 'kind="user"' 'col="near"') == 0"
+# Another session of it has a higher limit: the least one counts.
+psql_as team -d d1 -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
+hold_as_team &
 ok 'two sessions of a user near its limit are seen' scrape_until '^sql_goarena_shared_limit\{.*col="near".*kind="user".*\} 1$'
 ok 'by what they hold together' holds "$(value sql_goarena_shared_limit 'kind="user"' 'col="share"') > 0.8 && $(value sql_goarena_shared_limit 'kind="user"' 'col="share"') <= 1.1"
-# Three sessions hold 88 MB and twice 44 MB of data there.  The exporter is in that database, too,
-# and would be refused memory at a limit that is full.
-superuser "ALTER DATABASE postgres SET goarena.database_memory_limit = '215MB'" >/dev/null
+# Not the database of the exporter, in which the limit would also be the setting of its own session.
+psql_as "$TEST_USER" -d d2 -c 'CREATE EXTENSION goarena_test' -c 'SELECT test_create()' -c 'SELECT test_fill(66000000)' \
+	-c "ALTER DATABASE d2 SET goarena.database_memory_limit = '75MB'" -c 'SELECT pg_sleep(3600)' >/dev/null 2>&1 &
 ok 'a database as well' scrape_until '^sql_goarena_shared_limit\{.*col="near".*kind="database".*\} 1$'
 
 end_background
