@@ -17,7 +17,7 @@
  * delay_poisoned_size
  *		How many bytes of an object are filled with poison.
  */
-static size_t
+GA_INLINE size_t
 delay_poisoned_size(const ga_arena *arena, size_t size)
 {
 	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ||
@@ -26,7 +26,7 @@ delay_poisoned_size(const ga_arena *arena, size_t size)
 			   : GA_POISON_PART;
 }
 
-static void
+GA_INLINE void
 delay_poison(const ga_arena *arena, void *object, size_t size)
 {
 	ga_poison_fill(object, delay_poisoned_size(arena, size));
@@ -51,11 +51,30 @@ delay_describe(const ga_arena *arena, const void *object, ptrdiff_t position, ga
 }
 
 /*
- * delay_check_poison
- *		If a word of the object is no longer poison, add an event, and fill the object again, so
- *		that there is only one event for it.
+ * delay_tell
+ *		Add an event for an object of which a word is no longer poison, and fill the object again,
+ *		so that there is only one event for it.
  */
-static void
+static GA_NOINLINE void
+delay_tell(const ga_arena *arena, size_t position, const uint64_t *changed)
+{
+	void *object = arena->delay->ring[position].object;
+	ga_event event = {
+		.kind = GA_EVENT_WRITE_AFTER_FREE,
+		.offset = (uintptr_t) changed - (uintptr_t) object,
+		.value = *changed,
+	};
+
+	delay_describe(arena, object, (ptrdiff_t) position, &event);
+	ga_heap_add_event(arena->heap, &event);
+	delay_poison(arena, object, ga_object_size(object));
+}
+
+/*
+ * delay_check_poison
+ *		See whether an object is still as it was filled.
+ */
+GA_INLINE void
 delay_check_poison(const ga_arena *arena, size_t position)
 {
 	void *object = arena->delay->ring[position].object;
@@ -65,56 +84,49 @@ delay_check_poison(const ga_arena *arena, size_t position)
 	GA_MAKE_DEFINED(object, size);
 	changed = ga_poison_changed(object, delay_poisoned_size(arena, size));
 	if (GA_UNLIKELY(changed != NULL))
-	{
-		ga_event event = {
-			.kind = GA_EVENT_WRITE_AFTER_FREE,
-			.offset = (uintptr_t) changed - (uintptr_t) object,
-			.value = *changed,
-		};
-
-		delay_describe(arena, object, (ptrdiff_t) position, &event);
-		ga_heap_add_event(arena->heap, &event);
-		delay_poison(arena, object, size);
-	}
+		delay_tell(arena, position, changed);
 	GA_MAKE_NOACCESS(object, size);
+}
+
+/*
+ * delay_begin
+ *		Make the queue of an arena.  NULL if there is no memory for it.
+ */
+static GA_NOINLINE ga_delay *
+delay_begin(ga_arena *arena)
+{
+	ga_delay *delay = ga_fixed_alloc(&arena->heap->delays);
+
+	if (delay != NULL)
+		delay->first = delay->count = 0;
+	arena->delay = delay;
+	return delay;
 }
 
 bool
 ga_delay_push(ga_arena *arena, void *object)
 {
-	ga_delay *delay = arena->delay;
+	ga_delay *delay = GA_LIKELY(arena->delay != NULL) ? arena->delay : delay_begin(arena);
+	uint32_t freed = arena->heap->take_stack == NULL ? 0 : arena->heap->take_stack();
 	size_t size = ga_object_size(object);
-	uint32_t allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0;
-	size_t position;
 
-	delay_poison(arena, object, size);
-	if (delay == NULL)
+	if (GA_LIKELY(delay != NULL))
 	{
-		delay = ga_fixed_alloc(&arena->heap->delays);
-		if (delay == NULL)
-			return false;
-		delay->first = delay->count = 0;
-		arena->delay = delay;
+		delay->ring[(delay->first + delay->count) % GA_DELAY_OBJECTS] = (ga_delayed){
+			.object = object,
+			.freed = freed,
+			.allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0,
+		};
+		delay->count++;
+		arena->delayed_bytes += size + GA_HEADER_SIZE;
+		*ga_object_header(object) |= GA_HDR_DEAD;
 	}
-
-	*ga_object_header(object) |= GA_HDR_DEAD;
-	position = (delay->first + delay->count) % GA_DELAY_OBJECTS;
-	delay->ring[position] = (ga_delayed){
-		.object = object,
-		.freed = arena->heap->take_stack == NULL ? 0 : arena->heap->take_stack(),
-		.allocated = allocated,
-	};
-	delay->count++;
-	arena->delayed_bytes += size + GA_HEADER_SIZE;
-	return true;
+	delay_poison(arena, object, size);
+	return delay != NULL;
 }
 
-/*
- * delay_take_oldest
- *		Take the oldest object out and check it.
- */
-static void *
-delay_take_oldest(ga_arena *arena)
+void *
+ga_delay_take_oldest(ga_arena *arena)
 {
 	ga_delay *delay = arena->delay;
 	void *object = delay->ring[delay->first].object;
@@ -124,18 +136,6 @@ delay_take_oldest(ga_arena *arena)
 	delay->count--;
 	arena->delayed_bytes -= ga_object_size(object) + GA_HEADER_SIZE;
 	return object;
-}
-
-void *
-ga_delay_pop(ga_arena *arena)
-{
-	ga_delay *delay = arena->delay;
-
-	/* Room for one more must remain. */
-	if (delay->count == GA_DELAY_OBJECTS ||
-		(delay->count > 1 && arena->delayed_bytes > GA_DELAY_BYTES))
-		return delay_take_oldest(arena);
-	return NULL;
 }
 
 /*
@@ -178,8 +178,10 @@ ga_delay_find(const ga_heap *heap, uintptr_t address, ga_event *found)
 void
 ga_delay_check(ga_arena *arena)
 {
-	for (size_t i = 0; arena->delay != NULL && i < arena->delay->count; i++)
-		delay_check_poison(arena, (arena->delay->first + i) % GA_DELAY_OBJECTS);
+	const ga_delay *delay = arena->delay;
+
+	for (size_t i = 0; delay != NULL && i < delay->count; i++)
+		delay_check_poison(arena, (delay->first + i) % GA_DELAY_OBJECTS);
 }
 
 void
@@ -187,8 +189,8 @@ ga_delay_clear(ga_arena *arena)
 {
 	if (arena->delay == NULL)
 		return;
-	while (arena->delay->count > 0)
-		(void) delay_take_oldest(arena);
+	ga_delay_check(arena);
 	ga_fixed_free(&arena->heap->delays, arena->delay);
 	arena->delay = NULL;
+	arena->delayed_bytes = 0;
 }

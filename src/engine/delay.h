@@ -46,8 +46,16 @@ struct ga_delay
  */
 extern bool ga_delay_push(ga_arena *arena, void *object);
 
-/* Take the oldest object out if the queue is too full, and check it.  Returns it, or NULL. */
-extern void *ga_delay_pop(ga_arena *arena);
+/* Is the queue too full?  Room for one more object must remain. */
+GA_INLINE bool
+ga_delay_is_full(const ga_arena *arena)
+{
+	return arena->delay->count == GA_DELAY_OBJECTS ||
+		   (arena->delayed_bytes > GA_DELAY_BYTES && arena->delay->count > 1);
+}
+
+/* Take the oldest object out, and check it. */
+extern void *ga_delay_take_oldest(ga_arena *arena);
 
 /*
  * Does an address lie in a small object of a live arena that was freed and filled with poison?  If

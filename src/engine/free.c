@@ -22,14 +22,11 @@
  *		Let the fast path also free objects in the full chunk of the arena that an address lies in.
  *		False if it lies in no such chunk.
  */
-static GA_NOINLINE bool
+static bool
 free_widen_window(ga_arena *arena, uintptr_t addr)
 {
-	const ga_chunk *chunk;
+	const ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
 
-	if (!ga_arena_frees_fast(arena))
-		return false;
-	chunk = ga_heap_lookup(arena->heap, addr);
 	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large ||
 		chunk->typed)
 		return false;
@@ -85,47 +82,49 @@ ga_heap_trim_arenas(ga_heap *heap)
 /*
  * free_find_object
  *		Is this an object of the arena that can be freed?  Finds its chunk and, unless that is a
- *		span, its size class.
+ *		span, its size.
  */
 GA_INLINE ga_free_result
-free_find_object(const ga_arena *arena, const void *object, ga_chunk **found, int *size_class)
+free_find_object(const ga_arena *arena, const void *object, ga_chunk **found, size_t *found_size)
 {
 	uintptr_t addr = (uintptr_t) object;
+	uintptr_t bump = arena->ptr;
 	ga_chunk *chunk = arena->active;
 	uint64_t header;
-	uint64_t state;
 	size_t size;
 
-	if (GA_UNLIKELY(chunk == NULL || addr - chunk->base >= chunk->size))
+	/* Most lie in the active chunk, below the bump pointer. */
+	if (GA_UNLIKELY(chunk == NULL || addr - chunk->start >= bump - chunk->start))
 	{
 		chunk = ga_heap_lookup(arena->heap, addr);
 		if (chunk == NULL)
 			return ga_segment_of(arena->heap, addr) != NULL ? GA_FREE_WILD : GA_FREE_FOREIGN;
 		if (chunk->arena != arena)
 			return GA_FREE_WILD;
+		*found = chunk;
+
+		/* The rest of a span's chunk may fault. */
+		if (chunk->large)
+			return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
+		if (ga_chunk_in_back(chunk, addr))
+			return GA_FREE_NOSCAN;
+		if (addr > chunk->base + chunk->touched)
+			return GA_FREE_WILD;
+		bump = ga_bump_of(arena, chunk);
 	}
 	*found = chunk;
-
-	/* The rest of a span's chunk may fault. */
-	if (chunk->large)
-		return addr == chunk->start + GA_HEADER_SIZE ? GA_FREE_OK : GA_FREE_WILD;
-	if (GA_UNLIKELY(ga_chunk_in_back(chunk, addr)))
-		return GA_FREE_NOSCAN;
-	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE ||
-		addr > chunk->base + chunk->touched)
+	if (addr % GA_ALIGN != 0 || addr < chunk->start + GA_HEADER_SIZE)
 		return GA_FREE_WILD;
 	header = ga_word_before(object);
-	state = header & GA_HDR_STATE_MASK;
-	if (state == GA_HDR_FREE || state == GA_HDR_DEAD)
-		return GA_FREE_DOUBLE;
-	if (state != GA_HDR_LIVE || addr > ga_bump_of(arena, chunk))
-		return GA_FREE_WILD;
+	if (GA_UNLIKELY((header & GA_HDR_STATE_MASK) != GA_HDR_LIVE))
+		return (header & GA_HDR_STATE_MASK) == 0 ? GA_FREE_WILD : GA_FREE_DOUBLE;
 
 	/* A pointer into an object rarely has a word before it that looks like a header. */
 	size = ga_header_size(header);
-	*size_class = ga_class_of(size);
-	if (size == 0 || size > ga_bump_of(arena, chunk) - addr || size != ga_class_size(*size_class))
+	if (addr > bump || size - 1 >= bump - addr ||
+		(size > GA_LINEAR_MAX && size != ga_class_round(size)))
 		return GA_FREE_WILD;
+	*found_size = size;
 	return GA_FREE_OK;
 }
 
@@ -133,8 +132,8 @@ ga_free_result
 ga_arena_check_object(const ga_arena *arena, const void *object)
 {
 	ga_chunk *chunk;
-	int size_class;
-	ga_free_result result = free_find_object(arena, object, &chunk, &size_class);
+	size_t size;
+	ga_free_result result = free_find_object(arena, object, &chunk, &size);
 
 	return result == GA_FREE_OK && ga_special_runs(arena, object) ? GA_FREE_DOUBLE : result;
 }
@@ -158,14 +157,14 @@ free_end_specials(ga_arena *arena, void *object)
  *		Put an object on its free list.  Where there is no memory for the lists, it stays DELAYED,
  *		and its memory is lost until the reset.
  */
-static void
-free_release_object(ga_arena *arena, void *object, int size_class)
+static GA_NOINLINE void
+free_release_object(ga_arena *arena, void *object)
 {
-	size_t size = ga_class_size(size_class);
+	size_t size = ga_object_size(object);
 
 	*ga_object_header(object) |= GA_HDR_DEAD;
 	GA_MAKE_NOACCESS(object, size);
-	if (!ga_free_list_push(arena, object, size_class))
+	if (!ga_free_list_push(arena, object, ga_class_of(size)))
 		arena->lost_bytes += size + GA_HEADER_SIZE;
 	else if (arena->free_bytes >= arena->trim_at)
 		ga_arena_trim(arena);
@@ -176,30 +175,28 @@ free_release_object(ga_arena *arena, void *object, int size_class)
  *		Let an object of a quarantined arena wait in the delay queue.
  */
 GA_INLINE void
-free_delay_object(ga_arena *arena, void *object, int size_class)
+free_delay_object(ga_arena *arena, void *object)
 {
-	void *oldest;
-
-	if (!ga_delay_push(arena, object))
+	if (GA_UNLIKELY(!ga_delay_push(arena, object)))
 	{
-		free_release_object(arena, object, size_class);
+		free_release_object(arena, object);
 		return;
 	}
-	while ((oldest = ga_delay_pop(arena)) != NULL)
-		free_release_object(arena, oldest, ga_class_of(ga_object_size(oldest)));
+	while (GA_UNLIKELY(ga_delay_is_full(arena)))
+		free_release_object(arena, ga_delay_take_oldest(arena));
 }
 
 /*
  * free_profiled
  *		The fast path for objects of the active chunk of a profiled arena.
  */
-static GA_NOINLINE bool
+static bool
 free_profiled(ga_arena *arena, void *object)
 {
 	uintptr_t bump = arena->ptr;
 	bool done;
 
-	if (!ga_arena_frees_fast(arena) || arena->active == NULL)
+	if (arena->active == NULL)
 		return false;
 	arena->active_first = arena->active->start + GA_HEADER_SIZE;
 	done = ga_arena_free_fast(arena, object);
@@ -209,19 +206,28 @@ free_profiled(ga_arena *arena, void *object)
 	return done;
 }
 
+/*
+ * free_fast_elsewhere
+ *		The fast path where it needs some preparation.
+ */
+static GA_NOINLINE bool
+free_fast_elsewhere(ga_arena *arena, void *object)
+{
+	if (ga_profile_watches(arena) && free_profiled(arena, object))
+		return true;
+	return free_widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object);
+}
+
 ga_free_result
 ga_arena_free_slow(ga_arena *arena, void *object)
 {
 	ga_chunk *chunk = NULL;
-	int size_class = 0;
 	ga_free_result result;
-	size_t size;
+	size_t size = 0;
 
-	if (ga_profile_watches(arena) && free_profiled(arena, object))
+	if (ga_arena_frees_fast(arena) && free_fast_elsewhere(arena, object))
 		return GA_FREE_OK;
-	if (free_widen_window(arena, (uintptr_t) object) && ga_arena_free_fast(arena, object))
-		return GA_FREE_OK;
-	result = free_find_object(arena, object, &chunk, &size_class);
+	result = free_find_object(arena, object, &chunk, &size);
 	if (GA_UNLIKELY(arena->specials != NULL) && result == GA_FREE_OK)
 		result = free_end_specials(arena, object);
 	if (GA_UNLIKELY(result != GA_FREE_OK))
@@ -238,10 +244,9 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		return GA_FREE_OK;
 	}
 
-	size = ga_class_size(size_class);
-	if (chunk->typed)
+	if (GA_UNLIKELY(chunk->typed))
 		ga_type_map_unset(arena->heap, object, size);
-	arena->heap->counters.class_frees[size_class]++;
+	arena->heap->counters.class_frees[ga_class_of(size)]++;
 	if (arena->mode == GA_QUARANTINE_OFF && ga_arena_is_last(arena, object, size))
 	{
 		/* What was allocated last is freed in place. */
@@ -255,12 +260,12 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 	else
 	{
 		/* Uncharge it now, and not when it leaves the delay queue: the server counts on that. */
-		if (size > GA_SMALL_MAX)
+		if (GA_UNLIKELY(size > GA_SMALL_MAX))
 			ga_charge(arena, chunk, -(ptrdiff_t) (size + GA_HEADER_SIZE));
 		if (arena->mode == GA_QUARANTINE_OFF)
-			free_release_object(arena, object, size_class);
+			free_release_object(arena, object);
 		else
-			free_delay_object(arena, object, size_class);
+			free_delay_object(arena, object);
 	}
 	return GA_FREE_OK;
 }

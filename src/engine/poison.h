@@ -46,7 +46,9 @@ ga_fill(void *memory, size_t size, uint64_t with)
 
 		pair[0] = pair[1] = pair[2] = pair[3] = both;
 	}
-	for (; word < end; word++)
+	for (; end - word >= 2; word += 2)
+		*(ga_word_pair *) word = both;
+	if (word < end)
 		*word = with;
 }
 
@@ -77,6 +79,8 @@ ga_poison_changed(const void *object, size_t size)
 		if (GA_UNLIKELY((difference[0] | difference[1]) != 0))
 			break;
 	}
+	for (; end - word >= 2 && GA_LIKELY(word[0] == GA_POISON && word[1] == GA_POISON); word += 2)
+		;
 	for (; word < end; word++)
 		if (GA_UNLIKELY(*word != GA_POISON))
 			return word;
