@@ -32,7 +32,7 @@
 #include "mcxt/leaving.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
-#include "mcxt/stack_trace.h"
+#include "mcxt/stack_store.h"
 
 #if !GA_OWNER_WORD
 #include "utils/memutils_memorychunk.h"
@@ -268,32 +268,20 @@ ArenaContextTrace(const ArenaSet *set, const char *what, const void *object, Siz
 }
 
 uint32
-ArenaContextStack(const ArenaSet *set, const ga_place *caller)
+ArenaContextStack(const ArenaSet *set)
 {
 	if ((set->arena.careful & (GA_CAREFUL_STACK | GA_CAREFUL_WATCH)) == 0)
 		return 0;
-	return StackStoreTake(caller);
+	return StackStoreTake();
 }
 
 /*
- * arena_stack_of_caller
- *		Take the stack from where the server called the method, between StackTraceCaller() and
- *		StackTraceCallerEnd().  Returns its number, 0 if the arena keeps none.
+ * ArenaContextAllocSlow
+ *		This is also where maintenance is done, and where memory can be used up: then it tries again
+ *		as long as that may help.
  */
-static uint32
-arena_stack_of_caller(const ArenaSet *set)
-{
-	return ArenaContextStack(set, &stack_trace_caller);
-}
-
-/*
- * arena_alloc_patiently
- *		Allocate where the fast path cannot.  This is also where maintenance is done, and where
- *		memory can be used up: then it tries again as long as that may help. stack is the stack's
- *		number, for careful arenas.
- */
-static inline void *
-arena_alloc_patiently(ArenaSet *set, Size size, bool careful, uint32 stack)
+pg_noinline void *
+ArenaContextAllocSlow(ArenaSet *set, Size size, uint32 stack)
 {
 	ga_arena *arena = &set->arena;
 	void *object;
@@ -306,39 +294,14 @@ arena_alloc_patiently(ArenaSet *set, Size size, bool careful, uint32 stack)
 	refusal.crossed = NO_LIMIT_CROSSED;
 	for (int tries = 0;; tries++)
 	{
-		object =
-			careful ? ga_arena_alloc_careful(arena, size, stack) : ga_arena_alloc_slow(arena, size);
+		object = unlikely(arena->careful != 0) ? ga_arena_alloc_careful(arena, size, stack)
+											   : ga_arena_alloc_slow(arena, size);
 		if (likely(object != NULL) || !ArenaContextMayTryAgain(set, size, tries))
 			break;
 	}
 	ProcessHeapWatch();
 	if (unlikely(size >= LARGE_ARENA))
 		process_heap_callbacks->moved();
-	return object;
-}
-
-pg_noinline void *
-ArenaContextAllocSlow(ArenaSet *set, Size size)
-{
-	return arena_alloc_patiently(set, size, false, 0);
-}
-
-/*
- * ArenaContextAllocCareful
- *		Arenas of the sample are careful only because they keep stacks, so that case is fast.
- */
-void *
-ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller)
-{
-	uint32 stack = ArenaContextStack(set, caller);
-	void *object = NULL;
-
-	if (likely(set->arena.careful == GA_CAREFUL_STACK))
-		object = ga_arena_alloc_stacked_fast(&set->arena, size, stack);
-	if (unlikely(object == NULL))
-		object = arena_alloc_patiently(set, size, true, stack);
-	if (unlikely(arena_is_watched(set) && object != NULL))
-		arena_trace(set, "alloc", object, size, stack);
 	return object;
 }
 
@@ -432,6 +395,13 @@ arena_keeps_object(const ArenaSet *set, const void *pointer)
 	return false;
 }
 
+static pg_noinline void
+arena_trace_free(const ArenaSet *set, const void *pointer)
+{
+	if (ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
+		arena_trace(set, "free", pointer, ga_object_requested(pointer), ArenaContextStack(set));
+}
+
 pg_noinline void
 ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 {
@@ -452,9 +422,8 @@ ArenaContextFreeSlow(ArenaSet *set, void *pointer)
 	}
 #endif
 	StackTraceCaller();
-	if (unlikely(arena_is_watched(set)) &&
-		ga_arena_check_object(&set->arena, pointer) == GA_FREE_OK)
-		arena_trace(set, "free", pointer, ga_object_requested(pointer), arena_stack_of_caller(set));
+	if (unlikely(arena_is_watched(set)))
+		arena_trace_free(set, pointer);
 	result = ga_arena_free_slow(&set->arena, pointer);
 	StackTraceCallerEnd();
 	if (unlikely(result != GA_FREE_OK))
@@ -483,7 +452,7 @@ ArenaContextRealloc(ArenaSet *set, void *pointer, Size size)
 	{
 		StackTraceCaller();
 		if (unlikely(set->arena.careful != 0))
-			stack = arena_stack_of_caller(set);
+			stack = ArenaContextStack(set);
 		object = unlikely(set->arena.careful != 0)
 					 ? ga_arena_realloc_careful(&set->arena, pointer, size, stack)
 					 : ga_arena_realloc(&set->arena, pointer, size);
@@ -514,7 +483,7 @@ arena_reset(ArenaSet *set)
 	else
 	{
 		if (arena_is_watched(set))
-			arena_trace(set, "reset", NULL, arena->charged, arena_stack_of_caller(set));
+			arena_trace(set, "reset", NULL, arena->charged, ArenaContextStack(set));
 		ga_arena_reset_careful(
 			arena, (debug_checks & DEBUG_OF_LIVES) != 0 ? DebugCareful(set->context) : 0);
 	}
@@ -587,7 +556,7 @@ ArenaContextDelete(MemoryContext context)
 		ContextSiteNoteLife(set->site, context->mem_allocated);
 	StackTraceCaller();
 	if (unlikely(arena_is_watched(set)))
-		arena_trace(set, "delete", NULL, set->arena.charged, arena_stack_of_caller(set));
+		arena_trace(set, "delete", NULL, set->arena.charged, ArenaContextStack(set));
 	context->methods = origin;
 	if (!set->foreign)
 		context->isReset = true;

@@ -15,10 +15,10 @@
 #include "nodes/memnodes.h"
 #include "utils/memdebug.h"
 
-#include "engine/arena.h"
+#include "engine/careful.h"
 #include "engine/free_list.h"
 #include "mcxt/arena_set.h"
-#include "mcxt/stack_store.h"
+#include "mcxt/stack_trace.h"
 
 /*
  * Called once, before there is any arena: sets the methods of contexts that are arenas, the alloc
@@ -70,17 +70,17 @@ extern void ArenaContextsTrim(void);
  * chunk_format.h.
  */
 
-/* Allocate size bytes where the fast way cannot.  NULL if memory is used up. */
-extern void *ArenaContextAllocSlow(ArenaSet *set, Size size);
+/*
+ * Allocate size bytes where the fast way cannot. stack is the number of the stack, where the arena
+ * keeps it.  NULL if memory is used up.
+ */
+extern void *ArenaContextAllocSlow(ArenaSet *set, Size size, uint32 stack);
 
 /*
- * Allocate size bytes in a careful arena; caller is the place that called the alloc method.  NULL
- * as above.
+ * The number of the stack from where the server called the method, where a careful arena wants it;
+ * else 0.  To be called between StackTraceCaller() and StackTraceCallerEnd().
  */
-extern void *ArenaContextAllocCareful(ArenaSet *set, Size size, const ga_place *caller);
-
-/* The number of the caller's stack, where a careful arena wants it; else 0. */
-extern uint32 ArenaContextStack(const ArenaSet *set, const ga_place *caller);
+extern uint32 ArenaContextStack(const ArenaSet *set);
 
 /* Show what was done to an object in a careful arena, if it is watched. */
 extern void ArenaContextTrace(const ArenaSet *set, const char *what, const void *object, Size size,
@@ -159,13 +159,35 @@ ArenaContextAlloc(ArenaSet *set, Size size)
 
 	if (unlikely(object == NULL))
 	{
-		object = ArenaContextAllocSlow(set, size);
+		object = ArenaContextAllocSlow(set, size, 0);
 		if (object == NULL)
 			return NULL;
 	}
 #ifdef RANDOMIZE_ALLOCATED_MEMORY
 	randomize_mem(object, size);
 #endif
+	return ArenaContextMark(object, size);
+}
+
+/*
+ * As ArenaContextAlloc, in a careful arena. stack is what ArenaContextStack() returned.  Arenas of
+ * the sample are careful only because they keep stacks, so that case is fast.
+ */
+static inline void *
+ArenaContextAllocCareful(ArenaSet *set, Size size, uint32 stack)
+{
+	void *object = NULL;
+
+	if (likely(set->arena.careful == GA_CAREFUL_STACK))
+		object = ga_arena_alloc_stacked_fast(&set->arena, size, stack);
+	if (unlikely(object == NULL))
+	{
+		object = ArenaContextAllocSlow(set, size, stack);
+		if (object == NULL)
+			return NULL;
+	}
+	if (unlikely((set->arena.careful & GA_CAREFUL_WATCH) != 0))
+		ArenaContextTrace(set, "alloc", object, size, stack);
 	return ArenaContextMark(object, size);
 }
 

@@ -95,14 +95,18 @@ format_alloc(MemoryContext context, Size size, int flags)
 static void *
 format_careful_alloc(MemoryContext context, Size size, int flags)
 {
-	const ga_place caller = STACK_STORE_CALLER();
+	ArenaSet *set = ArenaSetOfContext(context);
+	uint32 stack;
 	void *object;
 
 	MemoryContextCheckSize(context, size, flags);
-	object = ArenaContextAllocCareful(ArenaSetOfContext(context), size, &caller);
+	StackTraceCaller();
+	stack = ArenaContextStack(set);
+	StackTraceCallerEnd();
+	object = ArenaContextAllocCareful(set, size, stack);
 	if (unlikely(object == NULL))
 		return ChunkFormatFailure(context, size, flags);
-	return ArenaContextMark(object, size);
+	return object;
 }
 
 /*

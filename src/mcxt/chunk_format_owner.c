@@ -57,10 +57,13 @@ format_alloc(MemoryContext context, Size size)
 static void *
 format_careful_alloc(MemoryContext context, Size size)
 {
-	const ga_place caller = STACK_STORE_CALLER();
-	void *object = ArenaContextAllocCareful(ArenaSetOfContext(context), size, &caller);
+	ArenaSet *set = ArenaSetOfContext(context);
+	uint32 stack;
 
-	return object == NULL ? NULL : ArenaContextMark(object, size);
+	StackTraceCaller();
+	stack = ArenaContextStack(set);
+	StackTraceCallerEnd();
+	return ArenaContextAllocCareful(set, size, stack);
 }
 
 /*

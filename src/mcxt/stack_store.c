@@ -181,7 +181,7 @@ store_walk(const ga_place *caller, int room, uint64 chain)
 	uint64 hash = chain;
 	uint32 number = 0;
 
-	if (depth == 0)
+	if (depth == 0 || !store_prepare())
 		return 0;
 	if (chain == 0 ||
 		!ga_chain_proves(&stack_trace_chain, &ga_code_here, caller, frames, depth, room))
@@ -198,40 +198,46 @@ store_walk(const ga_place *caller, int room, uint64 chain)
  * store_take
  *		The number of the stack from a place on, of which room return addresses are kept.
  */
-static inline uint32
+static pg_attribute_always_inline uint32
 store_take(const ga_place *caller, int room)
 {
 	uint64 chain = ga_chain_hash(&stack_trace_chain, caller, room);
-	uint32 number;
+	uint32 number = likely(chain != 0 && sets != NULL) ? store_find(chain) : 0;
 
-	if (unlikely(!store_prepare()))
-		return 0;
-	number = likely(chain != 0) ? store_find(chain) : 0;
 	return likely(number != 0) ? number : store_walk(caller, room, chain);
 }
 
 uint32
-StackStoreTake(const ga_place *caller)
+StackStoreTake(void)
 {
-	return store_take(caller, STORED_DEPTH);
+	return store_take(&stack_trace_caller, STORED_DEPTH);
+}
+
+/*
+ * store_take_uncalled
+ *		As StackStoreTakeHere, where no StackTraceCaller() has said where stacks begin.
+ */
+static pg_noinline uint32
+store_take_uncalled(int room)
+{
+	uint32 number;
+
+	StackTraceCaller();
+	number = StackStoreTakeHere(room);
+	StackTraceCallerEnd();
+	return number;
 }
 
 uint32
 StackStoreTakeHere(int room)
 {
-	bool called = stack_trace_caller.pc != 0;
-	uint32 number;
-
-	if (!called)
-		StackTraceCaller();
-	number = store_take(&stack_trace_caller, room);
-	if (!called)
-		StackTraceCallerEnd();
-	return number;
+	return likely(stack_trace_caller.pc != 0) ? store_take(&stack_trace_caller, room)
+											  : store_take_uncalled(room);
 }
 
 uint32_t
 StackStoreOfFree(void)
 {
-	return StackStoreTakeHere(DELAY_STACK_DEPTH);
+	return likely(stack_trace_caller.pc != 0) ? store_take(&stack_trace_caller, DELAY_STACK_DEPTH)
+											  : store_take_uncalled(DELAY_STACK_DEPTH);
 }

@@ -16,8 +16,6 @@
 
 #include "postgres.h"
 
-#include "stack/walk.h"
-
 /*
  * Return addresses that are kept of a stack at most, which is what those of resets and
  * deletions have, of those of allocations, and of those of frees of single objects.
@@ -27,16 +25,10 @@
 #define DELAY_STACK_DEPTH 8
 
 /*
- * The place in the server that called the function in which this is written.  That
- * must be one that the server calls, and no inline function.
+ * The number of the stack of an allocation, between StackTraceCaller() and StackTraceCallerEnd();
+ * 0 if it could not be kept.
  */
-#define STACK_STORE_CALLER()                                                                       \
-	((ga_place){.pc = (uintptr_t) __builtin_return_address(0),                                     \
-				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
-				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
-
-/* The number of the stack of an allocation from a place on; 0 if it could not be kept. */
-extern uint32 StackStoreTake(const ga_place *caller);
+extern uint32 StackStoreTake(void);
 
 /* The same for the stack that StackTraceTake() would take, with at most room return addresses. */
 extern uint32 StackStoreTakeHere(int room);

@@ -45,7 +45,8 @@ static ga_trail last_trail = {.first = GA_TRAIL_PLACES};
 
 /*
  * stack_trace_find_chain
- *		Where does the chain of frame pointers end?
+ *		Where does the chain of frame pointers end?  See ga_chain_hash() for what the last frame
+ *		must be.
  */
 static void
 stack_trace_find_chain(void)
@@ -71,6 +72,7 @@ stack_trace_find_chain(void)
 		outer++;
 	} while (ga_walk_step(&stack, &ga_code_here, &place));
 	if (last != 0 && outer <= OUTER_PLACES &&
+		!ga_walk_keeps_frame(&ga_code_here, ga_chain_frame_at(&stack, last).next) &&
 		ga_code_here.rule(place.pc - 1).base == GA_BASE_OUTERMOST)
 		stack_trace_chain = ga_view_of(stack_bottom, last + sizeof(ga_chain_frame));
 }

@@ -32,6 +32,12 @@ extern ga_place stack_trace_caller;
 	 stack_trace_caller.sp = (uintptr_t) __builtin_dwarf_cfa(),                                    \
 	 stack_trace_caller.fp = *(const uintptr_t *) __builtin_frame_address(0))
 
+/* The same place, to be kept until a stack is taken. */
+#define STACK_TRACE_CALLER()                                                                       \
+	((ga_place){.pc = (uintptr_t) __builtin_return_address(0),                                     \
+				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
+				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
+
 static inline void
 StackTraceCallerEnd(void)
 {

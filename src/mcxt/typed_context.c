@@ -19,7 +19,6 @@
 #include "mcxt/finalizer.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
-#include "mcxt/stack_store.h"
 #include "mcxt/typed_context.h"
 #include "mcxt/zero_base.h"
 
@@ -167,9 +166,13 @@ typed_in_arena(ArenaSet *set, void *pointer, const ga_type *type, Size count, ui
 static pg_noinline void *
 typed_careful(ArenaSet *set, void *pointer, const ga_type *type, Size count, const ga_place *caller)
 {
-	uint32 stack = ArenaContextStack(set, caller);
-	void *object = typed_in_arena(set, pointer, type, count, stack);
+	uint32 stack;
+	void *object;
 
+	stack_trace_caller = *caller;
+	stack = ArenaContextStack(set);
+	StackTraceCallerEnd();
+	object = typed_in_arena(set, pointer, type, count, stack);
 	ArenaContextTrace(set, pointer == NULL ? "alloc" : "realloc", object, type->size * count,
 					  stack);
 	return object;
@@ -209,7 +212,7 @@ TypedContextAlloc(MemoryContext context, const ga_type *type, Size count)
 			return object;
 		}
 	}
-	return typed_general(context, type, count, STACK_STORE_CALLER());
+	return typed_general(context, type, count, STACK_TRACE_CALLER());
 }
 
 void *
@@ -258,7 +261,7 @@ TypedContextResize(MemoryContext context, void *pointer, const ga_type *type, Si
 		return typed_resize_elsewhere(pointer, old_size, size);
 	if (!ga_chunk_in_back(chunk, (uintptr_t) pointer))
 	{
-		const ga_place caller = STACK_STORE_CALLER();
+		const ga_place caller = STACK_TRACE_CALLER();
 		ArenaSet *set = ArenaSetOfContext(context);
 		ga_free_result result = ga_arena_check_object(&set->arena, pointer);
 

@@ -37,31 +37,42 @@ ga_chain_frame_at(const ga_view *stack, uintptr_t fp)
 /*
  * A hash of the return addresses from a place on, room of them or up to the last frame;
  * 0 if the chain leads elsewhere.  The last frame is that at the end of the view, from where
- * on the stack never changes.  The place, whose pc is behind a call, may be anything.
- * The upper bits are the better ones.
+ * on the stack never changes, and the frame pointer in it is no address of code.  The place, whose
+ * pc is behind a call, may be anything.  The upper bits are the better ones.
+ *
+ * Nobody checks that frames do not overlap.  If two did, the return address of one would be the
+ * frame pointer in the other, which is on the stack or in the last frame, where no code is.
  */
 static inline uint64_t
 ga_chain_hash(const ga_view *stack, const ga_place *place, int room)
 {
 	const uint64_t multiplier = UINT64_C(0x9e3779b97f4a7c15);
+	uintptr_t data = (uintptr_t) stack->data - stack->low;
 	uintptr_t last = stack->high - sizeof(ga_chain_frame);
-	uintptr_t left = last - place->fp;
-	uintptr_t unaligned = last | place->fp;
+	uintptr_t fp = place->fp;
+	uintptr_t left = last - fp;
+	uintptr_t unaligned = last | left;
 	uint64_t hash = (place->pc ^ (uint64_t) room << 56) * multiplier;
 
 	if (last - place->sp > last - stack->low || left > last - place->sp)
 		return 0;
+#pragma GCC unroll 12
 	for (int i = 1; i < room; i++)
 	{
-		ga_chain_frame frame = ga_chain_frame_at(stack, last - left);
+		ga_chain_frame frame;
 
+		memcpy(&frame, (const void *) (data + fp), sizeof(frame));
 		hash = (hash ^ frame.ra) * multiplier;
-		if (left < sizeof(frame))
-			return left == 0 && unaligned % sizeof(uintptr_t) == 0 ? hash : 0;
-		if (last - frame.next > left - sizeof(frame))
-			return 0; /* not further up, or beyond the last one */
-		unaligned |= frame.next;
-		left = last - frame.next;
+		if (last - frame.next >= left)
+		{
+			/* The chain ends here.  Elsewhere it leads not further up, or beyond the last frame. */
+			if (left != 0)
+				return 0;
+			break;
+		}
+		fp = frame.next;
+		left = last - fp;
+		unaligned |= left;
 	}
 	return unaligned % sizeof(uintptr_t) == 0 ? hash : 0;
 }

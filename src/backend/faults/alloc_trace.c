@@ -22,6 +22,7 @@
 #include "backend/faults/symbols.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/stack_store.h"
 
 #define TRACES_PER_SECOND 200
 

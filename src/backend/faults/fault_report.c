@@ -30,6 +30,7 @@
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
 #include "mcxt/process_heap.h"
+#include "mcxt/stack_store.h"
 
 /* Bytes of a query in a report. */
 #define QUERY_LENGTH 1024
