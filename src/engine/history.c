@@ -14,55 +14,66 @@
 #include "careful.h"
 #include "heap.h"
 
-static void
-history_add(ga_heap *heap, ga_freed freed)
+/*
+ * history_next
+ *		The next record, for memory that is given up now; NULL if there is none.
+ */
+GA_INLINE ga_freed *
+history_next(ga_heap *heap, uintptr_t from, uintptr_t to, uint64_t arena_id)
 {
 	ga_history *history = &heap->history;
+	ga_freed *next;
 
-	if (freed.from == freed.to || heap->config.history == 0)
-		return;
+	if (from == to || heap->config.history == 0)
+		return NULL;
 	if (GA_UNLIKELY(history->records == NULL))
 	{
 		size_t room = ga_min_size(heap->config.history, GA_REGION_SIZE / sizeof(ga_freed));
 
 		history->records = ga_persistent_alloc(&heap->metadata, room * sizeof(ga_freed));
 		if (history->records == NULL)
-			return;
+			return NULL;
 		history->room = room;
 	}
-	freed.note = heap->freed_note;
-	history->records[history->count++ % history->room] = freed;
+	next = &history->records[history->count++ % history->room];
+	*next = (ga_freed){.from = from, .to = to, .arena_id = arena_id, .note = heap->freed_note};
+	return next;
 }
 
 void
 ga_history_add(const ga_arena *arena, uintptr_t from, uintptr_t to)
 {
-	history_add(arena->heap, (ga_freed){.from = from,
-										.to = to,
-										.arena_id = arena->id,
-										.stacked = (arena->careful & GA_CAREFUL_STACK) != 0});
+	ga_freed *freed = history_next(arena->heap, from, to, arena->id);
+
+	if (freed != NULL)
+		freed->stacked = (arena->careful & GA_CAREFUL_STACK) != 0;
 }
 
 void
 ga_history_add_chunk(ga_heap *heap, const ga_chunk *chunk)
 {
-	history_add(heap, (ga_freed){.from = chunk->start,
-								 .to = chunk->used,
-								 .arena_id = chunk->arena_id,
-								 .large = chunk->large,
-								 .stacked = (chunk->arena->careful & GA_CAREFUL_STACK) != 0,
-								 .stack = chunk->stack,
-								 .slack = chunk->large ? chunk->freed : 0});
+	ga_freed *freed = history_next(heap, chunk->start, chunk->used, chunk->arena_id);
+
+	if (freed == NULL)
+		return;
+	freed->stacked = (chunk->arena->careful & GA_CAREFUL_STACK) != 0;
+	if (chunk->large)
+	{
+		freed->large = true;
+		freed->stack = chunk->stack;
+		freed->slack = chunk->freed;
+	}
 }
 
 void
 ga_history_add_back(ga_heap *heap, const ga_chunk *chunk)
 {
-	if (chunk->back != 0)
-		history_add(heap, (ga_freed){.from = chunk->back,
-									 .to = chunk->base + chunk->size,
-									 .arena_id = chunk->arena_id,
-									 .noscan = 1});
+	ga_freed *freed = chunk->back == 0 ? NULL
+									   : history_next(heap, chunk->back, chunk->base + chunk->size,
+													  chunk->arena_id);
+
+	if (freed != NULL)
+		freed->noscan = true;
 }
 
 /*

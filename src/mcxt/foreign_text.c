@@ -28,18 +28,31 @@ typedef struct LoadedObject
 	uintptr_t size;
 } LoadedObject;
 
+static LoadedObject objects[MAX_OBJECTS]; /* that were found before */
+
+/*
+ * foreign_text_is_known
+ *		Is a text in one of the objects that were found before?
+ */
+static inline bool
+foreign_text_is_known(const char *text)
+{
+	for (int i = 0; i < MAX_OBJECTS; i++)
+		if ((uintptr_t) text - objects[i].start < objects[i].size)
+			return true;
+	return false;
+}
+
 bool
 ForeignTextIsConstant(const char *text)
 {
-	static LoadedObject objects[MAX_OBJECTS];
 	static int next = 0;
 	uintptr_t address = (uintptr_t) text;
 	uintptr_t start;
 	uintptr_t end;
 
-	for (int i = 0; i < MAX_OBJECTS; i++)
-		if (address - objects[i].start < objects[i].size)
-			return true;
+	if (foreign_text_is_known(text))
+		return true;
 	ga_code_range(text, &start, &end);
 	if (address < start || address >= end)
 		return false;
@@ -165,8 +178,12 @@ ForeignNameCopy(char *to, const char *from, size_t size)
 	return to;
 }
 
-const char *
-ForeignNameKeep(const char *name)
+/*
+ * foreign_name_keep
+ *		Keep a copy of a name that may be no constant, unless there is one already.
+ */
+static pg_noinline const char *
+foreign_name_keep(const char *name)
 {
 	static const char *kept[MAX_KEPT_NAMES];
 	static int num_kept = 0;
@@ -185,4 +202,10 @@ ForeignNameKeep(const char *name)
 		return UNREADABLE_NAME;
 	strcpy(memory, copy);
 	return kept[num_kept++] = memory;
+}
+
+const char *
+ForeignNameKeep(const char *name)
+{
+	return likely(foreign_text_is_known(name)) ? name : foreign_name_keep(name);
 }

@@ -60,7 +60,10 @@ history_copy_ident(FreeKind *record, const ArenaSet *set)
 	const char *ident = set->context->ident == NULL ? set->ident : set->context->ident;
 
 	if (ident == NULL)
+	{
+		memset(record->ident, 0, FREE_IDENT_LENGTH);
 		return;
+	}
 	if (ident != constant || strncmp(ident, copied, FREE_IDENT_LENGTH) != 0)
 	{
 		memset(copied, 0, sizeof(copied));
@@ -124,6 +127,7 @@ history_hash_kind(const FreeKind *kind)
 /*
  * history_keep_kind
  *		Keep a kind, and return its serial: that of an equal one if there is one, else a new one.
+ *		Kinds are compared byte by byte, so all members of this one are set.
  */
 static uint64
 history_keep_kind(FreeKind *kind)
@@ -171,8 +175,6 @@ FreeHistoryNote(ga_arena *arena, ga_freed_by how)
 	if (unlikely(!history_prepare()))
 		return 0;
 
-	/* Kinds are compared byte by byte, so members that are not set must be equal, too. */
-	memset(&kind, 0, sizeof(kind));
 	kind.how = how;
 	kind.name = ForeignNameKeep(set->context->name);
 	if (set->context->parent != NULL)
