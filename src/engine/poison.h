@@ -37,19 +37,16 @@ ga_fill(void *memory, size_t size, uint64_t with)
 {
 	typedef uint64_t any_word __attribute__((may_alias));
 	const ga_word_pair both = {with, with};
-	any_word *word = memory;
-	const any_word *end = word + size / sizeof(*word);
+	ga_word_pair *pair = memory;
+	const ga_word_pair *end = pair + size / sizeof(*pair);
+	const ga_word_pair *blocks = end - size / sizeof(*pair) % 4;
 
-	for (; end - word >= 8; word += 8)
-	{
-		ga_word_pair *pair = (ga_word_pair *) word;
-
+	for (; pair != blocks; pair += 4)
 		pair[0] = pair[1] = pair[2] = pair[3] = both;
-	}
-	for (; end - word >= 2; word += 2)
-		*(ga_word_pair *) word = both;
-	if (word < end)
-		*word = with;
+	for (; pair != end; pair++)
+		*pair = both;
+	if (size % sizeof(*pair) != 0)
+		*(any_word *) pair = with;
 }
 
 GA_INLINE void
