@@ -121,6 +121,15 @@ stacks_with_the_hash_of_a_proved_chain_are_alike(void **state)
 
 				words[at] = random_word(&random, low, at);
 			}
+			if (from + 5 < LAST && random_below(&random, 8) == 0)
+			{
+				/* A frame pointer that is not aligned leads to what looks like a frame. */
+				ga_chain_frame frame = {.next = random_word(&random, low, from + 4),
+										.ra = 1 + random_below(&random, CODE)};
+
+				place.fp += 1 + random_below(&random, 7);
+				memcpy((char *) words + (place.fp - low), &frame, sizeof(frame));
+			}
 			hash = ga_chain_hash(&chain, &place, room);
 			if (hash == 0)
 				continue;
