@@ -9,29 +9,7 @@
  */
 #include <string.h>
 
-#include "careful.h"
 #include "delay.h"
-#include "poison.h"
-
-/*
- * delay_poisoned_size
- *		How many bytes of an object are filled with poison.
- */
-GA_INLINE size_t
-delay_poisoned_size(const ga_arena *arena, size_t size)
-{
-	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ||
-				   (arena->careful & GA_CAREFUL_CLOBBER) != 0
-			   ? size
-			   : GA_POISON_PART;
-}
-
-GA_INLINE void
-delay_poison(const ga_arena *arena, void *object, size_t size)
-{
-	ga_poison_fill(object, delay_poisoned_size(arena, size));
-	GA_MAKE_NOACCESS(object, size);
-}
 
 /*
  * delay_describe
@@ -67,7 +45,7 @@ delay_tell(const ga_arena *arena, size_t position, const uint64_t *changed)
 
 	delay_describe(arena, object, (ptrdiff_t) position, &event);
 	ga_heap_add_event(arena->heap, &event);
-	delay_poison(arena, object, ga_object_size(object));
+	ga_delay_poison(arena, object, ga_object_size(object));
 }
 
 /*
@@ -82,18 +60,14 @@ delay_check_poison(const ga_arena *arena, size_t position)
 	const uint64_t *changed;
 
 	GA_MAKE_DEFINED(object, size);
-	changed = ga_poison_changed(object, delay_poisoned_size(arena, size));
+	changed = ga_poison_changed(object, ga_delay_poisoned_size(arena, size));
 	if (GA_UNLIKELY(changed != NULL))
 		delay_tell(arena, position, changed);
 	GA_MAKE_NOACCESS(object, size);
 }
 
-/*
- * delay_begin
- *		Make the queue of an arena.  NULL if there is no memory for it.
- */
-static GA_NOINLINE ga_delay *
-delay_begin(ga_arena *arena)
+ga_delay *
+ga_delay_begin(ga_arena *arena)
 {
 	ga_delay *delay = ga_fixed_alloc(&arena->heap->delays);
 
@@ -101,28 +75,6 @@ delay_begin(ga_arena *arena)
 		delay->first = delay->count = 0;
 	arena->delay = delay;
 	return delay;
-}
-
-bool
-ga_delay_push(ga_arena *arena, void *object)
-{
-	ga_delay *delay = GA_LIKELY(arena->delay != NULL) ? arena->delay : delay_begin(arena);
-	uint32_t freed = arena->heap->take_stack == NULL ? 0 : arena->heap->take_stack();
-	size_t size = ga_object_size(object);
-
-	if (GA_LIKELY(delay != NULL))
-	{
-		delay->ring[(delay->first + delay->count) % GA_DELAY_OBJECTS] = (ga_delayed){
-			.object = object,
-			.freed = freed,
-			.allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0,
-		};
-		delay->count++;
-		arena->delayed_bytes += size + GA_HEADER_SIZE;
-		*ga_object_header(object) |= GA_HDR_DEAD;
-	}
-	delay_poison(arena, object, size);
-	return delay != NULL;
 }
 
 void *

@@ -19,7 +19,8 @@
 #ifndef GA_DELAY_H
 #define GA_DELAY_H
 
-#include "arena.h"
+#include "careful.h"
+#include "poison.h"
 
 /* The queue holds at most this many objects and bytes, but always one. */
 #define GA_DELAY_OBJECTS 512
@@ -40,11 +41,50 @@ struct ga_delay
 	ga_delayed ring[GA_DELAY_OBJECTS];
 };
 
+/* How many bytes of a freed object are filled with poison. */
+GA_INLINE size_t
+ga_delay_poisoned_size(const ga_arena *arena, size_t size)
+{
+	return size <= GA_POISON_WHOLE || arena->mode == GA_QUARANTINE_STRICT ||
+				   (arena->careful & GA_CAREFUL_CLOBBER) != 0
+			   ? size
+			   : GA_POISON_PART;
+}
+
+GA_INLINE void
+ga_delay_poison(const ga_arena *arena, void *object, size_t size)
+{
+	ga_poison_fill(object, ga_delay_poisoned_size(arena, size));
+	GA_MAKE_NOACCESS(object, size);
+}
+
+/* Make the queue of an arena.  NULL if there is no memory for it. */
+extern ga_delay *ga_delay_begin(ga_arena *arena);
+
 /*
- * Poison a freed object and put it into the queue.  False if there is no
+ * Poison a freed object of size bytes and put it into the queue.  False if there is no
  * memory for the queue; the object is then poisoned but not delayed.
  */
-extern bool ga_delay_push(ga_arena *arena, void *object);
+GA_INLINE bool
+ga_delay_push(ga_arena *arena, void *object, size_t size)
+{
+	ga_delay *delay = GA_LIKELY(arena->delay != NULL) ? arena->delay : ga_delay_begin(arena);
+	uint32_t freed = arena->heap->take_stack == NULL ? 0 : arena->heap->take_stack();
+
+	if (GA_LIKELY(delay != NULL))
+	{
+		delay->ring[(delay->first + delay->count) % GA_DELAY_OBJECTS] = (ga_delayed){
+			.object = object,
+			.freed = freed,
+			.allocated = (arena->careful & GA_CAREFUL_STACK) != 0 ? ga_object_stack(object) : 0,
+		};
+		delay->count++;
+		arena->delayed_bytes += size + GA_HEADER_SIZE;
+		*ga_object_header(object) |= GA_HDR_DEAD;
+	}
+	ga_delay_poison(arena, object, size);
+	return delay != NULL;
+}
 
 /* Is the queue too full?  Room for one more object must remain. */
 GA_INLINE bool

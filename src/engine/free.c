@@ -175,9 +175,9 @@ free_release_object(ga_arena *arena, void *object)
  *		Let an object of a quarantined arena wait in the delay queue.
  */
 GA_INLINE void
-free_delay_object(ga_arena *arena, void *object)
+free_delay_object(ga_arena *arena, void *object, size_t size)
 {
-	if (GA_UNLIKELY(!ga_delay_push(arena, object)))
+	if (GA_UNLIKELY(!ga_delay_push(arena, object, size)))
 	{
 		free_release_object(arena, object);
 		return;
@@ -265,7 +265,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		if (arena->mode == GA_QUARANTINE_OFF)
 			free_release_object(arena, object);
 		else
-			free_delay_object(arena, object);
+			free_delay_object(arena, object, size);
 	}
 	return GA_FREE_OK;
 }
