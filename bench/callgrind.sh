@@ -23,7 +23,7 @@ ten_way_join()
 
 	printf 'pgbench_accounts j1'
 	for i in {2..10}; do
-		printf ' JOIN pgbench_accounts j%d ON j%d.aid = j%d.aid' "$i" "$i" "$((i - 1))"
+		printf ' JOIN pgbench_accounts j%d ON j%d.bid = j%d.aid' "$i" "$i" "$((i - 1))"
 	done
 }
 
