@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 
 #include "engine/profile.h"
 #include "mcxt/process_heap.h"
@@ -54,6 +55,13 @@ const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
 TimestampTz process_heap_message = 0;
 Refusal refusal;
+
+/*
+ * Microseconds.  Contexts that are reset more often, for each row, are in the sample as if they were
+ * reset this often: a life in the sample takes some ten microseconds, and a scan of many rows would
+ * be slower by a fifth.
+ */
+#define SHORTEST_LIFE 2
 
 /*
  * Other processes are shown what this one holds in steps of a quarter, but within these bounds in
@@ -185,6 +193,29 @@ heap_draw_unsampled(void)
 }
 
 /*
+ * heap_sampled_lately
+ *		Was a life in the sample so lately that one more would be more than goarena_sample_rate of
+ *		the lives since, if each took SHORTEST_LIFE?
+ */
+static bool
+heap_sampled_lately(void)
+{
+	static instr_time last;
+	instr_time now;
+	instr_time since;
+
+	if (goarena_sample_rate >= 1)
+		return false;
+	INSTR_TIME_SET_CURRENT(now);
+	since = now;
+	INSTR_TIME_SUBTRACT(since, last);
+	if (INSTR_TIME_GET_MICROSEC(since) * goarena_sample_rate < SHORTEST_LIFE)
+		return true;
+	last = now;
+	return false;
+}
+
+/*
  * ProcessHeapSampleNow
  *		Draws nothing in the postmaster: all its children would inherit the same numbers.
  */
@@ -204,5 +235,5 @@ ProcessHeapSampleNow(void)
 		}
 	}
 	process_heap_unsampled = heap_draw_unsampled();
-	return true;
+	return !heap_sampled_lately();
 }

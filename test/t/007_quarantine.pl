@@ -14,6 +14,7 @@ use GoarenaTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $node = new_server('quarantine', PRELOAD,
 	'restart_after_crash = on', 'goarena.quarantine_sample_rate = 1', 'goarena.on_fault = crash');
@@ -259,6 +260,22 @@ foreach my $mode ('off', 'on', 'strict')
 		in_order($session, "stress: mode $mode, chunks of $chunk_size: all in order");
 	}
 }
+
+#
+# The sample: contexts that are reset for each row are in it as if they were reset each 2 us
+#
+my $rows = q{SELECT count(*) FROM generate_series(1, 2000000) i WHERE length(i::text) > 0};
+my $sampled = session($node);
+ask($sampled, q{SET jit = off; SET goarena.contexts = '*'; SET goarena.quarantine = on; SET goarena.quarantine_sample_rate = 0.02});
+ask($sampled, $rows);
+my $resets = statistics($sampled)->{resets};
+my $began = time;
+ask($sampled, $rows);
+my $most = (time - $began) * 1e6 * 0.02 / 2;
+$resets = statistics($sampled)->{resets} - $resets;
+cmp_ok($resets, '>', 100, 'the sample: contexts that are reset for each row are in it');
+cmp_ok($resets, '<', $most + 1000, 'the sample: but no more often than it takes time');
+end_session($sampled);
 
 #
 # What 16 and later add to memory contexts
