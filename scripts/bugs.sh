@@ -285,7 +285,8 @@ run_once()
 		outcome="wrong|$details"
 	elif "$crashed"; then
 		outcome="crash|"
-	elif grep -q 'ERROR:  pfree called with invalid pointer' "$SCRATCH/session.err"; then
+	elif grep -qE 'ERROR:  (detected double pfree|[A-Za-z]+ called with invalid pointer)' \
+		"$SCRATCH/session.err"; then
 		outcome="refused|the server refuses it"
 	elif [ -s "$SCRATCH/session.err" ]; then
 		outcome="silent|$(head -n 1 "$SCRATCH/session.err" | tr '|' ' ')"
@@ -335,6 +336,7 @@ run_config()
 	runs=$(runs_of "$config")
 	mapfile -t settings < <(settings_of "$config")
 	choose_program "$config"
+	touch "$SCRATCH/started"
 	start_server "${settings[@]}"
 	crashes=0
 	last_report=0
@@ -342,6 +344,10 @@ run_config()
 	! uses_goarena "$config" || query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena'
 	list_bugs
 	measure_cost "$config"
+	if [ "$config" = valgrind ]; then
+		outcome=$(valgrind_said)
+		[ -z "$outcome" ] || progress "$config: without a bug: $outcome"
+	fi
 
 	while IFS='|' read -r name kind context freed_in access _ <&3; do
 		outcome=

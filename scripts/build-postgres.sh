@@ -87,6 +87,7 @@ PG_MAJOR=${1:-}
 PG_KIND=${2:-cassert}
 [[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(cassert|valgrind)$ && $# -le 2 ]] || die "$usage"
 
+[[ $PG_KIND != valgrind || -e /usr/include/valgrind/memcheck.h ]] || die "valgrind is not installed"
 find_cache
 PREFIX=$(server_directory)
 set_flags
