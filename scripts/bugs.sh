@@ -15,12 +15,14 @@
 #   on-0.1      the same as on and strict with one arena in ten quarantined
 #   strict-0.1
 #
-# One more, which is to be asked for, shows what is found without goarena:
+# Two more, which are to be asked for, show what is found without goarena:
 #
 #   valgrind    the server runs under valgrind's memcheck.  It knows what palloc and pfree do
 #               if the server was built for it (USE_VALGRIND, see scripts/build-postgres.sh), else
 #               what malloc and free do.  A run counts as reported, and as right, if it
 #               had any invalid access or free to tell of.
+#   asan        the server is built with AddressSanitizer (PG_KIND=asan), which knows what malloc
+#               and free do.  Likewise; the first that it finds ends the backend.
 #
 # From 16 on the server itself refuses some of what is no pointer to an object, before
 # goarena gets to see it: such a run is told as refused.
@@ -72,26 +74,40 @@ progress()
 # Is goarena at work in configuration $1?
 uses_goarena()
 {
-	[[ ! $1 =~ ^(plain|valgrind)$ ]]
+	[[ $1 != plain ]] && ! uses_tool "$1"
+}
+
+# Does the server run with another tool in configuration $1?
+uses_tool()
+{
+	[[ $1 =~ ^(valgrind|asan)$ ]]
 }
 
 # Set SERVER_PROGRAM to what runs the server in configuration $1, with logs in $SCRATCH/tool.
 choose_program()
 {
-	local suppressions=()
+	local log=$SCRATCH/tool/log command='' suppressions=()
 
 	SERVER_PROGRAM=
-	[ "$1" = valgrind ] || return 0
-	command -v valgrind >/dev/null || die "valgrind is not installed"
-	[ ! -e "$PKGLIBDIR/valgrind.supp" ] || suppressions=("--suppressions=$PKGLIBDIR/valgrind.supp")
+	case "$1" in
+		valgrind)
+			command -v valgrind >/dev/null || die "valgrind is not installed"
+			[ ! -e "$PKGLIBDIR/valgrind.supp" ] || suppressions=("--suppressions=$PKGLIBDIR/valgrind.supp")
+			command="valgrind --quiet --leak-check=no --undef-value-errors=no --error-limit=no"
+			command+=" --log-file=$log.%p ${suppressions[*]}" ;;
+		asan)
+			readelf -dW "$BINDIR/postgres" | grep -q 'NEEDED.*libasan' ||
+				die "$BINDIR/postgres is not built with AddressSanitizer (PG_KIND=asan)"
+			command="env ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$log" ;;
+		*) return 0 ;;
+	esac
 	rm -rf -- "$SCRATCH/tool"
 	mkdir "$SCRATCH/tool"
 	give_to_user "$SCRATCH/tool"
 	SERVER_PROGRAM=$SCRATCH/server
 	cat >"$SERVER_PROGRAM" <<-EOF
 		#!/bin/sh
-		exec valgrind --quiet --leak-check=no --undef-value-errors=no --error-limit=no \\
-			--log-file=$SCRATCH/tool/log.%p ${suppressions[*]} "$BINDIR/postgres" "\$@"
+		exec $command "$BINDIR/postgres" "\$@"
 	EOF
 	chmod 755 "$SERVER_PROGRAM"
 }
@@ -207,13 +223,14 @@ is_reported()
 		2>/dev/null)" ]
 }
 
-# What valgrind has told of since the run began, or nothing.
-valgrind_said()
+# What valgrind or AddressSanitizer has told of since the run began, or nothing.
+tool_said()
 {
 	local told
 
 	told=$(find "$SCRATCH/tool" -type f -newer "$SCRATCH/started" -exec \
-		grep -ahoE 'Invalid (read|write|free).*|Jump to the invalid address' {} + | head -n 1)
+		grep -ahoE 'Invalid (read|write|free).*|Jump to the invalid address|ERROR: AddressSanitizer: [a-z-]+' {} + |
+		head -n 1)
 	rm -f -- "$SCRATCH"/tool/*
 	say "$told"
 }
@@ -269,8 +286,8 @@ run_once()
 		details+=${details:+; }$said
 	fi
 
-	if [ "$config" = valgrind ]; then
-		said=$(valgrind_said)
+	if uses_tool "$config"; then
+		said=$(tool_said)
 		if [ -n "$said" ]; then
 			outcome="right|$said"
 			return
@@ -344,8 +361,8 @@ run_config()
 	! uses_goarena "$config" || query_to "$SCRATCH/created" -c 'CREATE EXTENSION goarena'
 	list_bugs
 	measure_cost "$config"
-	if [ "$config" = valgrind ]; then
-		outcome=$(valgrind_said)
+	if uses_tool "$config"; then
+		outcome=$(tool_said)
 		[ -z "$outcome" ] || progress "$config: without a bug: $outcome"
 	fi
 
@@ -484,7 +501,7 @@ missed()
 }
 
 for config in "${configs[@]}"; do
-	[[ $config =~ ^(plain|on-later|debug|valgrind|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
+	[[ $config =~ ^(plain|on-later|debug|valgrind|asan|(on|strict)(-0\.1)?)$ ]] || die "no such configuration: $config"
 done
 
 if "$write_document"; then
@@ -503,6 +520,8 @@ progress "building for PostgreSQL $PG_VERSION"
 quietly pgxs_make -C "$TOP" -j "$(nproc)"
 quietly pgxs_make -C "$TOP" install
 
+# what is left of a build for another server may lack what a tool needs
+quietly pgxs_make -C "$TOP/test/modules/goarena_bugs" clean
 quietly pgxs_make -C "$TOP/test/modules/goarena_bugs" install
 
 for config in "${configs[@]}"; do

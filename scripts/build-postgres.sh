@@ -1,9 +1,10 @@
 #!/bin/bash
-# build-postgres.sh MAJOR [cassert|valgrind] - build a PostgreSQL for the tests
+# build-postgres.sh MAJOR [cassert|valgrind|asan] - build a PostgreSQL for the tests
 #
 # Builds the source of Debian's package with assertions, which Debian's own builds do
-# not have, or so that valgrind knows what palloc and pfree do, and else with the flags that Debian
-# hardens those with.  Keeps the result in the cache.  The last line of the output is where it is.
+# not have, or so that valgrind knows what palloc and pfree do, or with AddressSanitizer, and
+# else with the flags that Debian hardens those with.  Keeps the result in the cache.  The last
+# line of the output is where it is.
 #
 # The exit status is 77, and the last line says why, if the source is not to be had.
 #
@@ -22,22 +23,24 @@ source "$(dirname "$0")/common.sh"
 source "$TOP/scripts/source.sh"
 
 unset PG_CONFIG
-usage="usage: build-postgres.sh MAJOR [cassert|valgrind]"
+usage="usage: build-postgres.sh MAJOR [cassert|valgrind|asan]"
 EXTENSIONS=(amcheck auto_explain pg_buffercache pg_stat_statements spi test_decoding)
 
 # Set FLAGS, the arguments of configure.
 set_flags()
 {
-	local macros='-D_FORTIFY_SOURCE=2' kind=(--enable-cassert)
+	local macros='-D_FORTIFY_SOURCE=2' sanitize='' kind=()
 
-	if [ "$PG_KIND" = valgrind ]; then
-		macros+=' -DUSE_VALGRIND'
-		kind=()
-	fi
+	case "$PG_KIND" in
+		cassert) kind=(--enable-cassert) ;;
+		valgrind) macros+=' -DUSE_VALGRIND' ;;
+		# it does not see what the checking functions of _FORTIFY_SOURCE do
+		asan) macros='' sanitize=' -fsanitize=address' ;;
+	esac
 	# gcc makes position-independent programs by itself, see check_build()
 	FLAGS=(--prefix="$PREFIX" --enable-debug --enable-tap-tests --with-icu --with-lz4
 		--without-readline --without-zlib
-		CFLAGS='-O2 -g -fno-omit-frame-pointer -fstack-protector-strong -Wformat -Werror=format-security'
+		CFLAGS='-O2 -g -fno-omit-frame-pointer -fstack-protector-strong -Wformat -Werror=format-security'"$sanitize"
 		CPPFLAGS="$macros"
 		LDFLAGS='-Wl,-z,relro -Wl,-z,now' "${kind[@]}")
 }
@@ -85,8 +88,9 @@ check_build()
 
 PG_MAJOR=${1:-}
 PG_KIND=${2:-cassert}
-[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(cassert|valgrind)$ && $# -le 2 ]] || die "$usage"
+[[ " ${ALL_MAJORS[*]} " = *" $PG_MAJOR "* && $PG_KIND =~ ^(cassert|valgrind|asan)$ && $# -le 2 ]] || die "$usage"
 
+set_asan_options
 [[ $PG_KIND != valgrind || -e /usr/include/valgrind/memcheck.h ]] || die "valgrind is not installed"
 find_cache
 PREFIX=$(server_directory)

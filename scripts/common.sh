@@ -58,13 +58,22 @@ PACKAGED_MAJOR=$(packaged_major)
 # Which server: the one of PG_CONFIG if that is set, else PostgreSQL PG_MAJOR.  If
 # PG_KIND is plain, it is Debian's: installed, or in a root directory of the release of
 # Debian that has it, see debian-root.sh.  If it is others, it is such a root directory,
-# with other extensions.  If it is cassert or valgrind, we build it.
+# with other extensions.  If it is cassert, valgrind or asan, we build it.
 if [ -n "${PG_CONFIG:-}" ]; then
 	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
 fi
 PG_MAJOR=${PG_MAJOR:-$PACKAGED_MAJOR}
 PG_KIND=${PG_KIND:-plain}
 export PG_MAJOR PG_KIND
+
+# Programs that are built with AddressSanitizer, also those that the build runs, are not to
+# fail at exit because of memory that they did not free.  A backend is to end like one that crashed.
+set_asan_options()
+{
+	[ "$PG_KIND" != asan ] ||
+		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:abort_on_error=1
+}
+set_asan_options
 
 # The server refuses to run as root.
 if [ "$EUID" -eq 0 ]; then
@@ -107,7 +116,7 @@ as_nobody()
 # Is the server one that scripts/build-postgres.sh makes?
 is_built()
 {
-	[ -z "${PG_CONFIG:-}" ] && [[ $PG_KIND =~ ^(cassert|valgrind)$ ]]
+	[ -z "${PG_CONFIG:-}" ] && [[ $PG_KIND =~ ^(cassert|valgrind|asan)$ ]]
 }
 
 # Is it one in a root directory that scripts/debian-root.sh makes?
@@ -273,7 +282,8 @@ run_as()
 {
 	local cmd=(env -i "PATH=$BINDIR:/usr/local/bin:/usr/bin:/bin" LC_ALL=C
 		"HOME=$SCRATCH" "USER=$TEST_USER" "LOGNAME=$TEST_USER"
-		"PGHOST=$SCRATCH" PGPORT=5432 PGDATABASE=postgres "$@")
+		"PGHOST=$SCRATCH" PGPORT=5432 PGDATABASE=postgres
+		${ASAN_OPTIONS:+"ASAN_OPTIONS=$ASAN_OPTIONS"} "$@")
 
 	# setpriv becomes the command, so that signals need nobody to pass them on
 	if [ "$EUID" -eq 0 ]; then
