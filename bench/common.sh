@@ -47,6 +47,7 @@ declare -A settings=(
 	[huge]="goarena.quarantine = off
 goarena.huge_pages = try"
 	[default]=""
+	[unsampled]="goarena.quarantine_sample_rate = 0"
 	[on]="goarena.quarantine_sample_rate = 1.0"
 	[strict]="goarena.quarantine_sample_rate = 1.0
 goarena.quarantine = strict"

@@ -223,21 +223,26 @@ store_take_uncalled(int room)
 	uint32 number;
 
 	StackTraceCaller();
-	number = StackStoreTakeHere(room);
+	number = store_take(&stack_trace_caller, room);
 	StackTraceCallerEnd();
 	return number;
 }
 
-uint32
-StackStoreTakeHere(int room)
+static pg_attribute_always_inline uint32
+store_take_here(int room)
 {
 	return likely(stack_trace_caller.pc != 0) ? store_take(&stack_trace_caller, room)
 											  : store_take_uncalled(room);
 }
 
+uint32
+StackStoreTakeHere(int room)
+{
+	return store_take_here(room);
+}
+
 uint32_t
 StackStoreOfFree(void)
 {
-	return likely(stack_trace_caller.pc != 0) ? store_take(&stack_trace_caller, DELAY_STACK_DEPTH)
-											  : store_take_uncalled(DELAY_STACK_DEPTH);
+	return store_take_here(DELAY_STACK_DEPTH);
 }

@@ -22,21 +22,18 @@ extern void StackTraceInit(void);
  */
 extern ga_place stack_trace_caller;
 
+/* The place in the server that called the function in which this is written, no inline function. */
+#define STACK_TRACE_CALLER()                                                                       \
+	((ga_place){.pc = (uintptr_t) __builtin_return_address(0),                                     \
+				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
+				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
+
 /*
  * To be used in a function that the server calls and that calls the engine: stacks that are taken
  * meanwhile begin with the caller of this function, so that the frames of this library need not be
  * walked.  Nothing in between may raise an error.
  */
-#define StackTraceCaller()                                                                         \
-	(stack_trace_caller.pc = (uintptr_t) __builtin_return_address(0),                              \
-	 stack_trace_caller.sp = (uintptr_t) __builtin_dwarf_cfa(),                                    \
-	 stack_trace_caller.fp = *(const uintptr_t *) __builtin_frame_address(0))
-
-/* The same place, to be kept until a stack is taken. */
-#define STACK_TRACE_CALLER()                                                                       \
-	((ga_place){.pc = (uintptr_t) __builtin_return_address(0),                                     \
-				.sp = (uintptr_t) __builtin_dwarf_cfa(),                                           \
-				.fp = *(const uintptr_t *) __builtin_frame_address(0)})
+#define StackTraceCaller() (stack_trace_caller = STACK_TRACE_CALLER())
 
 static inline void
 StackTraceCallerEnd(void)

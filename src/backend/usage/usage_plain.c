@@ -21,15 +21,14 @@
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
-/* Statements that are watched have them added up for at most one part in this many of the time. */
+/* To add them up may take one part in this many of the time. */
 #define MEASUREMENT_SHARE 50
 
 /*
- * If adding them up takes at most this many microseconds, it is done for each context of theirs that
- * ends with much memory; else for such contexts, too, it may take one part in this many of the time.
+ * If it takes at most this many microseconds, it is done besides for each of these contexts that ends
+ * with much memory.
  */
 #define CHEAP_MEASUREMENT 200
-#define LEAVING_SHARE	  20
 
 /* To give back this many bytes takes longer than to add up what is left. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
@@ -79,17 +78,15 @@ UsageMeasurePlain(void)
 	plain_note(plain_sum());
 }
 
-/* When they may be added up again for a statement, and for a context that ends. */
+/* How many microseconds it took the last time, and when it may be done again. */
+static int64 measurement_time = 0;
 static TimestampTz measure_again = 0;
-static TimestampTz leave_again = 0;
 
 static void
 plain_note_time(TimestampTz began)
 {
-	int64 taken = GetCurrentTimestamp() - began;
-
-	measure_again = began + MEASUREMENT_SHARE * taken;
-	leave_again = taken <= CHEAP_MEASUREMENT ? 0 : began + LEAVING_SHARE * taken;
+	measurement_time = GetCurrentTimestamp() - began;
+	measure_again = began + MEASUREMENT_SHARE * measurement_time;
 }
 
 void
@@ -116,7 +113,7 @@ UsagePlainLeave(Size bytes, bool listed)
 
 	if (IsPostmasterEnvironment && !IsUnderPostmaster)
 		return;
-	if (now < leave_again && bytes < LARGE_MEASUREMENT)
+	if (now < measure_again && measurement_time > CHEAP_MEASUREMENT && bytes < LARGE_MEASUREMENT)
 		return;
 	rest = plain_sum();
 	if (listed)

@@ -254,7 +254,7 @@ bench_allocator(PG_FUNCTION_ARGS)
 		{
 			trial.type = (BenchType) ((i + round) % BENCH_TYPES);
 			if (Applies(trial.pattern, trial.type))
-				BenchPutRow(fcinfo, trial.type, round + 1, Sample(&trial, ns));
+				BenchPutRow(fcinfo, bench_type_names[trial.type], round + 1, Sample(&trial, ns));
 		}
 	return (Datum) 0;
 }

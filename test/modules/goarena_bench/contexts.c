@@ -136,13 +136,13 @@ BenchCpuTime(void)
 }
 
 void
-BenchPutRow(FunctionCallInfo fcinfo, BenchType type, int round, double ns)
+BenchPutRow(FunctionCallInfo fcinfo, const char *type, int round, double ns)
 {
 	ReturnSetInfo *rows = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum values[3];
 	bool nulls[3] = {false};
 
-	values[0] = CStringGetTextDatum(bench_type_names[type]);
+	values[0] = CStringGetTextDatum(type);
 	values[1] = Int32GetDatum(round);
 	values[2] = Float8GetDatum(ns);
 	tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);

@@ -14,8 +14,6 @@
 
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/tuplestore.h"
 
 #include "goarena.h"
 #include "goarena_bench.h"
@@ -94,24 +92,19 @@ finalizer_time(FinalizerKind kind, int64 count)
 Datum
 bench_finalizers(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rows = (ReturnSetInfo *) fcinfo->resultinfo;
-
 	InitMaterializedSRF(fcinfo, 0);
 	for (int round = 0; round <= PG_GETARG_INT32(1); round++)
 		for (int i = 0; i < FINALIZER_KINDS; i++)
 		{
 			FinalizerKind kind = (FinalizerKind) ((i + round) % FINALIZER_KINDS);
-			Datum values[3];
-			bool nulls[3] = {false};
+			double ns;
 
 			CHECK_FOR_INTERRUPTS();
-			values[0] = CStringGetTextDatum(finalizer_names[kind]);
-			values[1] = Int32GetDatum(round);
-			values[2] = Float8GetDatum(finalizer_time(kind, PG_GETARG_INT32(0)));
+			ns = finalizer_time(kind, PG_GETARG_INT32(0));
 
 			/* Round 0 warms up. */
 			if (round > 0)
-				tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);
+				BenchPutRow(fcinfo, finalizer_names[kind], round, ns);
 		}
 	return (Datum) 0;
 }

@@ -50,8 +50,8 @@ extern void BenchCheck(BenchType type, MemoryContext context);
 /* CPU time of this process in nanoseconds. */
 extern double BenchCpuTime(void);
 
-/* A row with type, round and time, for a function that was begun by InitMaterializedSRF. */
-extern void BenchPutRow(FunctionCallInfo fcinfo, BenchType type, int round, double ns);
+/* A row with what was measured, round and time, for a function that was begun by InitMaterializedSRF. */
+extern void BenchPutRow(FunctionCallInfo fcinfo, const char *type, int round, double ns);
 
 /* recorder.c: install it. */
 extern void RecorderInit(void);

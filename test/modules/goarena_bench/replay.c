@@ -379,7 +379,7 @@ bench_replay(PG_FUNCTION_ARGS)
 			BenchType type = types[(i + round) % lengthof(types)];
 
 			if (BenchTypeExists(type))
-				BenchPutRow(fcinfo, type, round, Sample(replay, type));
+				BenchPutRow(fcinfo, bench_type_names[type], round, Sample(replay, type));
 		}
 	return (Datum) 0;
 }

@@ -106,26 +106,21 @@ tree_time(TreeKind kind, int64 count)
 Datum
 bench_tree(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rows = (ReturnSetInfo *) fcinfo->resultinfo;
-
 	InitMaterializedSRF(fcinfo, 0);
 	for (int round = 0; round <= PG_GETARG_INT32(1); round++)
 		for (int i = 0; i < TREE_KINDS; i++)
 		{
 			TreeKind kind = (TreeKind) ((i + round) % TREE_KINDS);
-			Datum values[3];
-			bool nulls[3] = {false};
+			double ns;
 
 			CHECK_FOR_INTERRUPTS();
 			if (!BenchTypeExists(tree_types[kind]))
 				continue;
-			values[2] = Float8GetDatum(tree_time(kind, PG_GETARG_INT32(0)));
-			values[0] = CStringGetTextDatum(tree_names[kind]);
-			values[1] = Int32GetDatum(round);
+			ns = tree_time(kind, PG_GETARG_INT32(0));
 
 			/* Round 0 warms up. */
 			if (round > 0)
-				tuplestore_putvalues(rows->setResult, rows->setDesc, values, nulls);
+				BenchPutRow(fcinfo, tree_names[kind], round, ns);
 		}
 	return (Datum) 0;
 }
