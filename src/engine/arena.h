@@ -112,22 +112,16 @@ ga_object_requested_known(const void *object)
 	return *ga_object_header(object) >> GA_HDR_SLACK_SHIFT != GA_HDR_SLACK_MAX;
 }
 
-/* The header of an object, but for the tag. */
-GA_INLINE uint64_t
-ga_header_of(uint64_t state, size_t size, size_t requested)
+GA_INLINE void
+ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t size,
+					 size_t requested)
 {
 	uint64_t slack = size - requested;
 
 	if (GA_UNLIKELY(slack > GA_HDR_SLACK_MAX))
 		slack = GA_HDR_SLACK_MAX;
-	return slack << GA_HDR_SLACK_SHIFT | (uint64_t) (size >> 3) << GA_HDR_SIZE_SHIFT | state;
-}
-
-GA_INLINE void
-ga_object_set_header(const ga_arena *arena, void *object, uint64_t state, size_t size,
-					 size_t requested)
-{
-	*ga_object_header(object) = ga_header_of(state, size, requested) | arena->tag;
+	*ga_object_header(object) = slack << GA_HDR_SLACK_SHIFT |
+								(uint64_t) (size >> 3) << GA_HDR_SIZE_SHIFT | state | arena->tag;
 }
 
 /* May the fast path free objects of the arena? */

@@ -115,7 +115,6 @@ type_lay_out(ga_type *type)
 	type->size_class = (size_t) ga_class_of(type->size);
 	type->payload = ga_class_size((int) type->size_class);
 	type->step = GA_HEADER_SIZE + type->payload;
-	type->header = ga_header_of(GA_HDR_LIVE, type->payload, type->size);
 	type->words = (UINT64_C(1) << type->payload / sizeof(uint64_t)) - 1;
 	type->first_bits = type->pointers[0];
 }

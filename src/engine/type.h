@@ -39,7 +39,6 @@ struct ga_type
 	size_t step;		 /* bytes with its header; SIZE_MAX if it is not for this type */
 	size_t payload;		 /* bytes without */
 	size_t size_class;	 /* of these */
-	uint64_t header;	 /* but for the tag */
 	uint64_t words;		 /* a bit for each of its words */
 	uint64_t first_bits; /* of these, which are pointers */
 

@@ -52,15 +52,8 @@ ga_arena_alloc_typed_fast(ga_arena *arena, const ga_type *type)
 					granule->count == granule->space))
 		return NULL;
 
-	/* As ga_arena_begin_small. */
 	arena->ptr = header + type->step;
-	arena->allocs++;
-	arena->heap->counters.class_allocs[type->size_class]++;
-	GA_MAKE_UNDEFINED(header, type->step);
-	*(uint64_t *) header = type->header | arena->tag;
-#if GA_OWNER_WORD
-	*(uint64_t *) (header + 8) = arena->owner;
-#endif
+	(void) ga_arena_begin_small(arena, header, type->size, type->size_class, type->payload);
 
 	/* As ga_type_map_set, and across two words of the map. */
 	granule->ids[granule->count++] = type->id;
