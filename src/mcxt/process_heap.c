@@ -64,6 +64,12 @@ Refusal refusal;
 #define SHORTEST_LIFE 2
 
 /*
+ * Lives that may be in the sample in quick succession.  It is far more than a statement begins, so
+ * that contexts are not left out because they begin together with others.
+ */
+#define SAMPLE_BURST 100
+
+/*
  * Other processes are shown what this one holds in steps of a quarter, but within these bounds in
  * bytes.
  */
@@ -193,26 +199,30 @@ heap_draw_unsampled(void)
 }
 
 /*
- * heap_sampled_lately
- *		Was a life in the sample so lately that one more would be more than goarena_sample_rate of
- *		the lives since, if each took SHORTEST_LIFE?
+ * heap_sample_affordable
+ *		May one more life be in the sample?  Time fills a bucket with the lives that the sample may
+ *		have if each took SHORTEST_LIFE, and each life in it takes one out.
  */
 static bool
-heap_sampled_lately(void)
+heap_sample_affordable(void)
 {
+	static double lives = SAMPLE_BURST;
 	static instr_time last;
 	instr_time now;
 	instr_time since;
 
 	if (goarena_sample_rate >= 1)
-		return false;
+		return true;
 	INSTR_TIME_SET_CURRENT(now);
 	since = now;
 	INSTR_TIME_SUBTRACT(since, last);
-	if (INSTR_TIME_GET_MICROSEC(since) * goarena_sample_rate < SHORTEST_LIFE)
-		return true;
 	last = now;
-	return false;
+	lives += INSTR_TIME_GET_MICROSEC(since) * goarena_sample_rate / SHORTEST_LIFE;
+	lives = Min(lives, SAMPLE_BURST);
+	if (lives < 1)
+		return false;
+	lives--;
+	return true;
 }
 
 /*
@@ -235,5 +245,5 @@ ProcessHeapSampleNow(void)
 		}
 	}
 	process_heap_unsampled = heap_draw_unsampled();
-	return !heap_sampled_lately();
+	return heap_sample_affordable();
 }
