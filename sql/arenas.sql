@@ -6,6 +6,9 @@
 -- "?*" takes in what "*" does, but contexts are arenas while they are small, too.
 --
 SELECT current_database() AS db \gset
+-- (No context is an arena by chance, because it is in the sample.)
+ALTER DATABASE :"db" SET goarena.quarantine_sample_rate = 0;
+SET goarena.quarantine_sample_rate = 0;
 \set contexts 'SELECT name, parent FROM goarena_arenas() WHERE type = ''arena'' AND parent IN (''TopPortalContext'', ''PortalContext'', ''ExecutorState'') ORDER BY level, name;'
 SET goarena.contexts = '!CacheMemoryContext/, ?*';
 :contexts
@@ -203,3 +206,4 @@ DEALLOCATE ALL;
 SELECT goarena_check() IS NULL AS in_order;
 RESET goarena.contexts;
 RESET goarena.quarantine;
+ALTER DATABASE :"db" RESET goarena.quarantine_sample_rate;

@@ -142,6 +142,11 @@ cmp_ok($row->{large_allocs}, '>=', 1, 'a large object');
 ok(about($row->{bytes}, 50000000), "of its bytes: $row->{bytes}");
 ask($session, 'SET goarena_test.log_runs = off');
 
+# Each of many fast statements is measured, whatever the one before it took.
+ask($session, join('; ', (q{SELECT count(*) FROM (SELECT repeat(i::text, 20) FROM generate_series(1, 500) i ORDER BY 1 OFFSET 0) fast}) x 100));
+$row = row_of($session, 'calls = 100');
+cmp_ok($row->{peak_mean}, '>', 0.95 * $row->{peak_max}, "fast ones: mean and maximum ($row->{peak_max}) agree");
+
 # 2. Statements in functions.
 ask($session, <<'SQL');
 CREATE FUNCTION outer_one(n integer) RETURNS integer LANGUAGE plpgsql AS $$

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "backend/faults/guard.h"
 #include "backend/usage/malloced.h"
 #include "backend/usage/usage.h"
 #include "backend/usage/usage_marks.h"
@@ -21,16 +22,13 @@
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
-/* To add them up may take one part in this many of the time. */
+/* To add all of them up may take one part in this many of the time. */
 #define MEASUREMENT_SHARE 50
 
-/*
- * If it takes at most this many microseconds, it is done besides for each of these contexts that ends
- * with much memory.
- */
-#define CHEAP_MEASUREMENT 200
+/* To add up those of statements is cheap if they are at most this many. */
+#define FEW_CONTEXTS 200
 
-/* To give back this many bytes takes longer than to add up what is left. */
+/* To give back this many bytes takes longer than to add up what is left, however much that is. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
 
 void (*usage_plain_changed)(void) = NULL;
@@ -57,19 +55,72 @@ plain_note(Size bytes)
 		usage_plain_changed();
 }
 
+/* How many contexts statements had the last time. */
+static int statement_contexts = 0;
+
 /*
- * plain_sum
- *		Add up the bytes that do not come from the heap.
+ * plain_sum_below
+ *		Add up the bytes of a context and all below it that do not come from the heap.
  */
 static Size
-plain_sum(void)
+plain_sum_below(MemoryContext top)
 {
 	Size sum = 0;
 
-	context_walk_foreach (walk, TopMemoryContext)
+	context_walk_foreach (walk, top)
+	{
+		statement_contexts++;
 		sum += ContextIsArena(walk.context) ? ArenaSetElsewhere(ArenaSetOfContext(walk.context))
 											: walk.context->mem_allocated;
-	return sum + MallocedBytes() - usage_undecided;
+	}
+	return sum;
+}
+
+/*
+ * plain_top_portal_context
+ *		The server keeps it for ever, but tells nobody where.  PortalContext may be gone.
+ */
+static MemoryContext
+plain_top_portal_context(void)
+{
+	static MemoryContext found = NULL;
+
+	for (MemoryContext child = TopMemoryContext->firstchild; found == NULL && child != NULL;
+		 child = child->nextchild)
+		if (strcmp(GuardName(child), "TopPortalContext") == 0)
+			found = child;
+	return found;
+}
+
+/*
+ * plain_sum_of_statements
+ *		Add up the same for statements alone, whose contexts are below three of the server's.  One
+ *		that is being deleted has no parent any more.
+ */
+static Size
+plain_sum_of_statements(void)
+{
+	MemoryContext tops[] = {MessageContext, TopTransactionContext, plain_top_portal_context()};
+	Size sum = 0;
+
+	statement_contexts = 0;
+	for (int i = 0; i < lengthof(tops); i++)
+		if (tops[i] != NULL && tops[i]->parent == TopMemoryContext)
+			sum += plain_sum_below(tops[i]);
+	return sum;
+}
+
+/* What all else held the last time, and when to look again. */
+static Size session_bytes = 0;
+static TimestampTz measure_again = 0;
+
+static Size
+plain_sum(void)
+{
+	Size all = plain_sum_below(TopMemoryContext) + MallocedBytes();
+
+	session_bytes = all - plain_sum_of_statements();
+	return all - usage_undecided;
 }
 
 void
@@ -78,26 +129,35 @@ UsageMeasurePlain(void)
 	plain_note(plain_sum());
 }
 
-/* How many microseconds it took the last time, and when it may be done again. */
-static int64 measurement_time = 0;
-static TimestampTz measure_again = 0;
-
-static void
-plain_note_time(TimestampTz began)
+/*
+ * plain_sum_if_cheap
+ *		Add up those of statements, if they are few, and of the session, if that was not done lately.
+ *		Returns false if it would take too long.
+ */
+static bool
+plain_sum_if_cheap(Size *sum)
 {
-	measurement_time = GetCurrentTimestamp() - began;
-	measure_again = began + MEASUREMENT_SHARE * measurement_time;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now >= measure_again)
+	{
+		*sum = plain_sum();
+		measure_again = now + MEASUREMENT_SHARE * (GetCurrentTimestamp() - now);
+		return true;
+	}
+	if (statement_contexts > FEW_CONTEXTS)
+		return false;
+	*sum = session_bytes + plain_sum_of_statements() - usage_undecided;
+	return true;
 }
 
 void
 UsageMeasurePlainIfCheap(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Size sum;
 
-	if (now < measure_again)
-		return;
-	UsageMeasurePlain();
-	plain_note_time(now);
+	if (plain_sum_if_cheap(&sum))
+		plain_note(sum);
 }
 
 /*
@@ -108,17 +168,18 @@ UsageMeasurePlainIfCheap(void)
 void
 UsagePlainLeave(Size bytes, bool listed)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	Size rest;
 
 	if (IsPostmasterEnvironment && !IsUnderPostmaster)
 		return;
-	if (now < measure_again && measurement_time > CHEAP_MEASUREMENT && bytes < LARGE_MEASUREMENT)
-		return;
-	rest = plain_sum();
+	if (!plain_sum_if_cheap(&rest))
+	{
+		if (bytes < LARGE_MEASUREMENT)
+			return;
+		rest = plain_sum();
+	}
 	if (listed)
 		rest -= Min(bytes, rest);
 	plain_note(rest + bytes);
 	plain_note(rest);
-	plain_note_time(now);
 }

@@ -19,8 +19,9 @@
 extern void UsageMeasurePlain(void);
 
 /*
- * The same, unless that would take more than a fiftieth of the time: fast statements are measured
- * now and then, slow ones each.
+ * The same, but contexts that do not belong to statements are walked over for a fiftieth of the time
+ * at most: those of the caches, for example.  If the statements have many contexts, this holds for
+ * theirs, too: fast statements are measured now and then, slow ones each.
  */
 extern void UsageMeasurePlainIfCheap(void);
 
