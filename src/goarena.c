@@ -378,8 +378,8 @@ define_settings(void)
 		setting_assign_int, NULL);
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
-		"It is drawn anew each time an arena starts a life.  Below 1, contexts that are reset "
-		"more often than each 2 us are quarantined as if they were reset that often.",
+		"It is drawn anew each time an arena starts a life.  Below 0.1, contexts that begin or "
+		"are reset more often than each 50 us are quarantined as if they did so that often.",
 		&goarena_sample_rate, 0.002, 0.0, 1.0, PGC_SUSET, 0, NULL, setting_assign_real, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",

@@ -61,9 +61,11 @@
 
 /*
  * The frames that moved last are not used again yet, so that reports can say what was in them: at
- * most this many frames, and this many bytes.
+ * most this many frames, and this many bytes.  Where only a sample of the arenas is quarantined,
+ * few frames move in a transaction.
  */
 #define GA_COOLING_FRAMES 48
+#define GA_COOLING_SAMPLE 8
 #define GA_COOLING_BYTES  ((size_t) 768 << 10)
 
 /*

@@ -196,6 +196,14 @@ ga_heap_resident(ga_heap *heap)
 }
 
 void
+ga_heap_trim_metadata(ga_heap *heap)
+{
+	ga_fixed_trim(&heap->granules);
+	ga_fixed_trim(&heap->type_maps);
+	ga_fixed_trim(&heap->delays);
+}
+
+void
 ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
 {
 	allocated->objects = counters->medium_allocs + counters->large_allocs;

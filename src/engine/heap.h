@@ -46,6 +46,12 @@ extern void ga_heap_reset_stats(ga_heap *heap);
 extern size_t ga_heap_resident(ga_heap *heap);
 
 /*
+ * Give the pages of the engine's own tables that are not in use back to the operating system.  Makes
+ * a system call for each table that was given up since the last time.
+ */
+extern void ga_heap_trim_metadata(ga_heap *heap);
+
+/*
  * Add up the counters of allocations.  Takes some hundred instructions, however much was allocated.
  */
 extern void ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated);

@@ -98,7 +98,11 @@ ga_fixed_alloc(ga_fixed *fixed)
 	void *object = fixed->free;
 
 	if (object != NULL)
+	{
 		fixed->free = *(void **) object;
+		if (object == fixed->trimmed)
+			fixed->trimmed = fixed->free;
+	}
 	else
 		object = ga_persistent_alloc(fixed->metadata, fixed->size);
 	if (object != NULL)
@@ -112,4 +116,25 @@ ga_fixed_free(ga_fixed *fixed, void *object)
 	*(void **) object = fixed->free;
 	fixed->free = object;
 	fixed->live--;
+}
+
+/*
+ * ga_fixed_trim
+ *		The first word of a free object is a link, so its page stays.
+ */
+void
+ga_fixed_trim(ga_fixed *fixed)
+{
+	const ga_os *os = fixed->metadata->os;
+	void **object;
+
+	for (object = fixed->free; object != fixed->trimmed; object = *object)
+	{
+		uintptr_t from = ga_align_up((uintptr_t) (object + 1), os->page_size);
+		uintptr_t to = ga_align_down((uintptr_t) object + fixed->size, os->page_size);
+
+		if (from < to && os->unuse((void *) from, to - from) != 0)
+			return;
+	}
+	fixed->trimmed = fixed->free;
 }

@@ -49,6 +49,7 @@ typedef struct ga_fixed
 {
 	ga_metadata *metadata;
 	void *free;	 /* chain through the first word of each free object */
+	void *trimmed; /* from this free object on, the chain was trimmed */
 	size_t size; /* bytes of one object */
 	size_t live; /* objects handed out */
 } ga_fixed;
@@ -73,5 +74,11 @@ extern void ga_fixed_init(ga_fixed *fixed, ga_metadata *metadata, size_t size);
  */
 extern void *ga_fixed_alloc(ga_fixed *fixed);
 extern void ga_fixed_free(ga_fixed *fixed, void *object);
+
+/*
+ * Give the pages that lie wholly within free objects back to the operating system.  They are zero
+ * when they are used again, so whoever frees such objects must leave them zero, or not care.
+ */
+extern void ga_fixed_trim(ga_fixed *fixed);
 
 #endif /* GA_METADATA_H */

@@ -83,8 +83,9 @@ slot_frames_cool(ga_heap *heap)
 {
 	ga_link *link = heap->cooling.head.prev;
 	size_t bytes = 0;
+	int frames = heap->sample_threshold == UINT32_MAX ? GA_COOLING_FRAMES : GA_COOLING_SAMPLE;
 
-	for (int i = 0; i < GA_COOLING_FRAMES && link != &heap->cooling.head; i++)
+	for (int i = 0; i < frames && link != &heap->cooling.head; i++)
 	{
 		bytes += ga_container(ga_chunk, link, link)->touched;
 		if (bytes > GA_COOLING_BYTES)
@@ -537,5 +538,6 @@ ga_heap_release(ga_heap *heap)
 
 	ga_heap_flush_faults(heap);
 	ga_heap_trim(heap, 0);
+	ga_heap_trim_metadata(heap);
 	return before - heap->touched;
 }

@@ -262,7 +262,7 @@ foreach my $mode ('off', 'on', 'strict')
 }
 
 #
-# The sample: contexts that are reset for each row are in it as if they were reset each 2 us
+# The sample: contexts that are reset for each row are in it as if they were reset each 50 us
 #
 my $rows = q{SELECT count(*) FROM generate_series(1, 2000000) i WHERE length(i::text) > 0};
 my $sampled = session($node);
@@ -271,10 +271,17 @@ ask($sampled, $rows);
 my $resets = statistics($sampled)->{resets};
 my $began = time;
 ask($sampled, $rows);
-my $most = (time - $began) * 1e6 * 0.02 / 2;
+my $most = (time - $began) * 1e6 * 0.02 / 50;
 $resets = statistics($sampled)->{resets} - $resets;
-cmp_ok($resets, '>', 100, 'the sample: contexts that are reset for each row are in it');
-cmp_ok($resets, '<', $most + 1000, 'the sample: but no more often than it takes time');
+cmp_ok($resets, '>', 20, 'the sample: contexts that are reset for each row are in it');
+cmp_ok($resets, '<', $most + 200, 'the sample: but no more often than it takes time');
+
+# From 0.1 on each life counts.
+ask($sampled, 'SET goarena.quarantine_sample_rate = 0.1');
+$resets = statistics($sampled)->{resets};
+ask($sampled, $rows);
+$resets = statistics($sampled)->{resets} - $resets;
+cmp_ok(abs($resets - 200000), '<', 20000, "the sample: a tenth of all lives where the rate is 0.1 ($resets)");
 end_session($sampled);
 
 #

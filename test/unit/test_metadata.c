@@ -203,6 +203,60 @@ fixed_objects_hold_a_pointer(void **state)
 	assert_ptr_equal(ga_fixed_alloc(&fixed), first);
 }
 
+/* Pages of free objects go back once, and are zero when the object is used again. */
+static void
+fixed_objects_are_trimmed(void **state)
+{
+	const size_t size = 64 * KB;
+	ga_fixed fixed;
+	char *objects[4];
+
+	ga_fixed_init(&fixed, *state, size);
+	for (int i = 0; i < 4; i++)
+	{
+		objects[i] = ga_fixed_alloc(&fixed);
+		fill(objects[i], size, (uint64_t) i);
+	}
+	for (int i = 0; i < 3; i++)
+		ga_fixed_free(&fixed, objects[i]);
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 3);
+	assert_true(is_filled(objects[3], size, 3));
+
+	/* Those that were trimmed are not trimmed again, whether they were used in between or not. */
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 3);
+	assert_ptr_equal(ga_fixed_alloc(&fixed), objects[2]);
+	assert_true(is_zero(objects[2] + 4096, size - 2 * 4096));
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 3);
+	fill(objects[2], size, 2);
+	ga_fixed_free(&fixed, objects[2]);
+	ga_fixed_free(&fixed, objects[3]);
+
+	/* One that the system did not take back is tried again. */
+	fake_fail(OS_UNUSE, 1, ENOMEM);
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 4);
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 6);
+	assert_ptr_equal(ga_fixed_alloc(&fixed), objects[3]);
+	assert_ptr_equal(ga_fixed_alloc(&fixed), objects[2]);
+	assert_true(is_zero(objects[3] + 4096, size - 2 * 4096));
+}
+
+/* An object within a page has nothing to give back. */
+static void
+small_objects_are_not_trimmed(void **state)
+{
+	ga_fixed fixed;
+
+	ga_fixed_init(&fixed, *state, 1000);
+	ga_fixed_free(&fixed, ga_fixed_alloc(&fixed));
+	ga_fixed_trim(&fixed);
+	assert_int_equal(fake_calls(OS_UNUSE), 0);
+}
+
 static void
 fixed_without_memory(void **state)
 {
@@ -232,6 +286,8 @@ main(void)
 		TEST(no_memory),
 		TEST(fixed_objects_come_back),
 		TEST(fixed_objects_hold_a_pointer),
+		TEST(fixed_objects_are_trimmed),
+		TEST(small_objects_are_not_trimmed),
 		TEST(fixed_without_memory),
 	};
 

@@ -158,6 +158,33 @@ a_day_of_addresses(void **state)
 	(void) state;
 }
 
+/* In a sample of the arenas, fewer frames wait; and what segments needed goes back. */
+static void
+frames_of_a_sample_are_used_again_soon(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	ga_config config = heap->config;
+	uint64_t calls;
+
+	config.sample_rate = 0.002;
+	ga_heap_configure(heap, &config);
+	for (int i = 0; i < 2 * GA_COOLING_FRAMES; i++)
+	{
+		ga_arena_init(&arena, heap, 0, 0, NULL, 0);
+		ga_arena_quarantine(&arena);
+		memset(alloc(&arena, 100), 1, 100);
+		ga_arena_destroy(&arena);
+	}
+	assert_int_equal(heap->cooling.count, GA_COOLING_SAMPLE);
+	assert_true(heap->touched <= (GA_COOLING_SAMPLE + 2) * 8 * KB);
+
+	calls = fake_calls(OS_UNUSE);
+	ga_heap_trim_metadata(heap);
+	assert_in_range(fake_calls(OS_UNUSE) - calls, 1, 2 * GA_COOLING_FRAMES / 32);
+	assert_heap(heap);
+}
+
 /* An arena with slots of its own gives them up by one call, and touches no page anew. */
 static void
 strict_arenas_cost_one_call(void **state)
@@ -577,6 +604,7 @@ main(void)
 		TEST(a_used_up_nursery_moves),
 		cmocka_unit_test(a_day_of_addresses),
 		TEST(strict_arenas_cost_one_call),
+		TEST(frames_of_a_sample_are_used_again_soon),
 		TEST(survivors_keep_little_more_than_themselves),
 		TEST(survivors_keep_nothing_for_long),
 		TEST(isolation_stops_at_the_mapping_limit),

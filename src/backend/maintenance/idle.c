@@ -145,6 +145,7 @@ idle_release(bool may_sweep)
 	}
 	ga_heap_flush_faults(&process_heap);
 	ga_heap_trim(&process_heap, limited ? 0 : (size_t) goarena_idle_retain_kb * 1024);
+	ga_heap_trim_metadata(&process_heap);
 	ga_chunk_reserve_ahead(&process_heap);
 	MallocedTrim();
 }
