@@ -48,10 +48,10 @@ typedef struct ga_metadata
 typedef struct ga_fixed
 {
 	ga_metadata *metadata;
-	void *free;	 /* chain through the first word of each free object */
+	void *free;	   /* chain through the first word of each free object */
 	void *trimmed; /* from this free object on, the chain was trimmed */
-	size_t size; /* bytes of one object */
-	size_t live; /* objects handed out */
+	size_t size;   /* bytes of one object */
+	size_t live;   /* objects handed out */
 } ga_fixed;
 
 extern void ga_metadata_init(ga_metadata *metadata, const ga_os *os);
