@@ -379,7 +379,7 @@ define_settings(void)
 	DefineCustomRealVariable(
 		"goarena.quarantine_sample_rate", "Sets the share of arenas that are quarantined.",
 		"It is drawn anew each time an arena starts a life.  Below 0.1, contexts that begin or "
-		"are reset more often than each 50 us are quarantined as if they did so that often.",
+		"are reset more often than each 50 us of processor time count as if they did so that often.",
 		&goarena_sample_rate, 0.002, 0.0, 1.0, PGC_SUSET, 0, NULL, setting_assign_real, NULL);
 	DefineCustomIntVariable("goarena.chunk_size", "Sets the size of the largest chunk.",
 							"A power of two.  Arenas start with small chunks and double.",

@@ -12,11 +12,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <sys/auxv.h>
+#include <time.h>
 
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 
 #include "engine/profile.h"
 #include "mcxt/process_heap.h"
@@ -57,10 +57,10 @@ TimestampTz process_heap_message = 0;
 Refusal refusal;
 
 /*
- * Microseconds.  Where more lives begin, for each row or in fast statements, the sample has as many
- * of them as if one began this often.  A life in the sample takes some ten microseconds, and up to
- * ten times as much by what it pushes out of the processor's caches.  So at a rate of 0.002 the
- * sample takes less than a hundredth of the time.
+ * Microseconds of processor time.  Where more lives begin, for each row or in fast statements, the
+ * sample has as many of them as if one began this often.  A life in the sample takes some ten
+ * microseconds, and up to ten times as much by what it pushes out of the processor's caches.  So at a
+ * rate of 0.002 the sample takes less than a hundredth of the time.
  */
 #define SHORTEST_LIFE 50
 
@@ -203,6 +203,20 @@ heap_draw_unsampled(void)
 }
 
 /*
+ * heap_processor_time
+ *		How long this process has run, in microseconds.
+ */
+static double
+heap_processor_time(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+		return 0;
+	return (double) now.tv_sec * 1e6 + (double) now.tv_nsec / 1e3;
+}
+
+/*
  * heap_sample_affordable
  *		May one more life be in the sample?  Time fills a bucket with the lives that the sample may
  *		have if each took SHORTEST_LIFE, and each life in it takes one out.
@@ -211,18 +225,15 @@ static bool
 heap_sample_affordable(void)
 {
 	static double lives = SAMPLE_BURST;
-	static instr_time last;
-	instr_time now;
-	instr_time since;
+	static double last = 0;
+	double now;
 
 	if (goarena_sample_rate >= WHOLE_SAMPLE_RATE)
 		return true;
-	INSTR_TIME_SET_CURRENT(now);
-	since = now;
-	INSTR_TIME_SUBTRACT(since, last);
-	last = now;
-	lives += INSTR_TIME_GET_MICROSEC(since) * goarena_sample_rate / SHORTEST_LIFE;
+	now = heap_processor_time();
+	lives += Max(now - last, 0) * goarena_sample_rate / SHORTEST_LIFE;
 	lives = Min(lives, SAMPLE_BURST);
+	last = now;
 	if (lives < 1)
 		return false;
 	lives--;
