@@ -100,7 +100,7 @@ chosen()
 {
 	local name
 
-	for name in BENCH_ROUNDS BENCH_MB BENCH_SLICES BENCH_SECONDS BENCH_CLIENTS BENCH_CONFIGS \
+	for name in BENCH_ROUNDS BENCH_MB BENCH_SLICES BENCH_STARTS BENCH_SECONDS BENCH_CLIENTS BENCH_CONFIGS \
 		BENCH_WORKLOADS; do
 		[ -z "${!name:-}" ] || printf "%s='%s' " "$name" "${!name}"
 	done

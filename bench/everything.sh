@@ -34,7 +34,5 @@ target slices everything mean '>=' 0.99 'everything on against everything off'
 target identifiers-slices everything mean '>=' 0.99 'everything on against query identifiers alone'
 
 start_slices
-for workload in select select-prepared tpcb; do
-	measure_slices "$workload" 1 "$(name_case "$workload" 1)"
-done
+measure_workloads 1 select select-prepared tpcb
 end_part

@@ -7,6 +7,7 @@
 # seconds on one server after the other, round after round.
 #
 #   BENCH_SLICES     slices on each server (default 1000)
+#   BENCH_STARTS     starts of the servers for them (default 10)
 #   BENCH_SECONDS    length of each run of pgbench (default 5; 0: none)
 #   BENCH_CLIENTS    numbers of clients (default "1 8")
 #   BENCH_WORKLOADS  of select, select-prepared and tpcb (default all), and @FILE with SQL,
@@ -45,11 +46,7 @@ target slices on mean '>=' 0.95 'throughput, mean'
 target slices strict mean '>=' "$(if "$shadowed"; then say 0.6; else say 0.8; fi)" 'throughput, mean'
 
 start_slices
-for count in "${clients[@]}"; do
-	for workload in "${workloads[@]}"; do
-		measure_slices "$workload" "$count" "$(name_case "$workload" "$count")"
-	done
-done
+measure_workloads "${clients[*]}" "${workloads[@]}"
 for ((round = 1; seconds > 0 && round <= rounds; round++)); do
 	for count in "${clients[@]}"; do
 		for workload in "${workloads[@]}"; do

@@ -25,7 +25,5 @@ table cpu cpu identifiers 'µs a transaction' time 'a heap profile: CPU time of 
 target slices profile mean '>=' 0.99 'a heap profile at 512 kB'
 
 start_slices
-for workload in select select-prepared tpcb; do
-	measure_slices "$workload" 1 "$(name_case "$workload" 1)"
-done
+measure_workloads 1 select select-prepared tpcb
 end_part

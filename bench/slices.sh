@@ -4,10 +4,13 @@
 # the others are compared with.  See bench/paired.c.
 #
 #   BENCH_SLICES  slices on each server (default 1000)
+#   BENCH_STARTS  how often the servers are started for them (default 10): the memory that a
+#                 server gets at its start makes it up to 3 % faster or slower
 #
 # shellcheck shell=bash disable=SC2034,SC2154
 
 slices=${BENCH_SLICES:-$(size 3 1000)}
+starts=${BENCH_STARTS:-$(size 1 10)}
 scale=$(size 1 10)
 
 # arguments of pgbench, and transactions of a client in a slice when it is alone
@@ -24,18 +27,20 @@ name_case()
 	if [ "$2" -eq 1 ]; then say "$1, 1 client"; else say "$1, $2 clients"; fi
 }
 
-# Measure workload $1 with $2 clients in slices, which is case $3.
+# Measure workload $1 with $2 clients in slices, which is case $3, after start $4.
 measure_slices()
 {
 	local each=$(((${transactions[$1]:-1} + $2 - 1) / $2)) servers=() name round time cpu
+	local count=$(((slices + starts - 1) / starts))
 
-	progress "$3: $slices slices of $each transactions"
+	progress "start $4 of $starts, $3: $count slices of $each transactions"
 	! "$short" || each=5
 	for name in "${configs[@]}"; do
 		servers+=("$name=host=$SCRATCH port=${port_of[$name]} dbname=postgres user=$TEST_USER")
 	done
-	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$slices" "$each" "${servers[@]}"
+	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$count" "$each" "${servers[@]}"
 	while read -r name round time cpu _; do
+		round=$((($4 - 1) * count + round))
 		record slices "$3" "$name" "$round" "$time"
 		record cpu "$3" "$name" "$round" "$cpu"
 	done <"$SCRATCH/output"
@@ -52,5 +57,26 @@ start_slices()
 	stop_server
 	for name in "${configs[@]}"; do
 		start_config "$name"
+	done
+}
+
+# Measure workloads $2... with each number of clients in $1, on servers that are started again and
+# again, in another order.
+measure_workloads()
+{
+	local counts start name count workload
+
+	read -ra counts <<<"$1"
+	shift
+	for ((start = 1; start <= starts; start++)); do
+		for name in $(in_turn "$start" "${configs[@]}"); do
+			[ "$start" -gt 1 ] || break
+			capture pg_ctl -D "$SCRATCH/$name" -l "$SCRATCH/$name.log" -w -t 600 -m fast restart
+		done
+		for count in "${counts[@]}"; do
+			for workload; do
+				measure_slices "$workload" "$count" "$(name_case "$workload" "$count")" "$start"
+			done
+		done
 	done
 }
