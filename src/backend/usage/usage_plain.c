@@ -26,7 +26,7 @@
 #define MEASUREMENT_SHARE 50
 
 /* To add up those of statements is cheap if they are at most this many. */
-#define FEW_CONTEXTS 200
+#define FEW_CONTEXTS 64
 
 /* To give back this many bytes takes longer than to add up what is left, however much that is. */
 #define LARGE_MEASUREMENT ((Size) 4 << 20)
