@@ -4,8 +4,8 @@
 # the others are compared with.  See bench/paired.c.
 #
 #   BENCH_SLICES  slices on each server (default 1000)
-#   BENCH_STARTS  how often the servers are started for them (default 10): the memory that a
-#                 server gets at its start makes it up to 3 % faster or slower
+#   BENCH_STARTS  how often the servers are started for them (default 10): of two equal
+#                 servers one can be faster for as long as both run
 #
 # shellcheck shell=bash disable=SC2034,SC2154
 

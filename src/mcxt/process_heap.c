@@ -59,8 +59,8 @@ Refusal refusal;
 /*
  * Microseconds of processor time.  Where more lives begin, for each row or in fast statements, the
  * sample has as many of them as if one began this often.  A life in the sample takes some ten
- * microseconds, and up to ten times as much by what it pushes out of the processor's caches.  So at a
- * rate of 0.002 the sample takes less than a hundredth of the time.
+ * microseconds, and more by what it pushes out of the processor's caches.  At a rate of 0.002 the
+ * sample takes less than a hundredth of the time, see docs/performance.md.
  */
 #define SHORTEST_LIFE 50
 
