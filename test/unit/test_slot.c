@@ -180,8 +180,10 @@ frames_of_a_sample_are_used_again_soon(void **state)
 	assert_true(heap->touched <= (GA_COOLING_SAMPLE + 2) * 8 * KB);
 
 	calls = fake_calls(OS_UNUSE);
-	ga_heap_trim_metadata(heap);
-	assert_in_range(fake_calls(OS_UNUSE) - calls, 1, 2 * GA_COOLING_FRAMES / 32);
+	(void) ga_heap_release(heap);
+	assert_in_range(fake_calls(OS_UNUSE) - calls, 1, 2 * GA_COOLING_FRAMES / 32 + 1);
+	assert_non_null(heap->granules.free);
+	assert_ptr_equal(heap->granules.trimmed, heap->granules.free);
 	assert_heap(heap);
 }
 
