@@ -4,10 +4,10 @@
  *	  Compare servers by running the same transactions on each, a few at a time.
  *
  * A client holds a connection to each server and goes round: a slice of some
- * milliseconds on the first, the same on the second, and so on, beginning with
- * another one each round.  What else happens on the machine so meets all
- * alike, and the median of the rounds' ratios is steady where runs of seconds
- * one after the other are not.
+ * milliseconds on one, the same on another, and so on, each round in an order
+ * drawn anew.  What else happens on the machine so meets all alike, and so does
+ * what the slice before left in the processor's caches.  The median of the rounds'
+ * ratios is steady where runs of seconds one after the other are not.
  *
  *	paired [-c CLIENTS] [-r] [-s FILE] [-w] WORKLOAD SCALE ROUNDS TRANSACTIONS
  *		   NAME=CONNINFO...
@@ -81,6 +81,7 @@ static pthread_barrier_t barrier;
 
 static Server servers[MAX_SERVERS];
 static int num_servers;
+static int (*turns)[MAX_SERVERS]; /* by round: the servers in their order */
 static const char *workload;
 static char *script; /* of workload @FILE */
 static char *setup;	 /* for each new connection, or NULL */
@@ -273,6 +274,23 @@ await_attendant(const Client *client)
 	pthread_mutex_unlock(&mutex);
 }
 
+/* Draw the order of the servers in each round, by exchanging each with one before it or itself. */
+static void
+draw_turns(void)
+{
+	unsigned seed = (unsigned) time(NULL);
+
+	turns = malloc(sizeof(*turns) * (size_t) rounds);
+	for (int round = 0; round < rounds; round++)
+		for (int s = 0; s < num_servers; s++)
+		{
+			int other = rand_r(&seed) % (s + 1);
+
+			turns[round][s] = turns[round][other];
+			turns[round][other] = s;
+		}
+}
+
 static void *
 client_main(void *argument)
 {
@@ -290,7 +308,7 @@ client_main(void *argument)
 	await_attendant(client);
 	for (int round = 0; round < rounds; round++)
 		for (int s = 0; s < num_servers; s++)
-			slice(client, (s + round) % num_servers, round);
+			slice(client, turns[round][s], round);
 	await_attendant(client);
 	return NULL;
 }
@@ -409,6 +427,7 @@ main(int argc, char **argv)
 	for (int i = 5; i < argc; i++)
 		add_server(argv[i]);
 
+	draw_turns();
 	pthread_barrier_init(&barrier, NULL, (unsigned) num_clients);
 	for (int i = 0; i < num_clients; i++)
 	{

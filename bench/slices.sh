@@ -64,15 +64,12 @@ start_slices()
 # again, in another order.
 measure_workloads()
 {
-	local counts start name count workload
+	local counts start count workload
 
 	read -ra counts <<<"$1"
 	shift
 	for ((start = 1; start <= starts; start++)); do
-		for name in $(in_turn "$start" "${configs[@]}"); do
-			[ "$start" -gt 1 ] || break
-			capture pg_ctl -D "$SCRATCH/$name" -l "$SCRATCH/$name.log" -w -t 600 -m fast restart
-		done
+		[ "$start" -eq 1 ] || restart_configs "$start"
 		for count in "${counts[@]}"; do
 			for workload; do
 				measure_slices "$workload" "$count" "$(name_case "$workload" "$count")" "$start"

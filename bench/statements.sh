@@ -6,6 +6,7 @@
 # small ones.  Nothing spills, and nothing is written that lasts.
 #
 #   BENCH_SLICES      slices on each server (default 60)
+#   BENCH_STARTS      how often the servers are started for them (default 6)
 #   BENCH_STATEMENTS  names of cases to run, a pattern (default *)
 #   BENCH_CONFIGS     configurations besides plain (default "again default on strict")
 
@@ -13,6 +14,7 @@
 source "$(dirname "$0")/common.sh"
 
 slices=${BENCH_SLICES:-$(size 1 60)}
+starts=${BENCH_STARTS:-$(size 1 6)}
 pattern=${BENCH_STATEMENTS:-*}
 partitions=$(size 20 1000)
 rows=$(size 500 50000)
@@ -121,17 +123,19 @@ generate()
 	capture psql -XAtq -v ON_ERROR_STOP=1 -f "$SCRATCH/generate.sql"
 }
 
+# Measure case $1 after start $2.
 measure()
 {
-	local servers=() config round time cpu faults
+	local servers=() config round time cpu faults count=$(((slices + starts - 1) / starts))
 
-	progress "$1: $slices slices of ${times[$1]}"
+	progress "start $2 of $starts, $1: $count slices of ${times[$1]}"
 	say "${queries[$1]}" >"$SCRATCH/query.sql"
 	for config in "${configs[@]}"; do
 		servers+=("$config=host=$SCRATCH port=${port_of[$config]} dbname=postgres user=$TEST_USER")
 	done
-	capture "$SCRATCH/paired" -r -s "$SCRATCH/session.sql" "@$SCRATCH/query.sql" 1 "$slices" "${times[$1]}" "${servers[@]}"
+	capture "$SCRATCH/paired" -r -s "$SCRATCH/session.sql" "@$SCRATCH/query.sql" 1 "$count" "${times[$1]}" "${servers[@]}"
 	while read -r config round time cpu faults; do
+		round=$((($2 - 1) * count + round))
 		record cpu "$1" "$config" "$round" "$cpu"
 		record time "$1" "$config" "$round" "$time"
 		record faults "$1" "$config" "$round" "$faults"
@@ -165,7 +169,10 @@ stop_server
 for name in "${configs[@]}"; do
 	start_config "$name"
 done
-for name in "${names[@]}"; do
-	measure "$name"
+for ((start = 1; start <= starts; start++)); do
+	[ "$start" -eq 1 ] || restart_configs "$start"
+	for name in "${names[@]}"; do
+		measure "$name" "$start"
+	done
 done
 end_part

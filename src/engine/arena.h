@@ -206,10 +206,7 @@ ga_arena_note_free(ga_arena *arena, ga_freed_by how)
 		heap->freed_note = heap->note_free(arena, how);
 }
 
-/*
- * Decide by a random number, and by the settings, how an arena that begins a life now is
- * quarantined.
- */
+/* Decide by the settings and the sampler how an arena that begins a life now is quarantined. */
 extern ga_quarantine ga_heap_draw_mode(ga_heap *heap);
 
 /* End the arena, and give up all its chunks.  The struct is the caller's to free. */

@@ -26,15 +26,16 @@
 #define HINT_MASK  0x3f
 
 void
-ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed)
+ga_heap_init(ga_heap *heap, const ga_os *os, ga_sampler *sampler, const ga_config *config,
+			 uint64_t seed)
 {
 	memset(heap, 0, sizeof(*heap));
 	heap->os = os;
+	heap->sampler = sampler;
 	heap->min_order = GA_MIN_ORDER;
 	if (ga_order_of(os->page_size) > heap->min_order)
 		heap->min_order = ga_order_of(os->page_size);
 	heap->hint = HINT_BASE | (seed & HINT_MASK) << HINT_SHIFT;
-	heap->random = seed | 1;
 	heap->profile.random = ~seed | 1;
 
 	ga_metadata_init(&heap->metadata, os);
@@ -116,8 +117,7 @@ ga_heap_configure(ga_heap *heap, const ga_config *config)
 	heap->config = *config;
 	heap->max_order = ga_order_of(config->chunk_size);
 	heap->large_threshold = config->chunk_size / 4;
-	heap->sample_threshold =
-		config->sample_rate >= 1.0 ? UINT32_MAX : (uint32_t) (config->sample_rate * 4294967296.0);
+	ga_sampler_set_rate(heap->sampler, config->sample_rate);
 	ga_sweep_schedule(heap);
 }
 

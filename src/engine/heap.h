@@ -25,9 +25,11 @@
 
 /*
  * Set up a heap in the given memory.  Nothing is reserved before the first
- * allocation.  The seed picks where in the address space the heap begins.
+ * allocation.  The seed picks where in the address space the heap begins.  The sampler is
+ * set up already, and serves this heap alone.
  */
-extern void ga_heap_init(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed);
+extern void ga_heap_init(ga_heap *heap, const ga_os *os, ga_sampler *sampler,
+						 const ga_config *config, uint64_t seed);
 
 /* Give everything back to the operating system (tests only). */
 extern void ga_heap_destroy(ga_heap *heap);

@@ -31,33 +31,17 @@
 static ga_quarantine
 life_sampled_mode(const ga_heap *heap)
 {
-	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == UINT32_MAX)
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->config.sample_rate >= 1)
 		return heap->config.quarantine;
 	return GA_QUARANTINE_STRICT;
 }
 
-/*
- * ga_heap_draw_mode
- *		The random numbers are those of xorshift64*, whose upper half is good enough to compare with
- *		a rate.
- */
 ga_quarantine
 ga_heap_draw_mode(ga_heap *heap)
 {
-	uint64_t x = heap->random;
-
-	if (heap->config.quarantine == GA_QUARANTINE_OFF || heap->sample_threshold == 0)
+	if (heap->config.quarantine == GA_QUARANTINE_OFF || !ga_sampler_draw(heap->sampler))
 		return GA_QUARANTINE_OFF;
-	if (heap->sample_threshold == UINT32_MAX)
-		return life_sampled_mode(heap);
-
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	heap->random = x;
-	if ((uint32_t) ((x * UINT64_C(2685821657736338717)) >> 32) < heap->sample_threshold)
-		return life_sampled_mode(heap);
-	return GA_QUARANTINE_OFF;
+	return life_sampled_mode(heap);
 }
 
 void

@@ -78,6 +78,9 @@ typedef struct ga_os
 	/* Monotonic time in microseconds. */
 	int64_t (*now)(void);
 
+	/* Processor time of the calling thread in microseconds. */
+	int64_t (*processor_time)(void);
+
 	size_t page_size; /* bytes */
 } ga_os;
 

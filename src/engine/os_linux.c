@@ -149,12 +149,24 @@ linux_peek(void *to, const void *from, size_t size)
 }
 
 static int64_t
+linux_clock(clockid_t clock)
+{
+	struct timespec ts = {0, 0};
+
+	clock_gettime(clock, &ts);
+	return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t
 linux_now(void)
 {
-	struct timespec ts;
+	return linux_clock(CLOCK_MONOTONIC);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+static int64_t
+linux_processor_time(void)
+{
+	return linux_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 const ga_os *
@@ -175,6 +187,7 @@ ga_os_default(void)
 		.resident = linux_resident,
 		.peek = linux_peek,
 		.now = linux_now,
+		.processor_time = linux_processor_time,
 	};
 
 	if (table.page_size == 0)

@@ -11,6 +11,7 @@
 
 #include "charge.h"
 #include "profile.h"
+#include "random.h"
 
 /* log2 of the number of chains in the table, which finds live samples by their address. */
 #define NUM_CHAINS_LOG2 14
@@ -23,26 +24,16 @@
 
 /*
  * profile_draw_distance
- *		Draw how many bytes it is to the next sample point, at least one.  The random bits are those
- *		of ga_heap_draw_mode: xorshift64*.
+ *		Draw how many bytes it is to the next sample point, at least one.
  */
 static size_t
 profile_draw_distance(ga_profile *profile)
 {
-	uint64_t x = profile->random;
-	double uniform;
 	double distance;
 
 	if (profile->rate == 0)
 		return FARTHEST;
-	x ^= x >> 12;
-	x ^= x << 25;
-	x ^= x >> 27;
-	profile->random = x;
-
-	/* A random number of 53 bits, which is never 0. */
-	uniform = (double) ((x * UINT64_C(2685821657736338717) >> 11) + 1) / 9007199254740992.0;
-	distance = -log(uniform) * (double) profile->rate;
+	distance = -log(ga_random_uniform(&profile->random)) * (double) profile->rate;
 	return distance < (double) FARTHEST ? (size_t) distance + 1 : FARTHEST;
 }
 

@@ -83,7 +83,7 @@ slot_frames_cool(ga_heap *heap)
 {
 	ga_link *link = heap->cooling.head.prev;
 	size_t bytes = 0;
-	int frames = heap->sample_threshold == UINT32_MAX ? GA_COOLING_FRAMES : GA_COOLING_SAMPLE;
+	int frames = heap->config.sample_rate >= 1 ? GA_COOLING_FRAMES : GA_COOLING_SAMPLE;
 
 	for (int i = 0; i < frames && link != &heap->cooling.head; i++)
 	{

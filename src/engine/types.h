@@ -62,6 +62,7 @@
 #include "list.h"
 #include "metadata.h"
 #include "os.h"
+#include "sampler.h"
 #include "size_class.h"
 
 typedef struct ga_arena ga_arena;
@@ -313,7 +314,7 @@ typedef struct ga_profile
 typedef struct ga_config
 {
 	ga_quarantine quarantine;
-	double sample_rate;	 /* share of arenas that are quarantined, 0.0 to 1.0 */
+	double sample_rate;	 /* share of lives that are quarantined, 0.0 to 1.0, see sampler.h */
 	size_t chunk_size;	 /* bytes of the largest chunk, a power of two, 64 kB to 64 MB */
 	size_t retain;		 /* bytes of physical memory to keep for chunks that are not in use */
 	int sweep_percent;	 /* see ga_sweep_due; -1 never */
@@ -356,11 +357,10 @@ typedef struct ga_heap
 {
 	const ga_os *os;
 	ga_config config;
-	int min_order;			   /* of the smallest chunk: a granule or a page */
-	int max_order;			   /* of config.chunk_size */
-	size_t large_threshold;	   /* objects above this get a span */
-	uint32_t sample_threshold; /* config.sample_rate as a threshold for random bits */
-	uint64_t random;		   /* state of the sampling generator */
+	int min_order;			/* of the smallest chunk: a granule or a page */
+	int max_order;			/* of config.chunk_size */
+	size_t large_threshold; /* objects above this get a span */
+	ga_sampler *sampler;	/* which lives are quarantined */
 
 	ga_metadata metadata;
 	ga_fixed chunk_structs;

@@ -218,9 +218,9 @@ adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 		return adopt_leave(context, size FLAGS_ARGUMENT);
 	site = ContextSiteOf(context, &known);
 	if (unlikely(!known || !ContextSiteIsSmall(site) ||
-				 site->patterns != context_patterns_version || process_heap_unsampled == 0))
+				 site->patterns != context_patterns_version || process_sampler.unsampled == 0))
 		return adopt_decide(context, size FLAGS_ARGUMENT);
-	process_heap_unsampled--;
+	process_sampler.unsampled--;
 	context->methods = &site->methods;
 	return site->methods.alloc(context, size FLAGS_ARGUMENT);
 }

@@ -85,5 +85,5 @@ ContextSiteBegin(ContextSite *site, MemoryContext context)
 	site->parent = context->parent == NULL ? NULL : context->parent->name;
 	ContextSiteWatch(site);
 	site->patterns = 0;
-	site->small_lives = SMALL_LIVES - (context->mem_allocated < EXPECTED_SMALL ? 0 : 1);
+	site->small_lives = SMALL_LIVES;
 }

@@ -9,13 +9,10 @@
  */
 #include "postgres.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <sys/auxv.h>
-#include <time.h>
 
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 
 #include "engine/profile.h"
@@ -42,8 +39,8 @@ int goarena_free_history;
 int goarena_profile_rate = 0;
 bool goarena_settings_changed = false;
 
-uint64 process_heap_unsampled = 0;
-static bool sample_drawn = false; /* was process_heap_unsampled drawn under the present settings? */
+ga_sampler process_sampler;
+static bool sampler_ready = false; /* it is set up, and has the present settings */
 
 ga_heap process_heap;
 bool process_heap_ready = false;
@@ -55,23 +52,6 @@ const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
 TimestampTz process_heap_message = 0;
 Refusal refusal;
-
-/*
- * Microseconds of processor time.  Where more lives begin, for each row or in fast statements, the
- * sample has as many of them as if one began this often.  A life in the sample takes some ten
- * microseconds, and more by what it pushes out of the processor's caches.  At a rate of 0.002 the
- * sample takes less than a hundredth of the time, see docs/performance.md.
- */
-#define SHORTEST_LIFE 50
-
-/* From this rate on, which is for tests, the sample has its share of all lives. */
-#define WHOLE_SAMPLE_RATE 0.1
-
-/*
- * Lives that may be in the sample in quick succession.  It is far more than a statement has there, so
- * that contexts are not left out because they begin together with others.
- */
-#define SAMPLE_BURST 20
 
 /*
  * Other processes are shown what this one holds in steps of a quarter, but within these bounds in
@@ -142,12 +122,26 @@ ProcessHeapStatementBegun(TimestampTz message)
 		process_heap_callbacks->statement_begun();
 }
 
+/*
+ * heap_prepare_sampler
+ *		Set up the sampler, or let it follow the settings.
+ */
+static void
+heap_prepare_sampler(void)
+{
+	if (process_sampler.os == NULL)
+		ga_sampler_init(&process_sampler, ga_os_default(), heap_seed());
+	ga_sampler_set_rate(&process_sampler,
+						goarena_quarantine == GA_QUARANTINE_OFF ? 0 : goarena_sample_rate);
+	sampler_ready = true;
+}
+
 void
 ProcessHeapPrepare(void)
 {
 	ga_config config = {
 		.quarantine = (ga_quarantine) goarena_quarantine,
-		.sample_rate = goarena_sample_rate,
+		.sample_rate = goarena_quarantine == GA_QUARANTINE_OFF ? 0 : goarena_sample_rate,
 		.chunk_size = (size_t) goarena_chunk_size_kb * 1024,
 		.retain = (size_t) goarena_retain_kb * 1024,
 		.sweep_percent = goarena_sweep_percent,
@@ -156,6 +150,7 @@ ProcessHeapPrepare(void)
 		.history = (size_t) goarena_free_history,
 	};
 
+	heap_prepare_sampler();
 	if (process_heap_ready)
 	{
 		config.max_mappings = process_heap.config.max_mappings;
@@ -164,7 +159,7 @@ ProcessHeapPrepare(void)
 	else
 	{
 		config.max_mappings = heap_max_mappings();
-		ga_heap_init(&process_heap, ga_os_default(), &config, heap_seed());
+		ga_heap_init(&process_heap, ga_os_default(), &process_sampler, &config, heap_seed());
 		process_heap.note_free = process_heap_callbacks->note_free;
 		process_heap.profile.begun = process_heap_callbacks->sample_begun;
 		process_heap.profile.ended = process_heap_callbacks->sample_ended;
@@ -181,84 +176,20 @@ void
 ProcessHeapSettingsChanged(void)
 {
 	goarena_settings_changed = true;
-	sample_drawn = false;
-	process_heap_unsampled = 0;
+	sampler_ready = false;
+	process_sampler.unsampled = 0;
 }
 
 /*
- * heap_draw_unsampled
- *		Draw how many lives begin before one is in the sample, by a geometric distribution.
- */
-static uint64
-heap_draw_unsampled(void)
-{
-	double lives;
-
-	if (goarena_quarantine == GA_QUARANTINE_OFF || goarena_sample_rate <= 0)
-		return PG_UINT64_MAX;
-	if (goarena_sample_rate >= 1)
-		return 0;
-	lives = log(1 - pg_prng_double(&pg_global_prng_state)) / log1p(-goarena_sample_rate);
-	return lives < 1e18 ? (uint64) lives : PG_UINT64_MAX;
-}
-
-/*
- * heap_processor_time
- *		How long this process has run, in microseconds.
- */
-static double
-heap_processor_time(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
-		return 0;
-	return (double) now.tv_sec * 1e6 + (double) now.tv_nsec / 1e3;
-}
-
-/*
- * heap_sample_affordable
- *		May one more life be in the sample?  Time fills a bucket with the lives that the sample may
- *		have if each took SHORTEST_LIFE, and each life in it takes one out.
- */
-static bool
-heap_sample_affordable(void)
-{
-	static double lives = SAMPLE_BURST;
-	static double last = 0;
-	double now;
-
-	if (goarena_sample_rate >= WHOLE_SAMPLE_RATE)
-		return true;
-	now = heap_processor_time();
-	lives += Max(now - last, 0) * goarena_sample_rate / SHORTEST_LIFE;
-	lives = Min(lives, SAMPLE_BURST);
-	last = now;
-	if (lives < 1)
-		return false;
-	lives--;
-	return true;
-}
-
-/*
- * ProcessHeapSampleNow
+ * ProcessHeapSampleSlow
  *		Draws nothing in the postmaster: all its children would inherit the same numbers.
  */
 bool
-ProcessHeapSampleNow(void)
+ProcessHeapSampleSlow(void)
 {
 	if (IsPostmasterEnvironment && !IsUnderPostmaster)
 		return false;
-	if (!sample_drawn)
-	{
-		sample_drawn = true;
-		process_heap_unsampled = heap_draw_unsampled();
-		if (process_heap_unsampled > 0)
-		{
-			process_heap_unsampled--;
-			return false;
-		}
-	}
-	process_heap_unsampled = heap_draw_unsampled();
-	return heap_sample_affordable();
+	if (!sampler_ready)
+		heap_prepare_sampler();
+	return ga_sampler_draw(&process_sampler);
 }

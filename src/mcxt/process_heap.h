@@ -46,22 +46,17 @@ extern void ProcessHeapPrepare(void);
 /* To be called when a setting has changed that the heap or the sample depends on. */
 extern void ProcessHeapSettingsChanged(void);
 
-/*
- * How many lives of contexts begin before one is in the sample; if 0, ProcessHeapSampleNow decides.
- */
-extern uint64 process_heap_unsampled;
-extern bool ProcessHeapSampleNow(void);
+/* The sampler of this process, which its heap uses, too.  Until it is set up, unsampled is 0. */
+extern ga_sampler process_sampler;
+extern bool ProcessHeapSampleSlow(void);
 
-/*
- * A life begins in a context that would otherwise stay an AllocSet: is it in the sample? (For
- * arenas, the engine decides that.)
- */
+/* A life begins in a context that would otherwise stay an AllocSet: is it in the sample? */
 static inline bool
 ProcessHeapSample(void)
 {
-	if (unlikely(process_heap_unsampled == 0))
-		return ProcessHeapSampleNow();
-	process_heap_unsampled--;
+	if (unlikely(process_sampler.unsampled == 0))
+		return ProcessHeapSampleSlow();
+	process_sampler.unsampled--;
 	return false;
 }
 

@@ -35,6 +35,8 @@ static struct
 	uintptr_t hidden_from;
 	uintptr_t hidden_to;
 	int64_t clock; /* 0: the real one */
+	int64_t processor_time;
+	int64_t processor_time_each;
 } fake;
 
 /*
@@ -265,6 +267,18 @@ fake_now(void)
 	return fake.clock != 0 ? fake.clock : fake.real->now();
 }
 
+static int64_t
+fake_processor_time(void)
+{
+	return fake.processor_time += fake.processor_time_each;
+}
+
+void
+fake_spend_processor_time(int64_t each)
+{
+	fake.processor_time_each = each;
+}
+
 void
 fake_set_clock(int64_t now)
 {
@@ -289,12 +303,14 @@ fake_os_with_pages(size_t page_size)
 		.resident = fake_resident,
 		.peek = fake_peek,
 		.now = fake_now,
+		.processor_time = fake_processor_time,
 	};
 
 	memset(&fake, 0, sizeof(fake));
 	fake.real = ga_os_default();
 	fake.page_size = page_size;
 	fake.cap = SIZE_MAX;
+	fake.processor_time_each = 1000000;
 	table.page_size = page_size;
 	return &table;
 }

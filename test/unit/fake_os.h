@@ -80,6 +80,12 @@ extern void fake_pretend(void);
 /* Let resident() say of the pages in a range that they are not. */
 extern void fake_hide(const void *addr, size_t size);
 
+/*
+ * Let each look at the processor time find that so many microseconds more have passed.  Without this,
+ * it is a second: no sample is bounded.
+ */
+extern void fake_spend_processor_time(int64_t each);
+
 /* Let the clock stand at so many microseconds; 0: let it go. */
 extern void fake_set_clock(int64_t now);
 

@@ -84,6 +84,15 @@ profile_at(ga_heap *heap, size_t rate)
 	assert_true(ga_profile_set_rate(heap, rate) || fake_failures() > 0);
 }
 
+void
+init_heap(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed)
+{
+	static ga_sampler sampler;
+
+	ga_sampler_init(&sampler, os, seed);
+	ga_heap_init(heap, os, &sampler, config, seed);
+}
+
 /* The seed leads to addresses that AddressSanitizer leaves free. */
 ga_heap *
 new_heap_with_pages(const ga_config *config, size_t page_size)
@@ -93,7 +102,7 @@ new_heap_with_pages(const ga_config *config, size_t page_size)
 	assert_non_null(heap);
 	memset(&holder, 0, sizeof(holder));
 	memset(&profile_seen, 0, sizeof(profile_seen));
-	ga_heap_init(heap, fake_os_with_pages(page_size), config, 0x2a);
+	init_heap(heap, fake_os_with_pages(page_size), config, 0x2a);
 	return heap;
 }
 

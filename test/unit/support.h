@@ -48,6 +48,9 @@
 /* Quarantine on for all arenas, chunks of 64 kB, no limit that matters. */
 extern ga_config usual_config(void);
 
+/* Set up a heap whose sampler is the one of the last heap set up. */
+extern void init_heap(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed);
+
 /* Change one setting. */
 extern void set_mode(ga_heap *heap, ga_quarantine mode);
 extern void set_chunk_size(ga_heap *heap, size_t size);

@@ -145,7 +145,7 @@ heaps_are_far_from_poison(void **state)
 		static ga_heap heap;
 		const uint64_t terabyte = UINT64_C(1) << 40;
 
-		ga_heap_init(&heap, fake_os(), &config, seed);
+		init_heap(&heap, fake_os(), &config, seed);
 		assert_true(GA_POISON < heap.hint || GA_POISON - heap.hint > terabyte / 2);
 		assert_true(heap.hint < GA_POISON || heap.hint - GA_POISON > terabyte / 16);
 	}

@@ -268,7 +268,7 @@ the_heap_struct_does_not_pin(void **state)
 	uintptr_t pointer;
 
 	(void) state;
-	ga_heap_init(heap, fake_os(), &config, 0x2b);
+	init_heap(heap, fake_os(), &config, 0x2b);
 	for (int i = 0; i < 8; i++)
 	{
 		pointer = victim(heap);

@@ -28,6 +28,7 @@
 
 #include "backend/faults/fault_log.h"
 #include "backend/faults/guard.h"
+#include "engine/os.h"
 #include "mcxt/foreign_text.h"
 
 /*
@@ -41,7 +42,7 @@
 #define KILL_LIMIT	 (EXIT_LIMIT + 10)
 
 /* Nanoseconds of CPU time: a process that uses less in a second does nothing. */
-#define IDLE_NS INT64CONST(2000000)
+#define IDLE_US 2000
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -215,13 +216,10 @@ static void
 guard_tick(void)
 {
 	uint32 waits_for = *(volatile uint32 *) my_wait_event_info;
-	struct timespec ts;
-	int64 now;
+	int64 now = ga_os_default()->processor_time();
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	now = (int64) ts.tv_sec * INT64CONST(1000000000) + ts.tv_nsec;
 	exit_ticks++;
-	idle_ticks = waits_for == 0 && now - cpu_time < IDLE_NS ? idle_ticks + 1 : 0;
+	idle_ticks = waits_for == 0 && now - cpu_time < IDLE_US ? idle_ticks + 1 : 0;
 	client_ticks = waits_for == WAIT_EVENT_CLIENT_WRITE ? client_ticks + 1 : 0;
 	cpu_time = now;
 
