@@ -99,7 +99,7 @@ FROM goarena_arenas() WHERE type = 'arena';
 SELECT a.name, a.held_bytes = a.used_bytes + a.free_bytes + a.dead_bytes AS adds_up,
 	a.held_bytes - sum(c.resident) IN (1024, 8192) AS without_first_block, count(*) = a.chunks AS chunks
 FROM goarena_arenas() a JOIN goarena_chunks() c ON c.arena_id = a.id AND c.state IN ('active', 'full')
-WHERE a.name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext')
+WHERE a.name = 'MessageContext'
 GROUP BY a.id, a.name, a.held_bytes, a.used_bytes, a.free_bytes, a.dead_bytes, a.chunks
 ORDER BY 1;
 -- those that are no arenas, as the server's own view has them
@@ -208,12 +208,16 @@ SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i O
 SELECT count(*) FROM (SELECT md5(i::text) AS m FROM generate_series(1, 4000) i ORDER BY 1) t;
 SELECT sweeps = :before AS never FROM goarena_stats() WHERE pid = pg_backend_pid();
 -- a share of what is in use
+BEGIN;
+DECLARE sorted CURSOR FOR SELECT md5(i::text) AS m FROM generate_series(1, 20000) i ORDER BY 1;
+MOVE sorted;
 SET goarena.sweep_percent = 10000;
 SELECT 1;
 SELECT goarena_sweep() IS NOT NULL AS swept;
 SELECT next_sweep_bytes BETWEEN in_use * 50 AND in_use * 200 AS share FROM goarena_heap() WHERE pid = pg_backend_pid();
 RESET goarena.sweep_percent;
 RESET goarena.sweep_min;
+COMMIT;
 
 --
 -- goarena_release()
@@ -303,7 +307,7 @@ SELECT goarena_arenas(1, 1e6);
 SELECT goarena_arenas(NULL, 1), goarena_sweep(NULL), goarena_release(NULL);
 -- the own one, as the function without arguments
 SELECT count(*) AS missing FROM goarena_arenas() a
-WHERE name IN ('MessageContext', 'TopPortalContext', 'RowDescriptionContext') AND NOT EXISTS (
+WHERE name = 'MessageContext' AND NOT EXISTS (
 	SELECT FROM goarena_arenas(pg_backend_pid()) b WHERE (a.id, a.name, a.parent, a.level, a.quarantine) =
 		(b.id, b.name, b.parent, b.level, b.quarantine) AND b.age IS NULL);
 

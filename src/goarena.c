@@ -35,6 +35,7 @@
 #include "backend/recorder/recorder.h"
 #include "backend/registry/machine_memory.h"
 #include "backend/registry/registry.h"
+#include "backend/registry/showing.h"
 #include "backend/shared_memory.h"
 #include "backend/statements/executor_hooks.h"
 #include "backend/statements/peak_log.h"
@@ -43,7 +44,6 @@
 #include "backend/statements/tracking.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/transaction.h"
-#include "backend/usage/usage_plain.h"
 #include "mcxt/adopt.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/chunk_format.h"
@@ -127,9 +127,9 @@ static const ProcessHeapCallbacks heap_callbacks = {
 	.raise_refusal = LimitsRaise,
 	.plain_ask = LimitsPlainAsk,
 	.plain_took = LimitsPlainTook,
-	.plain_leave = UsagePlainLeave,
+	.plain_leave = MaintainPlainLeave,
 	.statement_begun = MaintainStatementBegun,
-	.begun = RegistryPublish,
+	.begun = ShowBegun,
 	.moved = MaintainShowMoved,
 	.watched = PeakWatchReached,
 	.bad_pointer = FaultReportPfree,

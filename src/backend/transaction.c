@@ -50,7 +50,7 @@ transaction_ended(void)
  *		Callback of xact.c.  A parallel worker reports to its leader before that
  *		stops waiting for it.
  */
-static void
+static pg_attribute_hot void
 transaction_event(XactEvent event, void *arg)
 {
 	switch (event)

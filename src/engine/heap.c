@@ -29,7 +29,8 @@ void
 ga_heap_init(ga_heap *heap, const ga_os *os, ga_sampler *sampler, const ga_config *config,
 			 uint64_t seed)
 {
-	memset(heap, 0, sizeof(*heap));
+	/* All but the buffers of sweeps at the end, so that these take no pages before the first one. */
+	memset(heap, 0, offsetof(ga_heap, sweep.copy));
 	heap->os = os;
 	heap->sampler = sampler;
 	heap->min_order = GA_MIN_ORDER;

@@ -355,6 +355,15 @@ typedef struct ga_allocated
 
 typedef struct ga_heap
 {
+	/* What is looked at when a transaction ends, in one line of the processor's caches. */
+	size_t in_use;			 /* bytes charged to arenas */
+	size_t touched;			 /* of chunks in any state, bytes that may have physical pages */
+	size_t limit;			 /* what ga_heap_held may come to; SIZE_MAX: no limit */
+	size_t fresh_quarantine; /* bytes of addresses spent since the last sweep */
+	size_t next_sweep;		 /* the value of the above that makes a sweep due */
+	int num_events;
+	bool keeps_excess; /* see ga_heap_keep_excess */
+
 	const ga_os *os;
 	ga_config config;
 	int min_order;			/* of the smallest chunk: a granule or a page */
@@ -397,7 +406,6 @@ typedef struct ga_heap
 	size_t mapped;
 	size_t retained;
 	size_t released;
-	size_t touched; /* of chunks in any state, bytes that may have physical pages */
 	size_t state_bytes[GA_NUM_STATES];
 	size_t state_chunks[GA_NUM_STATES];
 	size_t waste;			   /* bytes of pages that the slots on the list hold */
@@ -405,18 +413,13 @@ typedef struct ga_heap
 	size_t swept_slots;		   /* that are free but not reserved */
 	size_t unmerged;		   /* bytes that became free since free buddies were merged */
 
-	size_t limit;	/* what ga_heap_held may come to; SIZE_MAX: no limit */
 	size_t refused; /* bytes of the request that the limit refused; the caller sets it to 0 again */
 
-	size_t closed;			 /* chunks smaller than a slot without access */
-	size_t slots;			 /* structs of slots */
-	size_t fenced;			 /* objects with pages of their own, see fence.c */
-	size_t in_use;			 /* bytes charged to arenas */
-	size_t peak;			 /* the highest in_use since the caller last lowered this to it */
-	size_t fresh_quarantine; /* bytes of addresses spent since the last sweep */
-	size_t next_sweep;		 /* the value of the above that makes a sweep due */
-	bool keeps_excess;		 /* see ga_heap_keep_excess */
-	size_t to_trim;			 /* bytes of the excess that are to go with the next step */
+	size_t closed;	/* chunks smaller than a slot without access */
+	size_t slots;	/* structs of slots */
+	size_t fenced;	/* objects with pages of their own, see fence.c */
+	size_t peak;	/* the highest in_use since the caller last lowered this to it */
+	size_t to_trim; /* bytes of the excess that are to go with the next step */
 	uint64_t next_arena_id;
 	ga_profile profile;
 	bool sweeping;			/* between ga_sweep_begin and ga_sweep_finish */
@@ -442,7 +445,6 @@ typedef struct ga_heap
 	 */
 	uint32_t (*take_stack)(void);
 
-	int num_events;
 	uint64_t lost_events; /* beyond GA_MAX_EVENTS */
 	ga_counters counters;
 

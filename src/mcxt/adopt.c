@@ -42,17 +42,18 @@
 #include "mcxt/context_sites.h"
 #include "mcxt/context_walk.h"
 #include "mcxt/error_context.h"
+#include "mcxt/hot.h"
 #include "mcxt/leaving.h"
 #include "mcxt/patterns.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/server_table.h"
 
-static MemoryContextMethods *shared_table;	  /* the server's, or NULL */
-static MemoryContextMethods plain_methods;	  /* its contents as they were */
-static MemoryContextMethods left_methods;	  /* for contexts that are left alone */
-static MemoryContextMethods rearming_methods; /* for contexts that existed before */
-static MemoryContextMethods top_methods;	  /* for TopMemoryContext, likewise */
-static bool contexts_may_hold_memory;		  /* when they are adopted */
+static HOT_DATA MemoryContextMethods *shared_table; /* the server's, or NULL */
+static HOT_DATA MemoryContextMethods plain_methods; /* its contents as they were */
+static MemoryContextMethods left_methods;			/* for contexts that are left alone */
+static MemoryContextMethods rearming_methods;		/* for contexts that existed before */
+static MemoryContextMethods top_methods;			/* for TopMemoryContext, likewise */
+static bool contexts_may_hold_memory;				/* when they are adopted */
 
 bool
 AdoptActive(void)
@@ -121,16 +122,37 @@ adopt_sampled(MemoryContext context, ContextSite *site)
 }
 
 /*
+ * adopt_first
+ *		Show other processes this one when it has its first context.  Processes without transactions
+ *		may have none that becomes an arena.
+ */
+static void
+adopt_first(void)
+{
+	static bool begun = false;
+
+	if (likely(begun) || MyProc == NULL)
+		return;
+	begun = true;
+	process_heap_callbacks->begun();
+}
+
+/*
  * adopt_slow
  *		Decide for a context that is not known to be small and taken in by "*". What is found then
  *		holds for the whole site.  That is a guess, since contexts further up may differ for others
  *		of the site.  It does no harm: a small context is an AllocSet either way.
+ *		This is also where a process gets its heap, although no context may ever need it: requests
+ *		and limits rely on it.
  */
 static pg_noinline void
 adopt_slow(MemoryContext context, ContextSite *site)
 {
 	PatternsSay say = adopt_allowed(context);
 
+	if (say != PATTERNS_LEAVE && !process_heap_ready)
+		ProcessHeapPrepare();
+	adopt_first();
 	if (say == PATTERNS_TAKE_IN && ContextSiteIsSmall(site))
 	{
 		site->patterns = context_patterns_version;
@@ -169,16 +191,16 @@ adopt_decide(MemoryContext context, Size size FLAGS_PARAMETER)
 
 /*
  * adopt_outgrown
- *		Handle a watched context that has outgrown what was expected: what it allocates from now on
- *		comes from an arena.
- *		The arena gets no credit, since the blocks that AllocSet has are full.
+ *		Handle a watched context that has outgrown what was expected, or is about to: what it
+ *		allocates from now on comes from an arena.
+ *		The arena gets no credit, since the blocks that AllocSet has may be full.
  */
 static void
 adopt_outgrown(MemoryContext context)
 {
 	ContextSite *site = ContextSiteOfMethods(context);
 
-	ContextSiteNoteLife(site, context->mem_allocated);
+	ContextSiteWatch(site);
 	if (adopt_allowed(context) == PATTERNS_LEAVE ||
 		!ArenaContextTakeOver(context, &plain_methods, 0, site))
 		context->methods = &left_methods;
@@ -186,19 +208,12 @@ adopt_outgrown(MemoryContext context)
 
 /*
  * adopt_leave
- *		No context is to be an arena.  Processes without transactions show themselves when they
- *		first have one, or else here.
+ *		No context is to be an arena.
  */
-static pg_noinline void *
+static pg_attribute_hot pg_noinline void *
 adopt_leave(MemoryContext context, Size size FLAGS_PARAMETER)
 {
-	static bool begun = false;
-
-	if (!begun && MyProc != NULL)
-	{
-		begun = true;
-		process_heap_callbacks->begun();
-	}
+	adopt_first();
 	context->methods = &left_methods;
 	return left_methods.alloc(context, size FLAGS_ARGUMENT);
 }
@@ -208,7 +223,7 @@ adopt_leave(MemoryContext context, Size size FLAGS_PARAMETER)
  *		Stands in for AllocSet's alloc method.  That a small context stays an AllocSet is the
  *		frequent decision.  It is made here, where no register has to be saved for it.
  */
-static void *
+static pg_attribute_hot void *
 adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 {
 	bool known;
@@ -229,14 +244,15 @@ adopt_deciding_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
  * adopt_watching_alloc
  *		The alloc method of contexts that are watched.
  */
-static void *
+static pg_attribute_hot void *
 adopt_watching_alloc(MemoryContext context, Size size FLAGS_PARAMETER)
 {
-	void *object = plain_methods.alloc(context, size FLAGS_ARGUMENT);
-
-	if (unlikely(context->mem_allocated > SMALL_CONTEXT))
+	if (unlikely(context->mem_allocated > SMALL_CONTEXT || size > SMALL_CONTEXT))
+	{
 		adopt_outgrown(context);
-	return object;
+		return context->methods->alloc(context, size FLAGS_ARGUMENT);
+	}
+	return plain_methods.alloc(context, size FLAGS_ARGUMENT);
 }
 
 /*
@@ -351,22 +367,58 @@ AdoptProfileGrown(MemoryContext context, void *object, Size size)
 }
 
 /*
- * adopt_small_reset
+ * adopt_note_life
+ *		Note that a life ends of a context that was expected to stay small.
+ */
+static pg_noinline void
+adopt_note_life(MemoryContext context, bool listed)
+{
+	if (context->mem_allocated >= LEAVING_MUCH)
+		LeavingNote(context, listed);
+	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
+}
+
+/*
+ * adopt_life_was_as_usual
+ *		Is there nothing to note of such a life?  Callers ask where they have no register to save.
+ */
+static inline bool
+adopt_life_was_as_usual(MemoryContext context)
+{
+	return context->mem_allocated <= SMALL_CONTEXT &&
+		   ContextSiteIsUnwatched(ContextSiteOfMethods(context));
+}
+
+/*
+ * adopt_small_reset_slow, adopt_small_reset
  *		The reset method of contexts that were expected to stay small: notes the life that ends, and
  *		decides on the next.
  */
-static void
-adopt_small_reset(MemoryContext context)
+static pg_noinline void
+adopt_small_reset_slow(MemoryContext context)
 {
 	ContextSite *site = ContextSiteOfMethods(context);
 
-	LeavingByReset(context);
-	ContextSiteNoteLife(site, context->mem_allocated);
+	adopt_note_life(context, true);
 	plain_methods.reset(context);
-	if (unlikely(!ContextSiteIsSmall(site) || site->patterns != context_patterns_version))
+	if (!ContextSiteIsSmall(site) || site->patterns != context_patterns_version)
 		context->methods = shared_table;
-	else if (unlikely(ProcessHeapSample()))
+	else if (ProcessHeapSample())
 		adopt_sampled(context, site);
+}
+
+static pg_attribute_hot void
+adopt_small_reset(MemoryContext context)
+{
+	if (unlikely(!adopt_life_was_as_usual(context) ||
+				 ContextSiteOfMethods(context)->patterns != context_patterns_version ||
+				 process_sampler.unsampled == 0))
+	{
+		adopt_small_reset_slow(context);
+		return;
+	}
+	process_sampler.unsampled--;
+	plain_methods.reset(context);
 }
 
 /*
@@ -375,23 +427,23 @@ adopt_small_reset(MemoryContext context)
  *		and resets them.  That reset must not begin a life, since an arena that began then would
  *		never end: so the context gets its original methods first.
  */
-static void
+static pg_attribute_hot void
 adopt_small_delete(MemoryContext context)
 {
-	LeavingByDelete(context);
-	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
+	if (unlikely(!adopt_life_was_as_usual(context)))
+		adopt_note_life(context, false);
 	context->methods = &plain_methods;
 	plain_methods.delete_context(context);
 }
 
-static void
+static pg_attribute_hot void
 adopt_left_reset(MemoryContext context)
 {
 	LeavingByReset(context);
 	plain_methods.reset(context);
 }
 
-static void
+static pg_attribute_hot void
 adopt_left_delete(MemoryContext context)
 {
 	LeavingByDelete(context);

@@ -31,6 +31,8 @@
 
 #include "nodes/memnodes.h"
 
+#include "mcxt/hot.h"
+
 /*
  * A context is small that holds no more than this, in bytes: three of AllocSet's blocks
  * of the default sizes, and a little.  All contexts of a simple statement are small.
@@ -82,7 +84,7 @@ extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 /* The server has some 250 names of contexts; a session sees a few dozen sites. */
 #define SITE_BITS 7
 
-extern ContextSite context_sites[1 << SITE_BITS];
+HOT_EXTERN ContextSite context_sites[1 << SITE_BITS];
 
 /*
  * Begin a site in the place of another.  Nothing is known of it but what the first block
@@ -120,6 +122,13 @@ static inline bool
 ContextSiteIsSmall(const ContextSite *site)
 {
 	return site->small_lives >= SMALL_LIVES;
+}
+
+/* Has the site been small for so long that its contexts are not watched? */
+static inline bool
+ContextSiteIsUnwatched(const ContextSite *site)
+{
+	return site->small_lives >= UNWATCHED_LIVES;
 }
 
 /* Begin to watch the contexts of a site, after a large life; or end it, after enough small ones. */

@@ -18,6 +18,7 @@
 #include "mcxt/arena_set.h"
 #include "mcxt/foreign_text.h"
 #include "mcxt/free_history.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_store.h"
 
@@ -25,7 +26,7 @@
 #define UNIX_TO_POSTGRES_SECONDS                                                                   \
 	((TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
-uint64 free_history_transactions = 0;
+HOT_DATA uint64 free_history_transactions = 0;
 
 static FreeRecord *ring; /* metadata, so that sweeps skip it; NULL until needed */
 static uint64 ring_size;

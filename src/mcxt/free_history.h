@@ -22,6 +22,7 @@
 
 #include "engine/arena.h"
 #include "mcxt/arena_set.h"
+#include "mcxt/hot.h"
 
 /* This many kinds of frees, and queries, are kept; each takes a few hundred bytes. */
 #define FREE_KINDS		  512
@@ -52,7 +53,7 @@ typedef struct FreeRecord
 } FreeRecord;
 
 /* Transactions that ended in this process; counted by the backend layer. */
-extern uint64 free_history_transactions;
+HOT_EXTERN uint64 free_history_transactions;
 
 /* ga_heap.note_free */
 extern uint64_t FreeHistoryNote(ga_arena *arena, ga_freed_by how);

@@ -22,6 +22,7 @@
 
 #include "mcxt/compat.h"
 #include "mcxt/foreign_text.h"
+#include "mcxt/hot.h"
 #include "mcxt/patterns.h"
 
 #define MAX_PATTERNS 64
@@ -57,8 +58,8 @@ typedef struct CachedName
 } CachedName;
 
 char *goarena_contexts;
-bool context_patterns_none = true;
-uint32 context_patterns_version = 0;
+HOT_DATA bool context_patterns_none = true;
+HOT_DATA uint32 context_patterns_version = 0;
 
 static PatternList *patterns;
 static int star_names = 0; /* reasons, see ContextPatternsNameAll */

@@ -14,6 +14,8 @@
 
 #include "utils/guc.h"
 
+#include "mcxt/hot.h"
+
 /* GUC variable and hooks. */
 extern char *goarena_contexts;
 extern bool CheckContextPatterns(char **newval, void **extra, GucSource source);
@@ -31,7 +33,7 @@ typedef enum PatternsSay
 extern PatternsSay ContextPatternsSay(MemoryContext context);
 
 /* Do they say PATTERNS_LEAVE of every context? */
-extern bool context_patterns_none;
+HOT_EXTERN bool context_patterns_none;
 
 /* Settings that ask for each allocation to be seen. */
 #define NAME_ALL_FOR_STATEMENTS 0x01
@@ -49,6 +51,6 @@ struct PatternList;
 extern bool PatternListMatches(const struct PatternList *list, MemoryContext context);
 
 /* A number that is another one, and not 0, whenever the patterns change. */
-extern uint32 context_patterns_version;
+HOT_EXTERN uint32 context_patterns_version;
 
 #endif /* GOARENA_PATTERNS_H */

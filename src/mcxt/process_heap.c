@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 
 #include "engine/profile.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/refusal.h"
 
@@ -25,7 +26,7 @@
  */
 #define LEAST_TO_SWEEP (16 * GA_SLOT_SIZE)
 
-bool goarena_enabled = true;
+HOT_DATA bool goarena_enabled = true;
 int goarena_quarantine = GA_QUARANTINE_ON;
 double goarena_sample_rate;
 int goarena_chunk_size_kb;
@@ -37,21 +38,21 @@ bool goarena_free_stacks = true;
 int goarena_method_id = METHOD_ID_AUTO;
 int goarena_free_history;
 int goarena_profile_rate = 0;
-bool goarena_settings_changed = false;
+HOT_DATA bool goarena_settings_changed = false;
 
-ga_sampler process_sampler;
+HOT_DATA ga_sampler process_sampler;
 static bool sampler_ready = false; /* it is set up, and has the present settings */
 
-ga_heap process_heap;
-bool process_heap_ready = false;
-size_t process_heap_shown_low = SIZE_MAX / 2;
-size_t process_heap_shown_range = 0;
+ga_heap process_heap pg_attribute_aligned(64);
+HOT_DATA bool process_heap_ready = false;
+HOT_DATA size_t process_heap_shown_low = SIZE_MAX / 2;
+HOT_DATA size_t process_heap_shown_range = 0;
 static const uint32 nothing_wanted = 0;
-const volatile uint32 *process_heap_wanted = &nothing_wanted;
+HOT_DATA const volatile uint32 *process_heap_wanted = &nothing_wanted;
 const ProcessHeapCallbacks *process_heap_callbacks = NULL;
 Size process_heap_watch = SIZE_MAX;
 TimestampTz process_heap_message = 0;
-Refusal refusal;
+HOT_DATA Refusal refusal;
 
 /*
  * Other processes are shown what this one holds in steps of a quarter, but within these bounds in

@@ -3,8 +3,8 @@
  * process_heap.h
  *	  The one heap of this process, and the settings it follows.
  *
- * The heap is set up when a process adopts its first context.  The postmaster adopts none, so its
- * children inherit no heap.
+ * The heap is set up when a process first decides what becomes of a context.  The postmaster adopts
+ * none, so its children inherit no heap.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -17,9 +17,10 @@
 
 #include "compat.h"
 #include "engine/arena.h"
+#include "hot.h"
 
 /* GUC variables; see goarena.c for what they mean. */
-extern bool goarena_enabled;
+HOT_EXTERN bool goarena_enabled;
 extern int goarena_quarantine;
 extern double goarena_sample_rate;
 extern int goarena_chunk_size_kb;
@@ -34,11 +35,11 @@ extern int goarena_free_history;
 extern int goarena_profile_rate; /* bytes; 0: off */
 
 /* Set by assign hooks: the heap must be configured again. */
-extern bool goarena_settings_changed;
+HOT_EXTERN bool goarena_settings_changed;
 
 /* The heap of this process.  Until it is ready, only the functions below may be used. */
-extern ga_heap process_heap;
-extern bool process_heap_ready;
+HOT_EXTERN ga_heap process_heap;
+HOT_EXTERN bool process_heap_ready;
 
 /* Set up the heap, or configure it after settings changed. */
 extern void ProcessHeapPrepare(void);
@@ -47,7 +48,7 @@ extern void ProcessHeapPrepare(void);
 extern void ProcessHeapSettingsChanged(void);
 
 /* The sampler of this process, which its heap uses, too.  Until it is set up, unsampled is 0. */
-extern ga_sampler process_sampler;
+HOT_EXTERN ga_sampler process_sampler;
 extern bool ProcessHeapSampleSlow(void);
 
 /* A life begins in a context that would otherwise stay an AllocSet: is it in the sample? */
@@ -131,8 +132,8 @@ extern Size process_heap_watch;
  * When in_use leaves this range, other processes are shown what this one holds.  Until that is done
  * for the first time, the range is far from any value that in_use can have.
  */
-extern size_t process_heap_shown_low;
-extern size_t process_heap_shown_range;
+HOT_EXTERN size_t process_heap_shown_low;
+HOT_EXTERN size_t process_heap_shown_range;
 
 /* To be called when other processes were shown what the heap holds now. */
 extern void ProcessHeapShown(void);
@@ -152,7 +153,7 @@ ProcessHeapShrunk(void)
 }
 
 /* What other processes want of this one: 0 for nothing; see requests.h. */
-extern const volatile uint32 *process_heap_wanted;
+HOT_EXTERN const volatile uint32 *process_heap_wanted;
 
 /* When the message came from the client for which memory was last taken. */
 extern TimestampTz process_heap_message;

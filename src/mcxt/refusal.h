@@ -14,6 +14,8 @@
 
 #include "nodes/memnodes.h"
 
+#include "mcxt/hot.h"
+
 /* Which limit would be crossed. */
 typedef enum Crossed
 {
@@ -35,6 +37,6 @@ typedef struct Refusal
 	Size held;
 } Refusal;
 
-extern Refusal refusal;
+HOT_EXTERN Refusal refusal;
 
 #endif /* GOARENA_REFUSAL_H */

@@ -132,7 +132,7 @@ stop_in_order($plain, 'not preloaded: no crash');
 my $node = new_server('preloaded', PRELOAD);
 unlike(log_of($node), qr/WARNING|goarena:/, 'preloaded: nothing to warn of');
 is($node->safe_psql('postgres', $which),
-	'MessageContext TopPortalContext', 'preloaded: which contexts are arenas');
+	'MessageContext', 'preloaded: which contexts are arenas');
 is($node->safe_psql('template1', q{SELECT current_setting('goarena.enabled')}),
 	'on', 'preloaded: in each database');
 

@@ -119,6 +119,9 @@ foreach my $mode ('off', 'on', 'strict', 'absent')
 }
 
 $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'goarena'");
+$node->append_conf('postgresql.conf', q{
+goarena.quarantine_sample_rate = 1
+goarena.quarantine = strict});
 $node->restart;
 
 # What pins: a sweep reads words that are pointers, and what it knows nothing of.
@@ -129,7 +132,6 @@ foreach my $place (sort keys %pins)
 	my $session = session($node);
 	my $pinned;
 
-	ask($session, q{SET goarena.quarantine_sample_rate = 1; SET goarena.quarantine = strict});
 	ask($session, "SELECT consumer_keep('$place')");
 	ask($session, 'SELECT count(*) FROM goarena_sweep()');
 	$pinned = ask($session,

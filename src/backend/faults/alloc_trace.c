@@ -21,6 +21,7 @@
 #include "backend/faults/fault_report.h"
 #include "backend/faults/symbols.h"
 #include "mcxt/foreign_text.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 #include "mcxt/stack_store.h"
 
@@ -41,14 +42,14 @@ typedef struct TraceStack
 
 static TimestampTz second_began = 0;
 static int traces_in_second = 0;
-static uint64 traces_left_out = 0;
+static HOT_DATA uint64 traces_left_out = 0;
 static bool tracing = false; /* an entry is being written */
 
 /*
  * trace_left_out
  *		Log how many entries were left out before this point.
  */
-static void
+static pg_noinline void
 trace_left_out(void)
 {
 	char line[128];
@@ -146,7 +147,7 @@ AllocTrace(const AllocationTrace *trace)
 	errno = saved_errno;
 }
 
-void
+pg_attribute_hot void
 AllocTraceTransactionEnd(void)
 {
 	if (unlikely(traces_left_out > 0))

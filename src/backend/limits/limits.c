@@ -562,7 +562,7 @@ LimitsRaise(MemoryContext context, Size size)
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, name)));
 }
 
-void
+pg_attribute_hot void
 LimitsLookSooner(void)
 {
 	process_heap.limit = Min(process_heap.limit, ga_heap_held(&process_heap) + LEAST_STEP);

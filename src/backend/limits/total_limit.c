@@ -50,6 +50,7 @@
 #include "backend/registry/registry.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/usage.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 
 /* How long a process waits that asked another one to cancel its statement, in ms. */
@@ -95,7 +96,7 @@ typedef struct CancelRequests
 static CancelRequests *cancel_requests = NULL;
 static CancelRequest *own_request = NULL; /* of this process */
 static struct sigaction previous_action;  /* of SIGUSR1 */
-bool total_limit_joined = false;
+HOT_DATA bool total_limit_joined = false;
 
 static volatile sig_atomic_t cancelled = false;
 static volatile sig_atomic_t terminated = false;

@@ -14,6 +14,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "mcxt/hot.h"
 #include "mcxt/refusal.h"
 
 /* For shared_memory.c. */
@@ -21,7 +22,7 @@ extern Size TotalLimitSize(void);
 extern void TotalLimitAttach(void *memory, bool anew);
 
 /* Does this process take requests?  Not before it comes near a limit. */
-extern bool total_limit_joined;
+HOT_EXTERN bool total_limit_joined;
 
 /* See TotalLimitEndRequest. */
 extern void TotalLimitSettleRequest(void);

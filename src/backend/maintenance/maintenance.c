@@ -30,9 +30,14 @@
 #include "backend/registry/snapshots.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/usage_marks.h"
+#include "backend/usage/usage_plain.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/free_history.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
+
+/* From so many bytes on it does not matter what it takes to publish them. */
+#define MUCH_TO_SHOW ((Size) 1 << 20)
 
 /*
  * maintain
@@ -149,6 +154,18 @@ MaintainShowMoved(void)
 }
 
 /*
+ * MaintainPlainLeave
+ *		Publish likewise when a context that is no arena is about to give back much.
+ */
+void
+MaintainPlainLeave(Size bytes, bool listed)
+{
+	UsagePlainLeave(bytes, listed);
+	if (bytes >= MUCH_TO_SHOW && IsUnderPostmaster)
+		RegistryPublish();
+}
+
+/*
  * maintain_trace_exit
  *		Log the life of this process in one line.
  */
@@ -167,7 +184,7 @@ maintain_trace_exit(int code, Datum arg)
 			 errhidestmt(true), errhidecontext(true)));
 }
 
-void
+pg_attribute_hot void
 MaintainAtTransactionEnd(void)
 {
 	static bool exit_registered = false;
@@ -195,10 +212,10 @@ maintain_before_first_commit(void)
 	ProcessLearnNames();
 }
 
-void
+pg_attribute_hot void
 MaintainBeforeCommit(void)
 {
-	static bool begun = false;
+	static HOT_DATA bool begun = false;
 
 	if (unlikely(!begun))
 	{

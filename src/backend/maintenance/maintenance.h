@@ -16,6 +16,7 @@
 extern void MaintainOnSlowPath(void);
 extern bool MaintainFindMemory(void);
 extern void MaintainShowMoved(void);
+extern void MaintainPlainLeave(Size bytes, bool listed);
 extern void MaintainStatementBegun(void);
 
 /* Do what is due when a transaction is about to commit, and when it has ended. */

@@ -28,6 +28,7 @@
 #include "backend/usage/usage.h"
 #include "backend/usage/usage_marks.h"
 #include "backend/usage/usage_plain.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 
 /* See RegistryLookClosely: microseconds and bytes. */
@@ -49,7 +50,7 @@ typedef struct Registry
 	RegistrySlot slots[FLEXIBLE_ARRAY_MEMBER];
 } Registry;
 
-static Registry *registry = NULL;
+static HOT_DATA Registry *registry = NULL;
 static RegistrySlot *registry_own = NULL;
 static uint64 registry_counted = 0; /* its part of total_held */
 
@@ -80,7 +81,7 @@ RegistryAttach(void *memory, bool anew)
 	}
 }
 
-bool
+pg_attribute_hot bool
 RegistryExists(void)
 {
 	return registry != NULL;

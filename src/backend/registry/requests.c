@@ -31,6 +31,7 @@
 #include "backend/registry/showing.h"
 #include "backend/sweeps/sweeps.h"
 #include "backend/usage/malloced.h"
+#include "mcxt/hot.h"
 
 /* In milliseconds: readers of figures wait no longer, and do not ask for newer ones. */
 #define FIGURES_PATIENCE 200
@@ -62,7 +63,7 @@ typedef struct Mailbox
 
 static Mailbox *mailboxes = NULL;
 static Mailbox *own = NULL;
-static bool listening = false; /* to interrupts */
+static HOT_DATA bool listening = false; /* to interrupts */
 
 void (*requests_serve_idle)(bool may_sweep) = NULL;
 
@@ -200,7 +201,7 @@ RequestsListen(void)
 		pg_atomic_write_u32(&own->listens, listening);
 }
 
-bool
+pg_attribute_hot bool
 RequestsCanCome(void)
 {
 	return listening;

@@ -16,6 +16,7 @@
 #include "backend/registry/registry.h"
 #include "backend/registry/showing.h"
 #include "backend/registry/snapshots.h"
+#include "mcxt/hot.h"
 
 /*
  * Milliseconds: a transaction that begins sooner after one that was shown is shown only if a reader
@@ -23,8 +24,8 @@
  */
 #define SHOW_INTERVAL 10
 
-static bool deferred = false; /* there are newer figures, for readers who ask */
-static TimestampTz last_shown = 0;
+static HOT_DATA bool deferred = false; /* there are newer figures, for readers who ask */
+static HOT_DATA TimestampTz last_shown = 0;
 
 /*
  * showing_set_deferred
@@ -52,10 +53,23 @@ ShowNow(void)
 }
 
 /*
+ * ShowBegun
+ *		This process has begun to work.  Those without transactions may never come here again, so
+ *		they also leave what can be read of them if they do not answer.
+ */
+void
+ShowBegun(void)
+{
+	RegistryPublish();
+	if (MyBackendType != B_BACKEND && MyBackendType != B_BG_WORKER)
+		SnapshotLeaveNow(GetCurrentTimestamp());
+}
+
+/*
  * ShowAtTransactionEnd
  *		The transaction gives its memory back only after this, so the figures are still too high.
  */
-void
+pg_attribute_hot void
 ShowAtTransactionEnd(bool can_be_asked)
 {
 	TimestampTz now;

@@ -16,6 +16,9 @@
 
 #include "postgres.h"
 
+/* The first context of this process has begun.  Show that it is there. */
+extern void ShowBegun(void);
+
 /*
  * A transaction ended.  Show what the process holds, at once or when it is asked;
  * can_be_asked says whether others can ask it.

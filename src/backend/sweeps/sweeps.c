@@ -20,9 +20,10 @@
 #include "backend/sweeps/sweeps.h"
 #include "mcxt/arena_context.h"
 #include "mcxt/debug.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 
-int goarena_trace = TRACE_OFF;
+HOT_DATA int goarena_trace = TRACE_OFF;
 
 bool sweeps_paused = false;
 

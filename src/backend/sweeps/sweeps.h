@@ -15,6 +15,7 @@
 #include "datatype/timestamp.h"
 
 #include "engine/sweep.h"
+#include "mcxt/hot.h"
 
 typedef enum SweepReason
 {
@@ -44,7 +45,7 @@ typedef enum TraceLevel
 	TRACE_ALL	  /* and for each release, and at the end of each process */
 } TraceLevel;
 
-extern int goarena_trace;
+HOT_EXTERN int goarena_trace;
 
 /* A sweep runs, or something else during which none may. */
 extern bool sweeps_paused;

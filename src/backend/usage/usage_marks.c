@@ -11,6 +11,7 @@
 
 #include "backend/usage/usage.h"
 #include "backend/usage/usage_marks.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 
 static Size process_peak = 0;
@@ -25,7 +26,7 @@ static UsageMark top_mark; /* of the statement of the message of process_heap_st
  * A transaction gives its memory back after its callbacks were called, so the
  * mark of the next one begins when its first statement takes memory.
  */
-static bool transaction_ended = false;
+static HOT_DATA bool transaction_ended = false;
 
 /*
  * UsageMarksFold
@@ -178,7 +179,7 @@ UsageContextsPeak(void)
  * UsageTransactionEnd
  *		What came since the last fold is folded in when the next mark begins.
  */
-void
+pg_attribute_hot void
 UsageTransactionEnd(void)
 {
 	transaction_ended = true;
