@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "mcxt/context_sites.h"
 
 ContextSite context_sites[1 << SITE_BITS];
@@ -77,6 +79,17 @@ ContextSiteUnwatch(ContextSite *site)
 	site_choose_alloc(site);
 }
 
+/*
+ * site_expects_small
+ *		Statements have contexts of AllocSet's default sizes for what may become large.  A session has
+ *		them for tables that stay small, and for as long as it lives.
+ */
+static bool
+site_expects_small(MemoryContext context)
+{
+	return context->mem_allocated < EXPECTED_SMALL || context->parent == TopMemoryContext;
+}
+
 /* Contexts of the site that was here before keep its methods, which are the same. */
 void
 ContextSiteBegin(ContextSite *site, MemoryContext context)
@@ -85,5 +98,5 @@ ContextSiteBegin(ContextSite *site, MemoryContext context)
 	site->parent = context->parent == NULL ? NULL : context->parent->name;
 	ContextSiteWatch(site);
 	site->patterns = 0;
-	site->small_lives = SMALL_LIVES;
+	site->small_lives = SMALL_LIVES - (site_expects_small(context) ? 0 : 1);
 }

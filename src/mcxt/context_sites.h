@@ -39,7 +39,10 @@
  */
 #define SMALL_CONTEXT ((Size) 64 << 10)
 
-/* A context is expected to be small if its first block has fewer bytes than this. */
+/*
+ * A context is expected to be small if its first block has fewer bytes than this, or its parent is
+ * TopMemoryContext.
+ */
 #define EXPECTED_SMALL ((Size) 8192)
 
 /*
@@ -87,9 +90,8 @@ extern void ContextSitesInterpose(const MemoryContextMethods *methods);
 HOT_EXTERN ContextSite context_sites[1 << SITE_BITS];
 
 /*
- * Begin a site in the place of another.  Nothing is known of it but what the first block
- * of its first context says; where that is not expected to be small, one life has to
- * show it.
+ * Begin a site in the place of another.  Nothing is known of it but what its first context
+ * looks like; where that is not expected to be small, one life has to show it.
  */
 extern void ContextSiteBegin(ContextSite *site, MemoryContext context);
 
