@@ -35,7 +35,7 @@ measure_slices()
 
 	progress "start $4 of $starts, $3: $count slices of $each transactions"
 	! "$short" || each=5
-	for name in "${configs[@]}"; do
+	for name in $(in_turn "$4" "${configs[@]}"); do
 		servers+=("$name=host=$SCRATCH port=${port_of[$name]} dbname=postgres user=$TEST_USER")
 	done
 	capture "$SCRATCH/paired" -c "$2" -r "$1" "$scale" "$count" "$each" "${servers[@]}"

@@ -130,7 +130,7 @@ measure()
 
 	progress "start $2 of $starts, $1: $count slices of ${times[$1]}"
 	say "${queries[$1]}" >"$SCRATCH/query.sql"
-	for config in "${configs[@]}"; do
+	for config in $(in_turn "$2" "${configs[@]}"); do
 		servers+=("$config=host=$SCRATCH port=${port_of[$config]} dbname=postgres user=$TEST_USER")
 	done
 	capture "$SCRATCH/paired" -r -s "$SCRATCH/session.sql" "@$SCRATCH/query.sql" 1 "$count" "${times[$1]}" "${servers[@]}"

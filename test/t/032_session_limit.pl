@@ -46,7 +46,7 @@ like($message, $error, 'leader and worker together: the worker is refused, thoug
 my ($kb) = $message =~ $error;
 cmp_ok($kb // 0, '>', 58 * 1024, 'leader and worker together: the sum is told');
 is(backend_pid($session), $pid, 'leader and worker together: the session goes on');
-is(ask($session, in_worker(20_000_000)), '20000000', 'leader and worker together: what there is room for is had');
+is(ask($session, in_worker(15_000_000)), '15000000', 'leader and worker together: what there is room for is had');
 
 # Another session has a limit of its own.
 my $other = session($node);
