@@ -192,7 +192,7 @@ make_scratch()
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	SCRATCH=$(mktemp -d /tmp/goarena.XXXXXX)
+	SCRATCH=$(mktemp -d "${SCRATCH_PARENT:-/tmp}/goarena.XXXXXX")
 	chmod 755 "$SCRATCH"
 	give_to_user "$SCRATCH"
 }

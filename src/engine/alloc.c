@@ -139,7 +139,7 @@ alloc_place(ga_arena *arena, void *object, int size_class, size_t requested)
 	size_t size = ga_class_size(size_class);
 
 	arena->allocs++;
-	counters->class_allocs[size_class]++;
+	counters->classes[size_class].allocs++;
 	if (size_class >= GA_SMALL_CLASSES)
 	{
 		counters->medium_allocs++;

@@ -261,7 +261,7 @@ ga_arena_begin_small(ga_arena *arena, uintptr_t header, size_t size, size_t size
 					 size_t rounded)
 {
 	arena->allocs++;
-	arena->heap->counters.class_allocs[size_class]++;
+	arena->heap->counters.classes[size_class].allocs++;
 	GA_MAKE_UNDEFINED(header, GA_HEADER_SIZE + rounded);
 	/* The parts have no bit in common; sums of three take one instruction. */
 	*(uint64_t *) header = ((uint64_t) (rounded - size) << GA_HDR_SLACK_SHIFT) +

@@ -234,7 +234,6 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 		return result;
 
 	ga_profile_freed(arena, object);
-	arena->frees++;
 	if (GA_UNLIKELY((arena->careful & GA_CAREFUL_CLOBBER) != 0) &&
 		(chunk->large || arena->mode == GA_QUARANTINE_OFF))
 		ga_object_clobber(arena, object);
@@ -246,7 +245,7 @@ ga_arena_free_slow(ga_arena *arena, void *object)
 
 	if (GA_UNLIKELY(chunk->typed))
 		ga_type_map_unset(arena->heap, object, size);
-	arena->heap->counters.class_frees[ga_class_of(size)]++;
+	arena->heap->counters.classes[ga_class_of(size)].frees++;
 	if (arena->mode == GA_QUARANTINE_OFF && ga_arena_is_last(arena, object, size))
 	{
 		/* What was allocated last is freed in place. */

@@ -167,8 +167,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 		ga_free_list_push_fast(arena, &arena->small_free, object, size, size_class);
 	}
 	GA_MAKE_NOACCESS(object, size);
-	arena->frees++;
-	arena->heap->counters.class_frees[size_class]++;
+	arena->heap->counters.classes[size_class].frees++;
 	return true;
 }
 

@@ -211,8 +211,8 @@ ga_counters_allocated(const ga_counters *counters, ga_allocated *allocated)
 	allocated->bytes = counters->medium_bytes + counters->large_bytes + counters->grown_bytes;
 	for (int i = 0; i < GA_SMALL_CLASSES; i++)
 	{
-		allocated->objects += counters->class_allocs[i];
-		allocated->bytes += counters->class_allocs[i] * ga_class_size(i);
+		allocated->objects += counters->classes[i].allocs;
+		allocated->bytes += counters->classes[i].allocs * ga_class_size(i);
 	}
 }
 

@@ -265,7 +265,7 @@ ga_arena_revive(ga_heap *heap, uint64_t owner, size_t *meter, size_t credit)
 	arena->owner = owner;
 	arena->meter = meter;
 	arena->credit = credit;
-	arena->allocs = arena->frees = arena->resets = 0;
+	arena->allocs = arena->resets = 0;
 	arena->id = arena->active->arena_id = ++heap->next_arena_id;
 
 	arena->mode = ga_heap_draw_mode(heap);

@@ -27,7 +27,7 @@ typed_count_noscan(ga_arena *arena, size_t size)
 	int size_class = ga_class_of(size);
 
 	arena->allocs++;
-	counters->class_allocs[size_class]++;
+	counters->classes[size_class].allocs++;
 	if (size > GA_SMALL_MAX)
 	{
 		counters->medium_allocs++;

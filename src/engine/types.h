@@ -324,15 +324,21 @@ typedef struct ga_config
 	bool huge_pages;
 } ga_config;
 
+/* Objects of a size class that were allocated and freed. */
+typedef struct ga_class_counters
+{
+	uint64_t allocs;
+	uint64_t frees;
+} ga_class_counters;
+
 /* Cumulative counters since the start or ga_heap_reset_stats. */
 typedef struct ga_counters
 {
-	uint64_t class_allocs[GA_NUM_CLASSES];
-	uint64_t class_frees[GA_NUM_CLASSES];
+	ga_class_counters classes[GA_NUM_CLASSES];
 	uint64_t large_allocs;
 	uint64_t large_frees;
 	uint64_t large_bytes;	/* allocated */
-	uint64_t medium_allocs; /* of those of class_allocs, above GA_SMALL_MAX */
+	uint64_t medium_allocs; /* of those of classes, above GA_SMALL_MAX */
 	uint64_t medium_bytes;
 	uint64_t grown_bytes; /* by which objects grew in their place, or with their pages */
 	uint64_t resets;
@@ -472,22 +478,22 @@ struct ga_arena
 	uint64_t tag; /* low four bits of each header word */
 
 	/* And to free; neither is ever in an arena that is quarantined or has specials. */
-	uintptr_t active_first; /* where objects of the active chunk begin, or UINTPTR_MAX */
-	uintptr_t full_first;	/* where those of the full chunk do that was freed in last */
-	size_t full_size;		/* bytes from there to their end; 0 if there is none */
-	size_t free_bytes;		/* bytes on free lists, with headers */
-	size_t trim_at;			/* with this many free bytes, see whether chunks can leave */
+	uintptr_t active_first;	   /* where objects of the active chunk begin, or UINTPTR_MAX */
+	uintptr_t full_first;	   /* where those of the full chunk do that was freed in last */
+	size_t full_size;		   /* bytes from there to their end; 0 if there is none */
+	size_t free_bytes;		   /* bytes on free lists, with headers */
+	size_t trim_at;			   /* with this many free bytes, see whether chunks can leave */
+	ga_free_lists *free_lists; /* NULL until the first object comes back */
 	uintptr_t sample_at; /* with the bump pointer there, a sample is due; 0: it is not profiled */
 
-	uintptr_t end;			   /* end of the active chunk */
-	ga_chunk *active;		   /* NULL until the first allocation */
-	ga_slot *slot;			   /* its own slot, from which its chunks are cut; or NULL */
-	ga_quarantine mode;		   /* of the arena's present life */
-	int next_order;			   /* of the next chunk */
-	ga_list full;			   /* chunks without room */
-	ga_list large;			   /* spans */
-	ga_free_lists *free_lists; /* NULL until the first object comes back */
-	ga_delay *delay;		   /* NULL until an object is delayed */
+	uintptr_t end;		/* end of the active chunk */
+	ga_chunk *active;	/* NULL until the first allocation */
+	ga_slot *slot;		/* its own slot, from which its chunks are cut; or NULL */
+	ga_quarantine mode; /* of the arena's present life */
+	int next_order;		/* of the next chunk */
+	ga_list full;		/* chunks without room */
+	ga_list large;		/* spans */
+	ga_delay *delay;	/* NULL until an object is delayed */
 
 	size_t charged; /* bytes */
 	size_t credit;	/* bytes that are not metered */
@@ -495,7 +501,6 @@ struct ga_arena
 
 	ga_link link; /* in heap->arenas */
 	uint64_t id;
-	uint64_t frees;
 	uint64_t resets;
 	size_t delayed_bytes;  /* bytes in the delay queue, with headers */
 	size_t lost_bytes;	   /* freed where there was no memory for free lists */

@@ -191,14 +191,15 @@ ArenaContextAllocCareful(ArenaSet *set, Size size, uint32 stack)
 	return ArenaContextMark(object, size);
 }
 
-static inline void
-ArenaContextFree(ArenaSet *set, void *pointer)
+/* Free an object the fast way; false, with nothing done, if ArenaContextFreeSlow has to. */
+static inline bool
+ArenaContextFreeFast(ArenaSet *set, void *pointer)
 {
-#ifndef MEMORY_CONTEXT_CHECKING
-	if (likely(ga_arena_free_fast(&set->arena, pointer)))
-		return;
+#ifdef MEMORY_CONTEXT_CHECKING
+	return false;
+#else
+	return ga_arena_free_fast(&set->arena, pointer);
 #endif
-	ArenaContextFreeSlow(set, pointer);
 }
 
 #endif /* GOARENA_ARENA_CONTEXT_H */

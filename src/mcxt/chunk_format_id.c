@@ -155,8 +155,8 @@ format_free(void *pointer)
 {
 	ArenaSet *set = format_set_of_object(pointer);
 
-	if (likely(set != NULL))
-		ArenaContextFree(set, pointer);
+	if (likely(set != NULL) && unlikely(!ArenaContextFreeFast(set, pointer)))
+		ArenaContextFreeSlow(set, pointer);
 }
 
 static void *

@@ -76,15 +76,22 @@ format_is_foreign(const ArenaSet *set, const void *pointer)
 	return unlikely(set->foreign) && ga_segment_of(&process_heap, (uintptr_t) pointer) == NULL;
 }
 
+static pg_noinline void
+format_free_slow(ArenaSet *set, void *pointer)
+{
+	if (format_is_foreign(set, pointer))
+		set->origin->free_p(set->context, pointer);
+	else
+		ArenaContextFreeSlow(set, pointer);
+}
+
 static void
 format_free(MemoryContext context, void *pointer)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
 
-	if (format_is_foreign(set, pointer))
-		set->origin->free_p(context, pointer);
-	else
-		ArenaContextFree(set, pointer);
+	if (unlikely(!ArenaContextFreeFast(set, pointer)))
+		format_free_slow(set, pointer);
 }
 
 static void *

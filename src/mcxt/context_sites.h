@@ -34,10 +34,10 @@
 #include "mcxt/hot.h"
 
 /*
- * A context is small that holds no more than this, in bytes: three of AllocSet's blocks
- * of the default sizes, and a little.  All contexts of a simple statement are small.
+ * A context is small that holds no more than this, in bytes.  Up to there, malloc has the pages
+ * that the last life gave back, as arenas have, and AllocSet's code is shorter.
  */
-#define SMALL_CONTEXT ((Size) 64 << 10)
+#define SMALL_CONTEXT ((Size) 256 << 10)
 
 /*
  * A context is expected to be small if its first block has fewer bytes than this, or its parent is

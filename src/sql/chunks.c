@@ -178,14 +178,12 @@ goarena_chunks(PG_FUNCTION_ARGS)
 Datum
 goarena_size_classes(PG_FUNCTION_ARGS)
 {
-	uint64 allocs[GA_NUM_CLASSES];
-	uint64 frees[GA_NUM_CLASSES];
+	ga_class_counters classes[GA_NUM_CLASSES];
 	uint64 lengths[GA_NUM_CLASSES] = {0};
 	ReturnSetInfo *rows;
 
 	RequireActive();
-	memcpy(allocs, process_heap.counters.class_allocs, sizeof(allocs));
-	memcpy(frees, process_heap.counters.class_frees, sizeof(frees));
+	memcpy(classes, process_heap.counters.classes, sizeof(classes));
 	ga_list_foreach (link, &process_heap.arenas)
 	{
 		const ga_arena *arena = ga_container(ga_arena, link, link);
@@ -202,13 +200,13 @@ goarena_size_classes(PG_FUNCTION_ARGS)
 		ShownClass shown = {
 			.number = i,
 			.size = ga_class_size(i),
-			.allocs = allocs[i],
-			.frees = frees[i],
+			.allocs = classes[i].allocs,
+			.frees = classes[i].frees,
 			.free_list_length = lengths[i],
 			.waste = ga_class_waste(i),
 		};
 
-		if (allocs[i] > 0 || frees[i] > 0 || lengths[i] > 0)
+		if (classes[i].allocs > 0 || classes[i].frees > 0 || lengths[i] > 0)
 			ColumnsPut(rows, classes_columns, &shown, lengthof(classes_columns));
 	}
 	return (Datum) 0;

@@ -34,6 +34,16 @@ usual_config(void)
 	};
 }
 
+uint64_t
+frees_in(const ga_heap *heap)
+{
+	uint64_t sum = heap->counters.large_frees;
+
+	for (int i = 0; i < GA_NUM_CLASSES; i++)
+		sum += heap->counters.classes[i].frees;
+	return sum;
+}
+
 void
 set_mode(ga_heap *heap, ga_quarantine mode)
 {

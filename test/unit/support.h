@@ -51,6 +51,9 @@ extern ga_config usual_config(void);
 /* Set up a heap whose sampler is the one of the last heap set up. */
 extern void init_heap(ga_heap *heap, const ga_os *os, const ga_config *config, uint64_t seed);
 
+/* Objects that were freed one by one, ever. */
+extern uint64_t frees_in(const ga_heap *heap);
+
 /* Change one setting. */
 extern void set_mode(ga_heap *heap, ga_quarantine mode);
 extern void set_chunk_size(ga_heap *heap, size_t size);

@@ -184,8 +184,8 @@ assert_allocated(const ga_heap *heap, uint64_t objects, uint64_t bytes)
 
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
 	{
-		all_objects += counters->class_allocs[i];
-		all_bytes += counters->class_allocs[i] * ga_class_size(i);
+		all_objects += counters->classes[i].allocs;
+		all_bytes += counters->classes[i].allocs * ga_class_size(i);
 	}
 	ga_counters_allocated(counters, &allocated);
 	assert_int_equal(allocated.objects, all_objects);
@@ -250,8 +250,8 @@ counters_can_be_zeroed(void **state)
 	assert_non_null(ga_arena_alloc(&arena, 100 * KB));
 	ga_arena_reset(&arena);
 	sweep_nothing(heap);
-	assert_int_equal(heap->counters.class_allocs[ga_class_of(100)], 1);
-	assert_int_equal(heap->counters.class_frees[ga_class_of(100)], 1);
+	assert_int_equal(heap->counters.classes[ga_class_of(100)].allocs, 1);
+	assert_int_equal(heap->counters.classes[ga_class_of(100)].frees, 1);
 	assert_int_equal(heap->counters.large_allocs, 1);
 	assert_true(heap->counters.large_bytes >= 100 * KB);
 	assert_int_equal(heap->counters.resets, 1);

@@ -100,12 +100,12 @@ RegistryTotalHeld(void)
 }
 
 static uint64
-registry_sum(const uint64 *per_class)
+registry_frees(const ga_counters *counters)
 {
-	uint64 sum = 0;
+	uint64 sum = counters->large_frees;
 
 	for (int i = 0; i < GA_NUM_CLASSES; i++)
-		sum += per_class[i];
+		sum += counters->classes[i].frees;
 	return sum;
 }
 
@@ -166,7 +166,7 @@ RegistryMeasure(RegistryFigures *figures, TimestampTz now)
 	ga_counters_allocated(counters, &allocated);
 	figures->allocs = allocated.objects;
 	figures->total_allocated = allocated.bytes;
-	figures->frees = registry_sum(counters->class_frees) + counters->large_frees;
+	figures->frees = registry_frees(counters);
 	figures->large_allocs = counters->large_allocs;
 	figures->resets = counters->resets;
 	figures->sweeps = counters->sweeps;
