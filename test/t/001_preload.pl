@@ -15,7 +15,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my @contexts = qw(CacheMemoryContext MessageContext TopPortalContext TopMemoryContext
+my @contexts = qw(CacheMemoryContext ExecutorState MessageContext TopPortalContext TopMemoryContext
   ErrorContext PostmasterContext);
 my $names = join(', ', map { "'$_'" } @contexts);
 my $which = "SELECT string_agg(DISTINCT name, ' ' ORDER BY name) FROM goarena_arenas() WHERE type = 'arena' AND name IN ($names)";
@@ -132,7 +132,7 @@ stop_in_order($plain, 'not preloaded: no crash');
 my $node = new_server('preloaded', PRELOAD);
 unlike(log_of($node), qr/WARNING|goarena:/, 'preloaded: nothing to warn of');
 is($node->safe_psql('postgres', $which),
-	'MessageContext', 'preloaded: which contexts are arenas');
+	'ExecutorState', 'preloaded: which contexts are arenas');
 is($node->safe_psql('template1', q{SELECT current_setting('goarena.enabled')}),
 	'on', 'preloaded: in each database');
 
@@ -183,7 +183,7 @@ $node->adjust_conf('postgresql.conf', 'goarena.no_such_setting', undef);
 
 # all contexts but those that may never fail
 is($node->safe_psql('postgres', $which),
-	'CacheMemoryContext MessageContext TopPortalContext',
+	'CacheMemoryContext ExecutorState MessageContext TopPortalContext',
 	'contexts = *: which are arenas');
 is( $node->safe_psql('postgres',
 		"SELECT string_agg(DISTINCT quarantine, ' ') FROM goarena_arenas()"),
