@@ -118,7 +118,7 @@ foreach my $mode (@modes)
 {
 	# At the default rate, little is spent: it takes a small budget to make sweeps due.
 	# Contexts that are named are arenas however small they are.
-	my $budget = $mode eq 'on' ? "goarena.sweep_min = '64MB'\ngoarena.contexts = '!CacheMemoryContext/, ?*'" : "goarena.sweep_min = '1GB'\ngoarena.quarantine_sample_rate = 1";
+	my $budget = $mode eq 'on' ? "goarena.sweep_min = '64MB'\ngoarena.contexts = '!CacheMemoryContext/, ?*'" : "goarena.sweep_min = '1GB'\ngoarena.quarantine_sample_rate = 1\ngoarena.contexts = '!CacheMemoryContext/, *'";
 	$node->append_conf('postgresql.conf', "goarena.quarantine = '$mode'\n$budget");
 	$node->reload;
 	ok($node->poll_query_until('postgres', 'SHOW goarena.quarantine', $mode),
