@@ -184,7 +184,7 @@ repeat_failed_tap_files()
 			mv "$LOGDIR/tap/$file.log" "$LOGDIR/tap/$file.first.log"
 			say "t/$file failed, and runs once more by itself; it said:"
 			grep -a -A 5 '^not ok' "$LOGDIR/tap/$file.first.log" | sed 's/^/  /' || true
-			rm -rf -- "$SCRATCH/tap/tmp_check/t_${file%.pl}"_*
+			rm -rf -- "$SCRATCH/tap/tmp_check/t_${file%.pl}"_* "$SCRATCH/tap/tmp_check/log/${file%.pl}"_*
 			run_tap_file "$file"
 			grep -qsxF "$file" "$SCRATCH/tap-failed" || say "t/$file" >>"$LOGDIR/unsteady"
 		done
