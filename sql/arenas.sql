@@ -198,9 +198,16 @@ SELECT 'PREPARE large AS SELECT 1 WHERE ' || repeat('true AND ', 8000) || 'true'
 :prepare;
 :sources
 SELECT used_bytes > 65536 AS large FROM goarena_arenas() WHERE ident LIKE 'PREPARE large%';
+-- a large object is the arena's as well
+SELECT 'PREPARE text AS SELECT 1 /* ' || repeat('x', 300000) || ' */' AS prepare \gset
+:prepare;
+SELECT a.type, sum(c.size) > 300000 AS there FROM goarena_arenas() a LEFT JOIN goarena_chunks() c ON c.arena_id = a.id
+WHERE a.ident LIKE 'PREPARE text%' GROUP BY 1;
 -- and so are the next ones of its kind
 PREPARE later AS SELECT 1;
 SELECT type FROM goarena_arenas() WHERE ident LIKE 'PREPARE later%';
+-- contexts of the session are expected to stay small, whatever their first block
+SELECT count(*) > 3 AS several FROM goarena_arenas() WHERE name = 'dynahash' AND parent = 'TopMemoryContext' AND type = 'AllocSet';
 -- freeing and growing what was allocated before
 DEALLOCATE ALL;
 SELECT goarena_check() IS NULL AS in_order;

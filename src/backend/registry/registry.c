@@ -18,6 +18,7 @@
 #include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
+#include "backend/process/budget.h"
 #include "backend/process/counters.h"
 #include "backend/process/double_buffer.h"
 #include "backend/process/process.h"
@@ -35,6 +36,9 @@
 #define CLOSE_FIRST_DELAY 500
 #define CLOSE_DELAY		  100000
 #define CLOSE_STEP		  ((size_t) 1 << 20)
+
+/* These looks may take one part in this many of the process's time. */
+#define CLOSE_SHARE 1000
 
 typedef struct RegistrySlot
 {
@@ -55,7 +59,7 @@ static RegistrySlot *registry_own = NULL;
 static uint64 registry_counted = 0; /* its part of total_held */
 
 /* When this process looks closely again, and what it found the last time. */
-static TimestampTz next_look = 0;
+static Budget close_looks;
 static int64 delay = CLOSE_FIRST_DELAY;
 static size_t looked_touched = 0;
 static size_t resident = 0;
@@ -112,17 +116,14 @@ registry_frees(const ga_counters *counters)
 void
 RegistryLookClosely(TimestampTz now)
 {
-	int64 taken;
-
 	UsageMeasurePlain();
 	if (process_heap_ready && !process_heap.sweeping)
 		resident = ga_heap_resident(&process_heap);
 	looked_touched = process_heap.touched;
 
-	/* At first, wait twice as long each time; later, so that it takes a thousandth of the time. */
-	taken = GetCurrentTimestamp() - now;
+	/* At first, wait twice as long each time. */
 	delay = Min(delay * 2, CLOSE_DELAY);
-	next_look = now + Max(delay, taken * 1000);
+	BudgetSpend(&close_looks, now, CLOSE_SHARE, delay);
 }
 
 void
@@ -250,7 +251,7 @@ registry_must_look(TimestampTz now)
 	size_t touched = process_heap.touched;
 	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
 
-	return now >= next_look || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
+	return BudgetAllows(&close_looks, now) || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
+#include "backend/process/budget.h"
 #include "backend/process/double_buffer.h"
 #include "backend/process/process.h"
 #include "backend/process/slot.h"
@@ -38,7 +39,7 @@ typedef struct Snapshot
 /* Milliseconds that the last snapshot must be old before a process takes one unasked. */
 #define UNASKED_DELAY_MS 1000
 
-/* Snapshots that are taken unasked may take one part in this many of the time. */
+/* Snapshots that are taken unasked may take one part in this many of the process's time. */
 #define UNASKED_SHARE 1000
 
 /* In the midst of a transaction, a change of fewer bytes is not shown. */
@@ -50,7 +51,7 @@ static Snapshot *own = NULL;
 /* When the last one was taken. */
 static size_t taken_in_use;
 static TimestampTz taken_at = 0;
-static TimestampTz cheap_again = 0; /* when the next may be taken unasked */
+static Budget unasked; /* snapshots */
 
 Size
 SnapshotsSize(void)
@@ -103,7 +104,7 @@ snapshot_take(TimestampTz now)
 	snapshot_turn(now);
 	taken_in_use = process_heap.in_use;
 	taken_at = now;
-	cheap_again = begun + (GetCurrentTimestamp() - begun) * UNASKED_SHARE;
+	BudgetSpend(&unasked, begun, UNASKED_SHARE, 0);
 }
 
 /*
@@ -123,7 +124,8 @@ snapshot_is_old(void)
 void
 SnapshotLeave(TimestampTz now)
 {
-	if (now >= cheap_again && now >= TimestampTzPlusMilliseconds(taken_at, UNASKED_DELAY_MS))
+	if (now >= TimestampTzPlusMilliseconds(taken_at, UNASKED_DELAY_MS) &&
+		BudgetAllows(&unasked, now))
 		SnapshotLeaveNow(now);
 }
 
@@ -142,7 +144,7 @@ SnapshotLeaveMoved(void)
 	if (own == NULL || !snapshot_is_old())
 		return;
 	now = GetCurrentTimestamp();
-	if (now >= cheap_again)
+	if (BudgetAllows(&unasked, now))
 		SnapshotLeaveNow(now);
 }
 

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "backend/faults/guard.h"
+#include "backend/process/budget.h"
 #include "backend/usage/malloced.h"
 #include "backend/usage/usage.h"
 #include "backend/usage/usage_marks.h"
@@ -22,7 +23,7 @@
 #include "mcxt/context_walk.h"
 #include "mcxt/process_heap.h"
 
-/* To add all of them up may take one part in this many of the time. */
+/* To add all of them up may take one part in this many of the process's time. */
 #define MEASUREMENT_SHARE 50
 
 /* To add up those of statements is cheap if they are at most this many. */
@@ -110,9 +111,9 @@ plain_sum_of_statements(void)
 	return sum;
 }
 
-/* What all else held the last time, and when to look again. */
+/* What all else held the last time, and when to add it up again. */
 static Size session_bytes = 0;
-static TimestampTz measure_again = 0;
+static Budget full_sums;
 
 static Size
 plain_sum(void)
@@ -139,10 +140,10 @@ plain_sum_if_cheap(Size *sum)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (now >= measure_again)
+	if (BudgetAllows(&full_sums, now))
 	{
 		*sum = plain_sum();
-		measure_again = now + MEASUREMENT_SHARE * (GetCurrentTimestamp() - now);
+		BudgetSpend(&full_sums, now, MEASUREMENT_SHARE, 0);
 		return true;
 	}
 	if (statement_contexts > FEW_CONTEXTS)
