@@ -13,13 +13,13 @@ slices=${BENCH_SLICES:-$(size 3 1000)}
 starts=${BENCH_STARTS:-$(size 1 10)}
 scale=$(size 1 10)
 
-# arguments of pgbench, and transactions of a client in a slice when it is alone
+# arguments of pgbench, and transactions of a client in a slice when it is alone: some 10 ms
 declare -A arguments=(
 	[select]="-S"
 	[select-prepared]="-S -M prepared"
 	[tpcb]="-b tpcb-like"
 )
-declare -A transactions=([select]=160 [select-prepared]=240 [tpcb]=24)
+declare -A transactions=([select]=320 [select-prepared]=480 [tpcb]=48)
 
 # Print what workload $1 with $2 clients is called.
 name_case()
