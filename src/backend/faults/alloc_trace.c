@@ -42,22 +42,22 @@ typedef struct TraceStack
 
 static TimestampTz second_began = 0;
 static int traces_in_second = 0;
-static HOT_DATA uint64 traces_left_out = 0;
+HOT_DATA uint64 alloc_traces_left_out = 0;
 static bool tracing = false; /* an entry is being written */
 
 /*
- * trace_left_out
+ * AllocTraceLeftOut
  *		Log how many entries were left out before this point.
  */
-static pg_noinline void
-trace_left_out(void)
+void
+AllocTraceLeftOut(void)
 {
 	char line[128];
 
 	snprintf(line, sizeof(line),
 			 "alloctrace left out " UINT64_FORMAT " allocations and frees before this",
-			 traces_left_out);
-	traces_left_out = 0;
+			 alloc_traces_left_out);
+	alloc_traces_left_out = 0;
 	FaultLogLine(line);
 }
 
@@ -135,21 +135,14 @@ AllocTrace(const AllocationTrace *trace)
 	int saved_errno = errno;
 
 	if (!trace_may_write())
-		traces_left_out++;
+		alloc_traces_left_out++;
 	else
 	{
 		tracing = true;
-		if (traces_left_out > 0)
-			trace_left_out();
+		if (alloc_traces_left_out > 0)
+			AllocTraceLeftOut();
 		trace_write(trace);
 		tracing = false;
 	}
 	errno = saved_errno;
-}
-
-pg_attribute_hot void
-AllocTraceTransactionEnd(void)
-{
-	if (unlikely(traces_left_out > 0))
-		trace_left_out();
 }

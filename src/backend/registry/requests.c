@@ -63,7 +63,7 @@ typedef struct Mailbox
 
 static Mailbox *mailboxes = NULL;
 static Mailbox *own = NULL;
-static HOT_DATA bool listening = false; /* to interrupts */
+HOT_DATA bool requests_can_come = false;
 
 void (*requests_serve_idle)(bool may_sweep) = NULL;
 
@@ -99,7 +99,7 @@ RequestsBegin(int slot)
 {
 	own = &mailboxes[slot];
 	pg_atomic_write_u32(&own->wanted, 0);
-	pg_atomic_write_u32(&own->listens, listening);
+	pg_atomic_write_u32(&own->listens, requests_can_come);
 	process_heap_wanted = &own->wanted.value;
 }
 
@@ -192,19 +192,13 @@ requests_serve_interrupt(void)
 void
 RequestsListen(void)
 {
-	if (listening || mailboxes == NULL || !IsUnderPostmaster ||
+	if (requests_can_come || mailboxes == NULL || !IsUnderPostmaster ||
 		(MyBackendType != B_BACKEND && MyBackendType != B_WAL_SENDER &&
 		 MyBackendType != B_BG_WORKER && MyBackendType != B_AUTOVAC_WORKER))
 		return;
-	listening = InterruptsListen(requests_serve_interrupt);
+	requests_can_come = InterruptsListen(requests_serve_interrupt);
 	if (own != NULL)
-		pg_atomic_write_u32(&own->listens, listening);
-}
-
-pg_attribute_hot bool
-RequestsCanCome(void)
-{
-	return listening;
+		pg_atomic_write_u32(&own->listens, requests_can_come);
 }
 
 void

@@ -20,6 +20,7 @@
 #include "datatype/timestamp.h"
 
 #include "backend/registry/registry.h"
+#include "mcxt/hot.h"
 #include "mcxt/process_heap.h"
 
 /* What a process can be asked for. */
@@ -42,7 +43,15 @@ extern void RequestsEnd(void);
 
 /* Let others interrupt this process; to be called where memory can be allocated. */
 extern void RequestsListen(void);
-extern bool RequestsCanCome(void);
+
+/* Can they? */
+HOT_EXTERN bool requests_can_come;
+
+static inline bool
+RequestsCanCome(void)
+{
+	return requests_can_come;
+}
 
 /* Do what other processes asked for, as far as this is a moment for it. */
 extern void RequestsServe(void);

@@ -22,11 +22,7 @@ static UsageMark *innermost = NULL;
 
 static UsageMark top_mark; /* of the statement of the message of process_heap_statement */
 
-/*
- * A transaction gives its memory back after its callbacks were called, so the
- * mark of the next one begins when its first statement takes memory.
- */
-static HOT_DATA bool transaction_ended = false;
+HOT_DATA bool usage_transaction_ended = false;
 
 /*
  * UsageMarksFold
@@ -60,9 +56,9 @@ marks_begin(UsageMark *mark)
 
 	UsageMarksFold();
 	held = UsageHeldSurely();
-	if (transaction_ended)
+	if (usage_transaction_ended)
 		transaction_peak = held;
-	transaction_ended = false;
+	usage_transaction_ended = false;
 	mark->peak = UsageContexts();
 	mark->held = held;
 }
@@ -173,14 +169,4 @@ UsageContextsPeak(void)
 {
 	UsageMarksFold();
 	return contexts_peak;
-}
-
-/*
- * UsageTransactionEnd
- *		What came since the last fold is folded in when the next mark begins.
- */
-pg_attribute_hot void
-UsageTransactionEnd(void)
-{
-	transaction_ended = true;
 }

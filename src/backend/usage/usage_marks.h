@@ -23,6 +23,8 @@
 
 #include "postgres.h"
 
+#include "mcxt/hot.h"
+
 /* The mark of a stretch of time.  The memory is the caller's. */
 typedef struct UsageMark
 {
@@ -35,8 +37,20 @@ typedef struct UsageMark
 /* Raise all marks to the heap's peak, and lower that to what is in use now. */
 extern void UsageMarksFold(void);
 
-/* A transaction ended. */
-extern void UsageTransactionEnd(void);
+/*
+ * A transaction gives its memory back after its callbacks were called, so the mark of the next one
+ * begins when its first statement takes memory.
+ */
+HOT_EXTERN bool usage_transaction_ended;
+
+/*
+ * A transaction ended.  What came since the last fold is folded in when the next mark begins.
+ */
+static inline void
+UsageTransactionEnd(void)
+{
+	usage_transaction_ended = true;
+}
 
 /* Begin a stretch of time.  If no mark is open, it is that of a statement at the top level. */
 extern void UsageMarkOpen(UsageMark *mark);
