@@ -55,7 +55,7 @@ sampler_take_from_bucket(ga_sampler *sampler)
 void
 ga_sampler_init(ga_sampler *sampler, const ga_os *os, uint64_t seed)
 {
-	*sampler = (ga_sampler){.os = os, .random = seed | 1, .bucket = GA_SAMPLER_BURST};
+	*sampler = (ga_sampler){.os = os, .random = seed | 1, .bucket = GA_SAMPLER_FIRST};
 	ga_sampler_set_rate(sampler, 0);
 }
 

@@ -28,9 +28,11 @@
 #define GA_SAMPLER_LIFE_US 100
 
 /*
- * The most lives in the bucket.  It is far more than a statement has in the sample, so that
- * contexts are not left out because they begin together with others.
+ * Lives in the bucket at first, so that short sessions pay little; and at most, which is far more than
+ * a statement has in the sample, so that contexts are not left out because they begin together with
+ * others.
  */
+#define GA_SAMPLER_FIRST 1
 #define GA_SAMPLER_BURST 20
 
 /* From this rate on, which is for tests, there is no bound. */

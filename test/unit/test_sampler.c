@@ -107,12 +107,12 @@ lives_that_begin_together_are_drawn_alike(void **state)
 
 /* While no time passes, the bucket is all that a sample can have. */
 static void
-without_time_there_is_one_burst(void **state)
+without_time_the_bucket_runs_out(void **state)
 {
 	(void) state;
 	fake_spend_processor_time(0);
 	ga_sampler_set_rate(&sampler, 0.05);
-	assert_int_equal(draw(100000), GA_SAMPLER_BURST);
+	assert_int_equal(draw(100000), GA_SAMPLER_FIRST);
 
 	/* Time for ten lives. */
 	fake_spend_processor_time((int64_t) (10 * GA_SAMPLER_LIFE_US / 0.05) + 1);
@@ -153,7 +153,7 @@ main(void)
 		SAMPLER_TEST(the_first_draw_is_as_good_as_the_others),
 		SAMPLER_TEST(setting_the_rate_again_changes_no_share),
 		SAMPLER_TEST(lives_that_begin_together_are_drawn_alike),
-		SAMPLER_TEST(without_time_there_is_one_burst),
+		SAMPLER_TEST(without_time_the_bucket_runs_out),
 		SAMPLER_TEST(the_bucket_does_not_overflow),
 		SAMPLER_TEST(a_high_rate_has_no_bound),
 	};
