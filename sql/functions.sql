@@ -83,7 +83,7 @@ SELECT (SELECT sum(size) FROM chunks) = (SELECT reserved FROM goarena_heap() WHE
 SELECT bool_and(arena_id IS NOT NULL) AS has_owner FROM chunks WHERE state IN ('active', 'full', 'reuse');
 SELECT count(*) FROM chunks WHERE state = 'fresh' AND (used <> 0 OR arena_id IS NOT NULL);
 SELECT count(*) FROM chunks WHERE state = 'fresh' AND resident <> 0;
--- (the rows themselves took up to work_mem, which came back since)
+-- (the rows themselves take up to work_mem meanwhile)
 SELECT (SELECT sum(resident) FROM chunks WHERE state = 'ready') -
 	(SELECT retained FROM goarena_stats() WHERE pid = pg_backend_pid()) BETWEEN -8 * 1024 * 1024 AND 8 * 1024 * 1024 AS about_retained;
 -- what is pinned is in quarantine
