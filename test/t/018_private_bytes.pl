@@ -229,8 +229,8 @@ for my $moment (1 .. $moments)
 		'<=', 0.1 * $sum->{private}, "moment $moment: the memory of arenas is what goarena says");
 
 	# What is left is mostly what malloc keeps of the blocks that small contexts gave back, in each
-	# process by itself.
-	cmp_ok(abs($explained - $sum->{private}), '<=', 0.1 * $sum->{private} + 512 * 1024 * $sum->{processes},
+	# process by itself: four contexts of 256 kB.
+	cmp_ok(abs($explained - $sum->{private}), '<=', 0.1 * $sum->{private} + 1024 * 1024 * $sum->{processes},
 		"moment $moment: the difference is explained");
 }
 
