@@ -158,7 +158,7 @@ start_config()
 
 # Start the servers of all configurations again, for the start of this number: each time in
 # another order.  Of two equal servers one can be faster for as long as both run.  The order in
-# which sessions are opened should differ as well: the last of equal ones can be faster by 3 %.
+# which sessions are opened should differ as well: the last of equal ones can be faster.
 restart_configs()
 {
 	local name

@@ -7,8 +7,8 @@
  * that is not in the sample costs one subtraction.  It needs no heap: lives that are in no arena
  * count as well.
  *
- * A life in the sample takes some hundred microseconds where it is a rare one, since neither its code
- * nor its memory is in the processor's caches.  Contexts that are reset for each row, or in fast
+ * A life in the sample is dear, above all where it is a rare one, since neither its code nor its memory
+ * is in the processor's caches then.  Contexts that are reset for each row, or in fast
  * statements, begin a life each microsecond.  So the sample is bounded by processor time.  Time fills
  * a bucket with lives that the sample may have, and each life in it takes one out.
  *
