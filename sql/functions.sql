@@ -306,11 +306,11 @@ SELECT goarena_arenas(1, -1);
 SELECT goarena_arenas(1, 'NaN');
 SELECT goarena_arenas(1, 1e6);
 SELECT goarena_arenas(NULL, 1), goarena_sweep(NULL), goarena_release(NULL);
--- the own one, as the function without arguments
+-- the own one, as the function without arguments; the context may be an arena or none (quarantine is null then)
 SELECT count(*) AS missing FROM goarena_arenas() a
 WHERE name = 'MessageContext' AND NOT EXISTS (
-	SELECT FROM goarena_arenas(pg_backend_pid()) b WHERE (a.id, a.name, a.parent, a.level, a.quarantine) =
-		(b.id, b.name, b.parent, b.level, b.quarantine) AND b.age IS NULL);
+	SELECT FROM goarena_arenas(pg_backend_pid()) b WHERE (a.id, a.name, a.parent, a.level, a.quarantine)
+		IS NOT DISTINCT FROM (b.id, b.name, b.parent, b.level, b.quarantine) AND b.age IS NULL);
 
 --
 -- goarena_faults()
