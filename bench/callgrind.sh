@@ -9,6 +9,10 @@
 # timer runs: in a backend that costs some 700 instructions, but only once in 10 ms.  What
 # is prepared is prepared by SQL.
 #
+# Under valgrind a transaction takes some two hundred times the processor time.  goarena's sample
+# goes by that, and would have up to two hundred times as many contexts in it.  So the server gets its
+# processor time from scaled_clock.c.
+#
 # shellcheck shell=bash disable=SC2016,SC2154
 
 have_valgrind()
@@ -59,21 +63,62 @@ transactions_of()
 }
 
 # Run $3 transactions of workload $2 on the cluster in directory $1, whose server is
-# stopped, and leave callgrind's data in file $4.  More arguments are options of the server.
+# stopped.  More arguments are a command for the server to be run by, --, and the server's options.
+# Leaves the processor time that it took, in seconds, in CPU.
+run_single()
+{
+	local data=$1 workload=$2 number=$3 by=() status=0 TIMEFORMAT='%3U %3S'
+
+	shift 3
+	while [ "$1" != -- ]; do
+		by+=("$1")
+		shift
+	done
+	shift
+	transactions_of "$workload" "$number" >"$SCRATCH/transactions.sql"
+	{
+		time run_as "${by[@]}" "$BINDIR/postgres" --single -D "$data" "$@" postgres \
+			<"$SCRATCH/transactions.sql" >/dev/null 2>"$SCRATCH/single.log" || status=$?
+	} 2>"$SCRATCH/cpu"
+	[ "$status" -eq 0 ] || {
+		tail -n 20 "$SCRATCH/single.log" >&2
+		die "the server failed in single-user mode"
+	}
+	! grep -E '(ERROR|FATAL|PANIC):' "$SCRATCH/single.log" >&2 || die "a query failed"
+	CPU=$(awk '{ print $1 + $2 }' "$SCRATCH/cpu")
+}
+
+# Run $3 transactions of workload $2 on the cluster in directory $1 and leave callgrind's data in
+# file $4.  More arguments are options of the server.
 run_callgrind()
 {
 	local data=$1 workload=$2 number=$3 file=$4
 
 	shift 4
-	transactions_of "$workload" "$number" >"$SCRATCH/transactions.sql"
-	run_as valgrind --tool=callgrind "--callgrind-out-file=$file" --cache-sim=yes \
-		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 \
-		"$BINDIR/postgres" --single -D "$data" "$@" postgres \
-		<"$SCRATCH/transactions.sql" >/dev/null 2>"$SCRATCH/callgrind.log" || {
-		tail -n 20 "$SCRATCH/callgrind.log" >&2
-		die "callgrind failed"
-	}
-	! grep -E '(ERROR|FATAL|PANIC):' "$SCRATCH/callgrind.log" >&2 || die "callgrind: a query failed"
+	run_single "$data" "$workload" "$number" env "LD_PRELOAD=$SCRATCH/scaled_clock.so" "SLOWDOWN=$slowdown" \
+		valgrind --tool=callgrind "--callgrind-out-file=$file" --cache-sim=yes \
+		--I1=32768,8,64 --D1=32768,8,64 --LL=1048576,16,64 -- "$@"
+}
+
+# Set slowdown to how many times longer transactions take under callgrind.  The arguments are those
+# of count_transaction().  Without callgrind they are so fast that it takes more of them.
+measure_slowdown()
+{
+	local data=$1 workload=$2 few=$3 many=$4 number times=()
+
+	"${CC:-gcc}" -O2 -Wall -Wextra -Werror -shared -fPIC -o "$SCRATCH/scaled_clock.so" \
+		"$TOP/bench/scaled_clock.c"
+	shift 4
+	slowdown=1
+	for number in "$few" "$many"; do
+		run_callgrind "$data" "$workload" "$number" /dev/null "$@"
+		times+=("$CPU")
+	done
+	for number in "$few" $((few + 20 * (many - few))); do
+		run_single "$data" "$workload" "$number" -- "$@"
+		times+=("$CPU")
+	done
+	slowdown=$(say "${times[@]}" | awk '{ print ($2 - $1) / ($4 - $3) * 20 }')
 }
 
 # Print the sums of callgrind's data in file $1: instructions, misses of code, misses of data.
@@ -95,6 +140,7 @@ count_transaction()
 	local data=$1 workload=$2 few=$3 many=$4
 
 	shift 4
+	[ -n "${slowdown:-}" ] || measure_slowdown "$data" "$workload" "$few" "$many" "$@"
 	run_callgrind "$data" "$workload" "$few" "$SCRATCH/callgrind.few" "$@"
 	run_callgrind "$data" "$workload" "$many" "$SCRATCH/callgrind.many" "$@"
 	say "$(callgrind_sums "$SCRATCH/callgrind.few") $(callgrind_sums "$SCRATCH/callgrind.many")" |

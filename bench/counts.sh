@@ -97,8 +97,8 @@ count_instructions()
 	local instructions code data options=()
 
 	[[ $2 = plain || $2 = again ]] || options=(-c goarena.sweep_percent=-1)
-	read -r instructions code data < <(count_transaction "$SCRATCH/$2" "$1" "$few" "$many" "${options[@]}")
-	[ -n "$data" ] || die "nothing was counted"
+	count_transaction "$SCRATCH/$2" "$1" "$few" "$many" "${options[@]}" >"$SCRATCH/counted"
+	read -r instructions code data <"$SCRATCH/counted"
 	record counts "$1: instructions" "$2" 1 "$instructions"
 	record counts "$1: cache misses, code" "$2" 1 "$code"
 	record counts "$1: cache misses, data" "$2" 1 "$data"
