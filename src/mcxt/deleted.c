@@ -16,8 +16,10 @@
 
 /*
  * At most this many contexts wait, each with AllocSet's first block of at most DELETED_MAX bytes.
+ * A sample of contexts, which servers in production have, must not cost a session much memory.
  */
 #define DELETED_CONTEXTS 32
+#define DELETED_SAMPLE	 8
 #define DELETED_MAX		 ((Size) 8 << 10)
 
 typedef struct DeletedContext
@@ -30,7 +32,8 @@ typedef struct DeletedContext
 } DeletedContext;
 
 static DeletedContext deleted_ring[DELETED_CONTEXTS];
-static uint64 deleted_count;
+static uint64 deleted_began; /* to wait */
+static uint64 deleted_ended; /* of those, first come, first served */
 
 /*
  * deleted_describe
@@ -72,10 +75,27 @@ deleted_check(const DeletedContext *deleted)
 	ga_heap_add_event(&process_heap, &event);
 }
 
+/*
+ * deleted_end_oldest
+ *		Delete the context that has waited longest.
+ */
+static void
+deleted_end_oldest(void)
+{
+	DeletedContext *deleted = &deleted_ring[deleted_ended++ % DELETED_CONTEXTS];
+	MemoryContext context = deleted->context;
+
+	deleted_check(deleted);
+	*context = deleted->before;
+	deleted->context = NULL;
+	context->methods->delete_context(context);
+}
+
 void
 DeletedContextsAdd(MemoryContext context, uint64 arena_id, uint64 note)
 {
 	const MemoryContextMethods *methods = context->methods;
+	uint64 most = process_heap.config.sample_rate >= 1 ? DELETED_CONTEXTS : DELETED_SAMPLE;
 	void *poison = (void *) (uintptr_t) GA_POISON;
 	DeletedContext *deleted;
 
@@ -85,16 +105,9 @@ DeletedContextsAdd(MemoryContext context, uint64 arena_id, uint64 note)
 		return;
 	}
 
-	deleted = &deleted_ring[deleted_count++ % DELETED_CONTEXTS];
-	if (deleted->context != NULL)
-	{
-		MemoryContext oldest = deleted->context;
-
-		deleted_check(deleted);
-		*oldest = deleted->before;
-		deleted->context = NULL;
-		oldest->methods->delete_context(oldest);
-	}
+	while (deleted_began - deleted_ended >= most)
+		deleted_end_oldest();
+	deleted = &deleted_ring[deleted_began++ % DELETED_CONTEXTS];
 	deleted->before = *context;
 	context->methods = poison;
 	context->parent = context->firstchild = poison;
