@@ -143,6 +143,9 @@ ga_arena_set_window(ga_arena *arena)
 								  arena->sample_at == 0 && !arena->active->typed
 							  ? arena->active->start + GA_HEADER_SIZE
 							  : UINTPTR_MAX;
+	if (arena->full_chunk != NULL)
+		arena->full_chunk->freed = arena->full_freed;
+	arena->full_chunk = NULL;
 	arena->full_first = arena->full_size = 0;
 }
 
@@ -161,6 +164,8 @@ ga_arena_detach_active(ga_arena *arena)
 	ga_chunk *chunk = arena->active;
 
 	chunk->used = arena->ptr;
+	chunk->freed = arena->active_freed;
+	arena->active_freed = 0;
 	arena->active = NULL;
 	arena->ptr = arena->soft_end = arena->end = 0;
 	ga_arena_set_window(arena);
@@ -188,8 +193,9 @@ ga_arena_is_last(const ga_arena *arena, const void *object, size_t size)
 extern void ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag,
 						  size_t *meter, size_t credit);
 
-/* Quarantine the present life of an arena that holds no chunk yet, whatever was drawn. */
-extern void ga_arena_quarantine(ga_arena *arena);
+/* As ga_arena_init, for a life that was drawn already, and is in the sample. */
+extern void ga_arena_init_sampled(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag,
+								  size_t *meter, size_t credit);
 
 /* Call heap->note_free before the arena gives up chunks; the history keeps what it returns. */
 GA_INLINE void

@@ -44,9 +44,13 @@ ga_heap_draw_mode(ga_heap *heap)
 	return life_sampled_mode(heap);
 }
 
-void
-ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
-			  size_t credit)
+/*
+ * life_init
+ *		As ga_arena_init, with the mode of the first life.
+ */
+static void
+life_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
+		  size_t credit, ga_quarantine mode)
 {
 	memset(arena, 0, sizeof(*arena));
 	arena->heap = heap;
@@ -54,7 +58,7 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 	arena->tag = tag & GA_HDR_TAG_MASK;
 	arena->meter = meter;
 	arena->credit = credit;
-	arena->mode = ga_heap_draw_mode(heap);
+	arena->mode = mode;
 	arena->next_order = heap->min_order;
 	arena->active_first = UINTPTR_MAX;
 	arena->trim_at = GA_TRIM_MIN;
@@ -66,10 +70,17 @@ ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size
 }
 
 void
-ga_arena_quarantine(ga_arena *arena)
+ga_arena_init(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
+			  size_t credit)
 {
-	assert(arena->active == NULL && arena->full.count == 0 && arena->large.count == 0);
-	arena->mode = life_sampled_mode(arena->heap);
+	life_init(arena, heap, owner, tag, meter, credit, ga_heap_draw_mode(heap));
+}
+
+void
+ga_arena_init_sampled(ga_arena *arena, ga_heap *heap, uint64_t owner, unsigned tag, size_t *meter,
+					  size_t credit)
+{
+	life_init(arena, heap, owner, tag, meter, credit, life_sampled_mode(heap));
 }
 
 /*

@@ -79,18 +79,20 @@ arena_prepare(void)
 
 /*
  * arena_set_new
- *		Make a set whose arena holds no chunk.  NULL if there is no memory.
+ *		Make a set whose arena holds no chunk; sampled if its first life was drawn already, and is
+ *		in the sample.  NULL if there is no memory.
  */
 static ArenaSet *
-arena_set_new(MemoryContext context, Size credit)
+arena_set_new(MemoryContext context, Size credit, bool sampled)
 {
 	ArenaSet *set = ga_fixed_alloc(&arena_sets);
 
 	if (set == NULL)
 		return NULL;
 	set->methods = arena_context_methods;
-	ga_arena_init(&set->arena, &process_heap, (uint64) (uintptr_t) context, arena_tag,
-				  &context->mem_allocated, credit);
+	(sampled ? ga_arena_init_sampled : ga_arena_init)(&set->arena, &process_heap,
+													  (uint64) (uintptr_t) context, arena_tag,
+													  &context->mem_allocated, credit);
 	return set;
 }
 
@@ -106,10 +108,10 @@ arena_set_take(MemoryContext context, Size credit)
 
 	arena_prepare();
 	if (unlikely((debug_checks & DEBUG_OF_LIVES) != 0))
-		return arena_set_new(context, credit);
+		return arena_set_new(context, credit, false);
 	arena = ga_arena_revive(&process_heap, (uint64) (uintptr_t) context, &context->mem_allocated,
 							credit);
-	return arena != NULL ? ArenaSetOf(arena) : arena_set_new(context, credit);
+	return arena != NULL ? ArenaSetOf(arena) : arena_set_new(context, credit, false);
 }
 
 /*
@@ -201,10 +203,9 @@ ArenaContextAdoptSampled(MemoryContext context, const MemoryContextMethods *orig
 	ArenaSet *set;
 
 	arena_prepare();
-	set = arena_set_new(context, context->mem_allocated);
+	set = arena_set_new(context, context->mem_allocated, true);
 	if (set == NULL)
 		return false;
-	ga_arena_quarantine(&set->arena);
 	arena_set_begin(set, context, origin, foreign, site);
 	return true;
 }

@@ -530,13 +530,14 @@ a_life_can_be_quarantined_whatever_was_drawn(void **state)
 	ga_heap *heap = *state;
 	ga_config config = usual_config();
 	static ga_arena arena;
+	uint64_t unsampled;
 	char *object;
 
 	config.sample_rate = 0;
 	ga_heap_configure(heap, &config);
-	ga_arena_init(&arena, heap, 0, 0, NULL, 0);
-	assert_int_equal(arena.mode, GA_QUARANTINE_OFF);
-	ga_arena_quarantine(&arena);
+	unsampled = heap->sampler->unsampled;
+	ga_arena_init_sampled(&arena, heap, 0, 0, NULL, 0);
+	assert_int_equal(heap->sampler->unsampled, unsampled);
 	assert_int_equal(arena.mode, GA_QUARANTINE_STRICT);
 	object = alloc(&arena, 100);
 	assert_int_equal(ga_arena_free(&arena, object), GA_FREE_OK);

@@ -171,8 +171,7 @@ frames_of_a_sample_are_used_again_soon(void **state)
 	ga_heap_configure(heap, &config);
 	for (int i = 0; i < 2 * GA_COOLING_FRAMES; i++)
 	{
-		ga_arena_init(&arena, heap, 0, 0, NULL, 0);
-		ga_arena_quarantine(&arena);
+		ga_arena_init_sampled(&arena, heap, 0, 0, NULL, 0);
 		memset(alloc(&arena, 100), 1, 100);
 		ga_arena_destroy(&arena);
 	}
