@@ -286,6 +286,9 @@ check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_o
 					size_t *samples)
 {
 	uintptr_t end = chunk == arena->active ? arena->ptr : chunk->used;
+	size_t freed = chunk == arena->active		? arena->active_freed
+				   : chunk == arena->full_chunk ? arena->full_freed
+												: chunk->freed;
 
 	REQUIRE(chunk->arena == arena);
 	REQUIRE(end <= chunk->base + chunk->size);
@@ -302,10 +305,12 @@ check_chunk_objects(const ga_arena *arena, const ga_chunk *chunk, size_t *free_o
 		REQUIRE((header & GA_HDR_TAG_MASK) == arena->tag);
 		REQUIRE(size > 0 && size % GA_ALIGN == 0);
 		*free_objects += state == GA_HDR_FREE;
+		freed -= state == GA_HDR_FREE ? size + GA_HEADER_SIZE : 0;
 		*samples += state == GA_HDR_LIVE && ga_object_is_sample(object);
 		at = (uintptr_t) object + size;
 		REQUIRE(at <= end);
 	}
+	REQUIRE(freed == 0);
 	return NULL;
 }
 
@@ -357,6 +362,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 											arena->sample_at == 0 && !arena->active->typed
 										? arena->active->start + GA_HEADER_SIZE
 										: UINTPTR_MAX));
+	REQUIRE((arena->full_size > 0) == (arena->full_chunk != NULL));
 	if (arena->full_size > 0)
 	{
 		const ga_chunk *chunk = ga_heap_lookup(arena->heap, arena->full_first);
@@ -364,6 +370,7 @@ check_arena(const ga_arena *arena, size_t *in_use)
 		REQUIRE(ga_arena_frees_fast(arena));
 		REQUIRE(chunk != NULL && chunk->arena == arena && chunk->state == GA_FULL &&
 				!chunk->large && !chunk->typed);
+		REQUIRE(chunk == arena->full_chunk);
 		REQUIRE(arena->full_first == chunk->start + GA_HEADER_SIZE);
 		REQUIRE(arena->full_first + arena->full_size == chunk->used);
 	}

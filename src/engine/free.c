@@ -25,11 +25,14 @@
 static bool
 free_widen_window(ga_arena *arena, uintptr_t addr)
 {
-	const ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
+	ga_chunk *chunk = ga_heap_lookup(arena->heap, addr);
 
 	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large ||
 		chunk->typed)
 		return false;
+	ga_arena_set_window(arena);
+	arena->full_chunk = chunk;
+	arena->full_freed = chunk->freed;
 	arena->full_first = chunk->start + GA_HEADER_SIZE;
 	arena->full_size = chunk->used - arena->full_first;
 	return true;
@@ -40,16 +43,17 @@ ga_arena_trim(ga_arena *arena)
 {
 	size_t vacant = 0;
 
+	ga_arena_set_window(arena);
 	ga_list_foreach (link, &arena->full)
-		ga_container(ga_chunk, link, link)->freed = 0;
-	ga_free_list_count(arena);
-	ga_list_foreach (link, &arena->full)
-		vacant += ga_chunk_is_vacant(ga_container(ga_chunk, link, link));
+	{
+		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
+
+		vacant += ga_chunk_is_vacant(chunk) ? chunk->freed : 0;
+	}
 	if (vacant > 0)
 	{
 		ga_arena_note_free(arena, GA_FREED_BY_PFREE);
-		ga_free_list_drop_vacant(arena);
-		ga_arena_set_window(arena);
+		ga_free_list_drop_vacant(arena, vacant);
 		ga_list_foreach_safe (link, &arena->full)
 		{
 			ga_chunk *chunk = ga_container(ga_chunk, link, link);

@@ -49,7 +49,8 @@ ga_free_list_push(ga_arena *arena, void *object, int size_class)
 	}
 
 	ga_free_list_push_fast(arena, ga_free_list_word(arena, size_class), object,
-						   ga_class_size(size_class), size_class);
+						   ga_class_size(size_class), size_class,
+						   ga_free_list_counter(arena, object));
 	return true;
 }
 
@@ -79,59 +80,59 @@ free_list_next_nonempty(const ga_arena *arena, int size_class)
 	for (int size_class = free_list_next_nonempty(arena, 0); size_class < GA_NUM_CLASSES;          \
 		 size_class = free_list_next_nonempty(arena, size_class + 1))
 
-void
-ga_free_list_count(const ga_arena *arena)
+/*
+ * free_list_link
+ *		Let an object follow another one on the list of a class; NULL stands for the head and for the
+ *		end.
+ */
+static void
+free_list_link(ga_arena *arena, int size_class, void *before, void *object)
 {
-	if (arena->free_bytes == 0)
-		return;
-	ga_class_foreach (size_class, arena)
-	{
-		size_t bytes = ga_class_size(size_class) + GA_HEADER_SIZE;
-
-		for (void *object = arena->free_lists->heads[size_class]; object != NULL;
-			 object = ga_free_object_next(object))
-			ga_heap_lookup(arena->heap, (uintptr_t) object)->freed += bytes;
-	}
+	if (before != NULL)
+		ga_free_object_set_header(arena, before, size_class, object);
+	else if (object != NULL)
+		arena->free_lists->heads[size_class] = object;
+	else
+		*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
 }
 
 /*
  * free_list_drop_from
- *		Drop the objects of vacant chunks from the list of one class.
+ *		Drop the objects of vacant chunks from the list of one class.  They have *bytes bytes or less;
+ *		subtracts what was found of that.
  */
 static void
-free_list_drop_from(ga_arena *arena, int size_class)
+free_list_drop_from(ga_arena *arena, int size_class, size_t *bytes)
 {
+	size_t size = ga_class_size(size_class) + GA_HEADER_SIZE;
 	void **head = &arena->free_lists->heads[size_class];
 	void *last = NULL; /* of those that stay */
-	void *next;
+	bool dropped = false;
+	void *object;
 
-	for (void *object = *head; object != NULL; object = next)
+	for (object = *head; object != NULL && *bytes > 0; object = ga_free_object_next(object))
 	{
-		next = ga_free_object_next(object);
 		if (ga_chunk_is_vacant(ga_heap_lookup(arena->heap, (uintptr_t) object)))
 		{
-			arena->free_bytes -= ga_class_size(size_class) + GA_HEADER_SIZE;
+			*bytes -= size;
+			arena->free_bytes -= size;
+			dropped = true;
 			continue;
 		}
-		if (last == NULL)
-			*head = object;
-		else
-			ga_free_object_set_header(arena, last, size_class, object);
+		if (dropped)
+			free_list_link(arena, size_class, last, object);
+		dropped = false;
 		last = object;
 	}
-	if (last == NULL)
-		*ga_free_list_word(arena, size_class) &= ~(UINT64_C(1) << (size_class & 63));
-	else
-		ga_free_object_set_header(arena, last, size_class, NULL);
+	if (dropped)
+		free_list_link(arena, size_class, last, object);
 }
 
 void
-ga_free_list_drop_vacant(ga_arena *arena)
+ga_free_list_drop_vacant(ga_arena *arena, size_t bytes)
 {
-	if (arena->free_bytes == 0)
-		return;
 	ga_class_foreach (size_class, arena)
-		free_list_drop_from(arena, size_class);
+		free_list_drop_from(arena, size_class, &bytes);
 }
 
 void

@@ -7,8 +7,8 @@
  * one.  Payloads stay as they are, which is poison in quarantined arenas.  The owner word stays,
  * too: by it the server finds whose object this is when it is freed once more.
  *
- * Objects are taken from the front alone.  When chunks leave their arena, one pass over the lists
- * drops their objects, see ga_arena_trim.
+ * Objects are taken from the front alone.  Each chunk counts what is free of it, so it is known when
+ * it can leave its arena.  Then one pass over the lists drops its objects, see ga_arena_trim.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -50,9 +50,27 @@ ga_free_list_word(ga_arena *arena, int size_class)
 	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 }
 
-/* As ga_free_list_push, where the lists exist. word is the class's ga_free_list_word. */
+/* Where it is counted what is free of the chunk that an object lies in. */
+GA_INLINE size_t *
+ga_free_list_counter(ga_arena *arena, const void *object)
+{
+	uintptr_t addr = (uintptr_t) object;
+	const ga_chunk *active = arena->active;
+
+	if (active != NULL && addr - active->start < arena->end - active->start)
+		return &arena->active_freed;
+	if (addr - arena->full_first < arena->full_size)
+		return &arena->full_freed;
+	return &ga_heap_lookup(arena->heap, addr)->freed;
+}
+
+/*
+ * As ga_free_list_push, where the lists exist. word is the class's ga_free_list_word, counter the
+ * object's ga_free_list_counter.
+ */
 GA_INLINE void
-ga_free_list_push_fast(ga_arena *arena, uint64_t *word, void *object, size_t size, int size_class)
+ga_free_list_push_fast(ga_arena *arena, uint64_t *word, void *object, size_t size, int size_class,
+					   size_t *counter)
 {
 	uint64_t bit = UINT64_C(1) << (size_class & 63);
 	void **head = &arena->free_lists->heads[size_class];
@@ -61,6 +79,7 @@ ga_free_list_push_fast(ga_arena *arena, uint64_t *word, void *object, size_t siz
 	*word |= bit;
 	*head = object;
 	arena->free_bytes += size + GA_HEADER_SIZE;
+	*counter += size + GA_HEADER_SIZE;
 }
 
 /* As ga_free_list_pop, where the list is not empty. */
@@ -75,6 +94,7 @@ ga_free_list_pop_fast(ga_arena *arena, uint64_t *word, size_t size, int size_cla
 	if (next == NULL)
 		*word &= ~(UINT64_C(1) << (size_class & 63));
 	arena->free_bytes -= size + GA_HEADER_SIZE;
+	*ga_free_list_counter(arena, object) -= size + GA_HEADER_SIZE;
 	return object;
 }
 
@@ -87,11 +107,8 @@ extern bool ga_free_list_push(ga_arena *arena, void *object, int size_class);
 /* Take an object of the class off its list; NULL if there is none. */
 extern void *ga_free_list_pop(ga_arena *arena, int size_class);
 
-/* Set ga_chunk.freed of each chunk of the arena to the bytes of it that are on the lists. */
-extern void ga_free_list_count(const ga_arena *arena);
-
-/* Drop the objects of all vacant chunks from the lists, after ga_free_list_count. */
-extern void ga_free_list_drop_vacant(ga_arena *arena);
+/* Drop the objects of all vacant chunks from the lists.  They have that many bytes. */
+extern void ga_free_list_drop_vacant(ga_arena *arena, size_t bytes);
 
 /* Empty all lists at once.  Objects that were lost for lack of memory count no longer, either. */
 GA_INLINE void
@@ -99,11 +116,12 @@ ga_free_list_clear(ga_arena *arena)
 {
 	arena->trim_at = GA_TRIM_MIN;
 	arena->lost_bytes = 0;
+	arena->full_chunk = NULL;
 	if (arena->free_bytes == 0)
 		return;
 	memset(arena->free_lists->nonempty, 0, sizeof(arena->free_lists->nonempty));
 	arena->small_free = 0;
-	arena->free_bytes = 0;
+	arena->free_bytes = arena->active_freed = arena->full_freed = 0;
 }
 
 /* Empty the lists of an arena that ends, and give back their memory. */
@@ -132,6 +150,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	uintptr_t addr = (uintptr_t) object;
 	uintptr_t bump = arena->ptr;
 	uintptr_t end = bump;
+	size_t *counter = &arena->active_freed;
 	uint64_t header;
 	size_t size;
 	int size_class;
@@ -142,6 +161,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 			return false;
 		end = arena->full_first + arena->full_size;
 		bump = 0;
+		counter = &arena->full_freed;
 	}
 	if (GA_UNLIKELY(addr % GA_ALIGN != 0))
 		return false;
@@ -164,7 +184,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	{
 		if (GA_UNLIKELY(arena->free_lists == NULL || arena->free_bytes >= arena->trim_at))
 			return false;
-		ga_free_list_push_fast(arena, &arena->small_free, object, size, size_class);
+		ga_free_list_push_fast(arena, &arena->small_free, object, size, size_class, counter);
 	}
 	GA_MAKE_NOACCESS(object, size);
 	arena->heap->counters.classes[size_class].frees++;

@@ -115,7 +115,7 @@ typedef struct ga_chunk
 	uint64_t arena_id;	  /* the last owner, also after it is gone */
 	uintptr_t start;	  /* where its present owner began */
 	uintptr_t used;		  /* end of its objects once it is not ACTIVE */
-	size_t freed;		  /* bytes from start to used on free lists, as last counted;
+	size_t freed;		  /* bytes from start to used on free lists;
 						   * of a span, those that were not asked for */
 	size_t charged;		  /* bytes charged to its owner for it */
 	uintptr_t moved_from; /* where the pages of a READY one were, if they are still the same */
@@ -481,7 +481,10 @@ struct ga_arena
 	uintptr_t active_first;	   /* where objects of the active chunk begin, or UINTPTR_MAX */
 	uintptr_t full_first;	   /* where those of the full chunk do that was freed in last */
 	size_t full_size;		   /* bytes from there to their end; 0 if there is none */
+	ga_chunk *full_chunk;	   /* that chunk; NULL if there is none */
 	size_t free_bytes;		   /* bytes on free lists, with headers */
+	size_t active_freed;	   /* of them in the active chunk */
+	size_t full_freed;		   /* of them in full_chunk; in others ga_chunk.freed */
 	size_t trim_at;			   /* with this many free bytes, see whether chunks can leave */
 	ga_free_lists *free_lists; /* NULL until the first object comes back */
 	uintptr_t sample_at; /* with the bump pointer there, a sample is due; 0: it is not profiled */
@@ -522,7 +525,7 @@ ga_state_is_owned(int state)
 	return state == GA_ACTIVE || state == GA_FULL || state == GA_REUSE;
 }
 
-/* Are all objects of a full chunk on free lists, as last counted? */
+/* Are all objects of a full chunk on free lists?  Not to be asked of an arena's full_chunk. */
 GA_INLINE bool
 ga_chunk_is_vacant(const ga_chunk *chunk)
 {
