@@ -373,8 +373,7 @@ AdoptProfileGrown(MemoryContext context, void *object, Size size)
 static pg_noinline void
 adopt_note_life(MemoryContext context, bool listed)
 {
-	if (context->mem_allocated >= LEAVING_MUCH)
-		LeavingNote(context, listed);
+	LeavingNoteIfMuch(context, listed);
 	ContextSiteNoteLife(ContextSiteOfMethods(context), context->mem_allocated);
 }
 
@@ -439,14 +438,14 @@ adopt_small_delete(MemoryContext context)
 static pg_attribute_hot void
 adopt_left_reset(MemoryContext context)
 {
-	LeavingByReset(context);
+	LeavingNoteIfMuch(context, true);
 	plain_methods.reset(context);
 }
 
 static pg_attribute_hot void
 adopt_left_delete(MemoryContext context)
 {
-	LeavingByDelete(context);
+	LeavingNoteIfMuch(context, false);
 	plain_methods.delete_context(context);
 }
 

@@ -27,7 +27,7 @@ site_choose_alloc(ContextSite *site)
 {
 	const MemoryContextMethods *methods;
 
-	if (site->small_lives < UNWATCHED_LIVES)
+	if (!ContextSiteIsUnwatched(site))
 		methods = sites_profiled ? &site_allocs.profiled_watching : &site_allocs.watching;
 	else
 		methods = sites_profiled ? &site_allocs.profiled : &unwatched_methods;

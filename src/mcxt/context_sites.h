@@ -143,8 +143,7 @@ ContextSiteNoteLife(ContextSite *site, Size bytes)
 {
 	if (unlikely(bytes > SMALL_CONTEXT))
 		ContextSiteWatch(site);
-	else if (unlikely(site->small_lives < UNWATCHED_LIVES) &&
-			 ++site->small_lives == UNWATCHED_LIVES)
+	else if (unlikely(!ContextSiteIsUnwatched(site)) && ++site->small_lives == UNWATCHED_LIVES)
 		ContextSiteUnwatch(site);
 }
 

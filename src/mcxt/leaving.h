@@ -32,19 +32,12 @@ extern void LeavingNoteBytes(Size bytes, bool listed);
  */
 extern void LeavingNote(MemoryContext context, bool listed);
 
-/* To be called before a context that is no arena gives back what it has by a reset. */
+/* To be called before a context that is no arena gives back what it has. */
 static inline void
-LeavingByReset(MemoryContext context)
+LeavingNoteIfMuch(MemoryContext context, bool listed)
 {
 	if (unlikely(context->mem_allocated >= LEAVING_MUCH))
-		LeavingNote(context, true);
-}
-
-static inline void
-LeavingByDelete(MemoryContext context)
-{
-	if (unlikely(context->mem_allocated >= LEAVING_MUCH))
-		LeavingNote(context, false);
+		LeavingNote(context, listed);
 }
 
 #endif /* GOARENA_LEAVING_H */

@@ -166,12 +166,12 @@ plain_realloc(ContextType type, CONTEXT_PARAMETER void *pointer, Size size FLAGS
 #define TYPE_ENDS(name, type)                                                                      \
 	static void Reset##name(MemoryContext context)                                                 \
 	{                                                                                              \
-		LeavingByReset(context);                                                                   \
+		LeavingNoteIfMuch(context, true);                                                          \
 		originals[type].reset(context);                                                            \
 	}                                                                                              \
 	static void Delete##name(MemoryContext context)                                                \
 	{                                                                                              \
-		LeavingByDelete(context);                                                                  \
+		LeavingNoteIfMuch(context, false);                                                         \
 		originals[type].delete_context(context);                                                   \
 	}
 

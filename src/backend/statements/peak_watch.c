@@ -11,6 +11,7 @@
 
 #include "utils/timestamp.h"
 
+#include "backend/process/budget.h"
 #include "backend/statements/peak_watch.h"
 #include "backend/usage/usage.h"
 #include "backend/usage/usage_plain.h"
@@ -23,27 +24,26 @@
 #define WATCH_LEAST ((Size) 64 << 10)
 
 /*
- * To watch all statements must not cost a walk over a hundred thousand contexts in each.  If a walk
- * took more than LOOK_CHEAP microseconds, statements with a peak below LOOK_WORTH bytes are not
- * looked at for LOOK_REST times as long.
+ * To watch all statements must not cost a walk over a hundred thousand contexts in each.  Walks that
+ * take more than LOOK_CHEAP microseconds may take one part in LOOK_SHARE of the time, except in
+ * statements with a peak of at least LOOK_WORTH bytes.
  */
 #define LOOK_CHEAP 200
-#define LOOK_REST  20
+#define LOOK_SHARE 20
 #define LOOK_WORTH ((Size) 4 << 20)
 
 static PeakWatch *entered = NULL; /* the last one first */
-static TimestampTz cheap_again = 0;
+static Budget looks;
 
 static void
 peak_watch_look(PeakWatch *watch)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	int64 taken;
 
 	watch->largest_at = UsageContexts() > watch->base ? UsageContexts() - watch->base : 1;
 	FindLargestContexts(&watch->largest);
-	taken = GetCurrentTimestamp() - began;
-	cheap_again = taken <= LOOK_CHEAP ? 0 : began + LOOK_REST * taken;
+	if (GetCurrentTimestamp() - began > LOOK_CHEAP)
+		BudgetSpend(&looks, began, LOOK_SHARE, 0);
 }
 
 /*
@@ -124,7 +124,8 @@ PeakWatchLookOnce(PeakWatch *watch)
 bool
 PeakWatchLookIfWorth(PeakWatch *watch, Size peak)
 {
-	if (watch->largest_at == 0 && (peak >= LOOK_WORTH || GetCurrentTimestamp() >= cheap_again))
+	if (watch->largest_at == 0 &&
+		(peak >= LOOK_WORTH || BudgetAllows(&looks, GetCurrentTimestamp())))
 		peak_watch_look(watch);
 	return watch->largest_at > 0;
 }
