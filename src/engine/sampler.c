@@ -14,18 +14,18 @@
 
 /*
  * sampler_draw_unsampled
- *		Draw how many lives begin before one is in the sample, by a geometric distribution.
+ *		Draw how many lives begin before one is drawn, by a geometric distribution.
  */
 static uint64_t
-sampler_draw_unsampled(ga_sampler *sampler)
+sampler_draw_unsampled(ga_sampler *sampler, double rate)
 {
 	double lives;
 
-	if (sampler->rate <= 0)
+	if (rate <= 0)
 		return UINT64_MAX;
-	if (sampler->rate >= 1)
+	if (rate >= 1)
 		return 0;
-	lives = log(ga_random_uniform(&sampler->random)) / log1p(-sampler->rate);
+	lives = log(ga_random_uniform(&sampler->random)) / log1p(-rate);
 	return lives < 1e18 ? (uint64_t) lives : UINT64_MAX;
 }
 
@@ -63,12 +63,15 @@ void
 ga_sampler_set_rate(ga_sampler *sampler, double rate)
 {
 	sampler->rate = rate;
-	sampler->unsampled = sampler_draw_unsampled(sampler);
+	sampler->unsampled = sampler_draw_unsampled(sampler, rate);
 }
 
 bool
 ga_sampler_draw_slow(ga_sampler *sampler)
 {
-	sampler->unsampled = sampler_draw_unsampled(sampler);
-	return sampler_take_from_bucket(sampler);
+	bool taken = sampler_take_from_bucket(sampler);
+
+	sampler->unsampled =
+		sampler_draw_unsampled(sampler, taken ? sampler->rate : sampler->rate / GA_SAMPLER_REST);
+	return taken;
 }

@@ -35,12 +35,19 @@
 #define GA_SAMPLER_FIRST 1
 #define GA_SAMPLER_BURST 20
 
+/*
+ * To draw, and to look at the clock, is dear beside a small life.  So a sampler draws this many
+ * times less often while lives begin faster than the bound allows, that is, if it finds the bucket
+ * empty.
+ */
+#define GA_SAMPLER_REST 8
+
 /* From this rate on, which is for tests, there is no bound. */
 #define GA_SAMPLER_UNBOUNDED 0.1
 
 typedef struct ga_sampler
 {
-	uint64_t unsampled; /* lives that begin before one is in the sample */
+	uint64_t unsampled; /* lives that begin before one is drawn */
 	double rate;		/* share of lives that is in the sample, 0.0 to 1.0 */
 	uint64_t random;	/* state of the generator */
 	const ga_os *os;

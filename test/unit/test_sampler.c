@@ -122,6 +122,26 @@ without_time_the_bucket_runs_out(void **state)
 	assert_int_equal(draw(100000), 9);
 }
 
+/* While lives begin too fast, the sampler looks at the clock less often than the rate says. */
+static void
+an_empty_bucket_is_looked_at_rarely(void **state)
+{
+	uint64_t lives = 0;
+
+	(void) state;
+	fake_spend_processor_time(0);
+	ga_sampler_set_rate(&sampler, 0.05);
+	while (draw(1) == 0)
+		continue;
+	for (int i = 0; i < 1000; i++)
+	{
+		sampler.unsampled = 0;
+		assert_int_equal(draw(1), 0);
+		lives += sampler.unsampled;
+	}
+	assert_in_range(lives, 1000 * 7 / 0.05, 1000 * 9 / 0.05);
+}
+
 static void
 the_bucket_does_not_overflow(void **state)
 {
@@ -154,6 +174,7 @@ main(void)
 		SAMPLER_TEST(setting_the_rate_again_changes_no_share),
 		SAMPLER_TEST(lives_that_begin_together_are_drawn_alike),
 		SAMPLER_TEST(without_time_the_bucket_runs_out),
+		SAMPLER_TEST(an_empty_bucket_is_looked_at_rarely),
 		SAMPLER_TEST(the_bucket_does_not_overflow),
 		SAMPLER_TEST(a_high_rate_has_no_bound),
 	};
