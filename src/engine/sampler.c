@@ -55,7 +55,8 @@ sampler_take_from_bucket(ga_sampler *sampler)
 void
 ga_sampler_init(ga_sampler *sampler, const ga_os *os, uint64_t seed)
 {
-	*sampler = (ga_sampler){.os = os, .random = seed | 1, .bucket = GA_SAMPLER_FIRST};
+	*sampler = (ga_sampler){.os = os, .random = seed | 1};
+	sampler->bucket = ga_random_uniform(&sampler->random);
 	ga_sampler_set_rate(sampler, 0);
 }
 

@@ -10,7 +10,8 @@
  * A life in the sample is dear, above all where it is a rare one, since neither its code nor its memory
  * is in the processor's caches then.  Contexts that are reset for each row, or in fast
  * statements, begin a life each microsecond.  So the sample is bounded by processor time.  Time fills
- * a bucket with lives that the sample may have, and each life in it takes one out.
+ * a bucket with lives that the sample may have, and each life in it takes one out.  At first there is
+ * a part of one in it, which is drawn: so many short processes have as many in the sample as a long one.
  *
  * Copyright (c) 2026, goarena contributors
  *
@@ -28,11 +29,9 @@
 #define GA_SAMPLER_LIFE_US 100
 
 /*
- * Lives in the bucket at first, so that short sessions pay little; and at most, which is far more than
- * a statement has in the sample, so that contexts are not left out because they begin together with
- * others.
+ * Lives in the bucket at most.  That is far more than a statement has in the sample, so that contexts
+ * are not left out because they begin together with others.
  */
-#define GA_SAMPLER_FIRST 1
 #define GA_SAMPLER_BURST 20
 
 /*
