@@ -18,8 +18,8 @@
 extern int goarena_idle_release;
 extern int goarena_idle_retain_kb;
 
-/* With less than this not in use, nothing is done. */
-#define IDLE_LEAST ((Size) 512 << 10)
+/* With less than this not in use, nothing is done.  It is what goarena.idle_retain keeps by default. */
+#define IDLE_LEAST ((Size) 256 << 10)
 
 /* See IdleAfterStatement. */
 extern void IdleWatch(void);
