@@ -118,7 +118,7 @@ measure_slowdown()
 		run_single "$data" "$workload" "$number" -- "$@"
 		times+=("$CPU")
 	done
-	slowdown=$(say "${times[@]}" | awk '{ print ($2 - $1) / ($4 - $3) * 20 }')
+	slowdown=$(say "${times[@]}" | awk '{ print ($2 > $1 && $4 > $3 ? ($2 - $1) / ($4 - $3) * 20 : 1) }')
 }
 
 # Print the sums of callgrind's data in file $1: instructions, misses of code, misses of data.
