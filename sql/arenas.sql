@@ -180,6 +180,14 @@ SELECT goarena_check() IS NULL AS in_order;
 --
 \c -
 SET goarena.quarantine = off;
+SET goarena.contexts = '*';
+-- unless they are about to hold a large object;
+SELECT 'PREPARE text AS SELECT 1 /* ' || repeat('x', 300000) || ' */' AS prepare \gset
+:prepare;
+SELECT a.type, sum(c.size) > 300000 AS there FROM goarena_arenas() a LEFT JOIN goarena_chunks() c ON c.arena_id = a.id
+WHERE a.ident LIKE 'PREPARE text%' GROUP BY 1;
+\c -
+SET goarena.quarantine = off;
 \set sources 'SELECT split_part(ident, '' '', 2) AS prepared, type, quarantine, used_bytes > 0 AS used FROM goarena_arenas() WHERE name = ''CachedPlanSource'' ORDER BY 1;'
 PREPARE small AS SELECT 1;
 -- unless they are asked for by name,
@@ -198,11 +206,6 @@ SELECT 'PREPARE large AS SELECT 1 WHERE ' || repeat('true AND ', 8000) || 'true'
 :prepare;
 :sources
 SELECT used_bytes > 65536 AS large FROM goarena_arenas() WHERE ident LIKE 'PREPARE large%';
--- a large object is the arena's as well
-SELECT 'PREPARE text AS SELECT 1 /* ' || repeat('x', 300000) || ' */' AS prepare \gset
-:prepare;
-SELECT a.type, sum(c.size) > 300000 AS there FROM goarena_arenas() a LEFT JOIN goarena_chunks() c ON c.arena_id = a.id
-WHERE a.ident LIKE 'PREPARE text%' GROUP BY 1;
 -- and so are the next ones of its kind
 PREPARE later AS SELECT 1;
 SELECT type FROM goarena_arenas() WHERE ident LIKE 'PREPARE later%';
