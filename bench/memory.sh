@@ -18,7 +18,7 @@ sessions=$(size 2 24)					# that idle after a large query
 query_mb=$(size 5 30)					# what that uses
 statements=$(size 500 20000)			# of a DO block
 functions=$(size 3 60)					# of 100 statements each
-idle=$(size 0 25)						# seconds that they have idled; goarena.idle_release and more
+idle=$(size 0 25)						# seconds that they idle, or are active; goarena.idle_release and more
 read -ra configs <<<"plain ${BENCH_CONFIGS:-$(size default 'again default off on')}"
 
 # Print a script for pgbench that does what is on stdin n times, and then what the argument
@@ -44,13 +44,17 @@ SELECT 'bench is active', abalance FROM pgbench_accounts WHERE aid = :aid;"
 # leave their pids in $SCRATCH/output.
 wait_for()
 {
-	local deadline=$((SECONDS + statement_limit)) since=state_change
+	local deadline=$((SECONDS + statement_limit)) old="state_change < clock_timestamp() - interval '$4 s'"
 
-	[ "$3" = idle ] || since=backend_start
+	# those that are active have a new statement all the time
+	[ "$3" = idle ] || old=true
 	while :; do
 		sql "$1" -c "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT ''bench is $3''%'
-			AND pid <> pg_backend_pid() AND $since < clock_timestamp() - interval '$4 s'"
-		[ "$(wc -l <"$SCRATCH/output")" -lt "$2" ] || return 0
+			AND pid <> pg_backend_pid() AND $old"
+		if [ "$(wc -l <"$SCRATCH/output")" -ge "$2" ]; then
+			[ "$3" = idle ] || sleep "$4"
+			return 0
+		fi
 		kill -0 "$BACKGROUND" 2>/dev/null || die "pgbench ended: $(tail -n 3 "$SCRATCH/client.log")"
 		[ "$SECONDS" -lt "$deadline" ] || die "pgbench does not come to an end"
 		sleep 0.2
@@ -174,7 +178,7 @@ done | then_be idle >"$SCRATCH/cached"
 for ((round = 1; round <= rounds; round++)); do
 	for name in $(in_turn "$round" "${configs[@]}"); do
 		measure "$name" "$connections" fresh 0 idle 0 "$connections fresh connections" "$round"
-		measure "$name" "$connections" mixed_active "$mixed" active 0 \
+		measure "$name" "$connections" mixed_active "$mixed" active "$idle" \
 			"$connections connections after mixed work, active" "$round"
 		measure "$name" "$connections" mixed_idle "$mixed" idle "$idle" \
 			"$connections connections after mixed work, idle" "$round"
