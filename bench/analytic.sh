@@ -2,7 +2,8 @@
 # analytic.sh - part of run.sh: queries over a generated data set, time and memory
 #
 # Each query runs in a session of its own, on each server in turn, round after round,
-# without and (where the server may use them) with parallel workers.  Besides the time of
+# without and (where the server may use them) with parallel workers.  The servers are started
+# again for each round.  Besides the time of
 # the query there are the CPU time of the session and its workers as a whole, which noise
 # touches less, and the peak of their anonymous memory.
 #
@@ -153,10 +154,13 @@ generate
 stop_server
 for name in "${configs[@]}"; do
 	start_config "$name"
-	sql "$name" -c 'SELECT count(*) FROM facts' -c 'SELECT count(*) FROM dims'
 done
 rm -rf "${SCRATCH:?}/data"
 for ((round = 1; round <= rounds; round++)); do
+	[ "$round" -eq 1 ] || restart_configs "$round"
+	for name in "${configs[@]}"; do
+		sql "$name" -c 'SELECT count(*) FROM facts' -c 'SELECT count(*) FROM dims'
+	done
 	for query in "${serial[@]}"; do
 		progress "round $round of $rounds: $query"
 		for name in $(in_turn "$round" "${configs[@]}"); do
