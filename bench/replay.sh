@@ -2,8 +2,10 @@
 # replay.sh - part of run.sh: what the server does with its contexts, over and over
 #
 # Records the operations of some work on a server without goarena, and replays them over
-# contexts of several types in one backend; see test/modules/goarena_bench/recorder.c and
-# replay.c.  Recording needs PostgreSQL 15; with others this part has nothing to do.
+# contexts of several types; see test/modules/goarena_bench/recorder.c and replay.c.  Each
+# replay has a session of its own: once malloc has freed a block of some megabytes, it keeps
+# up to twice that at the end of its heap, for all that comes after it.  Recording needs
+# PostgreSQL 15; with others this part has nothing to do.
 
 # shellcheck source=bench/common.sh
 source "$(dirname "$0")/common.sh"
@@ -12,6 +14,7 @@ rows=$(size 2000 200000)
 loops=$(size 500 50000)
 transactions=$(size 20 3000)
 
+types=('AllocSet' 'again' 'Generation' 'arena, off' 'arena, on' 'arena, strict')
 settings[record]="shared_preload_libraries = 'goarena_bench'"
 works=('pgbench' 'hash join' 'sort' 'aggregate' 'PL/pgSQL loop' 'JSON')
 declare -A queries=(
@@ -57,7 +60,7 @@ record_work()
 # Record work $1 and replay it.
 measure()
 {
-	local dir=$SCRATCH/recordings/${1//[ \/]/_} file type round ns
+	local dir=$SCRATCH/recordings/${1//[ \/]/_} file type round
 
 	progress "$1: recording"
 	mkdir -p "$dir"
@@ -67,10 +70,12 @@ measure()
 	file=$(find "$dir" -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
 	sql default -c "SELECT operations, bytes FROM bench_recording('$file')"
 	progress "$1: replaying $(cut -f 1 "$SCRATCH/output") operations, $(cut -f 2 "$SCRATCH/output") bytes"
-	sql default -c "SELECT * FROM bench_replay('$file', $rounds)"
-	while IFS=$'\t' read -r type round ns; do
-		record replay "$1" "$type" "$round" "$ns"
-	done <"$SCRATCH/output"
+	for ((round = 1; round <= rounds; round++)); do
+		while read -r type; do
+			sql default -c "SELECT bench_replay('$file', '$type')"
+			record replay "$1" "$type" "$round" "$(cat "$SCRATCH/output")"
+		done < <(in_turn "$round" "${types[@]}")
+	done
 	rm -rf -- "$dir"
 }
 

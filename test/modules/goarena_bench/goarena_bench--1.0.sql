@@ -24,16 +24,11 @@ COMMENT ON FUNCTION bench_allocator(text, integer, integer, integer, double prec
 
 -- replay.c
 
-CREATE FUNCTION bench_replay(
-    file text,
-    rounds integer,
-    OUT type text,
-    OUT round integer,
-    OUT ns double precision)
-RETURNS SETOF record
+CREATE FUNCTION bench_replay(file text, type text)
+RETURNS double precision
 AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
-COMMENT ON FUNCTION bench_replay(text, integer) IS
-'CPU time of an operation when a recording is replayed over contexts of several types, in turn';
+COMMENT ON FUNCTION bench_replay(text, text) IS
+'CPU time of an operation, in nanoseconds, when a recording is replayed over contexts of a type';
 
 CREATE FUNCTION bench_recording(
     file text,

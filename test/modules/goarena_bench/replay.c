@@ -349,8 +349,7 @@ TimeRun(Replay *replay, BenchType type)
 
 /*
  * Sample
- *		The first run of a type finds what the one before left, so the second is what
- *		counts: a server does the same over and over.
+ *		The second run is what counts: a server does the same over and over.
  */
 static double
 Sample(Replay *replay, BenchType type)
@@ -361,27 +360,31 @@ Sample(Replay *replay, BenchType type)
 }
 
 /*
- * bench_replay(file text, rounds integer) returns setof record
+ * TypeOfName
+ *		The type of contexts that has this name.
+ */
+static BenchType
+TypeOfName(const char *name)
+{
+	for (int type = 0; type < BENCH_TYPES; type++)
+		if (strcmp(bench_type_names[type], name) == 0 && BenchTypeExists((BenchType) type))
+			return (BenchType) type;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("there is no type of contexts \"%s\"", name)));
+}
+
+/*
+ * bench_replay(file text, type text) returns double precision
  */
 Datum
 bench_replay(PG_FUNCTION_ARGS)
 {
-	static const BenchType types[] = {BENCH_ALLOCSET,  BENCH_ALLOCSET_AGAIN, BENCH_GENERATION,
-									  BENCH_ARENA_OFF, BENCH_ARENA_ON,		 BENCH_ARENA_STRICT};
+	BenchType type = TypeOfName(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	Replay *replay = ReadRecording(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
 	if (replay->num_ops == 0)
 		ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("the recording is empty")));
-	InitMaterializedSRF(fcinfo, 0);
-	for (int round = 1; round <= PG_GETARG_INT32(1); round++)
-		for (int i = 0; i < lengthof(types); i++)
-		{
-			BenchType type = types[(i + round) % lengthof(types)];
-
-			if (BenchTypeExists(type))
-				BenchPutRow(fcinfo, bench_type_names[type], round, Sample(replay, type));
-		}
-	return (Datum) 0;
+	PG_RETURN_FLOAT8(Sample(replay, type));
 }
 
 /*
