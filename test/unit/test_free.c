@@ -221,6 +221,30 @@ trims_are_rare(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* A trim that lets no chunk leave looks at no free object: the list leads nowhere meanwhile. */
+static void
+trims_in_vain_walk_no_list(void **state)
+{
+	static ga_arena arena;
+	static void *objects[2000];
+	void **head;
+	void *first;
+
+	set_chunk_size(*state, 64 * KB);
+	begin(&arena, *state, GA_QUARANTINE_OFF);
+	for (size_t i = 0; i < lengthof(objects); i++)
+		objects[i] = alloc(&arena, 100);
+	for (size_t i = 0; i < lengthof(objects); i += 2)
+		free_object(&arena, objects[i]);
+	head = &arena.free_lists->heads[ga_class_of(100)];
+	first = *head;
+	*head = (void *) (uintptr_t) 8;
+	ga_arena_trim(&arena);
+	*head = first;
+	assert_heap(*state);
+	ga_arena_destroy(&arena);
+}
+
 /* Nor are many chunks looked at each time that one of them can leave. */
 static void
 trims_of_many_chunks_are_rarer(void **state)
@@ -559,6 +583,7 @@ main(void)
 		TEST(a_full_chunk_leaves_without_objects),
 		TEST(frees_let_chunks_leave),
 		TEST(trims_are_rare),
+		TEST(trims_in_vain_walk_no_list),
 		TEST(trims_of_many_chunks_are_rarer),
 		TEST(freeing_here_and_there),
 		TEST(freeing_just_before_the_active_chunk),
