@@ -131,6 +131,16 @@ ga_arena_frees_fast(const ga_arena *arena)
 	return arena->mode == GA_QUARANTINE_OFF && arena->specials == NULL && arena->careful == 0;
 }
 
+/* Let the fast path free objects of no full chunk, and let that one count itself what is free of it. */
+GA_INLINE void
+ga_arena_leave_full_chunk(ga_arena *arena)
+{
+	if (arena->full_chunk != NULL)
+		arena->full_chunk->freed = arena->full_freed;
+	arena->full_chunk = NULL;
+	arena->full_first = arena->full_size = 0;
+}
+
 /*
  * Say where the fast path may free objects: wherever the active chunk has some, for now, but not
  * where objects have types, which the type map must forget.
@@ -143,10 +153,7 @@ ga_arena_set_window(ga_arena *arena)
 								  arena->sample_at == 0 && !arena->active->typed
 							  ? arena->active->start + GA_HEADER_SIZE
 							  : UINTPTR_MAX;
-	if (arena->full_chunk != NULL)
-		arena->full_chunk->freed = arena->full_freed;
-	arena->full_chunk = NULL;
-	arena->full_first = arena->full_size = 0;
+	ga_arena_leave_full_chunk(arena);
 }
 
 /* Does an address lie where the fast path may free objects? */

@@ -30,7 +30,7 @@ free_widen_window(ga_arena *arena, uintptr_t addr)
 	if (chunk == NULL || chunk->arena != arena || chunk->state != GA_FULL || chunk->large ||
 		chunk->typed)
 		return false;
-	ga_arena_set_window(arena);
+	ga_arena_leave_full_chunk(arena);
 	arena->full_chunk = chunk;
 	arena->full_freed = chunk->freed;
 	arena->full_first = chunk->start + GA_HEADER_SIZE;
@@ -43,7 +43,7 @@ ga_arena_trim(ga_arena *arena)
 {
 	size_t vacant = 0;
 
-	ga_arena_set_window(arena);
+	ga_arena_leave_full_chunk(arena);
 	ga_list_foreach (link, &arena->full)
 	{
 		const ga_chunk *chunk = ga_container(ga_chunk, link, link);
