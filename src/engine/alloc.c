@@ -97,8 +97,10 @@ ga_arena_refill(ga_arena *arena, size_t need)
 
 	if (arena->active != NULL)
 	{
-		ga_chunk *old = ga_arena_detach_active(arena);
+		ga_chunk *old;
 
+		ga_charge_back(arena);
+		old = ga_arena_detach_active(arena);
 		ga_chunk_set_state(heap, old, GA_FULL);
 		ga_list_push_head(&arena->full, &old->link);
 	}
@@ -153,7 +155,7 @@ alloc_place(ga_arena *arena, void *object, int size_class, size_t requested)
 	return object;
 }
 
-GA_NOINLINE void *
+GA_HOT GA_NOINLINE void *
 ga_arena_recycle(ga_arena *arena, size_t size, size_t size_class, size_t rounded)
 {
 	void *object = ga_free_list_pop_fast(arena, &arena->small_free, rounded, (int) size_class);

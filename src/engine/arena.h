@@ -27,8 +27,8 @@
  * grow in its place, except in strict arenas, and a free of it takes the bump pointer back, except
  * in quarantined arenas.
  *
- * To charge an arena means to count memory as used by it, for the server to see.  That is done a
- * page at a time: the bump pointer may run up to soft_end, and the slow path moves that on.  A free
+ * To charge an arena means to count memory as used by it, for the server to see.  That is done by
+ * one to four pages: the bump pointer may run up to soft_end, and the slow path moves that on.  A free
  * of an object above GA_SMALL_MAX takes its charge back, so that a context which doubles arrays is
  * charged for what it holds.  What is charged beyond ga_arena.credit is added to *meter, which is
  * the context's mem_allocated.
