@@ -50,7 +50,7 @@ maintain(SweepReason reason)
 
 	if (ProcessHeapMoved())
 	{
-		RegistryPublish();
+		ShowMoved(RequestsCanCome());
 		SnapshotLeaveMoved();
 	}
 	RequestsSafePoint();
@@ -150,7 +150,7 @@ MaintainShowMoved(void)
 	LimitsAfterShrinking();
 	IdleAfterStatement();
 	if (ProcessHeapMoved())
-		RegistryPublish();
+		ShowMoved(RequestsCanCome());
 }
 
 /*

@@ -58,6 +58,11 @@ static HOT_DATA Registry *registry = NULL;
 static RegistrySlot *registry_own = NULL;
 static uint64 registry_counted = 0; /* its part of total_held */
 
+/* Bytes by which what is published of a process may differ from what it holds. */
+#define FAR_FROM_PUBLISHED ((uint64) 1 << 20)
+
+static uint64 published_held = 0;
+
 /* When this process looks closely again, and what it found the last time. */
 static Budget close_looks;
 static int64 delay = CLOSE_FIRST_DELAY;
@@ -254,6 +259,30 @@ registry_must_look(TimestampTz now)
 	return BudgetAllows(&close_looks, now) || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
 }
 
+/*
+ * registry_count_held
+ *		What this process holds was published, or is to count at least.
+ */
+static void
+registry_count_held(uint64 held)
+{
+	registry_count(held);
+	OwnersCount(held);
+	ProcessHeapShown();
+}
+
+bool
+RegistryCountHeld(void)
+{
+	uint64 held = UsageHeld();
+	uint64 moved = held > published_held ? held - published_held : published_held - held;
+
+	if (registry_own == NULL || !ProcessIsOurs() || moved >= FAR_FROM_PUBLISHED)
+		return false;
+	registry_count_held(held);
+	return true;
+}
+
 void
 RegistryPublishAt(TimestampTz now)
 {
@@ -268,9 +297,8 @@ RegistryPublishAt(TimestampTz now)
 	half = registry_other_half();
 	RegistryMeasure(half, now);
 	DoubleBufferTurn(&registry_own->version);
-	registry_count(half->held);
-	OwnersCount(half->held);
-	ProcessHeapShown();
+	published_held = half->held;
+	registry_count_held(published_held);
 }
 
 void

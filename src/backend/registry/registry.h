@@ -109,6 +109,12 @@ extern void RegistryPublish(void);
 extern void RegistryPublishAt(TimestampTz now);
 
 /*
+ * Correct the sums that limits are compared with by what this process holds now, and publish nothing
+ * else.  False, with nothing done, if what it holds is far from what it has published.
+ */
+extern bool RegistryCountHeld(void);
+
+/*
  * Set, and of another process read, whether a process has something to publish and
  * waits to be asked for it.
  */

@@ -65,6 +65,21 @@ ShowBegun(void)
 		SnapshotLeaveNow(GetCurrentTimestamp());
 }
 
+void
+ShowMoved(bool can_be_asked)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (can_be_asked && now < TimestampTzPlusMilliseconds(last_shown, SHOW_INTERVAL) &&
+		RegistryCountHeld())
+	{
+		showing_set_deferred(true);
+		return;
+	}
+	last_shown = now;
+	RegistryPublishAt(now);
+}
+
 /*
  * ShowAtTransactionEnd
  *		The transaction gives its memory back only after this, so the figures are still too high.

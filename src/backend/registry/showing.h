@@ -25,6 +25,13 @@ extern void ShowBegun(void);
  */
 extern void ShowAtTransactionEnd(bool can_be_asked);
 
+/*
+ * What the process holds has moved by a step.  Count that for the limits at once, and show the rest
+ * as at the end of a transaction: a query that takes a millisecond can come here ten times.
+ * Allocates nothing.
+ */
+extern void ShowMoved(bool can_be_asked);
+
 /* Publish now, since another process asked.  Allocates nothing. */
 extern void ShowNow(void);
 
