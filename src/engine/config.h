@@ -143,7 +143,14 @@
 #define GA_LIKELY(x)   __builtin_expect((x) != 0, 1)
 #define GA_UNLIKELY(x) __builtin_expect((x) != 0, 0)
 #define GA_NOINLINE	   __attribute__((noinline))
-#define GA_INLINE	   static inline __attribute__((always_inline))
+
+/*
+ * For functions that most allocations or frees run through: they lie together, and take few lines of
+ * the processor's first cache.
+ */
+#define GA_HOT __attribute__((hot, aligned(64)))
+
+#define GA_INLINE static inline __attribute__((always_inline))
 
 GA_INLINE uintptr_t
 ga_align_up(uintptr_t value, size_t power_of_two)

@@ -33,6 +33,12 @@ ga_free_object_size(const void *object)
 	return ga_class_size(free_object_class(object));
 }
 
+GA_NOINLINE size_t *
+ga_free_list_counter_elsewhere(const ga_arena *arena, const void *object)
+{
+	return &ga_heap_lookup(arena->heap, (uintptr_t) object)->freed;
+}
+
 bool
 ga_free_list_push(ga_arena *arena, void *object, int size_class)
 {

@@ -50,6 +50,9 @@ ga_free_list_word(ga_arena *arena, int size_class)
 	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 }
 
+/* As ga_free_list_counter, where the object lies in another chunk. */
+extern size_t *ga_free_list_counter_elsewhere(const ga_arena *arena, const void *object);
+
 /* Where it is counted what is free of the chunk that an object lies in. */
 GA_INLINE size_t *
 ga_free_list_counter(ga_arena *arena, const void *object)
@@ -57,11 +60,11 @@ ga_free_list_counter(ga_arena *arena, const void *object)
 	uintptr_t addr = (uintptr_t) object;
 	const ga_chunk *active = arena->active;
 
-	if (active != NULL && addr - active->start < arena->end - active->start)
+	if (GA_LIKELY(active != NULL && addr - active->start < arena->end - active->start))
 		return &arena->active_freed;
-	if (addr - arena->full_first < arena->full_size)
+	if (GA_LIKELY(addr - arena->full_first < arena->full_size))
 		return &arena->full_freed;
-	return &ga_heap_lookup(arena->heap, addr)->freed;
+	return ga_free_list_counter_elsewhere(arena, object);
 }
 
 /*
@@ -155,7 +158,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	size_t size;
 	int size_class;
 
-	if (addr < arena->active_first || addr >= bump)
+	if (GA_UNLIKELY(addr < arena->active_first || addr >= bump))
 	{
 		if (GA_UNLIKELY(addr - arena->full_first >= arena->full_size))
 			return false;

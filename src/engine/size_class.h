@@ -39,7 +39,7 @@ ga_class_of(size_t size)
 	size_t last = size == 0 ? 0 : size - 1;
 	int shift;
 
-	if (last < GA_LINEAR_MAX)
+	if (GA_LIKELY(last < GA_LINEAR_MAX))
 		return (int) (last >> 3);
 
 	/* The leading bit and the three after it, which are 8 to 15, select the step. */

@@ -78,7 +78,7 @@ ChunkFormatFailure(MemoryContext context, Size size, int flags)
 	return MemoryContextAllocationFailure(context, size, flags);
 }
 
-static void *
+static GA_HOT void *
 format_alloc(MemoryContext context, Size size, int flags)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
@@ -150,7 +150,7 @@ format_set_of_object(const void *pointer)
 			   : format_look_up(pointer);
 }
 
-static void
+static GA_HOT void
 format_free(void *pointer)
 {
 	ArenaSet *set = format_set_of_object(pointer);

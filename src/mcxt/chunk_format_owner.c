@@ -48,7 +48,7 @@ ChunkFormatTopMethods(MemoryContextMethods *methods)
 	methods->stats = format_top_stats;
 }
 
-static void *
+static GA_HOT void *
 format_alloc(MemoryContext context, Size size)
 {
 	return ArenaContextAlloc(ArenaSetOfContext(context), size);
@@ -85,7 +85,7 @@ format_free_slow(ArenaSet *set, void *pointer)
 		ArenaContextFreeSlow(set, pointer);
 }
 
-static void
+static GA_HOT void
 format_free(MemoryContext context, void *pointer)
 {
 	ArenaSet *set = ArenaSetOfContext(context);
