@@ -69,11 +69,11 @@ void
 ShowMoved(bool can_be_asked)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool soon = now < TimestampTzPlusMilliseconds(last_shown, SHOW_INTERVAL);
 
-	if (can_be_asked && now < TimestampTzPlusMilliseconds(last_shown, SHOW_INTERVAL) &&
-		RegistryCountHeld())
+	if (((can_be_asked && soon) || !IsUnderPostmaster) && RegistryCountHeld())
 	{
-		showing_set_deferred(true);
+		showing_set_deferred(can_be_asked);
 		return;
 	}
 	last_shown = now;
