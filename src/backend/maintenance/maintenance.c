@@ -82,13 +82,19 @@ MaintainOnSlowPath(void)
 
 /*
  * maintain_end_keeping
- *		Give back what is beyond goarena.retain.
+ *		Give back what is beyond goarena.retain.  That does not move in_use, but what the process
+ *		holds.
  */
 static inline void
 maintain_end_keeping(void)
 {
-	if (process_heap.keeps_excess)
-		ga_heap_keep_excess(&process_heap, false);
+	size_t touched = process_heap.touched;
+
+	if (!process_heap.keeps_excess)
+		return;
+	ga_heap_keep_excess(&process_heap, false);
+	if (unlikely(process_heap.touched < touched))
+		ShowMoved(RequestsCanCome());
 }
 
 /*

@@ -27,6 +27,9 @@
 static HOT_DATA bool deferred = false; /* there are newer figures, for readers who ask */
 static HOT_DATA TimestampTz last_shown = 0;
 
+/* As last_shown, by ShowMoved.  The end of a transaction that gave back much is to be shown also. */
+static TimestampTz last_moved = 0;
+
 /*
  * showing_set_deferred
  *		Set the flag that there are newer figures.  A reader who finds it cleared also finds all
@@ -69,14 +72,14 @@ void
 ShowMoved(bool can_be_asked)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool soon = now < TimestampTzPlusMilliseconds(last_shown, SHOW_INTERVAL);
+	bool soon = now < TimestampTzPlusMilliseconds(Max(last_shown, last_moved), SHOW_INTERVAL);
 
 	if (((can_be_asked && soon) || !IsUnderPostmaster) && RegistryCountHeld())
 	{
 		showing_set_deferred(can_be_asked);
 		return;
 	}
-	last_shown = now;
+	last_moved = now;
 	RegistryPublishAt(now);
 }
 
