@@ -272,12 +272,18 @@ registry_count_held(uint64 held)
 }
 
 bool
-RegistryCountHeld(void)
+RegistryCountHeld(TimestampTz now)
 {
-	uint64 held = UsageHeld();
-	uint64 moved = held > published_held ? held - published_held : published_held - held;
+	uint64 held;
+	uint64 moved;
 
-	if (registry_own == NULL || !ProcessIsOurs() || moved >= FAR_FROM_PUBLISHED)
+	if (registry_own == NULL || !ProcessIsOurs())
+		return false;
+	if (registry_must_look(now))
+		RegistryLookClosely(now);
+	held = UsageHeld();
+	moved = held > published_held ? held - published_held : published_held - held;
+	if (moved >= FAR_FROM_PUBLISHED)
 		return false;
 	registry_count_held(held);
 	return true;

@@ -110,9 +110,9 @@ extern void RegistryPublishAt(TimestampTz now);
 
 /*
  * Correct the sums that limits are compared with by what this process holds now, and publish nothing
- * else.  False, with nothing done, if what it holds is far from what it has published.
+ * else.  False, with nothing counted, if what it holds is far from what it has published.
  */
-extern bool RegistryCountHeld(void);
+extern bool RegistryCountHeld(TimestampTz now);
 
 /*
  * Set, and of another process read, whether a process has something to publish and

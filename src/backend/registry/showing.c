@@ -74,7 +74,7 @@ ShowMoved(bool can_be_asked)
 	TimestampTz now = GetCurrentTimestamp();
 	bool soon = now < TimestampTzPlusMilliseconds(Max(last_shown, last_moved), SHOW_INTERVAL);
 
-	if (((can_be_asked && soon) || !IsUnderPostmaster) && RegistryCountHeld())
+	if (((can_be_asked && soon) || !IsUnderPostmaster) && RegistryCountHeld(now))
 	{
 		showing_set_deferred(can_be_asked);
 		return;
