@@ -40,6 +40,17 @@
 #define MUCH_TO_SHOW ((Size) 1 << 20)
 
 /*
+ * maintain_show_moved
+ *		Show that what this process holds has moved.  Where a limit is shared, others look for unused
+ *		pages by what is published.
+ */
+static inline void
+maintain_show_moved(void)
+{
+	ShowMoved(RequestsCanCome() && !LimitSettingShared());
+}
+
+/*
  * maintain
  *		Do what the heap needs, if this is a moment for it.
  */
@@ -50,7 +61,7 @@ maintain(SweepReason reason)
 
 	if (ProcessHeapMoved())
 	{
-		ShowMoved(RequestsCanCome());
+		maintain_show_moved();
 		SnapshotLeaveMoved();
 	}
 	RequestsSafePoint();
@@ -94,7 +105,7 @@ maintain_end_keeping(void)
 		return;
 	ga_heap_keep_excess(&process_heap, false);
 	if (unlikely(process_heap.touched < touched))
-		ShowMoved(RequestsCanCome());
+		maintain_show_moved();
 }
 
 /*
@@ -156,7 +167,7 @@ MaintainShowMoved(void)
 	LimitsAfterShrinking();
 	IdleAfterStatement();
 	if (ProcessHeapMoved())
-		ShowMoved(RequestsCanCome());
+		maintain_show_moved();
 }
 
 /*

@@ -69,14 +69,14 @@ ShowBegun(void)
 }
 
 void
-ShowMoved(bool can_be_asked)
+ShowMoved(bool can_wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool soon = now < TimestampTzPlusMilliseconds(Max(last_shown, last_moved), SHOW_INTERVAL);
 
-	if (((can_be_asked && soon) || !IsUnderPostmaster) && RegistryCountHeld(now))
+	if (((can_wait && soon) || !IsUnderPostmaster) && RegistryCountHeld(now))
 	{
-		showing_set_deferred(can_be_asked);
+		showing_set_deferred(IsUnderPostmaster);
 		return;
 	}
 	last_moved = now;
