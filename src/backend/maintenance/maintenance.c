@@ -41,13 +41,13 @@
 
 /*
  * maintain_show_moved
- *		Show that what this process holds has moved.  Where a limit is shared, others look for unused
- *		pages by what is published.
+ *		Show that what this process holds has moved.  Where there are limits, others add up what is
+ *		published, and look there for unused pages.
  */
 static inline void
 maintain_show_moved(void)
 {
-	ShowMoved(RequestsCanCome() && !LimitSettingShared());
+	ShowMoved(RequestsCanCome() && !LimitSettingAny());
 }
 
 /*

@@ -28,8 +28,8 @@ extern void ShowAtTransactionEnd(bool can_be_asked);
 /*
  * What the process holds has moved by a step.  Publish that; or, if it can wait, count it in the sums
  * of what users and databases hold and show the rest as at the end of a transaction: a query that
- * takes a millisecond can come here ten times.  It can wait where others can ask, and no limit is
- * shared.  Allocates nothing.
+ * takes a millisecond can come here ten times.  It can wait where others can ask, and there is no
+ * limit.  Allocates nothing.
  */
 extern void ShowMoved(bool can_wait);
 
