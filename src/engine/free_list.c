@@ -34,9 +34,11 @@ ga_free_object_size(const void *object)
 }
 
 GA_NOINLINE size_t *
-ga_free_list_counter_elsewhere(const ga_arena *arena, const void *object)
+ga_free_list_counter_elsewhere(ga_arena *arena, const void *object)
 {
-	return &ga_heap_lookup(arena->heap, (uintptr_t) object)->freed;
+	ga_chunk *chunk = ga_heap_lookup(arena->heap, (uintptr_t) object);
+
+	return chunk == arena->active ? &arena->active_freed : &chunk->freed;
 }
 
 bool

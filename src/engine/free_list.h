@@ -50,17 +50,16 @@ ga_free_list_word(ga_arena *arena, int size_class)
 	return size_class < 64 ? &arena->small_free : &arena->free_lists->nonempty[size_class / 64];
 }
 
-/* As ga_free_list_counter, where the object lies in another chunk. */
-extern size_t *ga_free_list_counter_elsewhere(const ga_arena *arena, const void *object);
+/* As ga_free_list_counter, where the object lies outside of the windows of the fast path. */
+extern size_t *ga_free_list_counter_elsewhere(ga_arena *arena, const void *object);
 
 /* Where it is counted what is free of the chunk that an object lies in. */
 GA_INLINE size_t *
 ga_free_list_counter(ga_arena *arena, const void *object)
 {
 	uintptr_t addr = (uintptr_t) object;
-	const ga_chunk *active = arena->active;
 
-	if (GA_LIKELY(active != NULL && addr - active->start < arena->end - active->start))
+	if (GA_LIKELY(addr >= arena->active_first && addr < arena->end))
 		return &arena->active_freed;
 	if (GA_LIKELY(addr - arena->full_first < arena->full_size))
 		return &arena->full_freed;
