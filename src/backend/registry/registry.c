@@ -221,6 +221,7 @@ RegistryEnd(void)
 	RegistryFigures *half = registry_other_half();
 
 	registry_count(0);
+	published_held = 0;
 	OwnersLeave();
 	pg_atomic_write_u32(&registry_own->deferred, 0);
 	memset(half, 0, sizeof(*half));

@@ -109,8 +109,9 @@ extern void RegistryPublish(void);
 extern void RegistryPublishAt(TimestampTz now);
 
 /*
- * Correct the sums that limits are compared with by what this process holds now, and publish nothing
- * else.  False, with nothing counted, if what it holds is far from what it has published.
+ * Correct the sums over all processes, and those of the user and the database, by what this process
+ * holds now, and publish nothing else.  False, with nothing counted, if what it holds is far from
+ * what it has published.
  */
 extern bool RegistryCountHeld(TimestampTz now);
 
