@@ -157,7 +157,7 @@ ga_arena_free_fast(ga_arena *arena, void *object)
 	size_t size;
 	int size_class;
 
-	if (GA_UNLIKELY(addr < arena->active_first || addr >= bump))
+	if (addr < arena->active_first || addr >= bump)
 	{
 		if (GA_UNLIKELY(addr - arena->full_first >= arena->full_size))
 			return false;
