@@ -98,30 +98,6 @@ the_step_grows_with_the_chunk(void **state)
 	assert_int_equal(meter, 0);
 }
 
-/* Where the limit leaves less than a step, the last pages can be used one by one. */
-static void
-at_the_limit_the_step_is_a_page(void **state)
-{
-	ga_heap *heap = *state;
-	static ga_arena arena;
-	size_t charged;
-
-	begin(&arena, heap, GA_QUARANTINE_OFF);
-	set_chunk_size(heap, MB);
-	while (arena.active == NULL || arena.active->size < 512 * KB)
-		(void) alloc(&arena, 100);
-	charged = arena.charged;
-	heap->limit = ga_heap_held(heap) + 8 * KB;
-	while (ga_arena_alloc(&arena, 100) != NULL)
-		;
-	assert_int_equal(arena.charged, charged + 8 * KB);
-	assert_true(ga_heap_held(heap) <= heap->limit);
-	heap->limit = SIZE_MAX;
-	assert_non_null(ga_arena_alloc(&arena, 100));
-	assert_int_equal(arena.charged, charged + 16 * KB);
-	ga_arena_destroy(&arena);
-}
-
 /* Within its credit an arena is not metered. */
 static void
 credit_is_not_metered(void **state)
@@ -362,7 +338,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_meter_follows_by_pages),
 		TEST(the_step_grows_with_the_chunk),
-		TEST(at_the_limit_the_step_is_a_page),
 		TEST(credit_is_not_metered),
 		TEST(large_freed_objects_are_not_charged),
 		TEST(recycled_large_objects_are_charged_again),

@@ -103,6 +103,25 @@ one_large_request(void **state)
 	ga_arena_destroy(&arena);
 }
 
+/* Where the limit leaves less than the step of a large chunk, its pages are charged one by one. */
+static void
+the_last_pages_are_charged_one_by_one(void **state)
+{
+	ga_heap *heap = *state;
+	static ga_arena arena;
+	size_t charged;
+
+	begin(&arena, heap, GA_QUARANTINE_OFF);
+	set_chunk_size(heap, MB);
+	while (arena.active == NULL || arena.active->size < 512 * KB)
+		(void) alloc(&arena, 100);
+	charged = arena.charged;
+	leave_room(heap, 8 * KB);
+	assert_true(allocate_until_refused(&arena, 100) > 0);
+	assert_int_equal(arena.charged, charged + 8 * KB);
+	ga_arena_destroy(&arena);
+}
+
 /* What was had before can be used again, whatever the limit says. */
 static void
 memory_that_is_held_already(void **state)
@@ -318,6 +337,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(objects_up_to_the_limit, setup_heap, teardown_heap),
+		cmocka_unit_test_setup_teardown(the_last_pages_are_charged_one_by_one, setup_heap,
+										teardown_heap),
 		cmocka_unit_test_setup_teardown(one_large_request, setup_heap, teardown_heap),
 		cmocka_unit_test_setup_teardown(memory_that_is_held_already, setup_heap, teardown_heap),
 		cmocka_unit_test_setup_teardown(growth_in_place, setup_heap, teardown_heap),
