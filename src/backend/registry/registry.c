@@ -61,8 +61,6 @@ static uint64 registry_counted = 0; /* its part of total_held */
 /* Bytes by which what is published of a process may differ from what it holds. */
 #define FAR_FROM_PUBLISHED ((uint64) 1 << 20)
 
-static uint64 published_held = 0;
-
 /* When this process looks closely again, and what it found the last time. */
 static Budget close_looks;
 static int64 delay = CLOSE_FIRST_DELAY;
@@ -221,7 +219,6 @@ RegistryEnd(void)
 	RegistryFigures *half = registry_other_half();
 
 	registry_count(0);
-	published_held = 0;
 	OwnersLeave();
 	pg_atomic_write_u32(&registry_own->deferred, 0);
 	memset(half, 0, sizeof(*half));
@@ -247,22 +244,23 @@ RegistryIsDeferred(int number)
 }
 
 /*
- * registry_must_look
- *		Is it time to look closely?  In the first transactions of a process, in which caches fill;
+ * registry_look_if_due
+ *		Look closely if it is time for that: in the first transactions of a process, in which caches fill;
  *		when the heap has grown or shrunk by a quarter; and now and then.
  */
-static bool
-registry_must_look(TimestampTz now)
+static void
+registry_look_if_due(TimestampTz now)
 {
 	size_t touched = process_heap.touched;
 	size_t moved = touched > looked_touched ? touched - looked_touched : looked_touched - touched;
 
-	return BudgetAllows(&close_looks, now) || (moved >= CLOSE_STEP && moved >= looked_touched / 4);
+	if (BudgetAllows(&close_looks, now) || (moved >= CLOSE_STEP && moved >= looked_touched / 4))
+		RegistryLookClosely(now);
 }
 
 /*
  * registry_count_held
- *		What this process holds was published, or is to count at least.
+ *		Count what this process holds in all sums, and begin the next step from there.
  */
 static void
 registry_count_held(uint64 held)
@@ -275,16 +273,15 @@ registry_count_held(uint64 held)
 bool
 RegistryCountHeld(TimestampTz now)
 {
+	uint64 published;
 	uint64 held;
-	uint64 moved;
 
 	if (registry_own == NULL || !ProcessIsOurs())
 		return false;
-	if (registry_must_look(now))
-		RegistryLookClosely(now);
+	registry_look_if_due(now);
+	published = registry_own->halves[1 - DoubleBufferOther(&registry_own->version)].held;
 	held = UsageHeld();
-	moved = held > published_held ? held - published_held : published_held - held;
-	if (moved >= FAR_FROM_PUBLISHED)
+	if (Max(held, published) - Min(held, published) >= FAR_FROM_PUBLISHED)
 		return false;
 	registry_count_held(held);
 	return true;
@@ -297,15 +294,13 @@ RegistryPublishAt(TimestampTz now)
 
 	if (unlikely(!ProcessIsOurs()))
 		return;
-	if (registry_must_look(now))
-		RegistryLookClosely(now);
+	registry_look_if_due(now);
 	if (unlikely(registry_own == NULL) && !SlotTake())
 		return;
 	half = registry_other_half();
 	RegistryMeasure(half, now);
 	DoubleBufferTurn(&registry_own->version);
-	published_held = half->held;
-	registry_count_held(published_held);
+	registry_count_held(half->held);
 }
 
 void
