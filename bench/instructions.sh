@@ -16,6 +16,8 @@
 #                    (500 turns of one in PL/pgSQL)
 #   BENCH_QUERIES    transactions in the longer run (default 1300; 40 of plan and loop)
 #   BENCH_FUNCTIONS  how many functions to print (default 0)
+#   BENCH_KEEP       directory for callgrind's data of the longer runs, one file a configuration, for
+#                    callgrind_annotate --tree=caller (default none)
 
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/../scripts/common.sh"
@@ -88,6 +90,7 @@ for name in "${configs[@]}"; do
 	read -r instructions code data <"$SCRATCH/counts"
 	printf '%s: %.0f instructions a transaction, %.0f misses of code, %.0f of data\n' "$name" \
 		"$instructions" "$code" "$data"
+	[ -z "${BENCH_KEEP:-}" ] || cp "$SCRATCH/callgrind.many" "$BENCH_KEEP/callgrind.$name"
 	[ "$functions" -gt 0 ] || continue
 	functions_to "$SCRATCH/functions.$name"
 	[ "$name" = plain ] || print_functions "$name"
